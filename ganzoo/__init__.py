@@ -1,0 +1,1 @@
+"""A pluggable model zoo for style-based GANs."""

@@ -1,0 +1,60 @@
+"""Demodulation: what restores the variance of a convolution's output after its input was modulated.
+
+A demodulation maps the energy of the weights `[out, in]` (squares summed over the kernel) and the style `[N, in]` to factors for
+the output channels, `[N or 1, out]`, or None where nothing is scaled.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.blocks.base import DEMODULATIONS
+
+EPS = 1e-8
+
+
+class Demodulation(nn.Module):
+    """Base of the demodulations."""
+
+    macs_per_output = 0  # published costs leave the norm of the weights out
+
+
+@DEMODULATIONS.register("style")
+class StyleDemodulation(Demodulation):
+    """Factors from the sample's own style: `1 / sqrt(sum_in style^2 * energy)` (Karras et al. 2020, equation 3)."""
+
+    def __init__(self, *, in_channels: int) -> None:
+        super().__init__()
+
+    def forward(self, energy: Tensor, style: Tensor) -> Tensor:
+        return torch.rsqrt(style.square() @ energy.t() + EPS)
+
+
+@DEMODULATIONS.register("static")
+class StaticDemodulation(Demodulation):
+    """Factors from a trained vector in the style's place, the same for every sample (Belousov 2021, section 3).
+
+    A constant once trained, so that the deploy form folds it into the weights.
+    """
+
+    def __init__(self, *, in_channels: int) -> None:
+        super().__init__()
+        self.style_inv = nn.Parameter(torch.empty(in_channels))
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Start at ones: the weights' own norm, as if every style were 1."""
+        nn.init.ones_(self.style_inv)
+
+    def forward(self, energy: Tensor, style: Tensor) -> Tensor:
+        return torch.rsqrt(self.style_inv.square()[None] @ energy.t() + EPS)
+
+
+@DEMODULATIONS.register("none")
+class NoDemodulation(Demodulation):
+    """No factors: for weights with a demodulation already folded in, and for ablations."""
+
+    def __init__(self, *, in_channels: int) -> None:
+        super().__init__()
+
+    def forward(self, energy: Tensor, style: Tensor) -> None:
+        return None

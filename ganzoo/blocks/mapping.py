@@ -1,0 +1,138 @@
+"""Mapping networks: latent z to style w (Karras et al. 2019, section 2), with truncation (appendix B there)."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.blocks.base import MAPPINGS
+from ganzoo.ops.activation import bias_act
+from ganzoo.ops.equalized import EqualizedLinear
+
+MAX_DEPTH = 64
+
+
+class Mapping(nn.Module, ABC):
+    """Base of the mapping networks: `z [N, z_dim]` to `w [N, num_ws, w_dim]`. A new one gives `styles`.
+
+    Args:
+        z_dim: width of z.
+        w_dim: width of w.
+        num_ws: rows of the result.
+        label_dim: width of the label, 0 for none.
+    """
+
+    w_avg: Tensor
+
+    def __init__(self, *, z_dim: int, w_dim: int, num_ws: int, label_dim: int) -> None:
+        super().__init__()
+        self.z_dim = z_dim
+        self.num_ws = num_ws
+        self.label_dim = label_dim
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    @abstractmethod
+    def styles(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """One style a latent: `[N, w_dim]`."""
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Mean style 0: it is tracked in training, or estimated by `estimate_w_avg`."""
+        nn.init.zeros_(self.w_avg)
+
+    def forward(
+        self, z: Tensor, label: Tensor | None = None, truncation_psi: float = 1.0, truncation_cutoff: int | None = None
+    ) -> Tensor:
+        """Styles `[N, num_ws, w_dim]`, all rows alike but for the truncation.
+
+        Args:
+            z: `[N, z_dim]`, normal.
+            label: `[N, label_dim]`, one-hot; required if the network is conditional, refused if it is not.
+            truncation_psi: styles become `w_avg + psi * (w - w_avg)`; 1 leaves them, 0 gives the mean.
+            truncation_cutoff: rows to truncate, from the first; None for all.
+
+        Raises:
+            ValueError: if a shape is wrong, or a label is missing or not asked for.
+        """
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise ValueError(f"z has shape [N, {self.z_dim}]; got {list(z.shape)}.")
+        if (label is not None) != (self.label_dim > 0):
+            has = f"needs a label [N, {self.label_dim}]" if self.label_dim else "takes no label"
+            raise ValueError(f"This mapping network {has}.")
+        if label is not None and label.shape != (z.shape[0], self.label_dim):
+            raise ValueError(f"label has shape [{z.shape[0]}, {self.label_dim}]; got {list(label.shape)}.")
+        w = self.styles(z, label)[:, None].expand(-1, self.num_ws, -1)
+        if truncation_psi == 1:
+            return w
+        cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
+        if not 0 <= cutoff <= self.num_ws:
+            raise ValueError(f"truncation_cutoff is 0 to {self.num_ws}; got {cutoff}.")
+        truncated = torch.lerp(self.w_avg, w[:, :cutoff], truncation_psi)
+        return torch.cat([truncated, w[:, cutoff:]], dim=1)
+
+    @torch.no_grad()
+    def estimate_w_avg(self, num: int = 10_000, seed: int = 0) -> Tensor:
+        """Mean of `num` random styles `[w_dim]`, for networks that come without one.
+
+        Conditional networks get labels drawn uniformly.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        total = torch.zeros_like(self.w_avg, dtype=torch.float64)
+        for start in range(0, num, 1000):
+            n = min(1000, num - start)
+            z = torch.randn(n, self.z_dim, generator=generator).to(self.w_avg)
+            label = None
+            if self.label_dim:
+                classes = torch.randint(self.label_dim, [n], generator=generator)
+                label = nn.functional.one_hot(classes, self.label_dim).to(self.w_avg)
+            total += self.styles(z, label).double().sum(dim=0)
+        return (total / num).to(self.w_avg)
+
+
+@MAPPINGS.register("mlp")
+class MLPMapping(Mapping):
+    """Fully connected layers with leaky ReLU at a learning rate of 1/100 (Karras et al. 2019, appendix C).
+
+    The label of a conditional network is embedded and concatenated to z, both normalised (Karras et al. 2020a, appendix D).
+
+    Args:
+        depth: number of layers, 1 to 64.
+        lr_multiplier: learning rate of the layers, relative.
+
+    Raises:
+        ValueError: for a depth out of range or a multiplier that is not positive.
+    """
+
+    def __init__(
+        self,
+        *,
+        z_dim: int,
+        w_dim: int,
+        num_ws: int,
+        label_dim: int,
+        depth: int = 8,
+        lr_multiplier: float = 0.01,
+    ) -> None:
+        super().__init__(z_dim=z_dim, w_dim=w_dim, num_ws=num_ws, label_dim=label_dim)
+        if not 1 <= depth <= MAX_DEPTH:
+            raise ValueError(f"mapping.depth is 1 to {MAX_DEPTH}; got {depth}.")
+        if lr_multiplier <= 0:
+            raise ValueError(f"mapping.lr_multiplier is positive; got {lr_multiplier}.")
+        self.embed = EqualizedLinear(label_dim, w_dim) if label_dim else None
+        first = z_dim + (w_dim if label_dim else 0)
+        self.layers = nn.ModuleList(
+            EqualizedLinear(first if i == 0 else w_dim, w_dim, lr_multiplier=lr_multiplier) for i in range(depth)
+        )
+        self.reset_parameters()
+
+    def styles(self, z: Tensor, label: Tensor | None) -> Tensor:
+        x = _normalize(z)
+        if self.embed is not None:
+            x = torch.cat([x, _normalize(self.embed(label))], dim=1)
+        for layer in self.layers:
+            x = bias_act(layer(x), activation="lrelu")
+        return x
+
+
+def _normalize(x: Tensor) -> Tensor:
+    """`x [N, C]` with the mean square of every row brought to 1."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)

@@ -1,0 +1,28 @@
+"""Noise inputs: one picture of noise per layer, scaled by a trained strength (Karras et al. 2019, section 3.2)."""
+
+import torch
+from torch import Tensor, nn
+
+
+class NoiseInjection(nn.Module):
+    """`x + strength * noise` for `x [N, C, r, r]` and noise `[1 or N, 1, r, r]`; None adds nothing.
+
+    Holds the layer's constant noise, drawn once and saved with the weights.
+    """
+
+    const: Tensor
+
+    def __init__(self, resolution: int) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.strength = nn.Parameter(torch.empty([]))
+        self.register_buffer("const", torch.empty(1, 1, resolution, resolution))
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Strength 0, as the papers start, and new constant noise."""
+        nn.init.zeros_(self.strength)
+        nn.init.normal_(self.const, generator=generator)
+
+    def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
+        return x if noise is None else x + self.strength * noise

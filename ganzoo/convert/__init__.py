@@ -1,0 +1,1 @@
+"""Foreign checkpoints to ganzoo's own, without running anything that they name."""

@@ -1,0 +1,264 @@
+"""OpenVINO's intermediate representation of a MobileStyleGAN (the random-face package) to a generator.
+
+An IR is an XML graph beside a file of raw constants. It is read here with an XML parser that refuses declarations of entities,
+and numpy; no OpenVINO is needed. Constants that kept their names are found by name. The others - a folded demodulation, noise times
+strength - are found by walking the graph from a named neighbour, never by number.
+"""
+
+import math
+import re
+import xml.parsers.expat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganzoo.config import GeneratorConfig
+from ganzoo.generators.generator import Generator
+
+MAX_XML_BYTES = 16 << 20
+MAX_DEPTH = 32
+MAX_DIMENSIONS = 8
+MAPPING_LR_MULTIPLIER = 0.01
+W_AVG_SAMPLES = 10_000  # enough for a mean within 1 % of the styles' spread
+_DTYPES = {"f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4", "u8": "u1", "boolean": "?"}
+
+
+@dataclass
+class Layer:
+    """A node of the graph."""
+
+    name: str
+    type: str
+    data: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Graph:
+    """An IR: its layers, who feeds whom, and the constants."""
+
+    layers: dict[str, Layer]
+    inputs: dict[str, list[str]]  # layer id: ids of the layers that feed its ports, in the ports' order
+    weights: bytes
+
+    def constant(self, layer_id: str) -> NDArray[Any]:
+        """The array of a Const layer.
+
+        Raises:
+            ValueError: if its place or size does not fit the file of weights.
+        """
+        layer = self.layers[layer_id]
+        data = layer.data
+        try:
+            dtype = np.dtype(_DTYPES[data["element_type"]])
+            shape = [int(n) for n in data["shape"].split(",") if n.strip()]
+            offset, size = int(data["offset"]), int(data["size"])
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"Constant {layer.name!r} is malformed: {error}.") from error
+        if len(shape) > MAX_DIMENSIONS or any(n < 0 for n in shape):
+            raise ValueError(f"Constant {layer.name!r} has an impossible shape {shape}.")
+        if offset < 0 or size != math.prod(shape) * dtype.itemsize or offset + size > len(self.weights):
+            raise ValueError(
+                f"Constant {layer.name!r} of shape {shape} does not fit: bytes {offset} to {offset + size} "
+                f"of {len(self.weights)}."
+            )
+        return np.frombuffer(self.weights, dtype, math.prod(shape), offset).reshape(shape)
+
+
+def read_ir(xml_bytes: bytes, weights: bytes) -> Graph:
+    """The graph of an IR.
+
+    Raises:
+        ValueError: for XML that is malformed, too large or too deep, or declares a document type or entities.
+    """
+    if len(xml_bytes) > MAX_XML_BYTES:
+        raise ValueError(f"The graph has {len(xml_bytes)} bytes; at most {MAX_XML_BYTES} are read.")
+    layers: dict[str, Layer] = {}
+    edges: dict[str, dict[int, str]] = {}
+    path: list[str] = []
+    current: list[str] = []
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        path.append(tag)
+        if len(path) > MAX_DEPTH:
+            raise ValueError("The graph's XML is nested too deep.")
+        if path[1:] == ["layers", "layer"]:
+            current[:] = [attributes["id"]]
+            if attributes["id"] in layers:
+                raise ValueError(f"The graph has two layers of id {attributes['id']!r}.")
+            layers[attributes["id"]] = Layer(attributes["name"], attributes["type"])
+        elif path[1:] == ["layers", "layer", "data"]:
+            layers[current[0]].data = attributes
+        elif path[1:] == ["edges", "edge"]:
+            ports = edges.setdefault(attributes["to-layer"], {})
+            ports[int(attributes["to-port"])] = attributes["from-layer"]
+
+    def refuse(*_: object) -> None:
+        raise ValueError("The graph's XML declares a document type or an entity, which no IR does.")
+
+    parser = xml.parsers.expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda tag: path.pop()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(xml_bytes, True)
+    except xml.parsers.expat.ExpatError as error:
+        raise ValueError(f"The graph is not whole XML: {error}.") from error
+    except KeyError as error:
+        raise ValueError(f"The graph's XML lacks an attribute: {error}.") from error
+    inputs = {to: [ports[p] for p in sorted(ports)] for to, ports in edges.items()}
+    for to, sources in inputs.items():
+        if missing := [i for i in [to, *sources] if i not in layers]:
+            raise ValueError(f"The graph has an edge to a layer that does not exist: {missing[0]!r}.")
+    return Graph(layers, inputs, weights)
+
+
+def from_openvino(files: Mapping[str, bytes]) -> Generator:
+    """The generator of a random-face package, with the mean style estimated from its mapping network.
+
+    Args:
+        files: contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`, `SynthesisNetwork.bin`.
+
+    Raises:
+        ValueError: if the files are not an IR of that network, or a constant is left unused.
+    """
+    mapping = _read_mapping(read_ir(files["MappingNetwork.xml"], files["MappingNetwork.bin"]))
+    synthesis = _SynthesisReader(read_ir(files["SynthesisNetwork.xml"], files["SynthesisNetwork.bin"])).read()
+    tensors = {**mapping, **synthesis}
+    channels = [synthesis[f"synthesis.layers.{i}.bias"].size for i in range(0, _num_layers(synthesis), 2)]
+    config = GeneratorConfig.from_dict(
+        {
+            "resolution": 2 ** (len(channels) + 2),
+            "channels": channels,
+            "output": "wavelet",
+            "z_dim": mapping["mapping.layers.0.weight"].shape[1],
+            "w_dim": mapping["mapping.layers.0.weight"].shape[0],
+            "img_channels": synthesis[f"synthesis.head.to_image.{len(channels) - 1}.bias"].size // 4,
+            "mapping": {"name": "mlp", "depth": len(mapping) // 2, "lr_multiplier": MAPPING_LR_MULTIPLIER},
+            "upsampler": "idwt",
+            "conv": "depthwise",
+            "demodulation": "none",
+            "head": "single",
+            "activation_gain": 1.0,
+        }
+    )
+    with torch.device("meta"):
+        generator = Generator(config)
+    state = {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in tensors.items()}
+    state["mapping.w_avg"] = torch.zeros(config.w_dim)
+    try:
+        generator.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"The constants do not fit a MobileStyleGAN: {' '.join(str(error).split())}") from error
+    generator.mapping.w_avg = generator.mapping.estimate_w_avg(W_AVG_SAMPLES, seed=0)
+    return generator
+
+
+def _read_mapping(graph: Graph) -> dict[str, NDArray[Any]]:
+    """Weights of the fully connected layers, from the style back to the latent."""
+    [node] = [i for i, layer in graph.layers.items() if layer.type == "Result"]
+    weights, biases = [], []
+    while True:
+        node = graph.inputs[node][0]
+        layer = graph.layers[node]
+        if layer.type == "MatMul":
+            weights.append(graph.constant(graph.inputs[node][1]))
+        elif layer.type == "Add" and graph.layers[graph.inputs[node][1]].type == "Reshape":
+            biases.append(graph.constant(graph.inputs[graph.inputs[node][1]][0]))
+        elif layer.type == "Parameter":
+            break
+    if not weights or len(weights) != len(biases):
+        raise ValueError("The mapping network is not a chain of fully connected layers.")
+    tensors = {}
+    for i, (weight, bias) in enumerate(zip(reversed(weights), reversed(biases), strict=True)):
+        # The IR holds effective weights; ours are stored before the scale of equalised learning rate.
+        tensors[f"mapping.layers.{i}.weight"] = weight * (math.sqrt(weight.shape[1]) / MAPPING_LR_MULTIPLIER)
+        tensors[f"mapping.layers.{i}.bias"] = bias / MAPPING_LR_MULTIPLIER
+    return tensors
+
+
+class _SynthesisReader:
+    """Reads the synthesis network: named constants by name, their nameless neighbours through the graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.ids = {layer.name: i for i, layer in graph.layers.items()}
+        self.consumers: dict[str, list[str]] = {}
+        for to, sources in graph.inputs.items():
+            for source in sources:
+                self.consumers.setdefault(source, []).append(to)
+        self.tensors: dict[str, NDArray[Any]] = {}
+
+    def read(self) -> dict[str, NDArray[Any]]:
+        names = [re.fullmatch(r"m\.layers\.(\d+)\.conv1\.bias", name) for name in self.ids]
+        blocks = sorted(int(match[1]) for match in names if match)
+        if blocks != list(range(len(blocks))) or not blocks:
+            raise ValueError("The synthesis network is not a MobileStyleGAN: its layers are not named as expected.")
+        self.tensors["synthesis.const"] = self.named("m.input.input")
+        self.styled("m.conv1", "synthesis.layers.0", "conv")
+        for i in blocks:
+            first, second = f"synthesis.layers.{2 * i + 1}", f"synthesis.layers.{2 * i + 2}"
+            self.modulation(f"m.layers.{i}.up", f"{first}.conv")
+            self.styled(f"m.layers.{i}.conv1", first, "conv.conv")
+            self.styled(f"m.layers.{i}.conv2", second, "conv")
+        head = f"synthesis.head.to_image.{len(blocks)}"
+        self.modulation(f"m.layers.{blocks[-1]}.to_img.conv", f"{head}.conv")
+        self.tensors[f"{head}.conv.weight"] = self.named(f"m.layers.{blocks[-1]}.to_img.conv.weight")
+        self.tensors[f"{head}.bias"] = self.named(f"m.layers.{blocks[-1]}.to_img.bias").reshape(-1)
+        return self.tensors
+
+    def named(self, name: str) -> NDArray[Any]:
+        """The constant of that name."""
+        if name not in self.ids:
+            raise ValueError(f"The graph lacks the constant {name!r}.")
+        return self.graph.constant(self.ids[name])
+
+    def modulation(self, source: str, target: str) -> None:
+        """Weights of a style's linear layer, brought before the scale of equalised learning rate."""
+        weight = self.named(f"{source}.modulation.weight")
+        self.tensors[f"{target}.modulation.weight"] = weight * math.sqrt(weight.shape[1])
+        self.tensors[f"{target}.modulation.bias"] = self.named(f"{source}.modulation.bias").reshape(-1)
+
+    def styled(self, source: str, target: str, conv: str) -> None:
+        """One styled layer: convolution, noise and bias.
+
+        In the graph: bias + (noise + convolution), where the last convolution holds the folded demodulation.
+        """
+        self.tensors[f"{target}.bias"] = self.named(f"{source}.bias").reshape(-1)
+        add_noise = self.other_input(self.consumer(self.ids[f"{source}.bias"]), self.ids[f"{source}.bias"])
+        convolution, noise = self.graph.inputs[add_noise]
+        scaled_noise = self.graph.constant(noise)
+        strength = scaled_noise.std()
+        if scaled_noise.ndim != 4 or not strength > 0:
+            raise ValueError(f"The noise of {source!r} is not a picture.")
+        # The product alone is stored: a standard deviation of 1 splits it into noise and strength.
+        self.tensors[f"{target}.noise.const"] = scaled_noise / strength
+        self.tensors[f"{target}.noise.strength"] = strength
+        data, weight = self.graph.inputs[convolution]
+        if f"{source}.conv.weight_dw" in self.ids:
+            self.tensors[f"{target}.{conv}.weight_dw"] = self.named(f"{source}.conv.weight_dw")[:, 0]
+            self.tensors[f"{target}.{conv}.weight_pw"] = self.graph.constant(weight)
+            data = self.graph.inputs[data][0]
+        else:
+            self.tensors[f"{target}.{conv}.weight"] = self.graph.constant(weight)
+        self.modulation(f"{source}.conv", f"{target}.{conv}")
+
+    def consumer(self, layer_id: str) -> str:
+        """The only layer that a layer feeds."""
+        [consumer] = self.consumers.get(layer_id, [""]) if len(self.consumers.get(layer_id, [])) == 1 else [""]
+        if not consumer:
+            raise ValueError(f"{self.graph.layers[layer_id].name!r} feeds several layers, or none.")
+        return consumer
+
+    def other_input(self, layer_id: str, known: str) -> str:
+        """The input of a sum that is not the known one."""
+        [other] = [i for i in self.graph.inputs[layer_id] if i != known]
+        return other
+
+
+def _num_layers(tensors: Mapping[str, Any]) -> int:
+    return sum(name.endswith(".noise.strength") for name in tensors)

@@ -1,0 +1,80 @@
+"""Parameters and multiply-accumulates of a generator, counted the way the published figures are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ganzoo.blocks import StaticDemodulation
+from ganzoo.config import GeneratorConfig
+from ganzoo.generators.deploy import deploy
+from ganzoo.generators.generator import Generator
+
+CONVENTION = (
+    "MACs of one forward at batch 1: convolutions, linear layers and fixed filters; a transposed convolution at its input's "
+    "size, a FIR filter as k x k taps an output, an inverse Haar transform as 4. Papers that count a transposed convolution "
+    "at its output's size, or FLOPs, print about twice as much."
+)
+CONVENTION_SHORT = "MACs at batch 1, fixed filters included, transposed convolutions at input size"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one part of a generator costs.
+
+    Attributes:
+        parameters: without the vectors of static demodulation.
+        macs: of one forward at batch 1; see `CONVENTION`.
+        static: length of the vectors of static demodulation together, which vanish when deployed; the reference keeps
+            them as untrained buffers and does not count them.
+    """
+
+    parameters: int
+    macs: int
+    static: int = 0
+
+
+def costs(config: GeneratorConfig) -> dict[str, Cost]:
+    """Cost of the mapping network, of the synthesis network, and of the latter's deploy form, without taking memory."""
+    with torch.device("meta"):
+        generator = Generator(config).requires_grad_(False)
+        deployed = deploy(generator)
+        z = torch.empty(1, config.z_dim)
+        label = torch.empty(1, config.label_dim) if config.label_dim else None
+        w = torch.empty(1, config.num_ws, config.w_dim)
+    return {
+        "mapping": _cost(generator.mapping, lambda: generator.mapping(z, label)),
+        "synthesis": _cost(generator.synthesis, lambda: generator.synthesis(w)),
+        "deployed synthesis": _cost(deployed.synthesis, lambda: deployed.synthesis(w)),
+    }
+
+
+def _cost(module: nn.Module, run: Callable[[], Any]) -> Cost:
+    """Cost of a module on the meta device, whose forward `run` calls."""
+    static = [m.style_inv.numel() for m in module.modules() if isinstance(m, StaticDemodulation)]
+    counter = FlopCounterMode(display=False)
+    before: dict[nn.Module, int] = {}
+    correction = 0
+
+    def enter(m: nn.Module, _: Any) -> None:
+        before[m] = counter.get_total_flops() // 2
+
+    def leave(m: nn.Module, _: Any, output: torch.Tensor | None) -> None:
+        # A fixed filter counts by the convention, however it is computed here.
+        nonlocal correction
+        outputs = 0 if output is None else output.numel()
+        correction += m.macs_per_output * outputs - (counter.get_total_flops() // 2 - before[m])
+
+    handles = []
+    for m in module.modules():
+        if hasattr(m, "macs_per_output"):
+            handles += [m.register_forward_pre_hook(enter), m.register_forward_hook(leave)]
+    with counter:
+        run()
+    for handle in handles:
+        handle.remove()
+    parameters = sum(p.numel() for p in module.parameters())
+    return Cost(parameters - sum(static), counter.get_total_flops() // 2 + correction, sum(static))

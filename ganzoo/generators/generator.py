@@ -1,0 +1,96 @@
+"""The generator: mapping and synthesis behind one call."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganzoo.blocks import MAPPINGS
+from ganzoo.blocks import Mapping as MappingNetwork
+from ganzoo.config import GeneratorConfig
+from ganzoo.generators.synthesis import Generators, Noise, Synthesis
+
+MAX_SEED = 2**32 - 1
+
+
+class Generator(nn.Module):
+    """Latents `z [N, z_dim]` to pictures `[N, img_channels, R, R]` in -1..1, unclamped.
+
+    Attributes:
+        mapping: `z, label, truncation_psi, truncation_cutoff` to `w [N, num_ws, w_dim]`.
+        synthesis: `w, noise` to `Output(image, levels, noise)`.
+        config: what it is made of.
+    """
+
+    mapping: MappingNetwork
+    synthesis: Synthesis
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.z_dim = config.z_dim
+        self.w_dim = config.w_dim
+        self.num_ws = config.num_ws
+        self.resolution = config.resolution
+        self.img_channels = config.img_channels
+        self.label_dim = config.label_dim
+        self.mapping = MAPPINGS.build(  # type: ignore[assignment]
+            config.mapping,
+            z_dim=config.z_dim,
+            w_dim=config.w_dim,
+            num_ws=config.num_ws,
+            label_dim=config.label_dim,
+        )
+        self.synthesis = Synthesis(config)
+        self.eval()
+
+    def sample_z(self, n: int, seed: int = 0) -> Tensor:
+        """Latents `[n, z_dim]` on the CPU, row i drawn from the seed `seed + i` alone.
+
+        So a picture does not depend on the batch it is made in. The stream is `numpy.random.RandomState(seed)`, frozen for all
+        time and the one that NVIDIA's scripts use: seed 42 here is seed 42 there.
+
+        Raises:
+            ValueError: for a seed outside 0 to 2**32 - 1.
+        """
+        return self.z_of_seeds(range(seed, seed + n))
+
+    def z_of_seeds(self, seeds: Iterable[int]) -> Tensor:
+        """Latents `[len(seeds), z_dim]` on the CPU, one a seed, as in `sample_z`."""
+        rows = []
+        for seed in seeds:
+            if not 0 <= seed <= MAX_SEED:
+                raise ValueError(f"A seed is a whole number from 0 to {MAX_SEED}; got {seed}.")
+            rows.append(np.random.RandomState(seed).randn(self.z_dim))
+        return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, self.z_dim))
+
+    def forward(
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise: Noise = "const",
+        generator: Generators = None,
+    ) -> Tensor:
+        """Pictures `[N, img_channels, R, R]`; the arguments are those of `mapping` and `synthesis`."""
+        w = self.mapping(z, label, truncation_psi, truncation_cutoff)
+        return self.synthesis(w, noise, generator).image
+
+
+def mix_styles(w1: Tensor, w2: Tensor, crossover: int) -> Tensor:
+    """Style mixing (Karras et al. 2019, section 3.1): rows of `w1` before `crossover`, of `w2` from there on.
+
+    Args:
+        w1, w2: `[N, num_ws, w_dim]`.
+        crossover: 0 to num_ws.
+
+    Raises:
+        ValueError: if the shapes differ or the crossover is out of range.
+    """
+    if w1.ndim != 3 or w1.shape != w2.shape:
+        raise ValueError(f"Styles to mix have one shape [N, num_ws, w_dim]; got {list(w1.shape)}, {list(w2.shape)}.")
+    if not 0 <= crossover <= w1.shape[1]:
+        raise ValueError(f"crossover is 0 to {w1.shape[1]}; got {crossover}.")
+    return torch.cat([w1[:, :crossover], w2[:, crossover:]], dim=1)

@@ -1,0 +1,33 @@
+"""Linear layer with equalised learning rate (Karras et al. 2018, section 4.1)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class EqualizedLinear(nn.Module):
+    """`x [..., in] -> [..., out]` with weights stored at unit variance and scaled at run time by He's constant.
+
+    The effective weight is `weight * lr_multiplier / sqrt(in)`, the effective bias `bias * lr_multiplier`.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, *, lr_multiplier: float = 1.0, bias_init: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.lr_multiplier = lr_multiplier
+        self.bias_init = bias_init
+        self.scale = lr_multiplier / math.sqrt(in_features)
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self.bias = nn.Parameter(torch.empty(out_features))
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights anew, so that the effective ones have He's variance."""
+        nn.init.normal_(self.weight, std=1 / self.lr_multiplier, generator=generator)
+        nn.init.constant_(self.bias, self.bias_init / self.lr_multiplier)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias * self.lr_multiplier)

@@ -1,0 +1,6 @@
+"""Where the data folders `registry`, `recipes` and `hub_cards` lie: in a wheel, or beside the package in a checkout."""
+
+from pathlib import Path
+
+_INSTALLED = Path(__file__).parent / "_data"
+DATA = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1]

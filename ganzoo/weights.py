@@ -1,0 +1,170 @@
+"""Safetensors in and out, strict: every tensor of the module and of the file, in name, shape and kind, or an error."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ganzoo._version import __version__
+from ganzoo.config import GeneratorConfig
+from ganzoo.generators.generator import Generator
+from ganzoo.registry import unknown
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+SCHEMA_VERSION = 1
+MAX_CONFIG_BYTES = 1 << 20
+_FLOATS = {"F32", "F16", "BF16"}
+_SHOWN = 5
+
+
+def save(generator: Generator, directory: str | os.PathLike[str]) -> None:
+    """Write `config.json` and `model.safetensors` into the directory, which is made if need be.
+
+    Each file appears whole or not at all.
+
+    Raises:
+        TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again.
+    """
+    if type(generator) is not Generator:
+        raise TypeError(
+            f"save takes a Generator as create() gives it, not {type(generator).__name__}: "
+            "save the trained generator and call deploy() after loading."
+        )
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_weights(generator, directory / WEIGHTS_FILE)
+    config = {
+        "schema_version": SCHEMA_VERSION,
+        "ganzoo_version": __version__,
+        "config": generator.config.to_dict(),
+    }
+    with replacing(directory / CONFIG_FILE) as temporary:
+        temporary.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def load(directory: str | os.PathLike[str]) -> Generator:
+    """The generator that `save` wrote, on the CPU.
+
+    Raises:
+        ValueError: for a config or weights that are not exactly what they should be.
+        FileNotFoundError: if one of the two files is missing.
+    """
+    directory = Path(directory)
+    return load_weights(read_config(directory / CONFIG_FILE), directory / WEIGHTS_FILE)
+
+
+def read_config(path: Path) -> GeneratorConfig:
+    """The config of a model directory.
+
+    Raises:
+        ValueError: if it is unreadable, of another schema, or has an unknown key or value.
+        FileNotFoundError: if it does not exist.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: a model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}.")
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes: this is no config.")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+    keys = ["schema_version", "ganzoo_version", "config"]
+    if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
+        raise ValueError(f"{path} must hold {', '.join(keys)}.")
+    for key in data:
+        if key not in keys:
+            raise ValueError(f"{path}: {unknown('key', key, keys)}")
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(
+            f"{path} has schema_version {data.get('schema_version')!r}; this ganzoo reads {SCHEMA_VERSION}. "
+            "Another version of ganzoo may read it."
+        )
+    try:
+        return GeneratorConfig.from_dict(data["config"])
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def load_weights(config: GeneratorConfig, path: Path) -> Generator:
+    """The generator of that config with the file's weights, on the CPU, in float32.
+
+    The module is built without memory and compared with the file's header first.
+
+    Raises:
+        ValueError: for a file that is no safetensors, or tensors missing, left over, misshaped or of another kind.
+        FileNotFoundError: if there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist.")
+    with torch.device("meta"):
+        generator = Generator(config)
+    expected = {name: list(tensor.shape) for name, tensor in generator.state_dict().items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            _compare(path, expected, {n: (s.get_shape(), s.get_dtype()) for n, s in slices.items()})
+            tensors = {name: file.get_tensor(name).float() for name in expected}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    generator.load_state_dict(tensors, strict=True, assign=True)
+    return generator
+
+
+def write_weights(generator: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a module's parameters and buffers; the file appears whole or not at all."""
+    tensors: dict[str, Tensor] = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()
+    }
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt", "ganzoo_version": __version__, **(metadata or {})})
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well, and is gone when it does not."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _compare(path: Path, expected: Mapping[str, list[int]], found: Mapping[str, tuple[Any, str]]) -> None:
+    """Raise ValueError if a file's tensors are not those of the module."""
+    faults = []
+    if missing := sorted(set(expected) - set(found)):
+        faults.append(f"missing {_some(missing)}")
+    if extra := sorted(set(found) - set(expected)):
+        faults.append(f"left over {_some(extra)}")
+    common = sorted(set(expected) & set(found))
+    if misshaped := [n for n in common if list(found[n][0]) != expected[n]]:
+        shapes = [f"{n} {list(found[n][0])} instead of {expected[n]}" for n in misshaped]
+        faults.append(f"misshaped {_some(shapes)}")
+    if other := [f"{n} {found[n][1]}" for n in common if found[n][1] not in _FLOATS]:
+        faults.append(f"not floating point {_some(other)}")
+    if faults:
+        raise ValueError(f"{path} does not fit its config: {'; '.join(faults)}.")
+
+
+def _some(names: list[str]) -> str:
+    """The first few names and how many there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"({len(names)}): {', '.join(names[:_SHOWN])}{more}"
