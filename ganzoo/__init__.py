@@ -1,1 +1,61 @@
-"""A pluggable model zoo for style-based GANs."""
+"""A pluggable model zoo for style-based GANs.
+
+G = ganzoo.create("mobilestylegan_ffhq")
+images = G(G.sample_z(4, seed=0), truncation_psi=0.7)
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ganzoo._version import __version__
+
+if TYPE_CHECKING:
+    from ganzoo.config import GeneratorConfig
+    from ganzoo.factory import create, list_blocks, list_models
+    from ganzoo.generators.deploy import deploy
+    from ganzoo.generators.generator import Generator, mix_styles
+    from ganzoo.generators.synthesis import Output
+    from ganzoo.recipes import list_recipes
+    from ganzoo.weights import load, save
+
+# Loaded on first use, so that the command line answers --help without waiting for torch.
+_HOMES = {
+    "GeneratorConfig": "ganzoo.config",
+    "create": "ganzoo.factory",
+    "list_blocks": "ganzoo.factory",
+    "list_models": "ganzoo.factory",
+    "deploy": "ganzoo.generators.deploy",
+    "Generator": "ganzoo.generators.generator",
+    "mix_styles": "ganzoo.generators.generator",
+    "Output": "ganzoo.generators.synthesis",
+    "list_recipes": "ganzoo.recipes",
+    "load": "ganzoo.weights",
+    "save": "ganzoo.weights",
+}
+
+__all__ = [
+    "Generator",
+    "GeneratorConfig",
+    "Output",
+    "__version__",
+    "create",
+    "deploy",
+    "list_blocks",
+    "list_models",
+    "list_recipes",
+    "load",
+    "mix_styles",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

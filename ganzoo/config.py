@@ -1,4 +1,6 @@
-"""Frozen records of what a generator is (`GeneratorConfig`) and of what is published (`ModelEntry`): strict in, complete out."""
+"""Frozen records of what a generator is (`GeneratorConfig`) and of what is published (`ModelEntry`): strict
+in, complete out.
+"""
 
 import math
 from collections.abc import Mapping
@@ -23,14 +25,16 @@ class GeneratorConfig:
 
     Args:
         resolution: of the picture, a power of two from 4 to 2048 (from 8 for sub-bands).
-        channels: width of every feature level from 4 x 4 up: `log2(resolution) - 1` of them for `output="pixel"`, one
-            fewer for `output="wavelet"`. `from_dict` also takes `channel_base` and `channel_max` instead.
+        channels: width of every feature level from 4 x 4 up: `log2(resolution) - 1` of them for
+            `output="pixel"`, one fewer for `output="wavelet"`. `from_dict` also takes `channel_base` and
+            `channel_max` instead.
         output: what the head predicts, "pixel" or "wavelet" (sub-bands at half the resolution).
         z_dim, w_dim: widths of latent and style.
         label_dim: width of the label, 0 for an unconditional network.
         img_channels: 3 for colour.
         mapping, upsampler, conv, demodulation, head: blocks, each `{"name": ..., option: value}`.
-        activation, activation_gain, clamp: of the styled layers; see `StyledLayer`. `clamp` also limits the head.
+        activation, activation_gain, clamp: of the styled layers; see `StyledLayer`. `clamp` also limits the
+            head.
 
     Raises:
         ValueError: for any value out of its range, an unknown block or option.
@@ -62,7 +66,7 @@ class GeneratorConfig:
         if len(self.channels) != levels:
             raise ValueError(
                 f"channels lists the width of every level from 4 x 4 up: {levels} of them for resolution "
-                f"{self.resolution} and output {self.output!r}; got {len(self.channels)}: {list(self.channels)}."
+                f"{self.resolution} and output {self.output!r}; got {len(self.channels)}: {self.channels}."
             )
         for width in self.channels:
             _in_range("a width in channels", width, 1, MAX_WIDTH)
@@ -86,7 +90,8 @@ class GeneratorConfig:
     def from_dict(cls, data: Mapping[str, Any]) -> "GeneratorConfig":
         """The config that a recipe or a config.json describes.
 
-        `channels`, or `channel_base` and `channel_max`: widths `min(channel_base // r, channel_max)` at level r.
+        `channels`, or `channel_base` and `channel_max`: widths `min(channel_base // r, channel_max)` at level
+        r.
 
         Raises:
             ValueError: for an unknown key, or a value that the config refuses.
@@ -95,7 +100,9 @@ class GeneratorConfig:
         known = [f.name for f in fields(cls)]
         for key in data:
             if key not in known and key not in ("channel_base", "channel_max"):
-                raise ValueError(unknown("setting of a generator", key, [*known, "channel_base", "channel_max"]))
+                raise ValueError(
+                    unknown("setting of a generator", key, [*known, "channel_base", "channel_max"])
+                )
         if "resolution" not in data:
             raise ValueError("A generator needs a resolution.")
         base, maximum = data.pop("channel_base", None), data.pop("channel_max", None)
@@ -114,8 +121,10 @@ class GeneratorConfig:
         return cls(**data)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, block options included, as plain lists, numbers and strings: `from_dict` takes them back."""
-        return _plain(asdict(self))
+        """All fields, block options included, as plain lists, numbers and strings: `from_dict` takes them
+        back.
+        """
+        return dict(_plain(asdict(self)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +236,8 @@ def check_resolution(resolution: object, output: object) -> None:
     whole = isinstance(resolution, int) and not isinstance(resolution, bool)
     if not whole or not least <= resolution <= MAX_RESOLUTION or resolution & (resolution - 1):  # type: ignore[operator]
         raise ValueError(
-            f"resolution is a power of two from {least} to {MAX_RESOLUTION} for output {output!r}; got {resolution!r}."
+            f"resolution is a power of two from {least} to {MAX_RESOLUTION} for output {output!r}; "
+            f"got {resolution!r}."
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -14,9 +14,9 @@ from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 
 CONVENTION = (
-    "MACs of one forward at batch 1: convolutions, linear layers and fixed filters; a transposed convolution at its input's "
-    "size, a FIR filter as k x k taps an output, an inverse Haar transform as 4. Papers that count a transposed convolution "
-    "at its output's size, or FLOPs, print about twice as much."
+    "MACs of one forward at batch 1: convolutions, linear layers and fixed filters; a transposed convolution "
+    "at its input's size, a FIR filter as k x k taps an output, an inverse Haar transform as 4. Papers that "
+    "count a transposed convolution at its output's size, or FLOPs, print about twice as much."
 )
 CONVENTION_SHORT = "MACs at batch 1, fixed filters included, transposed convolutions at input size"
 
@@ -28,8 +28,8 @@ class Cost:
     Attributes:
         parameters: without the vectors of static demodulation.
         macs: of one forward at batch 1; see `CONVENTION`.
-        static: length of the vectors of static demodulation together, which vanish when deployed; the reference keeps
-            them as untrained buffers and does not count them.
+        static: length of the vectors of static demodulation together, which vanish when deployed; the
+            reference keeps them as untrained buffers and does not count them.
     """
 
     parameters: int
@@ -37,19 +37,23 @@ class Cost:
     static: int = 0
 
 
-def costs(config: GeneratorConfig) -> dict[str, Cost]:
-    """Cost of the mapping network, of the synthesis network, and of the latter's deploy form, without taking memory."""
+def costs(config: GeneratorConfig, *, deployed: bool = True) -> dict[str, Cost]:
+    """Cost of the mapping network, of the synthesis network and, unless left out, of the latter's deploy
+    form. Takes no memory.
+    """
     with torch.device("meta"):
         generator = Generator(config).requires_grad_(False)
-        deployed = deploy(generator)
         z = torch.empty(1, config.z_dim)
         label = torch.empty(1, config.label_dim) if config.label_dim else None
         w = torch.empty(1, config.num_ws, config.w_dim)
-    return {
-        "mapping": _cost(generator.mapping, lambda: generator.mapping(z, label)),
-        "synthesis": _cost(generator.synthesis, lambda: generator.synthesis(w)),
-        "deployed synthesis": _cost(deployed.synthesis, lambda: deployed.synthesis(w)),
-    }
+        result = {
+            "mapping": _cost(generator.mapping, lambda: generator.mapping(z, label)),
+            "synthesis": _cost(generator.synthesis, lambda: generator.synthesis(w)),
+        }
+        if deployed:
+            folded = deploy(generator).synthesis
+            result["deployed synthesis"] = _cost(folded, lambda: folded(w))
+    return result
 
 
 def _cost(module: nn.Module, run: Callable[[], Any]) -> Cost:
@@ -66,7 +70,7 @@ def _cost(module: nn.Module, run: Callable[[], Any]) -> Cost:
         # A fixed filter counts by the convention, however it is computed here.
         nonlocal correction
         outputs = 0 if output is None else output.numel()
-        correction += m.macs_per_output * outputs - (counter.get_total_flops() // 2 - before[m])
+        correction += cast(int, m.macs_per_output) * outputs - (counter.get_total_flops() // 2 - before[m])
 
     handles = []
     for m in module.modules():

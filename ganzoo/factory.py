@@ -35,9 +35,10 @@ def create(
     """A generator, float32 and in eval mode.
 
     Args:
-        name: a published model (`mobilestylegan_ffhq`), a recipe (`mobilestylegan`) or a model directory (`dir:path`).
-        pretrained: None loads weights where the name has them; True insists on them; False draws them at random, the
-            same ones at every call.
+        name: a published model (`mobilestylegan_ffhq`), a recipe (`mobilestylegan`) or a model directory
+            (`dir:path`).
+        pretrained: None loads weights where the name has them; True insists on them; False draws them at
+            random, the same ones at every call.
         device: where it goes.
         cache_dir: where downloaded weights are kept; by default `~/.cache/ganzoo`.
         overrides: other settings: a string picks another block (`conv="full"`), a mapping sets its options
@@ -47,45 +48,48 @@ def create(
         ValueError: for an unknown name, block, option or setting, or weights that do not fit the overrides.
         OSError: if weights cannot be had.
     """
-    load_plugins()
-    if name.startswith("dir:"):
-        directory = Path(name.removeprefix("dir:"))
-        trained = read_config(directory / CONFIG_FILE)
-        config = GeneratorConfig.from_dict(override(trained.to_dict(), overrides))
-        weights = directory / WEIGHTS_FILE
-        loader = lambda: load_weights(config, weights)  # noqa: E731
-    elif name in list_models():
-        entry = model_entry(name)
-        trained = GeneratorConfig.from_dict(compose(entry.recipe, entry.overrides))
-        config = GeneratorConfig.from_dict(override(compose(entry.recipe, entry.overrides), overrides))
-        loader = lambda: _published(entry, trained, cache_dir)  # noqa: E731
-    elif name in list_recipes():
-        if pretrained:
-            fitting = [m for m in list_models() if model_entry(m).recipe == name]
-            hint = f" Models made from it: {', '.join(fitting)}." if fitting else ""
-            raise ValueError(f"{name!r} is a recipe and has no weights: leave pretrained out.{hint}")
-        return build(GeneratorConfig.from_dict(compose(name, overrides))).to(device)
-    else:
-        raise ValueError(_no_such_name(name))
-    if pretrained is False:
+    settings = _settings(name)
+    config = GeneratorConfig.from_dict(override(settings, overrides))
+    is_recipe = name in list_recipes()
+    if not (pretrained or (pretrained is None and not is_recipe)):
         return build(config).to(device)
+    if is_recipe:
+        fitting = [m for m in list_models() if model_entry(m).recipe == name]
+        hint = f" Models made from it: {', '.join(fitting)}." if fitting else ""
+        raise ValueError(f"{name!r} is a recipe and has no weights.{hint}")
+    trained = GeneratorConfig.from_dict(settings)
     if config != trained:
         raise ValueError(
             f"The weights of {name!r} do not fit these overrides: {_differences(trained, config)}. "
             "pretrained=False gives random weights."
         )
-    return loader().to(device)
+    if name.startswith("dir:"):
+        return load_weights(trained, Path(name.removeprefix("dir:")) / WEIGHTS_FILE).to(device)
+    return _published(model_entry(name), trained, cache_dir).to(device)
+
+
+def config_of(name: str) -> GeneratorConfig:
+    """The config of a published model, a recipe or a model directory, without its weights.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return GeneratorConfig.from_dict(_settings(name))
 
 
 def build(config: GeneratorConfig, seed: int = INIT_SEED) -> Generator:
-    """A generator with random weights, which depend on the seed alone; no global random state is read or moved."""
+    """A generator with random weights, which depend on the seed alone; no global random state is read or
+    moved.
+    """
     with torch.device("meta"):
         generator = Generator(config)
     random = torch.Generator().manual_seed(seed)
     for module in generator.modules():
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         if any(tensor.is_meta for tensor in own):
-            module._apply(lambda t: torch.empty_like(t, device="cpu") if t.is_meta else t, recurse=False)
+            module._apply(  # type: ignore[no-untyped-call]
+                lambda t: torch.empty_like(t, device="cpu") if t.is_meta else t, recurse=False
+            )
             _initialize(module, random)
     return generator
 
@@ -118,23 +122,6 @@ def model_entry(name: str) -> ModelEntry:
     return ModelEntry.from_dict(read_yaml(MODELS / f"{name}.yaml"))
 
 
-def config_of(name: str) -> GeneratorConfig:
-    """The config of a published model, a recipe or a model directory, without its weights.
-
-    Raises:
-        ValueError: for an unknown name.
-    """
-    load_plugins()
-    if name.startswith("dir:"):
-        return read_config(Path(name.removeprefix("dir:")) / CONFIG_FILE)
-    if name in list_models():
-        entry = model_entry(name)
-        return GeneratorConfig.from_dict(compose(entry.recipe, entry.overrides))
-    if name in list_recipes():
-        return GeneratorConfig.from_dict(compose(name))
-    raise ValueError(_no_such_name(name))
-
-
 def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Where a published model's converted weights lie, or would."""
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
@@ -155,19 +142,38 @@ def load_plugins() -> None:
             raise ImportError(f"The ganzoo plug-in {point.name!r} ({point.value}) fails: {error}") from error
 
 
-def _published(entry: ModelEntry, config: GeneratorConfig, cache_dir: str | os.PathLike[str] | None) -> Generator:
+def _settings(name: str) -> dict[str, Any]:
+    """What a name stands for, as `GeneratorConfig.from_dict` takes it."""
+    load_plugins()
+    if name.startswith("dir:"):
+        return read_config(Path(name.removeprefix("dir:")) / CONFIG_FILE).to_dict()
+    if name in list_models():
+        entry = model_entry(name)
+        return compose(entry.recipe, entry.overrides)
+    if name in list_recipes():
+        return compose(name)
+    raise ValueError(_no_such_name(name))
+
+
+def _published(
+    entry: ModelEntry, config: GeneratorConfig, cache_dir: str | os.PathLike[str] | None
+) -> Generator:
     """A published model, from the cache if it is there, else from its source, which fills the cache."""
     path = cached_weights(entry, cache_dir)
     if not path.is_file():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SourceError(f"The cache {path.parent} cannot be made: {error.strerror}. Choose another cache_dir.") from error
+            raise SourceError(
+                f"The cache {path.parent} cannot be made: {error.strerror}. Choose another cache_dir."
+            ) from error
         if not os.access(path.parent, os.W_OK):
             raise SourceError(f"The cache {path.parent} cannot be written. Choose another cache_dir.")
         generator = read_source(entry.sources[0])
         if generator.config != config:
-            raise ValueError(f"The weights of {entry.name!r} differ: {_differences(config, generator.config)}.")
+            raise ValueError(
+                f"The weights of {entry.name!r} differ: {_differences(config, generator.config)}."
+            )
         write_weights(generator, path, {"model": entry.name, "source_sha256": entry.sources[0].sha256})
     try:
         return load_weights(config, path)
@@ -176,10 +182,14 @@ def _published(entry: ModelEntry, config: GeneratorConfig, cache_dir: str | os.P
 
 
 def _initialize(module: nn.Module, random: torch.Generator) -> None:
-    """Call a module's `reset_parameters` with the generator; torch's own layers, which take none, under a seed of it."""
+    """Call a module's `reset_parameters` with the generator; torch's own layers, which take none, under a
+    seed of it.
+    """
     reset = getattr(module, "reset_parameters", None)
     if reset is None:
-        raise TypeError(f"{type(module).__name__} holds parameters: it needs reset_parameters(generator=None).")
+        raise TypeError(
+            f"{type(module).__name__} holds parameters: it needs reset_parameters(generator=None)."
+        )
     if "generator" in inspect.signature(reset).parameters:
         reset(generator=random)
         return
@@ -193,7 +203,7 @@ def _no_such_name(name: str) -> str:
     if Path(name).is_dir():
         return f"{name!r} is a folder: write 'dir:{name}'."
     if name.startswith("hf-hub:"):
-        return f"{name!r}: this version cannot load from the Hub yet. Download the repository and use 'dir:PATH'."
+        return f"{name!r}: this version cannot load from the Hub. Download the repository, then 'dir:PATH'."
     if name.count("/") == 1:
         return f"{name!r} could be a Hub repository or a folder: write 'hf-hub:{name}' or 'dir:{name}'."
     return unknown("model or recipe", name, [*list_models(), *list_recipes()])
@@ -203,4 +213,3 @@ def _differences(ours: GeneratorConfig, theirs: GeneratorConfig) -> str:
     """Fields in which two configs differ, with both values."""
     a, b = ours.to_dict(), theirs.to_dict()
     return "; ".join(f"{key} is {a[key]}, not {b[key]}" for key in a if a[key] != b[key])
-

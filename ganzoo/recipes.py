@@ -1,7 +1,8 @@
 """Recipes to plain dicts: what Hydra's own composition gives, without Hydra's global state.
 
-Hydra's compose API fails inside a caller's own Hydra app and leaves its state behind, so `create` reads the same files with this
-composer. It knows the part of the defaults list that the recipes use and refuses the rest:
+Hydra's compose API fails inside a caller's own Hydra app and leaves its state behind, so `create` reads the
+same files with this composer. It knows the part of the defaults list that the recipes use and refuses the
+rest:
 
     - other_recipe            another recipe, merged here
     - /kind: block            a block's title card, under the key `kind`
@@ -53,8 +54,9 @@ def compose(recipe: str, overrides: Mapping[str, Any] | None = None) -> dict[str
 
 
 def override(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with other values: a string picks another block, a mapping sets options (with `name`, of another
-    block), anything else sets a field. `channels` takes the place of `channel_base` and `channel_max`, and the reverse.
+    """The settings with other values: a string picks another block, a mapping sets options (with `name`, of
+    another block), anything else sets a field. `channels` takes the place of `channel_base` and
+    `channel_max`, and the reverse.
     """
     data = dict(data)
     for key, value in overrides.items():
@@ -100,7 +102,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _expand(recipe: str, choices: dict[str, str]) -> Iterator[dict[str, Any] | tuple[str, str]]:
-    """What a recipe merges, in order: `(kind, block)` or plain keys. Overrides go to `choices`, the outermost first."""
+    """What a recipe merges, in order: `(kind, block)` or plain keys. Overrides go to `choices`, the outermost
+    first.
+    """
     if recipe not in list_recipes():
         raise ValueError(unknown("recipe", recipe, list_recipes()))
     data = read_yaml(RECIPES / f"{recipe}.yaml")

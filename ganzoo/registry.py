@@ -1,7 +1,7 @@
 """Registries: names to block classes. A class's constructor is the closed schema of the block's options.
 
-A block takes *context* (channel counts, style width) from the code that assembles the network and *options* from recipes and
-configs; the two never mix, and no config can name anything that was not registered.
+A block takes *context* (channel counts, style width) from the code that assembles the network and *options*
+from recipes and configs; the two never mix, and no config can name anything that was not registered.
 """
 
 import difflib
@@ -33,23 +33,29 @@ class Registry(Generic[T]):
 
         Raises:
             ValueError: if the name is taken.
-            TypeError: if the constructor takes `**kwargs` or `*args`, lacks a context argument, or has an option without
-                a default or an annotation.
+            TypeError: if the constructor takes `**kwargs` or `*args`, lacks a context argument, or has an
+                option without a default or an annotation.
         """
 
         def decorator(cls: type[T]) -> type[T]:
             if name in self._classes:
-                raise ValueError(f"{self.kind} {name!r} is already registered, by {_path(self._classes[name])}.")
+                raise ValueError(
+                    f"{self.kind} {name!r} is already registered, by {_path(self._classes[name])}."
+                )
             parameters = _parameters(cls)
             for parameter in parameters.values():
                 if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-                    raise TypeError(f"{_path(cls)} takes {parameter}: its signature is the schema and must be closed.")
+                    raise TypeError(
+                        f"{_path(cls)} takes {parameter}: its signature is the schema and must be closed."
+                    )
                 if parameter.name not in self.context and parameter.default is parameter.empty:
                     raise TypeError(f"Option {parameter.name!r} of {_path(cls)} needs a default.")
                 if parameter.annotation is parameter.empty:
                     raise TypeError(f"Argument {parameter.name!r} of {_path(cls)} needs an annotation.")
             if missing := [key for key in self.context if key not in parameters]:
-                raise TypeError(f"{_path(cls)} must take what every {self.kind} is given: {', '.join(missing)}.")
+                raise TypeError(
+                    f"{_path(cls)} must take what every {self.kind} is given: {', '.join(missing)}."
+                )
             self._classes[name] = cls
             return cls
 
@@ -148,8 +154,8 @@ def checked(value: Any, hint: Any, where: str) -> Any:
 
 
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:
-    """Constructor arguments of a class, without `self`."""
-    return {p.name: p for p in list(inspect.signature(cls.__init__).parameters.values())[1:]}
+    """Constructor arguments of a class."""
+    return {p.name: p for p in inspect.signature(cls).parameters.values()}
 
 
 def _path(cls: type) -> str:

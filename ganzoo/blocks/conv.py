@@ -1,7 +1,7 @@
 """Modulated convolutions: the style scales the input channels, the demodulation the output channels.
 
-Scaling activations instead of weights gives the same numbers (Karras et al. 2020, appendix B) and keeps one convolution for the
-whole batch.
+Scaling activations instead of weights gives the same numbers (Karras et al. 2020, appendix B) and keeps one
+convolution for the whole batch.
 """
 
 import math
@@ -28,7 +28,13 @@ class ModulatedConv(nn.Module, ABC):
     """
 
     def __init__(
-        self, *, in_channels: int, out_channels: int, w_dim: int, demodulation: nn.Module, kernel_size: int = 3
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        demodulation: nn.Module,
+        kernel_size: int = 3,
     ) -> None:
         super().__init__()
         if kernel_size not in _KERNEL_SIZES:
@@ -43,7 +49,8 @@ class ModulatedConv(nn.Module, ABC):
     @abstractmethod
     def convolve(self, x: Tensor, *, transposed: bool) -> Tensor:
         """`x [N, in, H, W]` convolved by the weights: `[N, out, H, W]`, or with `transposed` the full result
-        of the convolution transposed at stride 2, `[N, out, 2H + k - 2, 2W + k - 2]`."""
+        of the convolution transposed at stride 2, `[N, out, 2H + k - 2, 2W + k - 2]`.
+        """
 
     @abstractmethod
     def energy(self) -> Tensor:
@@ -61,7 +68,13 @@ class FullConv(ModulatedConv):
     """Every output channel from every input channel (Karras et al. 2020, section 2.2)."""
 
     def __init__(
-        self, *, in_channels: int, out_channels: int, w_dim: int, demodulation: nn.Module, kernel_size: int = 3
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        demodulation: nn.Module,
+        kernel_size: int = 3,
     ) -> None:
         super().__init__(
             in_channels=in_channels,
@@ -91,7 +104,13 @@ class DepthwiseConv(ModulatedConv):
     """A depthwise convolution followed by a pointwise one (Belousov 2021, section 3)."""
 
     def __init__(
-        self, *, in_channels: int, out_channels: int, w_dim: int, demodulation: nn.Module, kernel_size: int = 3
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        demodulation: nn.Module,
+        kernel_size: int = 3,
     ) -> None:
         super().__init__(
             in_channels=in_channels,

@@ -1,7 +1,7 @@
 """Demodulation: what restores the variance of a convolution's output after its input was modulated.
 
-A demodulation maps the energy of the weights `[out, in]` (squares summed over the kernel) and the style `[N, in]` to factors for
-the output channels, `[N or 1, out]`, or None where nothing is scaled.
+A demodulation maps the energy of the weights `[out, in]` (squares summed over the kernel) and the style `[N,
+in]` to factors for the output channels, `[N or 1, out]`, or None where nothing is scaled.
 """
 
 import torch
@@ -20,7 +20,9 @@ class Demodulation(nn.Module):
 
 @DEMODULATIONS.register("style")
 class StyleDemodulation(Demodulation):
-    """Factors from the sample's own style: `1 / sqrt(sum_in style^2 * energy)` (Karras et al. 2020, equation 3)."""
+    """Factors from the sample's own style: `1 / sqrt(sum_in style^2 * energy)` (Karras et al. 2020, equation
+    3).
+    """
 
     def __init__(self, *, in_channels: int) -> None:
         super().__init__()
@@ -31,7 +33,8 @@ class StyleDemodulation(Demodulation):
 
 @DEMODULATIONS.register("static")
 class StaticDemodulation(Demodulation):
-    """Factors from a trained vector in the style's place, the same for every sample (Belousov 2021, section 3).
+    """Factors from a trained vector in the style's place, the same for every sample (Belousov 2021, section
+    3).
 
     A constant once trained, so that the deploy form folds it into the weights.
     """

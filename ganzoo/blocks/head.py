@@ -1,6 +1,8 @@
-"""Heads: what leaves the network. A head predicts pixels (RGB at the level's size) or wavelet sub-bands (12 channels, twice the size).
+"""Heads: what leaves the network. A head predicts pixels (RGB at the level's size) or wavelet sub-bands (12
+channels, twice the size).
 
-The synthesis loop calls a head once per level, from 4 x 4 up, with the level's features and the picture so far.
+The synthesis loop calls a head once per level, from 4 x 4 up, with the level's features and the picture so
+far.
 """
 
 from abc import ABC, abstractmethod
@@ -19,9 +21,13 @@ Output = Literal["pixel", "wavelet"]
 
 
 class ToImage(nn.Module):
-    """Modulated 1 x 1 convolution without demodulation, and a bias: `[N, C, r, r]` and w to `[N, out, r, r]`."""
+    """Modulated 1 x 1 convolution without demodulation, and a bias: `[N, C, r, r]` and w to `[N, out, r,
+    r]`.
+    """
 
-    def __init__(self, in_channels: int, out_channels: int, w_dim: int, *, clamp: float | None = None) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, *, clamp: float | None = None
+    ) -> None:
         super().__init__()
         self.conv = FullConv(
             in_channels=in_channels,
@@ -80,7 +86,9 @@ class Head(nn.Module, ABC):
         """The picture that a prediction stands for: `[N, img_channels, R, R]`."""
         return prediction if self.idwt is None else self.idwt(prediction)
 
-    def forward(self, level: int, x: Tensor, w: Tensor, image: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    def forward(
+        self, level: int, x: Tensor, w: Tensor, image: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
         """The picture so far and this level's own prediction; None where the head does not have them yet.
 
         Args:
@@ -113,7 +121,9 @@ class SkipHead(Head):
         clamp: float | None,
         taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0),
     ) -> None:
-        super().__init__(channels=channels, w_dim=w_dim, img_channels=img_channels, output=output, clamp=clamp)
+        super().__init__(
+            channels=channels, w_dim=w_dim, img_channels=img_channels, output=output, clamp=clamp
+        )
         self.upsample = Upsample(taps)
 
     def predicting_levels(self) -> list[int]:
@@ -126,12 +136,16 @@ class SkipHead(Head):
 
 @HEADS.register("aux")
 class AuxHead(Head):
-    """A prediction at every level for the loss; the picture is the last one alone (Belousov 2021, section 3)."""
+    """A prediction at every level for the loss; the picture is the last one alone (Belousov 2021, section
+    3).
+    """
 
     def predicting_levels(self) -> list[int]:
         return list(range(self.last_level + 1))
 
-    def forward(self, level: int, x: Tensor, w: Tensor, image: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    def forward(
+        self, level: int, x: Tensor, w: Tensor, image: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
         prediction = self.to_image[str(level)](x, w)
         return self.pixels(prediction) if level == self.last_level else None, prediction
 

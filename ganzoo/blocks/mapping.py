@@ -1,4 +1,6 @@
-"""Mapping networks: latent z to style w (Karras et al. 2019, section 2), with truncation (appendix B there)."""
+"""Mapping networks: latent z to style w (Karras et al. 2019, section 2), with truncation (appendix B
+there).
+"""
 
 from abc import ABC, abstractmethod
 
@@ -40,7 +42,11 @@ class Mapping(nn.Module, ABC):
         nn.init.zeros_(self.w_avg)
 
     def forward(
-        self, z: Tensor, label: Tensor | None = None, truncation_psi: float = 1.0, truncation_cutoff: int | None = None
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
     ) -> Tensor:
         """Styles `[N, num_ws, w_dim]`, all rows alike but for the truncation.
 
@@ -92,7 +98,8 @@ class Mapping(nn.Module, ABC):
 class MLPMapping(Mapping):
     """Fully connected layers with leaky ReLU at a learning rate of 1/100 (Karras et al. 2019, appendix C).
 
-    The label of a conditional network is embedded and concatenated to z, both normalised (Karras et al. 2020a, appendix D).
+    The label of a conditional network is embedded and concatenated to z, both normalised (Karras et al.
+    2020a, appendix D).
 
     Args:
         depth: number of layers, 1 to 64.
@@ -120,7 +127,8 @@ class MLPMapping(Mapping):
         self.embed = EqualizedLinear(label_dim, w_dim) if label_dim else None
         first = z_dim + (w_dim if label_dim else 0)
         self.layers = nn.ModuleList(
-            EqualizedLinear(first if i == 0 else w_dim, w_dim, lr_multiplier=lr_multiplier) for i in range(depth)
+            EqualizedLinear(first if i == 0 else w_dim, w_dim, lr_multiplier=lr_multiplier)
+            for i in range(depth)
         )
         self.reset_parameters()
 

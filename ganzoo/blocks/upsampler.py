@@ -1,10 +1,11 @@
 """Upsamplers: `[N, in, H, W]` to `[N, out, 2H, 2W]` given w, the level's first convolution included.
 
-The cut lies after the convolution because that is where the two fit the same hole: a transposed convolution is upsampling and
-convolution at once, the inverse wavelet transform comes before its convolution.
+The cut lies after the convolution because that is where the two fit the same hole: a transposed convolution
+is upsampling and convolution at once, the inverse wavelet transform comes before its convolution.
 """
 
 from collections.abc import Callable
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -44,13 +45,14 @@ class ConvTransposeUpsampler(nn.Module):
         self.blur = Blur(taps, ((spare + 3) // 2, (spare + 2) // 2), gain=4.0)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return self.blur(self.conv(x, w, transposed=True))
+        x = self.conv(x, w, transposed=True)
+        return cast(Tensor, self.blur(x))
 
 
 @UPSAMPLERS.register("idwt")
 class IDWTUpsampler(nn.Module):
-    """Modulation of the channels, read as sub-bands, then their inverse Haar transform and a convolution of what comes
-    out (Belousov 2021, section 3).
+    """Modulation of the channels, read as sub-bands, then their inverse Haar transform and a convolution of
+    what comes out (Belousov 2021, section 3).
 
     Raises:
         ValueError: if the number of input channels is not a multiple of 4.
@@ -60,13 +62,13 @@ class IDWTUpsampler(nn.Module):
         super().__init__()
         if in_channels % 4:
             raise ValueError(
-                f"The idwt upsampler reads its input as four sub-bands: the widths of all levels but the last must be "
-                f"multiples of 4; got {in_channels}."
+                f"The idwt upsampler reads its input as four sub-bands: every level's width but the last"
+                f" is a multiple of 4; got {in_channels}."
             )
         self.modulation = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
         self.idwt = IDWT()
         self.conv = make_conv(in_channels // 4, out_channels)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return self.conv(self.idwt(x * self.modulation(w)[:, :, None, None]), w)
-
+        x = self.idwt(x * self.modulation(w)[:, :, None, None])
+        return cast(Tensor, self.conv(x, w))

@@ -1,8 +1,9 @@
 """OpenVINO's intermediate representation of a MobileStyleGAN (the random-face package) to a generator.
 
-An IR is an XML graph beside a file of raw constants. It is read here with an XML parser that refuses declarations of entities,
-and numpy; no OpenVINO is needed. Constants that kept their names are found by name. The others - a folded demodulation, noise times
-strength - are found by walking the graph from a named neighbour, never by number.
+An IR is an XML graph beside a file of raw constants. It is read here with an XML parser that refuses
+declarations of entities, and numpy; no OpenVINO is needed. Constants that kept their names are found by name.
+The others - a folded demodulation, noise times strength - are found by walking the graph from a named
+neighbour, never by number.
 """
 
 import math
@@ -121,7 +122,8 @@ def from_openvino(files: Mapping[str, bytes]) -> Generator:
     """The generator of a random-face package, with the mean style estimated from its mapping network.
 
     Args:
-        files: contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`, `SynthesisNetwork.bin`.
+        files: contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`,
+            `SynthesisNetwork.bin`.
 
     Raises:
         ValueError: if the files are not an IR of that network, or a constant is left unused.
@@ -153,7 +155,9 @@ def from_openvino(files: Mapping[str, bytes]) -> Generator:
     try:
         generator.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
-        raise ValueError(f"The constants do not fit a MobileStyleGAN: {' '.join(str(error).split())}") from error
+        raise ValueError(
+            f"The constants do not fit a MobileStyleGAN: {' '.join(str(error).split())}"
+        ) from error
     generator.mapping.w_avg = generator.mapping.estimate_w_avg(W_AVG_SAMPLES, seed=0)
     return generator
 
@@ -197,7 +201,9 @@ class _SynthesisReader:
         names = [re.fullmatch(r"m\.layers\.(\d+)\.conv1\.bias", name) for name in self.ids]
         blocks = sorted(int(match[1]) for match in names if match)
         if blocks != list(range(len(blocks))) or not blocks:
-            raise ValueError("The synthesis network is not a MobileStyleGAN: its layers are not named as expected.")
+            raise ValueError(
+                "The synthesis network is not a MobileStyleGAN: its layers are not named as expected."
+            )
         self.tensors["synthesis.const"] = self.named("m.input.input")
         self.styled("m.conv1", "synthesis.layers.0", "conv")
         for i in blocks:
@@ -249,7 +255,9 @@ class _SynthesisReader:
 
     def consumer(self, layer_id: str) -> str:
         """The only layer that a layer feeds."""
-        [consumer] = self.consumers.get(layer_id, [""]) if len(self.consumers.get(layer_id, [])) == 1 else [""]
+        [consumer] = (
+            self.consumers.get(layer_id, [""]) if len(self.consumers.get(layer_id, [])) == 1 else [""]
+        )
         if not consumer:
             raise ValueError(f"{self.graph.layers[layer_id].name!r} feeds several layers, or none.")
         return consumer

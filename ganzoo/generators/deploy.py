@@ -1,9 +1,11 @@
-"""The deploy form: a trained generator in the shape that runs, the same pictures from fewer and quicker steps.
+"""The deploy form: a trained generator in the shape that runs, the same pictures from fewer and quicker
+steps.
 
-What changes: the scales of equalised learning rate, constant demodulation and the activation's gain move into the weights; auxiliary
-heads go; the channels in front of every inverse wavelet transform are sorted by sub-band (LL | LH | HL | HH), so that the transform
-is slices and sums, and its factor 1/2 moves into the modulation; the bias moves into the convolution; the layout is channels last.
-Blocks of other packages are kept as they are.
+What changes: the scales of equalised learning rate, constant demodulation and the activation's gain move into
+the weights; auxiliary heads go; the channels in front of every inverse wavelet transform are sorted by
+sub-band (LL | LH | HL | HH), so that the transform is slices and sums, and its factor 1/2 moves into the
+modulation; the bias moves into the convolution; the layout is channels last. Blocks of other packages are
+kept as they are.
 """
 
 import copy
@@ -39,7 +41,8 @@ _HOMOGENEOUS = ("linear", "relu", "lrelu")  # f(g x) = g f(x) for g > 0: the gai
 class DeployedGenerator(Generator):
     """A generator in its deploy form: the calls of a `Generator`, but `Output.levels` is empty.
 
-    Its weights need no gradient; gradients with respect to z and w flow. It is not saved: save what it was made from.
+    Its weights need no gradient; gradients with respect to z and w flow. It is not saved: save what it was
+    made from.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -56,7 +59,8 @@ class DeployedGenerator(Generator):
 
 
 def deploy(generator: Generator) -> Generator:
-    """The deploy form of a generator, on its device: the same pictures within float error. The original is untouched.
+    """The deploy form of a generator, on its device: the same pictures within float error. The original is
+    untouched.
 
     Raises:
         TypeError: if it is deployed already.
@@ -70,17 +74,14 @@ def deploy(generator: Generator) -> Generator:
 def _deploy_synthesis(synthesis: Synthesis) -> Synthesis:
     """A copy of the synthesis network with every block that is known here folded."""
     layers = cast("list[StyledLayer]", list(synthesis.layers))
-    head = synthesis.head
-    foldable_head = type(head) in (SkipHead, AuxHead, SingleHead)
+    foldable_head = type(synthesis.head) in (SkipHead, AuxHead, SingleHead)
     # Order of the channels of every level's features: by sub-band where an inverse transform follows.
     orders: list[Tensor | None] = []
     for i in range(0, len(layers), 2):
-        sortable = i + 1 < len(layers) and type(layers[i + 1].conv) is IDWTUpsampler
-        sortable = sortable and foldable_head and type(layers[i].conv) in (FullConv, DepthwiseConv)
+        sortable = foldable_head and all(_known(layer) for layer in layers[i : i + 2])
+        sortable = sortable and i + 1 < len(layers) and type(layers[i + 1].conv) is IDWTUpsampler
         orders.append(subband_order(layers[i].bias.numel()).to(layers[i].bias.device) if sortable else None)
-    deployed = copy.copy(synthesis)
-    deployed._modules = dict(synthesis._modules)
-    deployed._parameters = {"const": nn.Parameter(synthesis.const.detach().clone())}
+    deployed = copy.deepcopy(synthesis)
     deployed.layers = nn.ModuleList(
         DeployedLayer(
             layer,
@@ -88,23 +89,26 @@ def _deploy_synthesis(synthesis: Synthesis) -> Synthesis:
             order_out=None if i % 2 else orders[i // 2],
         )
         if _known(layer)
-        else copy.deepcopy(layer)
-        for i, layer in enumerate(layers)
+        else layer
+        for i, layer in enumerate(cast("list[StyledLayer]", list(deployed.layers)))
     )
-    deployed.head = DeployedHead(cast(Head, head), orders) if foldable_head else copy.deepcopy(head)
+    if foldable_head:
+        deployed.head = cast(Head, DeployedHead(deployed.head, orders))
     return deployed.to(memory_format=torch.channels_last)
 
 
 def _known(layer: StyledLayer) -> bool:
     """Whether a layer is made of blocks that can be folded."""
-    conv = layer.conv
+    conv: object = layer.conv
     if type(conv) in (IDWTUpsampler, ConvTransposeUpsampler):
-        conv = conv.conv
+        conv = layer.conv.conv
     return type(layer) is StyledLayer and type(conv) in (FullConv, DepthwiseConv)
 
 
 def subband_order(channels: int) -> Tensor:
-    """Indices that sort C channels of the transform's input, LL and then LH, HL, HH of every channel, by sub-band."""
+    """Indices that sort C channels of the transform's input, LL and then LH, HL, HH of every channel, by
+    sub-band.
+    """
     details = torch.arange(channels // 4, channels).view(-1, 3)
     return torch.cat([torch.arange(channels // 4), details.t().reshape(-1)])
 
@@ -167,7 +171,9 @@ class DeployedConv(nn.Module):
         first = self.weight if self.weight_dw is None else self.weight_dw
         # One sample's style goes into the weights where they are smaller than the features.
         if x.shape[0] == 1 and first.numel() < x.numel():
-            first = first * (style[:, :, None, None] if self.weight_dw is None else style[0, :, None, None, None])
+            first = first * (
+                style[:, :, None, None] if self.weight_dw is None else style[0, :, None, None, None]
+            )
         else:
             x = x * style[:, :, None, None]
         if self.weight_dw is not None:
@@ -182,7 +188,8 @@ class DeployedConv(nn.Module):
             x = F.conv2d(x, first, self.bias, padding=self.padding)
         if self.demodulation is None:
             return x
-        return x * self.demodulation(self.energy, style)[:, :, None, None]
+        factors: Tensor = self.demodulation(self.energy, style)
+        return x * factors[:, :, None, None]
 
 
 class DeployedLayer(nn.Module):
@@ -196,7 +203,7 @@ class DeployedLayer(nn.Module):
         block = layer.conv
         self.modulation: nn.Module | None = None
         self.blur: nn.Module | None = None
-        conv = block
+        conv: nn.Module = block
         if isinstance(block, IDWTUpsampler):
             is_sorted = order_in is not None
             self.modulation = fold_linear(block.modulation, scale=0.5 if is_sorted else 1.0, order=order_in)
@@ -249,7 +256,11 @@ class DeployedHead(nn.Module):
             self.clamp = to_image.clamp
             # A clamp limits the prediction itself: then the factor 1/2 of the transform stays behind it.
             scale = 0.5 if self.idwt is not None and self.clamp is None else 1.0
-            order = subband_order(to_image.bias.numel()).to(to_image.bias.device) if self.idwt is not None else None
+            order = (
+                subband_order(to_image.bias.numel()).to(to_image.bias.device)
+                if self.idwt is not None
+                else None
+            )
             self.to_image[str(level)] = DeployedConv(
                 to_image.conv, gain=scale, bias=to_image.bias * scale, order_in=orders[level], order_out=order
             )

@@ -1,6 +1,7 @@
 """The generator: mapping and synthesis behind one call."""
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from ganzoo.blocks import MAPPINGS
 from ganzoo.blocks import Mapping as MappingNetwork
 from ganzoo.config import GeneratorConfig
-from ganzoo.generators.synthesis import Generators, Noise, Synthesis
+from ganzoo.generators.synthesis import Generators, Noise, Output, Synthesis
 
 MAX_SEED = 2**32 - 1
 
@@ -35,7 +36,7 @@ class Generator(nn.Module):
         self.resolution = config.resolution
         self.img_channels = config.img_channels
         self.label_dim = config.label_dim
-        self.mapping = MAPPINGS.build(  # type: ignore[assignment]
+        self.mapping = MAPPINGS.build(
             config.mapping,
             z_dim=config.z_dim,
             w_dim=config.w_dim,
@@ -48,8 +49,9 @@ class Generator(nn.Module):
     def sample_z(self, n: int, seed: int = 0) -> Tensor:
         """Latents `[n, z_dim]` on the CPU, row i drawn from the seed `seed + i` alone.
 
-        So a picture does not depend on the batch it is made in. The stream is `numpy.random.RandomState(seed)`, frozen for all
-        time and the one that NVIDIA's scripts use: seed 42 here is seed 42 there.
+        So a picture does not depend on the batch it is made in. The stream is
+        `numpy.random.RandomState(seed)`, frozen for all time and the one that NVIDIA's scripts use: seed 42
+        here is seed 42 there.
 
         Raises:
             ValueError: for a seed outside 0 to 2**32 - 1.
@@ -76,21 +78,24 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Pictures `[N, img_channels, R, R]`; the arguments are those of `mapping` and `synthesis`."""
         w = self.mapping(z, label, truncation_psi, truncation_cutoff)
-        return self.synthesis(w, noise, generator).image
+        return cast(Output, self.synthesis(w, noise, generator)).image
 
 
 def mix_styles(w1: Tensor, w2: Tensor, crossover: int) -> Tensor:
     """Style mixing (Karras et al. 2019, section 3.1): rows of `w1` before `crossover`, of `w2` from there on.
 
     Args:
-        w1, w2: `[N, num_ws, w_dim]`.
+        w1: `[N, num_ws, w_dim]`.
+        w2: of the same shape.
         crossover: 0 to num_ws.
 
     Raises:
         ValueError: if the shapes differ or the crossover is out of range.
     """
     if w1.ndim != 3 or w1.shape != w2.shape:
-        raise ValueError(f"Styles to mix have one shape [N, num_ws, w_dim]; got {list(w1.shape)}, {list(w2.shape)}.")
+        raise ValueError(
+            f"Styles to mix have one shape [N, num_ws, w_dim]; got {list(w1.shape)}, {list(w2.shape)}."
+        )
     if not 0 <= crossover <= w1.shape[1]:
         raise ValueError(f"crossover is 0 to {w1.shape[1]}; got {crossover}.")
     return torch.cat([w1[:, :crossover], w2[:, crossover:]], dim=1)

@@ -1,14 +1,17 @@
-"""The synthesis network: one loop over resolutions, for every combination of blocks (Karras et al. 2020, figure 7)."""
+"""The synthesis network: one loop over resolutions, for every combination of blocks (Karras et al. 2020,
+figure 7).
+"""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, UPSAMPLERS, ModulatedConv, StyledLayer
 from ganzoo.config import GeneratorConfig
+from ganzoo.registry import Spec
 
 Noise = str | Sequence[Tensor]
 Generators = torch.Generator | Sequence[torch.Generator] | None
@@ -20,8 +23,8 @@ class Output(NamedTuple):
 
     Attributes:
         image: `[N, img_channels, R, R]`, nominally in -1..1, unclamped.
-        levels: the head's prediction of every level that has one, from low to high, before any sum over levels: pixels
-            `[N, img_channels, r, r]` or sub-bands `[N, 4 * img_channels, r, r]`.
+        levels: the head's prediction of every level that has one, from low to high, before any sum over
+            levels: pixels `[N, img_channels, r, r]` or sub-bands `[N, 4 * img_channels, r, r]`.
         noise: the noise that was used, one `[1 or N, 1, r, r]` per layer from low to high.
     """
 
@@ -33,8 +36,9 @@ class Output(NamedTuple):
 class Synthesis(nn.Module):
     """Styles `w [N, num_ws, w_dim]` to pictures.
 
-    Level 0 is a learnt constant and one convolution, always a full one, as in both papers; every further level is an upsampler,
-    which holds the level's first convolution, and a second one. The head looks at every level.
+    Level 0 is a learnt constant and one convolution, always a full one, as in both papers; every further
+    level is an upsampler, which holds the level's first convolution, and a second one. The head looks at
+    every level.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -43,10 +47,10 @@ class Synthesis(nn.Module):
         self.w_dim = config.w_dim
         self.const = nn.Parameter(torch.empty(1, config.channels[0], 4, 4))
 
-        def make_conv(in_channels: int, out_channels: int, spec: object) -> ModulatedConv:
+        def make_conv(in_channels: int, out_channels: int, spec: str | Spec) -> ModulatedConv:
             demodulation = DEMODULATIONS.build(config.demodulation, in_channels=in_channels)
-            return CONVS.build(  # type: ignore[return-value]
-                spec,  # type: ignore[arg-type]
+            return CONVS.build(
+                spec,
                 in_channels=in_channels,
                 out_channels=out_channels,
                 w_dim=config.w_dim,
@@ -58,6 +62,7 @@ class Synthesis(nn.Module):
         )
         width = config.channels[0]
         layers = [styled(make_conv(width, width, "full"), width, 4)]
+        self.sizes = [4]  # of every layer's features and noise
         for level, out in enumerate(config.channels[1:], start=1):
             resolution = 2 ** (level + 2)
             upsampler = UPSAMPLERS.build(
@@ -71,6 +76,7 @@ class Synthesis(nn.Module):
                 styled(upsampler, out, resolution),
                 styled(make_conv(out, out, config.conv), out, resolution),
             ]
+            self.sizes += [resolution, resolution]
             width = out
         self.layers = nn.ModuleList(layers)
         self.head = HEADS.build(
@@ -91,11 +97,13 @@ class Synthesis(nn.Module):
         """Pictures, predictions of every level, and the noise used.
 
         Args:
-            w: `[N, num_ws, w_dim]`. Layer i reads row i, the head of a level the row after the level's last layer.
-            noise: "const" (saved with the weights), "random", "none", or tensors `[1 or N, 1, r, r]`, one a layer from low to
-                high resolution, as in `Output.noise`; a longer list, of a network with more levels, is read from its low end.
-            generator: required for random noise: one generator, or one a sample, so that a sample's noise does not depend on
-                the batch it is in.
+            w: `[N, num_ws, w_dim]`. Layer i reads row i, the head of a level the row after the level's last
+                layer.
+            noise: "const" (saved with the weights), "random", "none", or tensors `[1 or N, 1, r, r]`, one a
+                layer from low to high resolution, as in `Output.noise`; a longer list, of a network with more
+                levels, is read from its low end.
+            generator: required for random noise: one generator, or one a sample, so that a sample's noise
+                does not depend on the batch it is in.
 
         Raises:
             ValueError: for a wrong shape, an unknown noise mode, or random noise without a generator.
@@ -104,46 +112,47 @@ class Synthesis(nn.Module):
             raise ValueError(f"w has shape [N, {self.num_ws}, {self.w_dim}]; got {list(w.shape)}.")
         used = self.layer_noise(w, noise, generator)
         x = self.const.expand(w.shape[0], -1, -1, -1)
-        image, levels = None, []
+        image: Tensor | None = None
+        levels: list[Tensor] = []
         for i, layer in enumerate(self.layers):
             x = layer(x, w[:, i], used[i])
             if i % 2 == 0:  # the last layer of level i / 2
                 image, prediction = self.head(i // 2, x, w[:, i + 1], image)
                 if prediction is not None:
                     levels.append(prediction)
-        given = [w.new_zeros(1, 1, *size) if n is None else n for n, size in zip(used, self.noise_sizes(), strict=True)]
-        return Output(image, levels, given)
-
-    def noise_sizes(self) -> list[tuple[int, int]]:
-        """Height and width of the noise of every layer."""
-        return [(layer.noise.resolution, layer.noise.resolution) for layer in self.layers]
+        if image is None:
+            raise RuntimeError(f"{type(self.head).__name__} gave no picture at the last level.")
+        zeros = [w.new_zeros(1, 1, r, r) if n is None else n for n, r in zip(used, self.sizes, strict=True)]
+        return Output(image, levels, zeros)
 
     def layer_noise(self, w: Tensor, noise: Noise, generator: Generators = None) -> list[Tensor | None]:
         """Noise for every layer, checked: `[1 or N, 1, r, r]` or None."""
         if isinstance(noise, str):
             if noise == "const":
-                return [layer.noise.const for layer in self.layers]
+                return [cast(StyledLayer, layer).noise.const for layer in self.layers]
             if noise == "none":
                 return [None] * len(self.layers)
             if noise != "random":
-                raise ValueError(f"noise is one of {', '.join(NOISE_MODES)}, or a list of tensors; got {noise!r}.")
+                raise ValueError(
+                    f"noise is one of {', '.join(NOISE_MODES)}, or a list of tensors; got {noise!r}."
+                )
             if generator is None:
                 raise ValueError("Random noise needs generator=, a torch.Generator or one for every sample.")
-            return [_draw(w, size, generator) for size in self.noise_sizes()]
+            return [_draw(w, size, generator) for size in self.sizes]
         if len(noise) < len(self.layers):
             raise ValueError(f"noise is a list of {len(self.layers)} tensors, one a layer; got {len(noise)}.")
         result: list[Tensor | None] = []
-        for i, (tensor, size) in enumerate(zip(noise, self.noise_sizes(), strict=False)):
-            if tensor.shape[1:] != (1, *size) or tensor.shape[0] not in (1, w.shape[0]):
-                raise ValueError(f"noise[{i}] has shape [1 or N, 1, {size[0]}, {size[1]}]; got {list(tensor.shape)}.")
+        for i, (tensor, r) in enumerate(zip(noise, self.sizes, strict=False)):
+            if tensor.shape[1:] != (1, r, r) or tensor.shape[0] not in (1, w.shape[0]):
+                raise ValueError(f"noise[{i}] has shape [1 or N, 1, {r}, {r}]; got {list(tensor.shape)}.")
             result.append(tensor.to(w))
         return result
 
 
-def _draw(w: Tensor, size: tuple[int, int], generator: torch.Generator | Sequence[torch.Generator]) -> Tensor:
+def _draw(w: Tensor, r: int, generator: torch.Generator | Sequence[torch.Generator]) -> Tensor:
     """Normal noise `[N, 1, r, r]`, drawn on the generator's device and moved to w's."""
     if isinstance(generator, torch.Generator):
-        return torch.randn(w.shape[0], 1, *size, generator=generator, device=generator.device).to(w)
+        return torch.randn(w.shape[0], 1, r, r, generator=generator, device=generator.device).to(w)
     if len(generator) != w.shape[0]:
         raise ValueError(f"One generator a sample: {w.shape[0]} of them, not {len(generator)}.")
-    return torch.cat([torch.randn(1, 1, *size, generator=g, device=g.device) for g in generator]).to(w)
+    return torch.cat([torch.randn(1, 1, r, r, generator=g, device=g.device) for g in generator]).to(w)

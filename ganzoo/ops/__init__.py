@@ -1,1 +1,3 @@
-"""Differentiable operations in plain PyTorch: FIR resampling, the Haar transform, equalised layers, bias + activation."""
+"""Differentiable operations in plain PyTorch: FIR resampling, the Haar transform, equalised layers, bias +
+activation.
+"""

@@ -1,4 +1,6 @@
-"""Activations of style-based networks with the gains that keep the signal's variance (Karras et al. 2020, appendix B)."""
+"""Activations of style-based networks with the gains that keep the signal's variance (Karras et al. 2020,
+appendix B).
+"""
 
 import math
 from collections.abc import Callable
@@ -33,7 +35,9 @@ def bias_act(
     """`clip(gain * activation(x + bias), -clamp, clamp)`, the shape of `x [N, C, ...]`.
 
     Args:
+        x: `[N, C, ...]`.
         bias: `[C]`, added along dimension 1.
+        activation: a name of `ACTIVATIONS`.
         slope: of the negative part of `lrelu`.
         gain: None takes the activation's own.
         clamp: None does not clip.

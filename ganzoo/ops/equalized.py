@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 
 class EqualizedLinear(nn.Module):
-    """`x [..., in] -> [..., out]` with weights stored at unit variance and scaled at run time by He's constant.
+    """`x [..., in] -> [..., out]` with weights stored at unit variance and scaled at run time by He's
+    constant.
 
     The effective weight is `weight * lr_multiplier / sqrt(in)`, the effective bias `bias * lr_multiplier`.
     """

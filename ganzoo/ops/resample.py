@@ -1,7 +1,7 @@
 """FIR resampling of feature maps, as in StyleGAN2 (Karras et al. 2020, section 3.2 and appendix B).
 
-A filter is a tensor of taps: `[k]` for a separable filter (the quick way: two 1-D passes) or `[kh, kw]`. Every function
-maps `[N, C, H, W]` to `[N, C, H', W']` and treats the channels alike.
+A filter is a tensor of taps: `[k]` for a separable filter (the quick way: two 1-D passes) or `[kh, kw]`.
+Every function maps `[N, C, H, W]` to `[N, C, H', W']` and treats the channels alike.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,13 @@ def upfirdn2d(
 
 
 def upsample2d(
-    x: Tensor, f: Tensor, *, up: int = 2, padding: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0
+    x: Tensor,
+    f: Tensor,
+    *,
+    up: int = 2,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
 ) -> Tensor:
     """`x` upsampled by the factor `up`, with the brightness kept: `[N, C, up * H, up * W]`."""
     left, right, top, bottom = _padding(padding)
@@ -90,7 +96,13 @@ def upsample2d(
 
 
 def downsample2d(
-    x: Tensor, f: Tensor, *, down: int = 2, padding: int | Sequence[int] = 0, flip_filter: bool = False, gain: float = 1.0
+    x: Tensor,
+    f: Tensor,
+    *,
+    down: int = 2,
+    padding: int | Sequence[int] = 0,
+    flip_filter: bool = False,
+    gain: float = 1.0,
 ) -> Tensor:
     """`x` filtered and subsampled by the factor `down`: `[N, C, H / down, W / down]`."""
     left, right, top, bottom = _padding(padding)
@@ -151,7 +163,7 @@ class Upsample(FIRFilter):
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    """x and y of a factor given as one number or as two."""
+    """X and y of a factor given as one number or as two."""
     x, y = (value, value) if isinstance(value, int) else value
     if x < 1 or y < 1:
         raise ValueError(f"A resampling factor is at least 1; got {value!r}.")

@@ -1,10 +1,13 @@
-"""The Haar wavelet transform and its inverse, in the channel order of MobileStyleGAN (Belousov 2021, section 3).
+"""The Haar wavelet transform and its inverse, in the channel order of MobileStyleGAN (Belousov 2021, section
+3).
 
 A block [[a, b], [c, d]] of pixels has the coefficients
 
-    LL = (a + b + c + d) / 2    LH = (a + b - c - d) / 2    HL = (a - b + c - d) / 2    HH = (a - b - c + d) / 2
+    LL = (a + b + c + d) / 2    LH = (a + b - c - d) / 2    HL = (a - b + c - d) / 2    HH = (a - b - c + d) /
+    2
 
-A tensor of C channels becomes 4C channels of half the size: first the C LL bands, then for every channel its LH, HL, HH.
+A tensor of C channels becomes 4C channels of half the size: first the C LL bands, then for every channel its
+LH, HL, HH.
 """
 
 import torch
@@ -34,17 +37,21 @@ def idwt(x: Tensor) -> Tensor:
     """
     if x.shape[1] % 4:
         raise ValueError(f"Sub-bands come in fours; got {x.shape[1]} channels.")
-    low, details = (0.5 * x).split([x.shape[1] // 4, x.shape[1] // 4 * 3], dim=1)
+    x, c = 0.5 * x, x.shape[1] // 4
+    low, details = x[:, :c], x[:, c:]
     return merge_subbands(low, details[:, 0::3], details[:, 1::3], details[:, 2::3])
 
 
 def merge_subbands(low: Tensor, lh: Tensor, hl: Tensor, hh: Tensor) -> Tensor:
-    """Picture `[N, C, 2H, 2W]` of four halved sub-bands `[N, C, H, W]`: the inverse transform by sums alone."""
+    """Picture `[N, C, 2H, 2W]` of four halved sub-bands `[N, C, H, W]`: the inverse transform by sums
+    alone.
+    """
     low_plus, low_minus, high_plus, high_minus = low + lh, low - lh, hl + hh, hl - hh
     top = [low_plus + high_plus, low_plus - high_plus]
     bottom = [low_minus + high_minus, low_minus - high_minus]
-    # Interleaved with the channels last: pixel_shuffle takes twice as long on a CPU, and so does a depthwise convolution of
-    # what it returns (512 x 512, 64 channels: 0.35 s with the channels first, 0.02 s with the channels last).
+    # Interleaved with the channels last: pixel_shuffle takes twice as long on a CPU, and so does a depthwise
+    # convolution of what it returns (512 x 512, 64 channels: 0.35 s with the channels first, 0.02 s with the
+    # channels last).
     rows = [torch.stack([rearrange(x, "n c h w -> n h w c") for x in row], dim=3) for row in (top, bottom)]
     return rearrange(torch.stack(rows, dim=2), "n h i w j c -> n c (h i) (w j)")
 
@@ -53,7 +60,8 @@ class IDWT(nn.Module):
     """`idwt` as a module.
 
     Args:
-        sorted: the input is already halved and sorted by sub-band, all LL channels and then all LH, HL, HH: four slices.
+        sorted: the input is already halved and sorted by sub-band, all LL channels and then all LH, HL, HH:
+            four slices.
     """
 
     macs_per_output = 4

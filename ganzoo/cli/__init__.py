@@ -1,0 +1,64 @@
+"""The command `ganzoo`. A user's mistake ends in one line on stderr and exit status 2."""
+
+import os
+import sys
+
+import typer
+
+from ganzoo.cli.generate import generate
+from ganzoo.cli.show import info, list_
+from ganzoo.cli.verify import verify
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A pluggable model zoo for style-based GANs.",
+)
+app.command("list")(list_)
+app.command("info")(info)
+app.command("generate")(generate)
+app.command("verify")(verify)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from ganzoo import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    try:
+        status = app(standalone_mode=False)
+    except KeyboardInterrupt as interrupt:
+        _complain(str(interrupt) or "Interrupted.")
+        status = 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except (ValueError, OSError, ImportError) as error:
+        _complain(str(error))
+        status = 2
+    except Exception as error:
+        if isinstance(error, typer.Abort):
+            _complain("Interrupted.")
+            status = 130
+        elif hasattr(error, "format_message"):  # the option parser's own complaints
+            _complain(error.format_message() or "Say what to do: see ganzoo --help.")
+            status = 2
+        else:
+            raise
+    sys.exit(status)
+
+
+def _complain(message: str) -> None:
+    print(f"ganzoo: {' '.join(message.split())}", file=sys.stderr)

@@ -1,0 +1,126 @@
+"""`ganzoo generate`: pictures of a model as PNG files, and a contact sheet."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ganzoo.cli.names import parse_seeds, resolve
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ganzoo.generators.generator import Generator
+
+SHEET_FILE = "sheet.png"
+
+
+def generate(
+    name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")],
+    seeds: Annotated[str, typer.Option(help="One picture for each: 0-15, or 1,4,10-12.")] = "0-7",
+    psi: Annotated[float, typer.Option(help="Truncation: 1 for full variety, 0 for the mean picture.")] = 0.7,
+    cutoff: Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")] = None,
+    noise: Annotated[
+        str, typer.Option(help="const (saved with the weights), random (by the picture's seed), or none.")
+    ] = "const",
+    label: Annotated[int | None, typer.Option(help="Class, for a conditional model.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures; made if need be.")] = Path("out"),
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at once; on a CPU, 1 is quickest.")] = 1,
+    cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
+) -> None:
+    """Write a PNG for each seed, with its settings inside, and a contact sheet of them all."""
+    numbers = parse_seeds(seeds)
+    if noise not in ("const", "random", "none"):
+        raise ValueError(f"--noise is const, random or none; got {noise!r}.")
+    _check_writable(out)
+
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ganzoo.factory import create
+    from ganzoo.generators.deploy import deploy
+    from ganzoo.pictures import contact_sheet, save_png, tile_side, to_images
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    trained = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)
+    generator = deploy(trained)
+    one_hot = _label(trained, label)
+    side = tile_side(len(numbers), generator.resolution)
+    tiles: list[Image] = []
+    seconds = 0.0
+    columns = (TextColumn("Generating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with (
+            Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+            torch.inference_mode(),
+        ):
+            for start in progress.track(range(0, len(numbers), batch_size)):
+                batch = numbers[start : start + batch_size]
+                began = time.perf_counter()
+                images = to_images(
+                    generator(
+                        generator.z_of_seeds(batch).to(device),
+                        None if one_hot is None else one_hot.expand(len(batch), -1),
+                        psi,
+                        cutoff,
+                        noise,
+                        [torch.Generator().manual_seed(seed) for seed in batch]
+                        if noise == "random"
+                        else None,
+                    )
+                )
+                seconds += time.perf_counter() - began
+                for seed, image in zip(batch, images, strict=True):
+                    settings: dict[str, Any] = {
+                        "model": name, "seed": seed, "truncation_psi": psi, "truncation_cutoff": cutoff,
+                        "noise": noise, "label": label,
+                    }  # fmt: skip
+                    save_png(image, out / f"seed{seed:04d}.png", settings)
+                    tiles.append(image.resize((side, side)))
+        sheet = {"model": name, "seeds": seeds, "truncation_psi": psi, "noise": noise, "label": label}
+        save_png(contact_sheet(tiles), out / SHEET_FILE, sheet)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Interrupted: {len(tiles)} of {len(numbers)} pictures are in {out}."
+        ) from None
+    where = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
+    typer.echo(
+        f"{len(tiles)} pictures and {SHEET_FILE} in {out}: {seconds / len(tiles):.2f} s per image of "
+        f"{generator.resolution} x {generator.resolution} ({where}, PyTorch)."
+    )
+
+
+def _check_writable(out: Path) -> None:
+    """Make the folder and see that a file can be written into it, before anything is downloaded or
+    computed.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OSError(f"--out {str(out)!r} cannot be written: {error.strerror}.") from error
+
+
+def _label(generator: "Generator", label: int | None) -> Any:
+    """One-hot label `[1, label_dim]`, or None for an unconditional model."""
+    import torch
+
+    if generator.label_dim == 0:
+        if label is not None:
+            raise ValueError("--label: this model is not conditional.")
+        return None
+    if label is None or not 0 <= label < generator.label_dim:
+        raise ValueError(f"--label is 0 to {generator.label_dim - 1} for this model; got {label}.")
+    return (
+        torch.nn.functional.one_hot(torch.tensor([label]), generator.label_dim)
+        .float()
+        .to(generator.mapping.w_avg.device)
+    )

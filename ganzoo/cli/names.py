@@ -1,0 +1,34 @@
+"""What several commands share: model names as users type them, and lists of seeds."""
+
+from pathlib import Path
+
+MAX_SEEDS = 100_000
+
+
+def resolve(name: str) -> str:
+    """A name for `create`: a folder that holds a model may be given by its bare path."""
+    return f"dir:{name}" if (Path(name) / "config.json").is_file() else name
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds of a list like `0-15` or `1,4,10-12`.
+
+    Raises:
+        ValueError: for anything else, a range that runs backwards, or more than 100,000 seeds.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"--seeds {text!r}: {part!r} is neither a number nor a range such as 0-15.")
+        start, stop = int(first), int(last) if dash else int(first)
+        if stop < start:
+            raise ValueError(
+                f"--seeds {text!r}: the range {part.strip()!r} runs backwards; write {stop}-{start}."
+            )
+        if stop - start + len(seeds) >= MAX_SEEDS:
+            raise ValueError(f"--seeds {text!r}: more than {MAX_SEEDS} seeds at once.")
+        if stop > 2**32 - 1:
+            raise ValueError(f"--seeds {text!r}: a seed is at most {2**32 - 1}.")
+        seeds += range(start, stop + 1)
+    return seeds

@@ -1,0 +1,171 @@
+"""`ganzoo list` and `ganzoo info`: what there is, and what it costs."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from ganzoo.cli.names import resolve
+
+_PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
+
+
+def list_(
+    pattern: Annotated[str, typer.Argument(help="Names to show, with wildcards: '*ffhq*'.")] = "*",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List models, recipes and blocks."""
+    from fnmatch import fnmatchcase
+
+    from ganzoo.blocks import KINDS
+    from ganzoo.cost import CONVENTION, CONVENTION_SHORT
+    from ganzoo.factory import cached_weights, list_blocks, list_models, model_entry
+    from ganzoo.recipes import list_recipes
+
+    models = []
+    for name in list_models(pattern):
+        entry = model_entry(name)
+        row = _row(name)
+        models.append({**row, "licence": dict(entry.licence), "cached": cached_weights(entry).is_file()})
+    recipes = [_row(name) for name in list_recipes() if fnmatchcase(name, pattern)]
+    blocks = {k: [b for b in list_blocks(k) if fnmatchcase(b, pattern)] for k in KINDS}
+    if not (models or recipes or any(blocks.values())):
+        raise ValueError(f"Nothing is named like {pattern!r}: see ganzoo list.")
+    if as_json:
+        data = {"models": models, "recipes": recipes, "blocks": blocks, "macs_convention": CONVENTION}
+        typer.echo(json.dumps(data, indent=2))
+        return
+    console = _console()
+    if models:
+        table = _table(
+            "Models", "name", "resolution", "parameters", "MACs", "licence of the weights", "cached"
+        )
+        for m in models:
+            table.add_row(*_cells(m), m["licence"]["weights"], "yes" if m["cached"] else "no")
+        console.print(table)
+    if recipes:
+        table = _table("Recipes (random weights)", "name", "resolution", "parameters", "MACs")
+        for r in recipes:
+            table.add_row(*_cells(r))
+        console.print(table)
+    if any(blocks.values()):
+        table = _table("Blocks", "kind", "names")
+        for kind, names in blocks.items():
+            if names:
+                table.add_row(kind, ", ".join(names))
+        console.print(table)
+    if models or recipes:
+        console.print(f"{CONVENTION_SHORT}; mapping and synthesis together.")
+
+
+def info(
+    name: Annotated[
+        str, typer.Argument(help="A model or recipe of `ganzoo list`, or the folder of a saved model.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a model is made of, what it costs, where it comes from."""
+    from dataclasses import asdict
+
+    from ganzoo.cost import CONVENTION, costs
+    from ganzoo.factory import cached_weights, config_of, list_models, model_entry
+
+    config = config_of(resolve(name))
+    cost = costs(config)
+    entry = model_entry(name) if name in list_models() else None
+    if as_json:
+        data: dict[str, Any] = {
+            "name": name,
+            "config": config.to_dict(),
+            "num_ws": config.num_ws,
+            "cost": {part: asdict(c) for part, c in cost.items()},
+            "macs_convention": CONVENTION,
+        }
+        if entry:
+            data["model"] = {**asdict(entry), "cached": cached_weights(entry).is_file()}
+        typer.echo(json.dumps(data, indent=2))
+        return
+    console = _console()
+    console.print(f"[bold]{name}[/]" + (f": {entry.summary}" if entry else ""), highlight=False)
+    table = _table(None, "part", "parameters", "MACs")
+    for part, c in cost.items():
+        parameters = f"{c.parameters:,}"
+        if c.static:
+            parameters += f" + {c.static:,} static demodulation"
+        table.add_row(part, parameters, f"{c.macs / 1e9:.3f} G" if c.macs >= 1e8 else f"{c.macs / 1e6:.2f} M")
+    console.print(table)
+    console.print(CONVENTION, highlight=False)
+    if any(c.static for c in cost.values()):
+        console.print(
+            "The vectors of static demodulation are trained here; the reference keeps them as untrained "
+            "buffers and does not count them. They vanish when deployed.",
+            highlight=False,
+        )
+    for key, value in config.to_dict().items():
+        console.print(f"  {key}: {_value(value)}", highlight=False)
+    if entry:
+        console.print(f"recipe: {entry.recipe}, with {_value(dict(entry.overrides))}", highlight=False)
+        console.print(f"origin: {entry.origin}", highlight=False)
+        for part, licence in entry.licence.items():
+            console.print(f"licence of the {part}: {licence}", highlight=False)
+        for s in entry.sources:
+            console.print(f"source: {s.distribution} {s.version}, sha256 {s.sha256}", highlight=False)
+        cached = cached_weights(entry)
+        console.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False)
+        for m in entry.measured:
+            console.print(
+                f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})", highlight=False
+            )
+
+
+def _row(name: str) -> dict[str, Any]:
+    """Name, resolution and cost of a model or recipe."""
+    from ganzoo.cost import costs
+    from ganzoo.factory import config_of
+
+    config = config_of(name)
+    cost = costs(config, deployed=False)
+    return {
+        "name": name,
+        "resolution": config.resolution,
+        "parameters": sum(c.parameters + c.static for c in cost.values()),
+        "macs": sum(c.macs for c in cost.values()),
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["name"],
+        str(row["resolution"]),
+        f"{row['parameters'] / 1e6:.2f} M",
+        f"{row['macs'] / 1e9:.2f} G",
+    ]
+
+
+def _value(value: Any) -> str:
+    """A block as `name (option=value)`, anything else as it prints."""
+    if isinstance(value, dict) and "name" in value:
+        options = ", ".join(f"{k}={v}" for k, v in value.items() if k != "name")
+        return f"{value['name']} ({options})" if options else str(value["name"])
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {v}" for k, v in value.items())
+    return str(value)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def _table(title: str | None, *columns: str) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(
+            column, justify="right" if column in ("resolution", "parameters", "MACs") else "left"
+        )
+    return table

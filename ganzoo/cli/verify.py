@@ -1,0 +1,55 @@
+"""`ganzoo verify`: are these the published weights, and do they give the published pictures here?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzoo.cli.names import resolve
+
+
+def verify(
+    name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")],
+    cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
+) -> None:
+    """Check a model's weights against their hash and its pictures against the recorded ones."""
+    import torch
+
+    from ganzoo.factory import cached_weights, create, list_models, model_entry
+    from ganzoo.weights import WEIGHTS_FILE, stored_digest, weights_digest
+
+    name = resolve(name)
+    generator = create(name, pretrained=True, cache_dir=cache_dir)
+    entry = model_entry(name) if name in list_models() else None
+    path = cached_weights(entry, cache_dir) if entry else Path(name.removeprefix("dir:")) / WEIGHTS_FILE
+    if entry:
+        source = entry.sources[0]
+        typer.echo(f"source: {source.distribution} {source.version}, its sha256 checked when fetched")
+    stored, found = stored_digest(path), weights_digest(generator)
+    if stored != found:
+        _fail(
+            f"weights: {path} was changed after it was written "
+            f"(sha256 {found[:12]}…, recorded {str(stored)[:12]}…)"
+        )
+    typer.echo(f"weights: {path} is as it was written, sha256 {found[:12]}…")
+    if entry is None:
+        typer.echo("pictures: none are recorded for a folder")
+        return
+    golden = entry.golden
+    with torch.inference_mode():
+        for seed, mean, std in zip(golden.seeds, golden.mean, golden.std, strict=True):
+            image = generator(generator.sample_z(1, seed), truncation_psi=golden.truncation_psi)[0]
+            off = [abs(a.item() - b) for a, b in zip(image.mean(dim=(1, 2)), mean, strict=True)]
+            off += [abs(a.item() - b) for a, b in zip(image.std(dim=(1, 2)), std, strict=True)]
+            if max(off) > golden.tolerance:
+                _fail(
+                    f"picture of seed {seed}: mean and deviation are off by {max(off):.4f}, "
+                    f"allowed {golden.tolerance}"
+                )
+            typer.echo(f"picture of seed {seed}: means and deviations within {max(off):.1e} of the record")
+    typer.echo(f"{name} is what was published.")
+
+
+def _fail(message: str) -> None:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
