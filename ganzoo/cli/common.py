@@ -1,8 +1,12 @@
-"""What several commands share: model names as users type them, and lists of seeds."""
+"""What several commands share: model names as users type them, lists of seeds, the end by Ctrl-C."""
 
 from pathlib import Path
 
 MAX_SEEDS = 100_000
+
+
+class Interrupted(Exception):
+    """The user pressed Ctrl-C; the message says what was kept."""
 
 
 def resolve(name: str) -> str:
