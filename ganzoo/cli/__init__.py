@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from ganzoo.cli.common import Interrupted
 from ganzoo.cli.generate import generate
 from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
@@ -39,8 +40,10 @@ def main() -> None:
     """Run the command line and exit with its status."""
     try:
         status = app(standalone_mode=False)
-    except KeyboardInterrupt as interrupt:
-        _complain(str(interrupt) or "Interrupted.")
+        if status == 130:  # how the option parser tells of Ctrl-C
+            _complain("Interrupted.")
+    except Interrupted as interrupt:
+        _complain(str(interrupt))
         status = 130
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -49,7 +52,7 @@ def main() -> None:
         _complain(str(error))
         status = 2
     except Exception as error:
-        if isinstance(error, typer.Abort):
+        if isinstance(error, typer.Abort):  # the same, in other versions of the parser
             _complain("Interrupted.")
             status = 130
         elif hasattr(error, "format_message"):  # the option parser's own complaints

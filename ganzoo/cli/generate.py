@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.common import parse_seeds, resolve
+from ganzoo.cli.common import Interrupted, parse_seeds, resolve
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,9 +87,7 @@ def generate(
         sheet = {"model": name, "seeds": seeds, "truncation_psi": psi, "noise": noise, "label": label}
         save_png(contact_sheet(tiles), out / SHEET_FILE, sheet)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"Interrupted: {len(tiles)} of {len(numbers)} pictures are in {out}."
-        ) from None
+        raise Interrupted(f"Interrupted: {len(tiles)} of {len(numbers)} pictures are in {out}.") from None
     where = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
     typer.echo(
         f"{len(tiles)} pictures and {SHEET_FILE} in {out}: {seconds / len(tiles):.2f} s per image of "

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/latency.py [--rounds 9] [--threads 2]
 
-The engines take turns, so that a noisy machine slows all of them; the figures are medians, and ratios of medians.
+The engines take turns, so that a noisy machine slows all of them; the ratios are of medians.
 """
 
 import argparse
