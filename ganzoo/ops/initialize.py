@@ -1,0 +1,14 @@
+"""Initial weights."""
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def normal_(tensor: Tensor, *, std: float = 1.0, generator: torch.Generator | None = None) -> None:
+    """Fill a tensor with normal numbers of mean 0.
+
+    A tensor on the meta device is left alone: torch would do as much, after a second of imports for it.
+    """
+    if not tensor.is_meta:
+        tensor.normal_(std=std, generator=generator)
