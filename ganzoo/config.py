@@ -211,9 +211,11 @@ class ModelEntry:
             ValueError: for an unknown or missing key.
         """
         data = dict(data)
-        data["sources"] = tuple(_record(WheelSource, source) for source in data.get("sources", []))
-        data["measured"] = tuple(_record(Measurement, number) for number in data.get("measured", []))
-        data["golden"] = _record(Golden, data.get("golden", {}))
+        for key, kind in (("sources", WheelSource), ("measured", Measurement)):
+            if key in data:
+                data[key] = tuple(_record(kind, item) for item in data[key])
+        if "golden" in data:
+            data["golden"] = _record(Golden, data["golden"])
         return _record(cls, data)
 
 

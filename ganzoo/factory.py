@@ -82,7 +82,7 @@ def build(config: GeneratorConfig, seed: int = INIT_SEED) -> Generator:
     moved.
     """
     with torch.device("meta"):
-        generator = Generator(config)
+        generator = Generator(config).float()  # whatever the caller's default dtype is
     random = torch.Generator().manual_seed(seed)
     for module in generator.modules():
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]

@@ -16,6 +16,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from ganzoo.blocks import KINDS
 from ganzoo.paths import DATA
@@ -94,8 +95,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         data = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (OSError, OmegaConfBaseException, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    except (OSError, OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path} must hold a mapping.")
     return data  # type: ignore[return-value]

@@ -6,6 +6,7 @@ from recipes and configs; the two never mix, and no config can name anything tha
 
 import difflib
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -145,7 +146,7 @@ def checked(value: Any, hint: Any, where: str) -> Any:
             return value
         raise ValueError(f"{where} is one of {', '.join(map(str, typing.get_args(hint)))}; got {value!r}.")
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if value == value and abs(value) != float("inf"):
+        if abs(value) <= sys.float_info.max:  # neither NaN, nor infinite, nor an integer beyond floats
             return float(value)
     elif isinstance(hint, type) and isinstance(value, hint) and isinstance(value, bool) == (hint is bool):
         return value

@@ -112,7 +112,7 @@ def load_weights(config: GeneratorConfig, path: Path) -> Generator:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist.")
     with torch.device("meta"):
-        generator = Generator(config)
+        generator = Generator(config).float()  # whatever the caller's default dtype is
     expected = {name: list(tensor.shape) for name, tensor in generator.state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:

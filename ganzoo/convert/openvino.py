@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ganzoo.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 
+FILES = ("MappingNetwork.xml", "MappingNetwork.bin", "SynthesisNetwork.xml", "SynthesisNetwork.bin")
 MAX_XML_BYTES = 16 << 20
 MAX_DEPTH = 32
 MAX_DIMENSIONS = 8
@@ -45,6 +46,17 @@ class Graph:
     inputs: dict[str, list[str]]  # layer id: ids of the layers that feed its ports, in the ports' order
     weights: bytes
 
+    def input(self, layer_id: str, port: int) -> str:
+        """Id of the layer that feeds a port.
+
+        Raises:
+            ValueError: if nothing does.
+        """
+        sources = self.inputs.get(layer_id, [])
+        if port >= len(sources):
+            raise ValueError(f"The layer {self.layers[layer_id].name!r} lacks input {port}.")
+        return sources[port]
+
     def constant(self, layer_id: str) -> NDArray[Any]:
         """The array of a Const layer.
 
@@ -59,7 +71,7 @@ class Graph:
             offset, size = int(data["offset"]), int(data["size"])
         except (KeyError, ValueError) as error:
             raise ValueError(f"Constant {layer.name!r} is malformed: {error}.") from error
-        if len(shape) > MAX_DIMENSIONS or any(n < 0 for n in shape):
+        if len(shape) > MAX_DIMENSIONS or not all(0 < n <= len(self.weights) for n in shape):
             raise ValueError(f"Constant {layer.name!r} has an impossible shape {shape}.")
         if offset < 0 or size != math.prod(shape) * dtype.itemsize or offset + size > len(self.weights):
             raise ValueError(
@@ -107,10 +119,10 @@ def read_ir(xml_bytes: bytes, weights: bytes) -> Graph:
     parser.EntityDeclHandler = refuse
     try:
         parser.Parse(xml_bytes, True)
-    except xml.parsers.expat.ExpatError as error:
-        raise ValueError(f"The graph is not whole XML: {error}.") from error
     except KeyError as error:
         raise ValueError(f"The graph's XML lacks an attribute: {error}.") from error
+    except (xml.parsers.expat.ExpatError, LookupError) as error:  # LookupError: an unknown encoding
+        raise ValueError(f"The graph is not whole XML: {error}.") from error
     inputs = {to: [ports[p] for p in sorted(ports)] for to, ports in edges.items()}
     for to, sources in inputs.items():
         if missing := [i for i in [to, *sources] if i not in layers]:
@@ -128,6 +140,8 @@ def from_openvino(files: Mapping[str, bytes]) -> Generator:
     Raises:
         ValueError: if the files are not an IR of that network, or a constant is left unused.
     """
+    if missing := [name for name in FILES if name not in files]:
+        raise ValueError(f"The network lacks {', '.join(missing)}.")
     mapping = _read_mapping(read_ir(files["MappingNetwork.xml"], files["MappingNetwork.bin"]))
     synthesis = _SynthesisReader(read_ir(files["SynthesisNetwork.xml"], files["SynthesisNetwork.bin"])).read()
     tensors = {**mapping, **synthesis}
@@ -164,18 +178,23 @@ def from_openvino(files: Mapping[str, bytes]) -> Generator:
 
 def _read_mapping(graph: Graph) -> dict[str, NDArray[Any]]:
     """Weights of the fully connected layers, from the style back to the latent."""
-    [node] = [i for i, layer in graph.layers.items() if layer.type == "Result"]
-    weights, biases = [], []
-    while True:
-        node = graph.inputs[node][0]
+    results = [i for i, layer in graph.layers.items() if layer.type == "Result"]
+    if len(results) != 1:
+        raise ValueError(f"The mapping network has {len(results)} results instead of 1.")
+    weights: list[NDArray[Any]] = []
+    biases: list[NDArray[Any]] = []
+    node, seen = results[0], set(results)
+    while graph.layers[node].type != "Parameter":
         layer = graph.layers[node]
         if layer.type == "MatMul":
-            weights.append(graph.constant(graph.inputs[node][1]))
-        elif layer.type == "Add" and graph.layers[graph.inputs[node][1]].type == "Reshape":
-            biases.append(graph.constant(graph.inputs[graph.inputs[node][1]][0]))
-        elif layer.type == "Parameter":
-            break
-    if not weights or len(weights) != len(biases):
+            weights.append(graph.constant(graph.input(node, 1)))
+        elif layer.type == "Add" and graph.layers[graph.input(node, 1)].type == "Reshape":
+            biases.append(graph.constant(graph.input(graph.input(node, 1), 0)))
+        node = graph.input(node, 0)
+        if node in seen:
+            raise ValueError(f"The mapping network feeds itself at {graph.layers[node].name!r}.")
+        seen.add(node)
+    if not weights or len(weights) != len(biases) or any(weight.ndim != 2 for weight in weights):
         raise ValueError("The mapping network is not a chain of fully connected layers.")
     tensors = {}
     for i, (weight, bias) in enumerate(zip(reversed(weights), reversed(biases), strict=True)):
@@ -196,6 +215,7 @@ class _SynthesisReader:
             for source in sources:
                 self.consumers.setdefault(source, []).append(to)
         self.tensors: dict[str, NDArray[Any]] = {}
+        self.used: set[str] = set()
 
     def read(self) -> dict[str, NDArray[Any]]:
         names = [re.fullmatch(r"m\.layers\.(\d+)\.conv1\.bias", name) for name in self.ids]
@@ -215,17 +235,23 @@ class _SynthesisReader:
         self.modulation(f"m.layers.{blocks[-1]}.to_img.conv", f"{head}.conv")
         self.tensors[f"{head}.conv.weight"] = self.named(f"m.layers.{blocks[-1]}.to_img.conv.weight")
         self.tensors[f"{head}.bias"] = self.named(f"m.layers.{blocks[-1]}.to_img.bias").reshape(-1)
+        named = {layer.name for layer in self.graph.layers.values() if layer.type == "Const"}
+        if unused := sorted(name for name in named - self.used if name.startswith("m.")):
+            raise ValueError(f"Constants are left unused: {', '.join(unused)}.")
         return self.tensors
 
     def named(self, name: str) -> NDArray[Any]:
         """The constant of that name."""
         if name not in self.ids:
             raise ValueError(f"The graph lacks the constant {name!r}.")
+        self.used.add(name)
         return self.graph.constant(self.ids[name])
 
     def modulation(self, source: str, target: str) -> None:
         """Weights of a style's linear layer, brought before the scale of equalised learning rate."""
         weight = self.named(f"{source}.modulation.weight")
+        if weight.ndim != 2:
+            raise ValueError(f"The modulation of {source!r} is not a matrix: {list(weight.shape)}.")
         self.tensors[f"{target}.modulation.weight"] = weight * math.sqrt(weight.shape[1])
         self.tensors[f"{target}.modulation.bias"] = self.named(f"{source}.modulation.bias").reshape(-1)
 
@@ -236,7 +262,7 @@ class _SynthesisReader:
         """
         self.tensors[f"{target}.bias"] = self.named(f"{source}.bias").reshape(-1)
         add_noise = self.other_input(self.consumer(self.ids[f"{source}.bias"]), self.ids[f"{source}.bias"])
-        convolution, noise = self.graph.inputs[add_noise]
+        convolution, noise = self.graph.input(add_noise, 0), self.graph.input(add_noise, 1)
         scaled_noise = self.graph.constant(noise)
         strength = scaled_noise.std()
         if scaled_noise.ndim != 4 or not strength > 0:
@@ -244,28 +270,34 @@ class _SynthesisReader:
         # The product alone is stored: a standard deviation of 1 splits it into noise and strength.
         self.tensors[f"{target}.noise.const"] = scaled_noise / strength
         self.tensors[f"{target}.noise.strength"] = strength
-        data, weight = self.graph.inputs[convolution]
+        weight = self.graph.input(convolution, 1)
         if f"{source}.conv.weight_dw" in self.ids:
-            self.tensors[f"{target}.{conv}.weight_dw"] = self.named(f"{source}.conv.weight_dw")[:, 0]
+            depthwise = self.named(f"{source}.conv.weight_dw")  # [in, 1, 1, k, k]: a group a channel
+            if depthwise.ndim != 5:
+                raise ValueError(
+                    f"The depthwise weights of {source!r} have the shape {list(depthwise.shape)}."
+                )
+            self.tensors[f"{target}.{conv}.weight_dw"] = depthwise[:, 0]
             self.tensors[f"{target}.{conv}.weight_pw"] = self.graph.constant(weight)
-            data = self.graph.inputs[data][0]
         else:
             self.tensors[f"{target}.{conv}.weight"] = self.graph.constant(weight)
         self.modulation(f"{source}.conv", f"{target}.{conv}")
 
     def consumer(self, layer_id: str) -> str:
         """The only layer that a layer feeds."""
-        [consumer] = (
-            self.consumers.get(layer_id, [""]) if len(self.consumers.get(layer_id, [])) == 1 else [""]
-        )
-        if not consumer:
-            raise ValueError(f"{self.graph.layers[layer_id].name!r} feeds several layers, or none.")
-        return consumer
+        consumers = self.consumers.get(layer_id, [])
+        if len(consumers) != 1:
+            raise ValueError(
+                f"{self.graph.layers[layer_id].name!r} feeds {len(consumers)} layers instead of 1."
+            )
+        return consumers[0]
 
     def other_input(self, layer_id: str, known: str) -> str:
         """The input of a sum that is not the known one."""
-        [other] = [i for i in self.graph.inputs[layer_id] if i != known]
-        return other
+        others = [i for i in self.graph.inputs[layer_id] if i != known]
+        if len(others) != 1:
+            raise ValueError(f"{self.graph.layers[layer_id].name!r} is not a sum of two.")
+        return others[0]
 
 
 def _num_layers(tensors: Mapping[str, Any]) -> int:

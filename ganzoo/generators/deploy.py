@@ -164,7 +164,8 @@ class DeployedConv(nn.Module):
         self.bias = None if bias is None else nn.Parameter(bias[order_out].clone())
         if self.demodulation is not None:
             self.demodulation = copy.deepcopy(self.demodulation)
-            self.register_buffer("energy", energy[order_out][:, order_in].clone())
+            self.style_scale = 1 / conv.scale
+            self.register_buffer("energy", energy[order_out][:, order_in] * conv.scale**2)
 
     def forward(self, x: Tensor, w: Tensor, *, transposed: bool = False) -> Tensor:
         style = self.style(w)
@@ -188,8 +189,8 @@ class DeployedConv(nn.Module):
             x = F.conv2d(x, first, self.bias, padding=self.padding)
         if self.demodulation is None:
             return x
-        factors: Tensor = self.demodulation(self.energy, style)
-        return x * factors[:, :, None, None]
+        factors: Tensor | None = self.demodulation(self.energy, style * self.style_scale)
+        return x if factors is None else x * factors[:, :, None, None]
 
 
 class DeployedLayer(nn.Module):
