@@ -1,10 +1,8 @@
 """`create`: a name to a generator, with its weights where it has any."""
 
-import importlib.metadata
 import inspect
 import os
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +12,13 @@ from torch import nn
 from ganzoo.blocks import KINDS
 from ganzoo.config import GeneratorConfig, ModelEntry
 from ganzoo.generators.generator import Generator
+from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
 from ganzoo.registry import unknown
 from ganzoo.sources import SourceError, default_cache_dir, read_source, source_key
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load_weights, read_config, write_weights
 
 MODELS = REGISTRY / "model"
-PLUGINS = "ganzoo.plugins"
 INIT_SEED = 0
 
 
@@ -128,20 +126,6 @@ def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None =
     return folder / f"{entry.name}-{source_key(entry.sources[0])}.safetensors"
 
 
-@cache
-def load_plugins() -> None:
-    """Import the modules that other packages name in the entry-point group `ganzoo.plugins`, once.
-
-    Raises:
-        ImportError: if one of them fails, with its name.
-    """
-    for point in importlib.metadata.entry_points(group=PLUGINS):
-        try:
-            point.load()
-        except Exception as error:
-            raise ImportError(f"The ganzoo plug-in {point.name!r} ({point.value}) fails: {error}") from error
-
-
 def _settings(name: str) -> dict[str, Any]:
     """What a name stands for, as `GeneratorConfig.from_dict` takes it."""
     load_plugins()
@@ -194,13 +178,14 @@ def _initialize(module: nn.Module, random: torch.Generator) -> None:
         reset(generator=random)
         return
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, [], generator=random)))
+        seed = int(torch.randint(2**31, [], generator=random))
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed other devices, too
         reset()
 
 
 def _no_such_name(name: str) -> str:
     """Message for a name that is no model, recipe or directory."""
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # noqa: PTH112 - a Path refuses names that are too long
         return f"{name!r} is a folder: write 'dir:{name}'."
     if name.startswith("hf-hub:"):
         return f"{name!r}: this version cannot load from the Hub. Download the repository, then 'dir:PATH'."

@@ -70,7 +70,8 @@ def override(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str,
         else:
             raise ValueError(f"{key} is a block's name or a mapping of its options; got {value!r}.")
     if "channels" in overrides:
-        data.pop("channel_base", None), data.pop("channel_max", None)
+        for key in {"channel_base", "channel_max"} - set(overrides):
+            data.pop(key, None)
     elif "channel_base" in overrides or "channel_max" in overrides:
         data.pop("channels", None)
     return data

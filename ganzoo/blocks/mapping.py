@@ -81,16 +81,16 @@ class Mapping(nn.Module, ABC):
 
         Conditional networks get labels drawn uniformly.
         """
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator("cpu").manual_seed(seed)
         total = torch.zeros_like(self.w_avg, dtype=torch.float64)
         for start in range(0, num, 1000):
             n = min(1000, num - start)
-            z = torch.randn(n, self.z_dim, generator=generator).to(self.w_avg)
+            z = torch.randn(n, self.z_dim, generator=generator, device="cpu", dtype=torch.float32)
             label = None
             if self.label_dim:
-                classes = torch.randint(self.label_dim, [n], generator=generator)
+                classes = torch.randint(self.label_dim, [n], generator=generator, device="cpu")
                 label = nn.functional.one_hot(classes, self.label_dim).to(self.w_avg)
-            total += self.styles(z, label).double().sum(dim=0)
+            total += self.styles(z.to(self.w_avg), label).double().sum(dim=0)
         return (total / num).to(self.w_avg)
 
 

@@ -1,6 +1,6 @@
 """What several commands share: model names as users type them, lists of seeds, the end by Ctrl-C."""
 
-from pathlib import Path
+import os
 
 MAX_SEEDS = 100_000
 
@@ -11,7 +11,8 @@ class Interrupted(Exception):
 
 def resolve(name: str) -> str:
     """A name for `create`: a folder that holds a model may be given by its bare path."""
-    return f"dir:{name}" if (Path(name) / "config.json").is_file() else name
+    is_model = os.path.isfile(os.path.join(name, "config.json"))  # noqa: PTH113, PTH118 - a Path refuses long names
+    return f"dir:{name}" if is_model else name
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -163,9 +163,9 @@ def from_openvino(files: Mapping[str, bytes]) -> Generator:
         }
     )
     with torch.device("meta"):
-        generator = Generator(config)
+        generator = Generator(config).float()
     state = {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in tensors.items()}
-    state["mapping.w_avg"] = torch.zeros(config.w_dim)
+    state["mapping.w_avg"] = torch.zeros(config.w_dim, dtype=torch.float32, device="cpu")
     try:
         generator.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
