@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import threading
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load_weights, read_config,
 
 MODELS = REGISTRY / "model"
 INIT_SEED = 0
+_GLOBAL_RANDOM = threading.Lock()  # one thread at a time borrows torch's global random state
 
 
 def create(
@@ -177,8 +179,8 @@ def _initialize(module: nn.Module, random: torch.Generator) -> None:
     if "generator" in inspect.signature(reset).parameters:
         reset(generator=random)
         return
-    with torch.random.fork_rng(devices=[]):
-        seed = int(torch.randint(2**31, [], generator=random))
+    seed = int(torch.randint(2**31, [], generator=random, device="cpu"))
+    with _GLOBAL_RANDOM, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed other devices, too
         reset()
 

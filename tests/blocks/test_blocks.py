@@ -1,0 +1,393 @@
+"""What every registered block of a kind must do; a new one joins by being registered."""
+
+import itertools
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from ganzoo.blocks import (
+    CONVS,
+    DEMODULATIONS,
+    HEADS,
+    KINDS,
+    MAPPINGS,
+    UPSAMPLERS,
+    NoiseInjection,
+    StyledLayer,
+)
+
+IN, OUT, W_DIM, Z_DIM, NUM_WS = 8, 6, 5, 7, 4
+HEAD_CHANNELS = (8, 12, 6)
+OUTPUTS = ("pixel", "wavelet")
+BLOCKS = [(kind, name) for kind, registry in KINDS.items() for name in registry.names()]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+def randomized(module, seed=0):
+    """The module with every parameter drawn from a normal distribution around what it starts with."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += torch.randn(parameter.shape, generator=random)
+    return module
+
+
+def demodulation(name, in_channels=IN):
+    return DEMODULATIONS.build(name, in_channels=in_channels)
+
+
+def conv(name, demodulated="style", in_channels=IN, out_channels=OUT, **options):
+    return CONVS.build(
+        {"name": name, **options},
+        in_channels=in_channels,
+        out_channels=out_channels,
+        w_dim=W_DIM,
+        demodulation=demodulation(demodulated, in_channels),
+    )
+
+
+def upsampler(name, conv_name, **conv_options):
+    def make_conv(in_channels, out_channels):
+        return conv(conv_name, in_channels=in_channels, out_channels=out_channels, **conv_options)
+
+    return UPSAMPLERS.build(name, in_channels=IN, out_channels=OUT, w_dim=W_DIM, make_conv=make_conv)
+
+
+def head(name, output="pixel", clamp=None):
+    return HEADS.build(name, channels=HEAD_CHANNELS, w_dim=W_DIM, img_channels=3, output=output, clamp=clamp)
+
+
+def mapping(name, label_dim=0):
+    return MAPPINGS.build(name, z_dim=Z_DIM, w_dim=W_DIM, num_ws=NUM_WS, label_dim=label_dim)
+
+
+def example(kind, name):
+    """A block with the context that its kind is given."""
+    builders = {
+        "mapping": mapping,
+        "upsampler": lambda name: upsampler(name, "full"),
+        "conv": conv,
+        "demodulation": demodulation,
+        "head": head,
+    }
+    return builders[kind](name)
+
+
+def run_head(block, w):
+    """The picture and the predictions of all levels, from random features."""
+    image, predictions = None, []
+    for level, channels in enumerate(HEAD_CHANNELS):
+        x = torch.randn(len(w), channels, 4 * 2**level, 4 * 2**level)
+        image, prediction = block(level, x, w, image)
+        predictions.append(prediction)
+    return image, predictions
+
+
+def assert_batch_independent(block, *inputs):
+    """Every sample comes out of a batch as it comes out alone."""
+    together = block(*inputs)
+    for i in range(len(together)):
+        alone = block(*(x[i : i + 1] for x in inputs))
+        torch.testing.assert_close(alone, together[i : i + 1], atol=1e-5, rtol=1e-5)
+
+
+# Every kind
+
+
+@pytest.mark.parametrize(("kind", "name"), BLOCKS)
+def test_the_options_of_a_block_can_be_written_as_json(kind, name):
+    assert json.dumps(KINDS[kind].complete(name))
+
+
+@pytest.mark.parametrize(("kind", "name"), BLOCKS)
+def test_a_block_says_what_it_is(kind, name):
+    assert KINDS[kind].get(name).__doc__
+
+
+@pytest.mark.parametrize(("kind", "name"), BLOCKS)
+def test_a_block_builds_without_memory(kind, name):
+    with torch.device("meta"):
+        block = example(kind, name)
+    assert all(tensor.is_meta for tensor in block.state_dict().values())
+
+
+@pytest.mark.parametrize(("kind", "name"), BLOCKS)
+def test_the_weights_of_a_block_depend_on_the_generator_alone(kind, name):
+    blocks = [example(kind, name) for _ in range(2)]
+    for block in blocks:
+        random = torch.Generator().manual_seed(3)
+        for module in block.modules():
+            if any(True for _ in module.parameters(recurse=False)):
+                module.reset_parameters(generator=random)
+    a, b = (block.state_dict() for block in blocks)
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+# Mappings
+
+
+@pytest.mark.parametrize("name", MAPPINGS.names())
+def test_a_mapping_gives_a_row_for_every_layer(name):
+    w = mapping(name)(torch.randn(3, Z_DIM))
+    assert w.shape == (3, NUM_WS, W_DIM)
+    assert torch.equal(w, w[:, :1].expand_as(w))
+
+
+@pytest.mark.parametrize("name", MAPPINGS.names())
+def test_a_mapping_takes_every_sample_by_itself(name):
+    assert_batch_independent(mapping(name), torch.randn(3, Z_DIM))
+
+
+@pytest.mark.parametrize("name", MAPPINGS.names())
+def test_a_conditional_mapping_heeds_its_label(name):
+    block, z, labels = mapping(name, label_dim=3), torch.randn(1, Z_DIM), torch.eye(3)
+    assert not torch.allclose(block(z, labels[:1]), block(z, labels[1:2]))
+
+
+@pytest.mark.parametrize("name", MAPPINGS.names())
+def test_a_mapping_saves_its_mean_style_which_starts_at_zero(name):
+    assert torch.equal(mapping(name).state_dict()["w_avg"], torch.zeros(W_DIM))
+
+
+@pytest.mark.parametrize("label_dim", [0, 3])
+@pytest.mark.parametrize("name", MAPPINGS.names())
+def test_the_estimated_mean_style_is_that_of_many_samples_and_depends_on_the_seed_alone(name, label_dim):
+    block = mapping(name, label_dim)
+    mean = block.estimate_w_avg(2000, seed=1)
+    assert torch.equal(mean, block.estimate_w_avg(2000, seed=1))
+    labels = torch.eye(label_dim)[torch.arange(6000) % label_dim] if label_dim else None
+    w = block(torch.randn(6000, Z_DIM, generator=torch.Generator().manual_seed(9)), labels)[:, 0]
+    assert ((mean - w.mean(dim=0)).abs() < 0.15 * w.std(dim=0)).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"depth": 0}, {"depth": 65}, {"lr_multiplier": 0.0}, {"lr_multiplier": -1.0}]
+)
+def test_an_mlp_of_impossible_depth_or_learning_rate_is_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        mapping({"name": "mlp", **options})
+
+
+def test_an_mlp_has_as_many_layers_as_its_depth():
+    assert len(mapping({"name": "mlp", "depth": 3}).layers) == 3
+
+
+def test_an_mlp_ignores_the_length_of_z():
+    block, z = mapping("mlp"), torch.randn(2, Z_DIM)
+    torch.testing.assert_close(block(z), block(7 * z))
+
+
+# Demodulations
+
+
+@pytest.mark.parametrize("name", DEMODULATIONS.names())
+def test_a_demodulation_gives_positive_factors_for_the_output_channels_or_none(name):
+    factors = demodulation(name)(torch.rand(OUT, IN), torch.randn(3, IN))
+    if factors is not None:
+        assert factors.shape in ((3, OUT), (1, OUT))
+        assert torch.isfinite(factors).all() and (factors > 0).all()
+
+
+@pytest.mark.parametrize("name", DEMODULATIONS.names())
+def test_a_demodulation_of_no_energy_is_finite(name):
+    factors = demodulation(name)(torch.zeros(OUT, IN), torch.zeros(1, IN))
+    assert factors is None or torch.isfinite(factors).all()
+
+
+def test_style_demodulation_is_equation_three():
+    energy, style = torch.rand(OUT, IN), torch.randn(2, IN)
+    expected = 1 / (style[:, None].square() * energy[None]).sum(dim=2).sqrt()
+    torch.testing.assert_close(demodulation("style")(energy, style), expected)
+
+
+def test_static_demodulation_puts_its_vector_in_the_place_of_the_style():
+    block = randomized(demodulation("static"))
+    energy = torch.rand(OUT, IN)
+    expected = demodulation("style")(energy, block.style_inv.detach()[None])
+    torch.testing.assert_close(block(energy, torch.randn(2, IN)), expected)
+
+
+def test_no_demodulation_scales_nothing():
+    assert demodulation("none")(torch.rand(OUT, IN), torch.randn(2, IN)) is None
+
+
+# Convolutions
+
+CONV_CASES = list(itertools.product(CONVS.names(), DEMODULATIONS.names()))
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
+@pytest.mark.parametrize("name", CONVS.names())
+def test_a_convolution_keeps_the_size(name, kernel_size):
+    block = conv(name, kernel_size=kernel_size)
+    assert block(torch.randn(2, IN, 8, 6), torch.randn(2, W_DIM)).shape == (2, OUT, 8, 6)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
+@pytest.mark.parametrize("name", CONVS.names())
+def test_a_transposed_convolution_gives_its_full_result(name, kernel_size):
+    out = conv(name, kernel_size=kernel_size)(
+        torch.randn(2, IN, 4, 5), torch.randn(2, W_DIM), transposed=True
+    )
+    assert out.shape == (2, OUT, 8 + kernel_size - 2, 10 + kernel_size - 2)
+
+
+@pytest.mark.parametrize(("name", "demodulated"), CONV_CASES)
+def test_a_convolution_takes_every_sample_by_itself(name, demodulated):
+    block = randomized(conv(name, demodulated))
+    assert_batch_independent(block, torch.randn(3, IN, 4, 4), torch.randn(3, W_DIM))
+
+
+@pytest.mark.parametrize("name", CONVS.names())
+def test_the_energy_of_a_convolution_is_that_of_its_impulse_response(name):
+    block = conv(name)
+    impulses = torch.zeros(IN, IN, 3, 3)
+    impulses[torch.arange(IN), torch.arange(IN), 1, 1] = 1
+    response = block.convolve(impulses, transposed=False)  # [in, out, 3, 3]
+    torch.testing.assert_close(block.energy(), response.square().sum(dim=(2, 3)).t())
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("name", CONVS.names())
+def test_a_convolution_is_modulated_by_its_style(name, transposed):
+    block, x, w = conv(name, "none"), torch.randn(2, IN, 4, 4), torch.randn(2, W_DIM)
+    style = block.modulation(w)
+    expected = block.convolve(x * style[:, :, None, None], transposed=transposed) * block.scale
+    torch.testing.assert_close(block(x, w, transposed=transposed), expected)
+
+
+@pytest.mark.parametrize("name", CONVS.names())
+def test_style_demodulation_restores_unit_variance(name):
+    block = conv(name, in_channels=64, out_channels=64)
+    out = block(torch.randn(4, 64, 16, 16), 5 * torch.randn(4, W_DIM))[..., 1:-1, 1:-1]
+    assert out.std().item() == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("name", CONVS.names())
+def test_static_demodulation_starts_with_unit_variance_for_styles_of_one(name):
+    block = conv(name, "static", in_channels=64, out_channels=64)
+    out = block(torch.randn(4, 64, 16, 16), torch.zeros(4, W_DIM))[..., 1:-1, 1:-1]
+    assert out.std().item() == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("kernel_size", [0, 2, 9, -1])
+@pytest.mark.parametrize("name", CONVS.names())
+def test_a_kernel_size_that_is_even_or_too_large_is_refused(name, kernel_size):
+    with pytest.raises(ValueError, match="kernel_size"):
+        conv(name, kernel_size=kernel_size)
+
+
+# Upsamplers
+
+UPSAMPLER_CASES = list(itertools.product(UPSAMPLERS.names(), CONVS.names()))
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
+@pytest.mark.parametrize(("name", "conv_name"), UPSAMPLER_CASES)
+def test_an_upsampler_doubles_the_size(name, conv_name, kernel_size):
+    block = upsampler(name, conv_name, kernel_size=kernel_size)
+    assert block(torch.randn(2, IN, 4, 3), torch.randn(2, W_DIM)).shape == (2, OUT, 8, 6)
+
+
+@pytest.mark.parametrize(("name", "conv_name"), UPSAMPLER_CASES)
+def test_an_upsampler_takes_every_sample_by_itself(name, conv_name):
+    block = randomized(upsampler(name, conv_name))
+    assert_batch_independent(block, torch.randn(3, IN, 4, 4), torch.randn(3, W_DIM))
+
+
+@pytest.mark.parametrize("taps", [[1.0], [1.0, 1.0], [1.0, 2.0, 1.0], [1.0, 3.0, 3.0, 1.0], [1.0] * 7])
+@pytest.mark.parametrize("kernel_size", [1, 3, 5])
+def test_a_transposed_convolution_doubles_the_size_with_any_blur(taps, kernel_size):
+    block = upsampler({"name": "conv_transpose", "taps": taps}, "full", kernel_size=kernel_size)
+    assert block(torch.randn(1, IN, 4, 4), torch.randn(1, W_DIM)).shape == (1, OUT, 8, 8)
+
+
+@pytest.mark.parametrize("channels", [1, 6, 9])
+def test_the_idwt_upsampler_refuses_channels_that_are_no_multiple_of_four(channels):
+    with pytest.raises(ValueError, match=f"got {channels}"):
+        UPSAMPLERS.build("idwt", in_channels=channels, out_channels=4, w_dim=W_DIM, make_conv=conv)
+
+
+# Heads
+
+HEAD_CASES = list(itertools.product(HEADS.names(), OUTPUTS))
+
+
+@pytest.mark.parametrize(("name", "output"), HEAD_CASES)
+def test_a_head_ends_with_a_picture(name, output):
+    image, _ = run_head(randomized(head(name, output)), torch.randn(2, W_DIM))
+    side = 16 if output == "pixel" else 32
+    assert image.shape == (2, 3, side, side)
+
+
+@pytest.mark.parametrize(("name", "output"), HEAD_CASES)
+def test_a_head_predicts_at_the_levels_that_it_names_the_last_among_them(name, output):
+    block = head(name, output)
+    _, predictions = run_head(block, torch.randn(2, W_DIM))
+    channels = 3 if output == "pixel" else 12
+    predicting = [level for level, prediction in enumerate(predictions) if prediction is not None]
+    assert predicting == block.predicting_levels()
+    assert predicting[-1] == len(HEAD_CHANNELS) - 1
+    for level in predicting:
+        assert predictions[level].shape == (2, channels, 4 * 2**level, 4 * 2**level)
+
+
+@pytest.mark.parametrize(("name", "output"), HEAD_CASES)
+def test_a_head_clamps_its_predictions(name, output):
+    _, predictions = run_head(randomized(head(name, output, clamp=0.25)), torch.randn(2, W_DIM))
+    assert max(p.abs().max() for p in predictions if p is not None) == 0.25
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_the_picture_of_a_skip_head_is_the_sum_of_its_upsampled_predictions(output):
+    block = randomized(head("skip", output))
+    image, predictions = run_head(block, torch.randn(2, W_DIM))
+    expected = block.pixels(predictions[0])
+    for prediction in predictions[1:]:
+        expected = block.upsample(expected) + block.pixels(prediction)
+    torch.testing.assert_close(image, expected)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("name", ["aux", "single"])
+def test_the_picture_of_an_aux_or_single_head_is_its_last_prediction(name, output):
+    block = randomized(head(name, output))
+    image, predictions = run_head(block, torch.randn(2, W_DIM))
+    assert torch.equal(image, block.pixels(predictions[-1]))
+
+
+def test_a_single_head_is_the_last_of_an_aux_head():
+    aux, single = randomized(head("aux")), head("single")
+    single.load_state_dict({k: v for k, v in aux.state_dict().items() if k.startswith("to_image.2.")})
+    x, w = torch.randn(2, HEAD_CHANNELS[2], 16, 16), torch.randn(2, W_DIM)
+    assert torch.equal(single(2, x, w, None)[0], aux(2, x, w, None)[0])
+
+
+# Noise and the styled layer
+
+
+def test_noise_is_scaled_by_its_strength_which_starts_at_zero():
+    noise = NoiseInjection(4)
+    x, picture = torch.randn(2, 3, 4, 4), torch.randn(1, 1, 4, 4)
+    assert torch.equal(noise(x, picture), x)
+    nn.init.constant_(noise.strength, 0.5)
+    torch.testing.assert_close(noise(x, picture), x + 0.5 * picture)
+
+
+def test_the_constant_noise_of_a_layer_is_saved():
+    assert NoiseInjection(4).state_dict()["const"].shape == (1, 1, 4, 4)
+
+
+def test_a_styled_layer_adds_noise_and_bias_before_its_activation_and_clamps_after_it():
+    layer = StyledLayer(conv("full"), OUT, 4, activation="lrelu", gain=2.0, clamp=1.5)
+    randomized(layer)
+    x, w, noise = torch.randn(2, IN, 4, 4), torch.randn(2, W_DIM), torch.randn(2, 1, 4, 4)
+    inside = layer.conv(x, w) + layer.noise.strength * noise + layer.bias[:, None, None]
+    expected = (2 * nn.functional.leaky_relu(inside, 0.2)).clamp(-1.5, 1.5)
+    torch.testing.assert_close(layer(x, w, noise), expected)

@@ -1,0 +1,164 @@
+"""Every upsampler x convolution x head x demodulation, with either output: a new block joins by itself."""
+
+import itertools
+
+import pytest
+import torch
+
+import ganzoo
+from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, UPSAMPLERS
+from ganzoo.config import GeneratorConfig
+from ganzoo.factory import build
+
+KINDS = ("upsampler", "conv", "head", "demodulation", "output")
+CHOICES = (UPSAMPLERS.names(), CONVS.names(), HEADS.names(), DEMODULATIONS.names(), ["pixel", "wavelet"])
+COMBINATIONS = list(itertools.product(*CHOICES))
+
+
+def every_second(combination):
+    """The combination, marked slow on the black squares of the chessboard; on the white ones any two blocks
+    meet.
+    """
+    indices = [names.index(name) for names, name in zip(CHOICES, combination, strict=True)]
+    return pytest.param(combination, marks=pytest.mark.slow if sum(indices) % 2 else ())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tiny tensors are quicker on one thread, and ten times quicker where other processes want the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def tiny(combination, *, resolution=16):
+    """A config with widths that differ from level to level; multiples of 4, for sub-bands."""
+    blocks = dict(zip(KINDS, combination, strict=True))
+    levels = resolution.bit_length() - (2 if blocks["output"] == "pixel" else 3)
+    return GeneratorConfig.from_dict(
+        {
+            "resolution": resolution,
+            "channels": (8, 12, 16)[:levels],
+            "z_dim": 8,
+            "w_dim": 8,
+            "mapping": {"name": "mlp", "depth": 1},
+            **blocks,
+        }
+    )
+
+
+def trained(config):
+    """A generator with no parameter left at 0 or 1, where it would hide a fault."""
+    generator = build(config)
+    gaussian = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in generator.named_parameters():
+            if name.endswith(("strength", "bias", "style_inv")):
+                parameter += 0.3 * torch.randn(parameter.shape, generator=gaussian)
+    return generator
+
+
+@pytest.fixture(params=COMBINATIONS, ids="-".join)
+def generator(request):
+    return trained(tiny(request.param))
+
+
+def two_levels(combination):
+    """A generator with one upsampler, which is quick to trace."""
+    return trained(tiny(combination, resolution=8 if combination[-1] == "pixel" else 16))
+
+
+def assert_same_picture(got, expected):
+    assert got.shape == expected.shape
+    error = (got - expected).abs().max().item()
+    assert error <= 1e-5 * max(1.0, expected.abs().max().item())
+
+
+def test_every_combination_gives_pictures(generator):
+    picture = generator(generator.sample_z(2))
+    assert picture.shape == (2, 3, 16, 16)
+    assert torch.isfinite(picture).all()
+    assert not torch.allclose(picture[0], picture[1])
+
+
+def test_every_combination_gives_every_parameter_a_gradient(generator):
+    out = generator.synthesis(generator.mapping(generator.sample_z(2)))
+    sum(prediction.square().mean() for prediction in [out.image, *out.levels]).backward()
+    for name, parameter in generator.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.any(), name
+
+
+def test_every_combination_can_be_differentiated_twice(generator):
+    w = generator.mapping(generator.sample_z(2)).detach().requires_grad_()
+    image = generator.synthesis(w).image
+    (slope,) = torch.autograd.grad((image * torch.linspace(-1, 1, 16)).sum(), w, create_graph=True)
+    (second,) = torch.autograd.grad(slope.square().sum(), w)
+    assert torch.isfinite(second).all() and second.any()
+
+
+def test_every_combination_is_saved_and_loaded_bit_for_bit(generator, tmp_path):
+    z = generator.sample_z(2)
+    ganzoo.save(generator, tmp_path)
+    loaded = ganzoo.load(tmp_path)
+    assert loaded.config == generator.config
+    assert torch.equal(loaded(z), generator(z))
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_every_combination_deploys_to_the_same_pictures(generator, n):
+    z = generator.sample_z(n)
+    assert_same_picture(ganzoo.deploy(generator)(z), generator(z))
+
+
+@pytest.mark.parametrize("combination", [every_second(c) for c in COMBINATIONS], ids="-".join)
+def test_every_combination_compiles_without_a_graph_break(combination):
+    torch.compiler.reset()  # the combinations share code: without this, the ninth would run uncompiled
+    generator = two_levels(combination)
+    z = generator.sample_z(2)
+    with torch.no_grad():
+        compiled = torch.compile(generator, backend="aot_eager", fullgraph=True)
+        assert_same_picture(compiled(z), generator(z))
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
+def test_every_combination_exports_with_a_free_batch_size(combination):
+    generator = two_levels(combination)
+    batch = torch.export.Dim("batch", min=1, max=64)
+    z = generator.sample_z(2)
+    exported = torch.export.export(generator, (z,), dynamic_shapes={"z": {0: batch}}).module()
+    for n in (1, 3):
+        assert_same_picture(exported(generator.sample_z(n)), generator(generator.sample_z(n)))
+
+
+EXTREMES = [
+    ("conv_transpose", "full", "skip", "style", "pixel"),
+    ("idwt", "depthwise", "aux", "static", "wavelet"),
+]
+
+
+@pytest.mark.parametrize("combination", EXTREMES, ids="-".join)
+def test_a_compiled_network_has_the_same_gradients(combination):
+    torch.compiler.reset()
+    generator = trained(tiny(combination))
+    z = generator.sample_z(2)
+    gradients = []
+    for module in (generator, torch.compile(generator, backend="aot_eager", fullgraph=True)):
+        generator.zero_grad()
+        module(z).square().mean().backward()
+        gradients.append({n: p.grad.clone() for n, p in generator.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, expected in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], expected, atol=1e-5, rtol=1e-4, msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("combination", EXTREMES, ids="-".join)
+def test_the_default_compiler_gives_the_same_pictures(combination):
+    torch.compiler.reset()
+    generator = trained(tiny(combination))
+    z = generator.sample_z(2)
+    with torch.no_grad():
+        assert_same_picture(torch.compile(generator)(z), generator(z))

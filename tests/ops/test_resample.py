@@ -1,0 +1,173 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+
+from ganzoo.ops.resample import (
+    MAX_TAPS,
+    Blur,
+    Upsample,
+    downsample2d,
+    filter2d,
+    fir_filter,
+    upfirdn2d,
+    upsample2d,
+)
+
+FOLDER = Path(__file__).parents[1] / "golden" / "ops"
+NVIDIA = {k: torch.from_numpy(v) for k, v in np.load(FOLDER / "nvidia_upfirdn2d.npz").items()}
+ROSINALITY = {k: torch.from_numpy(v) for k, v in np.load(FOLDER / "rosinality_resample.npz").items()}
+TAPS = (1.0, 3.0, 3.0, 1.0)
+
+UPFIRDN2D = {
+    "out_00": ("f1331", {}),
+    "out_01": ("f1331", {"up": 2, "padding": [2, 1, 2, 1], "gain": 4}),
+    "out_02": ("f1331", {"down": 2, "padding": [1, 1, 1, 1]}),
+    "out_03": ("f1331", {"up": 2, "down": 2, "padding": [2, 1, 2, 1], "gain": 4}),
+    "out_04": ("f1331", {"up": [2, 1], "down": [1, 2], "padding": [2, 1, 1, 2], "gain": 2}),
+    "out_05": ("f1331", {"padding": [-1, 2, 3, -2]}),
+    "out_06": ("f1331", {"up": 3, "down": 2, "padding": [3, 2], "flip_filter": True, "gain": 1.5}),
+    "out_07": ("f1331_sep", {"up": 2, "padding": [2, 1, 2, 1], "gain": 4}),
+    "out_08": ("fasym", {"padding": 2}),
+    "out_09": ("fasym", {"padding": 2, "flip_filter": True}),
+    "out_10": ("fasym2d", {"up": 2, "padding": [3, 0, 1, 2]}),
+    "out_11": ("fasym2d", {"down": 2, "padding": [0, 3, 2, 1], "flip_filter": True}),
+    "out_12": (None, {"up": 2}),
+    "out_13": (None, {"down": 2, "gain": 3}),
+}
+GRADIENTS = ("01", "02", "05", "09")
+SHORTHANDS = {
+    "upsample2d_0": (upsample2d, {"up": 2}),
+    "upsample2d_1": (upsample2d, {"up": 2, "gain": 0.5, "flip_filter": True}),
+    "downsample2d_2": (downsample2d, {"down": 2}),
+    "downsample2d_3": (downsample2d, {"down": 2, "padding": 1}),
+    "filter2d_4": (filter2d, {}),
+    "filter2d_5": (filter2d, {"padding": [1, -1]}),
+}
+BLURS = {
+    "blur_1_1_up2": Blur(TAPS, (1, 1), gain=4.0),
+    "blur_2_2": Blur(TAPS, (2, 2)),
+    "blur_1_1": Blur(TAPS, (1, 1)),
+}
+
+
+def assert_golden(got, expected):
+    assert got.shape == expected.shape
+    assert (got - expected).abs().max() <= 2e-5 * max(1.0, expected.abs().max().item())
+
+
+def nvidia_filter(name):
+    return None if name is None else NVIDIA[f"filter_{name}"]
+
+
+@pytest.mark.parametrize("case", UPFIRDN2D)
+def test_upfirdn2d_is_nvidias(case):
+    name, settings = UPFIRDN2D[case]
+    assert_golden(upfirdn2d(NVIDIA["x"], nvidia_filter(name), **settings), NVIDIA[case])
+
+
+@pytest.mark.parametrize("case", GRADIENTS)
+def test_the_gradient_of_upfirdn2d_is_nvidias(case):
+    name, settings = UPFIRDN2D[f"out_{case}"]
+    x = NVIDIA["x"].clone().requires_grad_()
+    out = upfirdn2d(x, nvidia_filter(name), **settings)
+    (gradient,) = torch.autograd.grad(out, x, NVIDIA[f"grad_out_{case}"])
+    expected = NVIDIA[f"grad_x_{case}"]
+    assert (gradient - expected).abs().max() <= 1e-3 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", ["f1331", "fasym"])
+@pytest.mark.parametrize("case", SHORTHANDS)
+def test_upsampling_downsampling_and_filtering_are_nvidias(case, name):
+    function, settings = SHORTHANDS[case]
+    assert_golden(function(NVIDIA["x"], nvidia_filter(name), **settings), NVIDIA[f"{case}_{name}"])
+
+
+def test_every_output_of_nvidias_golden_file_is_compared():
+    shorthands = {f"{case}_{name}" for case in SHORTHANDS for name in ("f1331", "fasym")}
+    gradients = {f"grad_{what}_{case}" for case in GRADIENTS for what in ("out", "x")}
+    inputs = {"x"} | {key for key in NVIDIA if key.startswith("filter_")}
+    assert set(NVIDIA) == inputs | set(UPFIRDN2D) | shorthands | gradients
+
+
+def test_upsample_is_rosinalitys():
+    assert_golden(Upsample(TAPS)(ROSINALITY["x"]), ROSINALITY["upsample"])
+
+
+def test_downsampling_is_rosinalitys():
+    assert_golden(downsample2d(ROSINALITY["x"], fir_filter(TAPS)), ROSINALITY["downsample"])
+
+
+@pytest.mark.parametrize("case", BLURS)
+def test_blur_is_rosinalitys(case):
+    assert_golden(BLURS[case](ROSINALITY["x"]), ROSINALITY[case])
+
+
+@pytest.mark.parametrize("case", BLURS)
+def test_taps_and_gain_of_a_blur_make_rosinalitys_kernel(case):
+    blur = BLURS[case]
+    assert_golden(blur.gain * torch.outer(blur.filter, blur.filter), ROSINALITY[f"{case}_kernel"])
+
+
+def test_fir_filter_normalises_as_nvidia_does():
+    assert_golden(fir_filter(TAPS), NVIDIA["filter_f1331_sep"])
+    assert_golden(fir_filter(torch.outer(torch.tensor(TAPS), torch.tensor(TAPS))), NVIDIA["filter_f1331"])
+
+
+def test_a_separable_filter_gives_what_its_outer_product_gives():
+    f = fir_filter([1.0, 2.0, 5.0])
+    settings = {"up": 2, "down": 3, "padding": [1, 2, 0, 3], "gain": 2.5}
+    separable = upfirdn2d(NVIDIA["x"], f, **settings)
+    assert_golden(separable, upfirdn2d(NVIDIA["x"], torch.outer(f, f), **settings))
+
+
+@pytest.mark.parametrize("f", [[1.0, 2.0, 4.0], [[1.0, 2.0], [3.0, 5.0]], None])
+def test_upfirdn2d_has_first_and_second_derivatives(f):
+    x = torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True)
+    f = None if f is None else torch.tensor(f, dtype=torch.float64, requires_grad=True)
+    inputs = (x,) if f is None else (x, f)
+
+    def resampled(x, f=None):
+        return upfirdn2d(x, f, up=2, down=(1, 2), padding=(1, 2, 0, 1), gain=3.0)
+
+    assert gradcheck(resampled, inputs)
+    assert gradgradcheck(resampled, inputs)
+
+
+def test_upsampling_keeps_the_brightness_away_from_the_border():
+    up = Upsample(TAPS)(torch.full([1, 1, 6, 6], 0.7))
+    torch.testing.assert_close(up[..., 2:-2, 2:-2], torch.full([1, 1, 8, 8], 0.7))
+
+
+def test_the_dtype_of_the_features_is_kept():
+    assert Upsample(TAPS)(torch.zeros(1, 1, 4, 4, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_taps_are_not_saved():
+    assert not Upsample(TAPS).state_dict()
+    assert not Blur(TAPS, (1, 1)).state_dict()
+
+
+def test_a_filter_lies_on_the_cpu_whatever_the_default_device_is():
+    with torch.device("meta"):
+        assert Upsample(TAPS).filter.device.type == "cpu"
+
+
+@pytest.mark.parametrize("taps", [[], [[[1.0]]], [1.0, -1.0], [0.0]])
+def test_a_filter_that_cannot_be_normalised_is_refused(taps):
+    with pytest.raises(ValueError):
+        fir_filter(taps)
+
+
+@pytest.mark.parametrize("taps", [[], [1.0] * (MAX_TAPS + 1), [1.0, -1.0]])
+def test_a_blur_of_no_too_many_or_cancelling_taps_is_refused(taps):
+    with pytest.raises(ValueError):
+        Blur(taps, (1, 1))
+
+
+@pytest.mark.parametrize("settings", [{"up": 0}, {"down": 0}, {"up": [2, 0]}, {"down": -1}])
+def test_a_factor_below_one_is_refused(settings):
+    with pytest.raises(ValueError, match="at least 1"):
+        upfirdn2d(NVIDIA["x"], None, **settings)

@@ -1,0 +1,124 @@
+"""Rules about the files of the package, checked on the files."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ganzoo
+from ganzoo.paths import DATA
+
+PACKAGE = Path(ganzoo.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = ("hydra", "huggingface_hub", "timm", "openvino")
+
+
+def name(path):
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def imported(nodes):
+    """Full names of the modules and members that import statements among the nodes name."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def everywhere(path):
+    return imported(ast.walk(ast.parse(path.read_text())))
+
+
+def at_import(path):
+    """What a file imports when it is imported: all but what stands in functions and under TYPE_CHECKING."""
+    nodes, found = list(ast.parse(path.read_text()).body), []
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        found.append(node)
+        nodes += ast.iter_child_nodes(node)
+    return imported(found)
+
+
+def is_below(module, packages):
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def modules_after(code):
+    """Names of the modules that are loaded after some code has run in a fresh interpreter."""
+    command = [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_no_file_of_the_package_is_longer_than_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_file_says_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text())) or name(path) == "_version.py"
+
+
+@pytest.mark.parametrize("folder", ["registry", "recipes", "hub_cards"])
+def test_a_data_folder_holds_no_python(folder):
+    assert not list((DATA / folder).rglob("*.py*"))
+
+
+LOW = ("ops/", "blocks/", "registry.py", "config.py", "generators/")
+HIGH = ("factory", "sources", "weights", "recipes", "cli", "convert", "hub", "training", "export", "cost")
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if name(path).startswith(LOW)], ids=name)
+def test_what_lies_low_imports_nothing_from_above(path):
+    above = [f"ganzoo.{module}" for module in HIGH]
+    assert not [module for module in everywhere(path) if is_below(module, above)]
+
+
+ORDER = ("ops", "registry", "blocks", "config", "generators")
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if name(path).startswith(LOW)], ids=name)
+def test_the_low_layers_import_downward(path):
+    own = name(path).split("/")[0].removesuffix(".py")
+    above = [f"ganzoo.{layer}" for layer in ORDER[ORDER.index(own) + 1 :]]
+    assert not [module for module in everywhere(path) if is_below(module, above)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_hydra_is_imported_nowhere(path):
+    assert not [module for module in everywhere(path) if is_below(module, ["hydra"])]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_typer_and_rich_belong_to_the_command_line(path):
+    if not name(path).startswith("cli/"):
+        assert not [module for module in at_import(path) if is_below(module, ["typer", "rich"])]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_nothing_unpickles(path):
+    banned = ["pickle", "cPickle", "dill", "cloudpickle", "torch.load"]
+    assert not [module for module in everywhere(path) if is_below(module, banned)]
+    assert "torch.load(" not in path.read_text()
+
+
+def test_importing_ganzoo_imports_neither_torch_nor_anything_heavy():
+    assert not {"torch", *HEAVY} & modules_after("import ganzoo")
+
+
+def test_creating_a_generator_imports_neither_hydra_nor_the_hub():
+    code = (
+        "import ganzoo\n"
+        "ganzoo.create('stylegan2', resolution=8, channel_base=64, channel_max=8, z_dim=8, w_dim=8)"
+    )
+    assert not {*HEAVY, "typer"} & modules_after(code)

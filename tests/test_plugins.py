@@ -1,0 +1,255 @@
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TINY = {"resolution": 16, "channel_base": 128, "channel_max": 8, "z_dim": 4, "w_dim": 4}
+GOOD = '''
+"""Blocks of another package: a 1 x 1 convolution and an upsampler that repeats pixels."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ganzoo.blocks import CONVS, UPSAMPLERS, ModulatedConv
+
+
+@CONVS.register("mine")
+class MyConv(ModulatedConv):
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        demodulation: nn.Module,
+        strength: float = 1.0,
+    ) -> None:
+        super().__init__(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            w_dim=w_dim,
+            demodulation=demodulation,
+            kernel_size=1,
+        )
+        self.strength = strength
+        self.inner = nn.Conv2d(in_channels, out_channels, 1, bias=False)  # drawn by torch's own reset
+
+    def convolve(self, x, *, transposed):
+        return self.strength * self.inner(x)
+
+    def energy(self):
+        return self.strength**2 * self.inner.weight.square().sum(dim=(2, 3))
+
+
+@UPSAMPLERS.register("repeat")
+class Repeat(nn.Module):
+    def __init__(self, *, in_channels: int, out_channels: int, w_dim: int, make_conv: object) -> None:
+        super().__init__()
+        self.conv = make_conv(in_channels, out_channels)
+
+    def forward(self, x, w):
+        return self.conv(F.interpolate(x, scale_factor=2.0), w)
+'''
+USE = f"""
+import json, sys, threading
+import torch
+import ganzoo
+from ganzoo.weights import weights_digest
+
+def mine(**overrides):
+    settings = {{**{TINY!r}, "conv": "mine", "upsampler": "repeat", **overrides}}
+    return ganzoo.create("mobilestylegan", **settings)
+
+def errors(**overrides):
+    try:
+        mine(**overrides)
+    except ValueError as error:
+        return str(error)
+
+result = {{"convs": ganzoo.list_blocks("conv"), "upsamplers": ganzoo.list_blocks("upsampler")}}
+generator = mine()
+z = generator.sample_z(2)
+result["shape"] = list(generator(z).shape)
+result["config"] = generator.config.to_dict()
+result["digest"] = weights_digest(generator)
+result["digest again"] = weights_digest(mine())
+state = torch.get_rng_state()
+calls = []
+torch.cuda.manual_seed_all = calls.append
+mine()
+result["random state kept"] = torch.equal(torch.get_rng_state(), state)
+result["seeds of other devices"] = calls
+result["option"] = mine(conv={{"name": "mine", "strength": 2}}).config.conv
+result["unknown option"] = errors(conv={{"name": "mine", "strenght": 2}})
+result["unknown block"] = errors(conv="mime")
+result["deployed differs by"] = (ganzoo.deploy(generator)(z) - generator(z)).abs().max().item()
+digests = set()
+threads = [threading.Thread(target=lambda: digests.add(weights_digest(mine()))) for _ in range(8)]
+[t.start() for t in threads], [t.join() for t in threads]
+result["digests of threads"] = sorted(digests)
+ganzoo.save(generator, sys.argv[1])
+print(json.dumps(result))
+"""
+LOAD = """
+import sys
+import ganzoo
+from ganzoo.weights import weights_digest
+
+print(weights_digest(ganzoo.load(sys.argv[1])))
+"""
+
+
+def install_plugin(site: Path, name: str, code: str) -> None:
+    """An installed distribution whose module `name` is an entry point of ganzoo."""
+    site.mkdir(exist_ok=True)
+    (site / f"{name}.py").write_text(code)
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[ganzoo.plugins]\n{name}-blocks = {name}\n")
+
+
+def python(site: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter in which the plug-ins are installed."""
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    site = tmp_path_factory.mktemp("plugin") / "site"
+    install_plugin(site, "another_package", GOOD)
+    return site
+
+
+@pytest.fixture(scope="module")
+def saved(site: Path) -> Path:
+    return site.parent / "saved"
+
+
+@pytest.fixture(scope="module")
+def used(site: Path, saved: Path) -> dict[str, Any]:
+    """What a process saw that used the plug-in and saved a generator of it."""
+    result = python(site, USE, str(saved))
+    assert result.returncode == 0, result.stderr
+    return dict(json.loads(result.stdout))
+
+
+def test_blocks_of_another_package_are_listed(used):
+    assert "mine" in used["convs"] and "full" in used["convs"]
+    assert "repeat" in used["upsamplers"]
+
+
+def test_blocks_of_another_package_make_pictures(used):
+    assert used["shape"] == [2, 3, 16, 16]
+
+
+def test_blocks_of_another_package_are_in_the_config_with_their_options(used):
+    assert used["config"]["conv"] == {"name": "mine", "strength": 1.0}
+    assert used["config"]["upsampler"] == {"name": "repeat"}
+
+
+def test_options_of_another_packages_block_are_set_by_overrides(used):
+    assert used["option"] == {"name": "mine", "strength": 2.0}
+
+
+def test_unknown_options_of_another_packages_block_get_a_near_match(used):
+    assert "Did you mean 'strength'?" in used["unknown option"]
+
+
+def test_blocks_of_another_package_are_near_matches(used):
+    assert "Did you mean 'mine'?" in used["unknown block"]
+
+
+def test_weights_of_another_packages_block_are_the_same_at_every_call(used):
+    assert used["digest"] == used["digest again"]
+
+
+def test_weights_of_another_packages_block_are_the_same_in_every_thread(used):
+    assert used["digests of threads"] == [used["digest"]]
+
+
+def test_torchs_own_layers_are_drawn_without_moving_the_global_random_state(used):
+    assert used["random state kept"]
+
+
+def test_torchs_own_layers_are_drawn_without_seeding_other_devices(used):
+    assert used["seeds of other devices"] == []
+
+
+def test_blocks_of_another_package_stay_as_they_are_when_deployed(used):
+    assert used["deployed differs by"] < 1e-4
+
+
+def test_a_generator_with_blocks_of_another_package_loads_in_a_fresh_process(used, site, saved):
+    result = python(site, LOAD, str(saved))
+    assert result.stdout.strip() == used["digest"], result.stderr
+
+
+def test_without_the_package_its_block_is_unknown_by_name(used, saved, tmp_path):
+    result = python(tmp_path, LOAD, str(saved))
+    assert result.returncode != 0
+    assert "Unknown upsampler: 'repeat'" in result.stderr or "Unknown conv: 'mine'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise RuntimeError('no such luck')", "no such luck"),
+        ("import a_package_that_is_not_there", "a_package_that_is_not_there"),
+        ("this is no Python", "invalid syntax"),
+        ("from ganzoo.blocks import CONVS\nCONVS.register('full')(object)", "already registered"),
+        (
+            "from ganzoo.blocks import CONVS\n@CONVS.register('loose')\nclass Loose:\n"
+            "    def __init__(self, **kwargs): ...",
+            "signature is the schema",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_named_with_the_reason(tmp_path, code, reason):
+    install_plugin(tmp_path / "site", "broken", code)
+    script = """
+    import ganzoo
+    try:
+        ganzoo.create("mobilestylegan")
+    except ImportError as error:
+        print(error)
+    """
+    result = python(tmp_path / "site", script)
+    assert "'broken-blocks'" in result.stdout and reason in result.stdout, result.stderr
+
+
+def test_a_broken_plugin_is_named_with_the_reason_at_every_call(tmp_path):
+    code = GOOD + "\nraise RuntimeError('no such luck')\n"
+    install_plugin(tmp_path / "site", "broken", code)
+    script = """
+    import ganzoo
+    for _ in range(2):
+        try:
+            ganzoo.list_blocks("conv")
+        except ImportError as error:
+            print("no such luck" in str(error))
+    """
+    result = python(tmp_path / "site", script)
+    assert result.stdout == "True\nTrue\n", result.stderr
+
+
+def test_the_command_line_names_a_broken_plugin_in_one_line(tmp_path):
+    install_plugin(tmp_path / "site", "broken", "raise RuntimeError('no such luck')")
+    script = "import sys; sys.argv[1:] = ['list']; import ganzoo.cli as c; c.main()"
+    result = python(tmp_path / "site", script)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1 and "'broken-blocks'" in result.stderr
+
+
+def test_importing_ganzoo_imports_no_plugin(tmp_path):
+    install_plugin(tmp_path / "site", "broken", "raise RuntimeError('no such luck')")
+    result = python(tmp_path / "site", "import ganzoo, ganzoo.factory, ganzoo.blocks; print('fine')")
+    assert result.stdout == "fine\n", result.stderr
