@@ -103,10 +103,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data  # type: ignore[return-value]
 
 
-def _expand(recipe: str, choices: dict[str, str]) -> Iterator[dict[str, Any] | tuple[str, str]]:
+def _expand(
+    recipe: str, choices: dict[str, str], within: tuple[str, ...] = ()
+) -> Iterator[dict[str, Any] | tuple[str, str]]:
     """What a recipe merges, in order: `(kind, block)` or plain keys. Overrides go to `choices`, the outermost
     first.
     """
+    if recipe in within:
+        raise ValueError(f"Recipe {recipe!r} includes itself.")
     if recipe not in list_recipes():
         raise ValueError(unknown("recipe", recipe, list_recipes()))
     data = read_yaml(RECIPES / f"{recipe}.yaml")
@@ -130,6 +134,6 @@ def _expand(recipe: str, choices: dict[str, str]) -> Iterator[dict[str, Any] | t
         if item == "_self_":
             yield data
         elif isinstance(item, str):
-            yield from _expand(item, choices)
+            yield from _expand(item, choices, (*within, recipe))
         else:
             yield item

@@ -66,12 +66,12 @@ class Mapping(nn.Module, ABC):
             raise ValueError(f"This mapping network {has}.")
         if label is not None and label.shape != (z.shape[0], self.label_dim):
             raise ValueError(f"label has shape [{z.shape[0]}, {self.label_dim}]; got {list(label.shape)}.")
-        w = self.styles(z, label)[:, None].expand(-1, self.num_ws, -1)
-        if truncation_psi == 1:
-            return w
         cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
         if not 0 <= cutoff <= self.num_ws:
             raise ValueError(f"truncation_cutoff is 0 to {self.num_ws}; got {cutoff}.")
+        w = self.styles(z, label)[:, None].expand(-1, self.num_ws, -1)
+        if truncation_psi == 1:
+            return w
         truncated = torch.lerp(self.w_avg, w[:, :cutoff], truncation_psi)
         return torch.cat([truncated, w[:, cutoff:]], dim=1)
 

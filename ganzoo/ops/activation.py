@@ -41,7 +41,12 @@ def bias_act(
         slope: of the negative part of `lrelu`.
         gain: None takes the activation's own.
         clamp: None does not clip.
+
+    Raises:
+        ValueError: for an unknown activation.
     """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}; got {activation!r}.")
     function, default_gain = ACTIVATIONS[activation]
     if bias is not None:
         x = x + bias.reshape(1, -1, *[1] * (x.ndim - 2))

@@ -4,6 +4,7 @@ A filter is a tensor of taps: `[k]` for a separable filter (the quick way: two 1
 Every function maps `[N, C, H, W]` to `[N, C, H', W']` and treats the channels alike.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -20,14 +21,16 @@ def fir_filter(taps: Sequence[float] | Tensor) -> Tensor:
         taps: `[k]` or `[kh, kw]` numbers whose sum is not zero.
 
     Raises:
-        ValueError: for an empty filter, more than two dimensions, or a sum of zero.
+        ValueError: for an empty filter, more than two dimensions, or a sum that is 0 or not finite.
     """
     f = torch.as_tensor(taps, dtype=torch.float32, device="cpu")
     if f.ndim not in (1, 2) or f.numel() == 0:
         raise ValueError(f"A filter has shape [k] or [kh, kw] with at least one tap; got {list(f.shape)}.")
     total = f.sum().item()
-    if total == 0:
-        raise ValueError(f"The taps of a resampling filter must not sum to 0; got {f.tolist()}.")
+    if total == 0 or not math.isfinite(total):
+        raise ValueError(
+            f"The taps of a resampling filter sum to a finite number other than 0; got {f.tolist()}."
+        )
     return f / total
 
 
