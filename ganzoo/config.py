@@ -187,6 +187,7 @@ class ModelEntry:
         origin: who trained it, on what, from which teacher.
         licence: by part: weights, teacher, data.
         parameters, macs: by part, as `ganzoo.cost` counts them.
+        weights_sha256: of the converted tensors and their names; see `ganzoo.weights.published_digest`.
         golden: what the pictures must be.
         measured: published numbers.
     """
@@ -200,6 +201,7 @@ class ModelEntry:
     licence: Mapping[str, str]
     parameters: Mapping[str, int]
     macs: Mapping[str, int]
+    weights_sha256: str
     golden: Golden
     measured: tuple[Measurement, ...] = ()
 

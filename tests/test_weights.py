@@ -284,7 +284,10 @@ BAD_CONFIGS = {
     "huge depth": (set_at("config", "mapping", "depth", value=10**9), "depth"),
     "huge kernel": (set_at("config", "conv", "kernel_size", value=10**9), "kernel_size"),
     "many taps": (set_at("config", "upsampler", "taps", value=[1.0] * 1000), "taps"),
-    "taps without a sum": (set_at("config", "upsampler", "taps", value=[1.0, -1.0]), "sum to 0"),
+    "taps without a sum": (
+        set_at("config", "upsampler", "taps", value=[1.0, -1.0]),
+        "other than 0",
+    ),
     "infinite clamp": (set_at("config", "clamp", value=float("inf")), "clamp"),
     "clamp beyond floats": (set_at("config", "clamp", value=10**400), "clamp"),
     "no number": (set_at("config", "activation_gain", value=float("nan")), "activation_gain"),

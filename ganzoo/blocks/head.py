@@ -17,7 +17,7 @@ from ganzoo.blocks.demodulation import NoDemodulation
 from ganzoo.ops.resample import Upsample
 from ganzoo.ops.wavelet import IDWT
 
-Output = Literal["pixel", "wavelet"]
+OutputKind = Literal["pixel", "wavelet"]
 
 
 class ToImage(nn.Module):
@@ -61,7 +61,13 @@ class Head(nn.Module, ABC):
     """
 
     def __init__(
-        self, *, channels: tuple[int, ...], w_dim: int, img_channels: int, output: Output, clamp: float | None
+        self,
+        *,
+        channels: tuple[int, ...],
+        w_dim: int,
+        img_channels: int,
+        output: OutputKind,
+        clamp: float | None,
     ) -> None:
         super().__init__()
         self.idwt = IDWT() if output == "wavelet" else None
@@ -117,7 +123,7 @@ class SkipHead(Head):
         channels: tuple[int, ...],
         w_dim: int,
         img_channels: int,
-        output: Output,
+        output: OutputKind,
         clamp: float | None,
         taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0),
     ) -> None:

@@ -69,10 +69,10 @@ class Mapping(nn.Module, ABC):
         cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
         if not 0 <= cutoff <= self.num_ws:
             raise ValueError(f"truncation_cutoff is 0 to {self.num_ws}; got {cutoff}.")
-        w = self.styles(z, label)[:, None].expand(-1, self.num_ws, -1)
+        w = self.styles(z, label)[:, None].repeat(1, self.num_ws, 1)
         if truncation_psi == 1:
             return w
-        truncated = torch.lerp(self.w_avg, w[:, :cutoff], truncation_psi)
+        truncated = self.w_avg + truncation_psi * (w[:, :cutoff] - self.w_avg)
         return torch.cat([truncated, w[:, cutoff:]], dim=1)
 
     @torch.no_grad()

@@ -18,7 +18,6 @@ class NoiseInjection(nn.Module):
 
     def __init__(self, resolution: int) -> None:
         super().__init__()
-        self.resolution = resolution
         self.strength = nn.Parameter(torch.empty([]))
         self.register_buffer("const", torch.empty(1, 1, resolution, resolution))
         self.reset_parameters()

@@ -11,7 +11,6 @@ from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="A pluggable model zoo for style-based GANs.",
@@ -56,7 +55,7 @@ def main() -> None:
             _complain("Interrupted.")
             status = 130
         elif hasattr(error, "format_message"):  # the option parser's own complaints
-            _complain(error.format_message() or "Say what to do: see ganzoo --help.")
+            _complain(error.format_message())
             status = 2
         else:
             raise

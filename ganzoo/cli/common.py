@@ -10,7 +10,14 @@ class Interrupted(Exception):
 
 
 def resolve(name: str) -> str:
-    """A name for `create`: a folder that holds a model may be given by its bare path."""
+    """A name for `create`: the folder of a model may be given by its bare path, unless that is a name,
+    too.
+    """
+    from ganzoo.factory import list_models
+    from ganzoo.recipes import list_recipes
+
+    if name in [*list_models(), *list_recipes()]:
+        return name
     is_model = os.path.isfile(os.path.join(name, "config.json"))  # noqa: PTH113, PTH118 - a Path refuses long names
     return f"dir:{name}" if is_model else name
 
@@ -24,7 +31,7 @@ def parse_seeds(text: str) -> list[int]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not part.isascii() or not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"--seeds {text!r}: {part!r} is neither a number nor a range such as 0-15.")
         start, stop = int(first), int(last) if dash else int(first)
         if stop < start:
@@ -36,4 +43,4 @@ def parse_seeds(text: str) -> list[int]:
         if stop > 2**32 - 1:
             raise ValueError(f"--seeds {text!r}: a seed is at most {2**32 - 1}.")
         seeds += range(start, stop + 1)
-    return seeds
+    return list(dict.fromkeys(seeds))  # every seed once: a picture is a file

@@ -1,6 +1,7 @@
 """`ganzoo generate`: pictures of a model as PNG files, and a contact sheet."""
 
-import tempfile
+import math
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,7 +36,8 @@ def generate(
     numbers = parse_seeds(seeds)
     if noise not in ("const", "random", "none"):
         raise ValueError(f"--noise is const, random or none; got {noise!r}.")
-    _check_writable(out)
+    if not math.isfinite(psi):
+        raise ValueError(f"--psi is a number such as 0.7; got {psi}.")
 
     import torch
     from rich.console import Console
@@ -46,12 +48,20 @@ def generate(
     from ganzoo.pictures import contact_sheet, save_png, tile_side, to_images
 
     try:
-        torch.empty(0, device=device)
+        if torch.empty(0, device=device).is_meta:
+            raise RuntimeError("it computes nothing.")
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    _refuse_unwritable(out)
     trained = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)
     generator = deploy(trained)
     one_hot = _label(trained, label)
+    if cutoff is not None and not 0 <= cutoff <= generator.num_ws:
+        raise ValueError(f"--cutoff is 0 to {generator.num_ws} for this model; got {cutoff}.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"--out {str(out)!r} cannot be made: {error.strerror}.") from error
     side = tile_side(len(numbers), generator.resolution)
     tiles: list[Image] = []
     seconds = 0.0
@@ -84,7 +94,8 @@ def generate(
                     }  # fmt: skip
                     save_png(image, out / f"seed{seed:04d}.png", settings)
                     tiles.append(image.resize((side, side)))
-        sheet = {"model": name, "seeds": seeds, "truncation_psi": psi, "noise": noise, "label": label}
+        sheet = {**settings, "seeds": seeds}
+        del sheet["seed"]
         save_png(contact_sheet(tiles), out / SHEET_FILE, sheet)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: {len(tiles)} of {len(numbers)} pictures are in {out}.") from None
@@ -95,16 +106,11 @@ def generate(
     )
 
 
-def _check_writable(out: Path) -> None:
-    """Make the folder and see that a file can be written into it, before anything is downloaded or
-    computed.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise OSError(f"--out {str(out)!r} cannot be written: {error.strerror}.") from error
+def _refuse_unwritable(out: Path) -> None:
+    """Raise OSError if the folder cannot be made or written, before anything is downloaded or computed."""
+    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise OSError(f"--out {str(out)!r} cannot be written: {existing} is no folder that you can write to.")
 
 
 def _label(generator: "Generator", label: int | None) -> Any:

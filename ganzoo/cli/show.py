@@ -79,7 +79,7 @@ def info(
 
     config = config_of(resolve(name))
     cost = costs(config)
-    entry = model_entry(name) if name in list_models() else None
+    entry = model_entry(name) if resolve(name) in list_models() else None
     if as_json:
         data: dict[str, Any] = {
             "name": name,
@@ -93,7 +93,7 @@ def info(
         typer.echo(json.dumps(data, indent=2))
         return
     console = _console()
-    console.print(f"[bold]{name}[/]" + (f": {entry.summary}" if entry else ""), highlight=False)
+    console.print(name + (f": {entry.summary}" if entry else ""), style="bold", highlight=False)
     table = _table(None, "part", "parameters", "MACs")
     for part, c in cost.items():
         parameters = f"{c.parameters:,}"
@@ -178,7 +178,7 @@ def _value(value: Any) -> str:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False)
 
 
 def _table(title: str | None, *columns: str) -> Any:

@@ -16,25 +16,28 @@ def verify(
     import torch
 
     from ganzoo.factory import cached_weights, create, list_models, model_entry
-    from ganzoo.weights import WEIGHTS_FILE, stored_digest, weights_digest
+    from ganzoo.weights import WEIGHTS_FILE, published_digest, stored_digest, weights_digest
 
     name = resolve(name)
     generator = create(name, pretrained=True, cache_dir=cache_dir)
     entry = model_entry(name) if name in list_models() else None
     path = cached_weights(entry, cache_dir) if entry else Path(name.removeprefix("dir:")) / WEIGHTS_FILE
-    if entry:
-        source = entry.sources[0]
-        typer.echo(f"source: {source.distribution} {source.version}, its sha256 checked when fetched")
-    stored, found = stored_digest(path), weights_digest(generator)
-    if stored != found:
-        _fail(
-            f"weights: {path} was changed after it was written "
-            f"(sha256 {found[:12]}…, recorded {str(stored)[:12]}…)"
-        )
-    typer.echo(f"weights: {path} is as it was written, sha256 {found[:12]}…")
+    stored = stored_digest(path)
+    if stored is None:
+        typer.echo(f"weights: {path} records no hash: it was not written by ganzoo")
+    elif stored != weights_digest(generator):
+        _fail(f"weights: {path} was changed after it was written")
+    else:
+        typer.echo(f"weights: {path} is as it was written")
     if entry is None:
         typer.echo("pictures: none are recorded for a folder")
         return
+    found = published_digest(generator)
+    if found != entry.weights_sha256:
+        _fail(
+            f"weights: not the published ones: sha256 {found[:12]}…, published {entry.weights_sha256[:12]}…"
+        )
+    typer.echo(f"weights: the published ones, sha256 {found[:12]}…")
     golden = entry.golden
     with torch.inference_mode():
         for seed, mean, std in zip(golden.seeds, golden.mean, golden.std, strict=True):

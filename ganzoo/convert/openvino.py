@@ -130,6 +130,7 @@ def read_ir(xml_bytes: bytes, weights: bytes) -> Graph:
     return Graph(layers, inputs, weights)
 
 
+@torch.inference_mode(False)  # what is made in inference mode could never be trained
 def from_openvino(files: Mapping[str, bytes]) -> Generator:
     """The generator of a random-face package, with the mean style estimated from its mapping network.
 
@@ -264,7 +265,8 @@ class _SynthesisReader:
         add_noise = self.other_input(self.consumer(self.ids[f"{source}.bias"]), self.ids[f"{source}.bias"])
         convolution, noise = self.graph.input(add_noise, 0), self.graph.input(add_noise, 1)
         scaled_noise = self.graph.constant(noise)
-        strength = scaled_noise.std()
+        # In double precision, so that every machine rounds to the same float32.
+        strength = np.asarray(scaled_noise.std(dtype=np.float64), dtype=np.float32)
         if scaled_noise.ndim != 4 or not strength > 0:
             raise ValueError(f"The noise of {source!r} is not a picture.")
         # The product alone is stored: a standard deviation of 1 splits it into noise and strength.

@@ -67,7 +67,7 @@ def deploy(generator: Generator) -> Generator:
     """
     if type(generator) is not Generator:
         raise TypeError(f"deploy takes a Generator as create() gives it, not {type(generator).__name__}.")
-    with torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad():
         return DeployedGenerator(generator)
 
 

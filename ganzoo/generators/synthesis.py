@@ -140,6 +140,8 @@ class Synthesis(nn.Module):
             if generator is None:
                 raise ValueError("Random noise needs generator=, a torch.Generator or one for every sample.")
             return [_draw(w, size, generator) for size in self.sizes]
+        if noise is None:
+            raise TypeError(f"noise is {', '.join(NOISE_MODES)} or a list of tensors; got {noise!r}.")
         if len(noise) < len(self.layers):
             raise ValueError(f"noise is a list of {len(self.layers)} tensors, one a layer; got {len(noise)}.")
         result: list[Tensor | None] = []
@@ -153,7 +155,11 @@ class Synthesis(nn.Module):
 def _draw(w: Tensor, r: int, generator: torch.Generator | Sequence[torch.Generator]) -> Tensor:
     """Normal noise `[N, 1, r, r]`, drawn on the generator's device and moved to w's."""
     if isinstance(generator, torch.Generator):
-        return torch.randn(w.shape[0], 1, r, r, generator=generator, device=generator.device).to(w)
+        noise = torch.randn(
+            w.shape[0], 1, r, r, generator=generator, device=generator.device, dtype=torch.float32
+        )
+        return noise.to(w)
     if len(generator) != w.shape[0]:
         raise ValueError(f"One generator a sample: {w.shape[0]} of them, not {len(generator)}.")
-    return torch.cat([torch.randn(1, 1, r, r, generator=g, device=g.device) for g in generator]).to(w)
+    rows = [torch.randn(1, 1, r, r, generator=g, device=g.device, dtype=torch.float32) for g in generator]
+    return torch.cat(rows).to(w) if rows else w.new_empty(0, 1, r, r)

@@ -1,4 +1,4 @@
-"""FIR resampling of feature maps, as in StyleGAN2 (Karras et al. 2020, section 3.2 and appendix B).
+"""FIR resampling of feature maps, as in StyleGAN2 (Karras et al. 2020, section 4.1 and appendix B).
 
 A filter is a tensor of taps: `[k]` for a separable filter (the quick way: two 1-D passes) or `[kh, kw]`.
 Every function maps `[N, C, H, W]` to `[N, C, H', W']` and treats the channels alike.
@@ -71,8 +71,7 @@ def upfirdn2d(
 
     c = x.shape[1]
     if f.ndim == 1:
-        f = f * gain**0.5
-        x = F.conv2d(x, f.expand(c, 1, 1, -1), stride=(1, down_x), groups=c)
+        x = F.conv2d(x, (f * gain).expand(c, 1, 1, -1), stride=(1, down_x), groups=c)
         return F.conv2d(x, f[:, None].expand(c, 1, -1, 1), stride=(down_y, 1), groups=c)
     return F.conv2d(x, (f * gain).expand(c, 1, -1, -1), stride=(down_y, down_x), groups=c)
 
@@ -130,7 +129,7 @@ def filter2d(
 
 
 class FIRFilter(nn.Module):
-    """Base of the two below: holds the taps of a separable filter, which are no weights and are not saved.
+    """Base of the two below. Holds the taps of a separable filter, which are no weights and are not saved.
 
     Raises:
         ValueError: for no taps, more than 32, or a sum of 0.
@@ -147,7 +146,7 @@ class FIRFilter(nn.Module):
 
 
 class Blur(FIRFilter):
-    """`upfirdn2d` at one sample out for one in, with `padding` (before, after) on both axes and a gain."""
+    """Filter at the input's own rate, with `padding` (before, after) on both axes and a gain."""
 
     def __init__(self, taps: Sequence[float], padding: tuple[int, int], *, gain: float = 1.0) -> None:
         super().__init__(taps)

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import assert_golden
 from torch import nn
 
 from ganzoo.blocks import (
@@ -38,11 +39,6 @@ class GivenStyles(nn.Module):
 
     def forward(self, w):
         return self.styles
-
-
-def assert_golden(got, expected):
-    assert got.shape == expected.shape
-    assert (got - expected).abs().max() <= 2e-5 * max(1.0, expected.abs().max().item())
 
 
 def full_conv(in_channels=IN, out_channels=OUT, demodulation=StyleDemodulation, kernel_size=3):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import ganzoo
 from ganzoo.cli import main
@@ -122,6 +124,11 @@ MISTAKES = {
     "an unknown option": (["generate", "x", "--seed", "1"], ["--seeds"]),
     "an unknown command": (["genrate"], ["generate"]),
     "a missing name": (["generate"], ["name"]),
+    "a psi that is not finite": (["generate", "x", "--psi", "nan"], ["--psi"]),
+    "a device that computes nothing": (["generate", "x", "--device", "meta"], ["meta"]),
+    "seeds in other digits": (["generate", "x", "--seeds", "٣"], ["0-15"]),
+    "a folder in brackets": (["info", "dir:[/red]x"], ["config.json"]),
+    "another spelling": (["generate", "MobileStyleGAN_FFHQ"], ["Did you mean 'mobilestylegan_ffhq'"]),
     "an unknown device": (["generate", "x", "--device", "abacus"], ["abacus"]),
     "a Hub name without scheme": (["generate", "some/model"], ["hf-hub:some/model", "dir:some/model"]),
     "a folder that is no model": (["generate", "dir:nowhere"], ["config.json"]),
@@ -136,7 +143,7 @@ def test_a_mistake_gets_one_line_and_writes_nothing(run, case, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     arguments, parts = MISTAKES[case]
     assert_one_line(run(*arguments), *parts)
-    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_output_folder_that_cannot_be_written_is_told_before_anything_else(run, tmp_path):
@@ -146,7 +153,7 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_anything_else(ru
 
 def test_seeds_are_lists_of_numbers_and_ranges():
     assert parse_seeds("0-3") == [0, 1, 2, 3]
-    assert parse_seeds("7, 1-2 ,1") == [7, 1, 2, 1]
+    assert parse_seeds("7, 1-2 ,1") == [7, 1, 2]
 
 
 def test_list_shows_models_recipes_and_blocks(run):
@@ -208,6 +215,26 @@ def test_verify_finds_changed_weights(run, model_folder, tmp_path):
     (copy / "model.safetensors").write_bytes(data)
     status, _, err = run("verify", copy)
     assert status == 1 and "was changed" in err
+
+
+def test_a_folder_does_not_stand_in_for_a_published_model(run, model_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(model_folder, tmp_path / "mobilestylegan_ffhq")
+    data = json.loads(run("info", "mobilestylegan_ffhq", "--json")[1])
+    assert data["config"]["resolution"] == 1024
+
+
+def test_a_sheet_carries_its_settings(run, model_folder, tmp_path):
+    run("generate", model_folder, "--seeds", "3,5", "--cutoff", "4", "--out", tmp_path)
+    settings = read_settings(tmp_path / "sheet.png")
+    assert settings["seeds"] == "3,5" and settings["truncation_cutoff"] == 4 and "seed" not in settings
+
+
+def test_verify_says_when_a_file_records_no_hash(run, model_folder, tmp_path):
+    (tmp_path / "config.json").write_bytes((model_folder / "config.json").read_bytes())
+    save_file(load_file(model_folder / "model.safetensors"), tmp_path / "model.safetensors")
+    status, out, _ = run("verify", tmp_path)
+    assert status == 0 and "records no hash" in out
 
 
 def test_help_does_not_wait_for_torch():

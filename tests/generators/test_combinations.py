@@ -4,11 +4,10 @@ import itertools
 
 import pytest
 import torch
+from helpers import assert_same_picture, tiny_config, trained
 
 import ganzoo
 from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, UPSAMPLERS
-from ganzoo.config import GeneratorConfig
-from ganzoo.factory import build
 
 KINDS = ("upsampler", "conv", "head", "demodulation", "output")
 CHOICES = (UPSAMPLERS.names(), CONVS.names(), HEADS.names(), DEMODULATIONS.names(), ["pixel", "wavelet"])
@@ -23,40 +22,8 @@ def every_second(combination):
     return pytest.param(combination, marks=pytest.mark.slow if sum(indices) % 2 else ())
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny tensors are quicker on one thread, and ten times quicker where other processes want the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def tiny(combination, *, resolution=16):
-    """A config with widths that differ from level to level; multiples of 4, for sub-bands."""
-    blocks = dict(zip(KINDS, combination, strict=True))
-    levels = resolution.bit_length() - (2 if blocks["output"] == "pixel" else 3)
-    return GeneratorConfig.from_dict(
-        {
-            "resolution": resolution,
-            "channels": (8, 12, 16)[:levels],
-            "z_dim": 8,
-            "w_dim": 8,
-            "mapping": {"name": "mlp", "depth": 1},
-            **blocks,
-        }
-    )
-
-
-def trained(config):
-    """A generator with no parameter left at 0 or 1, where it would hide a fault."""
-    generator = build(config)
-    gaussian = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for name, parameter in generator.named_parameters():
-            if name.endswith(("strength", "bias", "style_inv")):
-                parameter += 0.3 * torch.randn(parameter.shape, generator=gaussian)
-    return generator
+def tiny(combination, **settings):
+    return tiny_config(**dict(zip(KINDS, combination, strict=True)), **settings)
 
 
 @pytest.fixture(params=COMBINATIONS, ids="-".join)
@@ -67,12 +34,6 @@ def generator(request):
 def two_levels(combination):
     """A generator with one upsampler, which is quick to trace."""
     return trained(tiny(combination, resolution=8 if combination[-1] == "pixel" else 16))
-
-
-def assert_same_picture(got, expected):
-    assert got.shape == expected.shape
-    error = (got - expected).abs().max().item()
-    assert error <= 1e-5 * max(1.0, expected.abs().max().item())
 
 
 def test_every_combination_gives_pictures(generator):

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import assert_golden
 from torch.autograd import gradcheck, gradgradcheck
 
 from ganzoo.ops.resample import (
@@ -51,11 +52,6 @@ BLURS = {
     "blur_2_2": Blur(TAPS, (2, 2)),
     "blur_1_1": Blur(TAPS, (1, 1)),
 }
-
-
-def assert_golden(got, expected):
-    assert got.shape == expected.shape
-    assert (got - expected).abs().max() <= 2e-5 * max(1.0, expected.abs().max().item())
 
 
 def nvidia_filter(name):

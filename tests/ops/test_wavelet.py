@@ -3,17 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import assert_golden
 from torch.autograd import gradcheck, gradgradcheck
 
 from ganzoo.ops.wavelet import IDWT, dwt, idwt
 
 PATH = Path(__file__).parents[1] / "golden" / "losses" / "haar_dwt.npz"
 GOLDEN = {k: torch.from_numpy(v) for k, v in np.load(PATH).items()}
-
-
-def assert_golden(got, expected):
-    assert got.shape == expected.shape
-    assert (got - expected).abs().max() <= 2e-5 * max(1.0, expected.abs().max().item())
 
 
 def test_dwt_is_the_references():

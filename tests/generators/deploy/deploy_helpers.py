@@ -1,0 +1,24 @@
+"""Generators to deploy, and the comparison of their pictures."""
+
+import helpers
+from helpers import MOBILE, assert_same_picture, tiny_config
+
+import ganzoo
+
+NETWORKS = {
+    "stylegan2": {},
+    "mobilestylegan": MOBILE,
+    "stylegan2 with idwt": {"upsampler": "idwt"},
+    "mobilestylegan with skip": {**MOBILE, "head": "skip"},
+}
+
+
+def trained(network="stylegan2", **settings):
+    return helpers.trained(tiny_config(**{**NETWORKS[network], **settings}))
+
+
+def assert_deploys(generator):
+    deployed = ganzoo.deploy(generator)
+    for n in (1, 3):
+        z = generator.sample_z(n)
+        assert_same_picture(deployed(z), generator(z))

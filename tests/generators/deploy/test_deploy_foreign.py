@@ -1,0 +1,141 @@
+"""Blocks of other packages are deployed as they are."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from deploy_helpers import assert_deploys, trained
+from torch import nn
+
+import ganzoo
+from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, KINDS, MAPPINGS, UPSAMPLERS
+from ganzoo.blocks.conv import ModulatedConv
+from ganzoo.blocks.demodulation import Demodulation
+from ganzoo.blocks.head import AuxHead
+from ganzoo.blocks.mapping import Mapping
+from ganzoo.ops.equalized import EqualizedLinear
+
+
+class ShiftedConv(ModulatedConv):
+    """A convolution that this package does not know: one weight for every pair of channels, moved a pixel."""
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        demodulation: nn.Module,
+        kernel_size: int = 3,
+    ) -> None:
+        super().__init__(
+            in_channels=in_channels, out_channels=out_channels, w_dim=w_dim, demodulation=demodulation
+        )
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels))
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        nn.init.normal_(self.weight, generator=generator)
+
+    def convolve(self, x, *, transposed):
+        x = torch.einsum("oi,nihw->nohw", self.weight, x)
+        if transposed:
+            return F.pad(F.interpolate(x, scale_factor=2.0), (0, 1, 0, 1))
+        return F.pad(x, (1, 0, 0, 0))[..., :-1]
+
+    def energy(self):
+        return self.weight.square()
+
+
+class NearestUpsampler(nn.Module):
+    """Every pixel four times, then the level's convolution."""
+
+    def __init__(self, *, in_channels: int, out_channels: int, w_dim: int, make_conv: object) -> None:
+        super().__init__()
+        self.conv = make_conv(in_channels, out_channels)
+
+    def forward(self, x, w):
+        return self.conv(F.interpolate(x, scale_factor=2.0), w)
+
+
+class NegativeHead(AuxHead):
+    """The last prediction with its colours turned round."""
+
+    def pixels(self, prediction):
+        return -super().pixels(prediction)
+
+
+class WeightDemodulation(Demodulation):
+    """Factors from the weights alone."""
+
+    def __init__(self, *, in_channels: int) -> None:
+        super().__init__()
+
+    def forward(self, energy, style):
+        return torch.rsqrt(energy.sum(dim=1) + 0.5)[None]
+
+
+class AbsentDemodulation(Demodulation):
+    """No factors, by another class than this package's."""
+
+    def __init__(self, *, in_channels: int) -> None:
+        super().__init__()
+
+    def forward(self, energy, style):
+        return None
+
+
+class DirectMapping(Mapping):
+    """One layer."""
+
+    def __init__(self, *, z_dim: int, w_dim: int, num_ws: int, label_dim: int) -> None:
+        super().__init__(z_dim=z_dim, w_dim=w_dim, num_ws=num_ws, label_dim=label_dim)
+        self.layer = EqualizedLinear(z_dim, w_dim)
+
+    def styles(self, z, label):
+        return self.layer(z)
+
+
+@pytest.fixture
+def third_party():
+    """Registers the blocks above for one test."""
+    before = {kind: dict(registry._classes) for kind, registry in KINDS.items()}
+    CONVS.register("shifted")(ShiftedConv)
+    UPSAMPLERS.register("nearest")(NearestUpsampler)
+    HEADS.register("negative")(NegativeHead)
+    DEMODULATIONS.register("weight")(WeightDemodulation)
+    DEMODULATIONS.register("absent")(AbsentDemodulation)
+    MAPPINGS.register("direct")(DirectMapping)
+    yield
+    for kind, registry in KINDS.items():
+        for name in set(registry._classes) - set(before[kind]):
+            del registry._classes[name]
+
+
+FOREIGN = [
+    {"conv": "shifted"},
+    {"upsampler": "nearest"},
+    {"head": "negative"},
+    {"mapping": "direct"},
+    {"demodulation": "weight"},
+    {"demodulation": "absent"},
+]
+
+
+@pytest.mark.usefixtures("third_party")
+@pytest.mark.parametrize("block", FOREIGN, ids=lambda block: next(iter(block.values())))
+def test_a_block_of_another_package_survives_beside_any_of_ours(network, block):
+    assert_deploys(trained(network, **block))
+
+
+@pytest.mark.usefixtures("third_party")
+@pytest.mark.parametrize("upsampler", ["idwt", "conv_transpose"])
+def test_all_blocks_of_another_package_survive_together(upsampler):
+    assert_deploys(trained(upsampler=upsampler, conv="shifted", head="negative", mapping="direct"))
+
+
+@pytest.mark.usefixtures("third_party")
+def test_a_block_of_another_package_is_saved_and_loaded(tmp_path):
+    generator = trained(conv="shifted", upsampler="nearest", head="negative", mapping="direct")
+    ganzoo.save(generator, tmp_path)
+    z = generator.sample_z(2)
+    assert torch.equal(ganzoo.load(tmp_path)(z), generator(z))
