@@ -1,6 +1,4 @@
-"""Frozen records of what a generator is (`GeneratorConfig`) and of what is published (`ModelEntry`): strict
-in, complete out.
-"""
+"""Frozen records: what a generator is, and what is published; strict in, complete out."""
 
 import math
 from collections.abc import Mapping
@@ -121,9 +119,7 @@ class GeneratorConfig:
         return cls(**data)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, block options included, as plain lists, numbers and strings: `from_dict` takes them
-        back.
-        """
+        """All fields and block options as plain lists, numbers and strings; `from_dict` takes them back."""
         return dict(_plain(asdict(self)))
 
 

@@ -38,9 +38,7 @@ class Cost:
 
 
 def costs(config: GeneratorConfig, *, deployed: bool = True) -> dict[str, Cost]:
-    """Cost of the mapping network, of the synthesis network and, unless left out, of the latter's deploy
-    form. Takes no memory.
-    """
+    """Costs by part: mapping, synthesis and, unless left out, the deployed synthesis. Takes no memory."""
     with torch.device("meta"):
         generator = Generator(config).requires_grad_(False)
         z = torch.empty(1, config.z_dim)

@@ -90,8 +90,9 @@ def config_of(name: str) -> GeneratorConfig:
 
 @torch.inference_mode(False)  # what is made in inference mode could never be trained
 def build(config: GeneratorConfig, seed: int = INIT_SEED) -> Generator:
-    """A generator with random weights, which depend on the seed alone; no global random state is read or
-    moved.
+    """A generator with random weights, which depend on the seed alone.
+
+    No global random state is read or moved.
     """
     with torch.device("meta"):
         generator = Generator(config).float()  # whatever the caller's default dtype is
@@ -198,9 +199,7 @@ def _as_nan(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _initialize(module: nn.Module, random: torch.Generator) -> None:
-    """Call a module's `reset_parameters` with the generator; torch's own layers, which take none, under a
-    seed of it.
-    """
+    """Call a module's `reset_parameters` with the generator; torch's own layers under a seed of it."""
     reset = getattr(module, "reset_parameters", None)
     if reset is None:
         raise TypeError(

@@ -1,6 +1,4 @@
-"""Where the data folders `registry`, `recipes` and `hub_cards` lie: in a wheel, or beside the package in a
-checkout.
-"""
+"""Where the data folders lie: inside an installed wheel, or beside the package in a checkout."""
 
 from pathlib import Path
 

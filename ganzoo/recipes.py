@@ -55,9 +55,10 @@ def compose(recipe: str, overrides: Mapping[str, Any] | None = None) -> dict[str
 
 
 def override(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with other values: a string picks another block, a mapping sets options (with `name`, of
-    another block), anything else sets a field. `channels` takes the place of `channel_base` and
-    `channel_max`, and the reverse.
+    """The settings with other values.
+
+    A string picks another block, a mapping sets options (with `name`, of another block), anything else sets a
+    field. `channels` takes the place of `channel_base` and `channel_max`, and the reverse.
     """
     data = dict(data)
     for key, value in overrides.items():
@@ -106,8 +107,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _expand(
     recipe: str, choices: dict[str, str], within: tuple[str, ...] = ()
 ) -> Iterator[dict[str, Any] | tuple[str, str]]:
-    """What a recipe merges, in order: `(kind, block)` or plain keys. Overrides go to `choices`, the outermost
-    first.
+    """What a recipe merges, in order: `(kind, block)` or plain keys.
+
+    Overrides go to `choices`, the outermost first.
     """
     if recipe in within:
         raise ValueError(f"Recipe {recipe!r} includes itself.")

@@ -1,6 +1,4 @@
-"""Safetensors in and out, strict: every tensor of the module and of the file, in name, shape and kind, or an
-error.
-"""
+"""Safetensors in and out, strict: every tensor in name, shape and kind, or an error."""
 
 import hashlib
 import json

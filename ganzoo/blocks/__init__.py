@@ -1,6 +1,4 @@
-"""Interchangeable blocks of style-based generators. Registering another one: decorate it with its kind's
-registry.
-"""
+"""Interchangeable blocks of style-based generators; a new one is decorated with its kind's registry."""
 
 from ganzoo.blocks.base import CONVS, DEMODULATIONS, HEADS, KINDS, MAPPINGS, UPSAMPLERS
 from ganzoo.blocks.conv import DepthwiseConv, FullConv, ModulatedConv

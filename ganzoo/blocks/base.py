@@ -1,6 +1,4 @@
-"""The registries of the generator's blocks, one per kind, and what the code gives to every block of the
-kind.
-"""
+"""The registries of the blocks, one per kind, and what the code gives to every block of a kind."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -21,8 +21,8 @@ _KERNEL_SIZES = (1, 3, 5, 7)
 class ModulatedConv(nn.Module, ABC):
     """Base of the convolutions: `[N, in, H, W]` and `w [N, w_dim]` to `[N, out, H, W]`.
 
-    A new convolution gives `convolve` and `energy` for its weights as stored, at unit variance; He's constant
-    `1/sqrt(in * k * k)` is applied here.
+    A new convolution gives `convolve` and `energy` for its weights as stored, at unit variance; the
+    scale `1/sqrt(in * k * k)` of equalised learning rate is applied here.
 
     Raises:
         ValueError: for a kernel size other than 1, 3, 5 or 7.
@@ -49,8 +49,9 @@ class ModulatedConv(nn.Module, ABC):
 
     @abstractmethod
     def convolve(self, x: Tensor, *, transposed: bool) -> Tensor:
-        """`x [N, in, H, W]` convolved by the weights: `[N, out, H, W]`, or with `transposed` the full result
-        of the convolution transposed at stride 2, `[N, out, 2H + k - 2, 2W + k - 2]`.
+        """The result of the convolution, `[N, out, H, W]`.
+
+        With `transposed`, the full result at stride 2: `[N, out, 2H + k - 2, 2W + k - 2]`.
         """
 
     @abstractmethod

@@ -20,9 +20,7 @@ class Demodulation(nn.Module):
 
 @DEMODULATIONS.register("style")
 class StyleDemodulation(Demodulation):
-    """Factors from the sample's own style: `1 / sqrt(sum_in style^2 * energy)` (Karras et al. 2020, equation
-    3).
-    """
+    """Factors `1 / sqrt(sum_in style^2 * energy)` from the sample's own style (Karras et al. 2020, eq. 3)."""
 
     def __init__(self, *, in_channels: int) -> None:
         super().__init__()
@@ -33,8 +31,7 @@ class StyleDemodulation(Demodulation):
 
 @DEMODULATIONS.register("static")
 class StaticDemodulation(Demodulation):
-    """Factors from a trained vector in the style's place, the same for every sample (Belousov 2021, section
-    3).
+    """Factors from a trained vector in the style's place, alike for all samples (Belousov 2021, section 3).
 
     A constant once trained, so that the deploy form folds it into the weights.
     """

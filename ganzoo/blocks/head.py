@@ -1,5 +1,4 @@
-"""Heads: what leaves the network. A head predicts pixels (RGB at the level's size) or wavelet sub-bands (12
-channels, twice the size).
+"""Heads: what leaves the network, pixels at the level's size or sub-bands of a picture twice that size.
 
 The synthesis loop calls a head once per level, from 4 x 4 up, with the level's features and the picture so
 far.
@@ -21,9 +20,7 @@ OutputKind = Literal["pixel", "wavelet"]
 
 
 class ToImage(nn.Module):
-    """Modulated 1 x 1 convolution without demodulation, and a bias: `[N, C, r, r]` and w to `[N, out, r,
-    r]`.
-    """
+    """Modulated 1 x 1 convolution and a bias, no demodulation: `[N, C, r, r]` to `[N, out, r, r]`."""
 
     def __init__(
         self, in_channels: int, out_channels: int, w_dim: int, *, clamp: float | None = None
@@ -142,9 +139,7 @@ class SkipHead(Head):
 
 @HEADS.register("aux")
 class AuxHead(Head):
-    """A prediction at every level for the loss; the picture is the last one alone (Belousov 2021, section
-    3).
-    """
+    """A prediction at every level for the loss; the last is the picture (Belousov 2021, section 3)."""
 
     def predicting_levels(self) -> list[int]:
         return list(range(self.last_level + 1))

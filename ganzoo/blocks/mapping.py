@@ -1,6 +1,4 @@
-"""Mapping networks: latent z to style w (Karras et al. 2019, section 2), with truncation (appendix B
-there).
-"""
+"""Mapping networks: latent z to style w, with truncation (Karras et al. 2019, section 2, appendix B)."""
 
 from abc import ABC, abstractmethod
 

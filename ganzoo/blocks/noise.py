@@ -1,6 +1,4 @@
-"""Noise inputs: one picture of noise per layer, scaled by a trained strength (Karras et al. 2019, section
-3.2).
-"""
+"""Noise inputs: a picture of noise per layer, times a trained strength (Karras et al. 2019, section 3.2)."""
 
 import torch
 from torch import Tensor, nn

@@ -1,6 +1,4 @@
-"""The layer that every convolution sits in: convolution, noise, bias, activation (Karras et al. 2020, figure
-2).
-"""
+"""The layer around every convolution: noise, bias, activation (Karras et al. 2020, figure 2)."""
 
 import torch
 from torch import Tensor, nn

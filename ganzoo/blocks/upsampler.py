@@ -51,8 +51,7 @@ class ConvTransposeUpsampler(nn.Module):
 
 @UPSAMPLERS.register("idwt")
 class IDWTUpsampler(nn.Module):
-    """Modulation of the channels, read as sub-bands, then their inverse Haar transform and a convolution of
-    what comes out (Belousov 2021, section 3).
+    """Modulation, inverse Haar transform of the channels, convolution (Belousov 2021, section 3).
 
     Raises:
         ValueError: if the number of input channels is not a multiple of 4.

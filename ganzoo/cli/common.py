@@ -10,9 +10,7 @@ class Interrupted(Exception):
 
 
 def resolve(name: str) -> str:
-    """A name for `create`: the folder of a model may be given by its bare path, unless that is a name,
-    too.
-    """
+    """A name for `create`; the folder of a model may be given by its bare path."""
     from ganzoo.factory import list_models
     from ganzoo.recipes import list_recipes
 

@@ -1,5 +1,4 @@
-"""The deploy form: a trained generator in the shape that runs, the same pictures from fewer and quicker
-steps.
+"""The deploy form of a generator: the same pictures from fewer and quicker steps.
 
 What changes: the scales of equalised learning rate, constant demodulation and the activation's gain move into
 the weights; auxiliary heads go; the channels in front of every inverse wavelet transform are sorted by
@@ -59,8 +58,9 @@ class DeployedGenerator(Generator):
 
 
 def deploy(generator: Generator) -> Generator:
-    """The deploy form of a generator, on its device: the same pictures within float error. The original is
-    untouched.
+    """The deploy form of a generator, on its device: the same pictures within float error.
+
+    The original is untouched.
 
     Raises:
         TypeError: if it is deployed already.
@@ -106,9 +106,7 @@ def _known(layer: StyledLayer) -> bool:
 
 
 def subband_order(channels: int) -> Tensor:
-    """Indices that sort C channels of the transform's input, LL and then LH, HL, HH of every channel, by
-    sub-band.
-    """
+    """Indices that sort the channels in front of an inverse transform by sub-band: LL, LH, HL, HH."""
     details = torch.arange(channels // 4, channels).view(-1, 3)
     return torch.cat([torch.arange(channels // 4), details.t().reshape(-1)])
 

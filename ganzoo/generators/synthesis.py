@@ -1,6 +1,4 @@
-"""The synthesis network: one loop over resolutions, for every combination of blocks (Karras et al. 2020,
-figure 7).
-"""
+"""The synthesis network: one loop over resolutions for all blocks (Karras et al. 2020, figure 7)."""
 
 from collections.abc import Sequence
 from functools import partial

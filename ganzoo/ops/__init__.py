@@ -1,3 +1,1 @@
-"""Differentiable operations in plain PyTorch: FIR resampling, the Haar transform, equalised layers, bias +
-activation.
-"""
+"""Differentiable operations in plain PyTorch."""

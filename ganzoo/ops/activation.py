@@ -1,6 +1,4 @@
-"""Activations of style-based networks with the gains that keep the signal's variance (Karras et al. 2020,
-appendix B).
-"""
+"""Activations, with the gains that keep the signal's variance (Karras et al. 2020, appendix B)."""
 
 import math
 from collections.abc import Callable

@@ -10,8 +10,7 @@ from ganzoo.ops.initialize import normal_
 
 
 class EqualizedLinear(nn.Module):
-    """`x [..., in] -> [..., out]` with weights stored at unit variance and scaled at run time by He's
-    constant.
+    """`x [..., in] -> [..., out]`, weights stored at unit variance and scaled at run time.
 
     The effective weight is `weight * lr_multiplier / sqrt(in)`, the effective bias `bias * lr_multiplier`.
     """
@@ -28,7 +27,7 @@ class EqualizedLinear(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the weights anew, so that the effective ones have He's variance."""
+        """Draw the weights anew: the effective ones have the variance 1 / in."""
         normal_(self.weight, std=1 / self.lr_multiplier, generator=generator)
         nn.init.constant_(self.bias, self.bias_init / self.lr_multiplier)
 

@@ -1,10 +1,9 @@
-"""The Haar wavelet transform and its inverse, in the channel order of MobileStyleGAN (Belousov 2021, section
-3).
+"""The Haar transform and its inverse, in MobileStyleGAN's channel order (Belousov 2021, section 3).
 
 A block [[a, b], [c, d]] of pixels has the coefficients
 
-    LL = (a + b + c + d) / 2    LH = (a + b - c - d) / 2    HL = (a - b + c - d) / 2    HH = (a - b - c + d) /
-    2
+    LL = (a + b + c + d) / 2    LH = (a + b - c - d) / 2
+    HL = (a - b + c - d) / 2    HH = (a - b - c + d) / 2
 
 A tensor of C channels becomes 4C channels of half the size: first the C LL bands, then for every channel its
 LH, HL, HH.
@@ -43,9 +42,7 @@ def idwt(x: Tensor) -> Tensor:
 
 
 def merge_subbands(low: Tensor, lh: Tensor, hl: Tensor, hh: Tensor) -> Tensor:
-    """Picture `[N, C, 2H, 2W]` of four halved sub-bands `[N, C, H, W]`: the inverse transform by sums
-    alone.
-    """
+    """Picture `[N, C, 2H, 2W]` of four halved sub-bands `[N, C, H, W]`, by sums alone."""
     low_plus, low_minus, high_plus, high_minus = low + lh, low - lh, hl + hh, hl - hh
     top = [low_plus + high_plus, low_plus - high_plus]
     bottom = [low_minus + high_minus, low_minus - high_minus]
