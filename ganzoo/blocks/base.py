@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ganzoo.blocks.conv import ModulatedConv
     from ganzoo.blocks.demodulation import Demodulation
     from ganzoo.blocks.head import Head
-    from ganzoo.blocks.mapping import Mapping
+    from ganzoo.blocks.mapping import MappingNetwork
 
 DEMODULATIONS: "Registry[Demodulation]" = Registry("demodulation", context=["in_channels"])
 CONVS: "Registry[ModulatedConv]" = Registry(
@@ -20,6 +20,6 @@ UPSAMPLERS: "Registry[nn.Module]" = Registry(
     "upsampler", context=["in_channels", "out_channels", "w_dim", "make_conv"]
 )
 HEADS: "Registry[Head]" = Registry("head", context=["channels", "w_dim", "img_channels", "output", "clamp"])
-MAPPINGS: "Registry[Mapping]" = Registry("mapping", context=["z_dim", "w_dim", "num_ws", "label_dim"])
+MAPPINGS: "Registry[MappingNetwork]" = Registry("mapping", context=["z_dim", "w_dim", "num_ws", "label_dim"])
 
 KINDS: dict[str, Registry[Any]] = {r.kind: r for r in (MAPPINGS, UPSAMPLERS, CONVS, DEMODULATIONS, HEADS)}

@@ -12,7 +12,7 @@ from ganzoo.ops.equalized import EqualizedLinear
 MAX_DEPTH = 64
 
 
-class Mapping(nn.Module, ABC):
+class MappingNetwork(nn.Module, ABC):
     """Base of the mapping networks: `z [N, z_dim]` to `w [N, num_ws, w_dim]`. A new one gives `styles`.
 
     Args:
@@ -93,7 +93,7 @@ class Mapping(nn.Module, ABC):
 
 
 @MAPPINGS.register("mlp")
-class MLPMapping(Mapping):
+class MLPMapping(MappingNetwork):
     """Fully connected layers with leaky ReLU at a learning rate of 1/100 (Karras et al. 2019, appendix C).
 
     The label of a conditional network is embedded and concatenated to z, both normalised (Karras et al.

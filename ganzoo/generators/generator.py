@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks import MAPPINGS
-from ganzoo.blocks import Mapping as MappingNetwork
+from ganzoo.blocks import MAPPINGS, MappingNetwork
 from ganzoo.config import GeneratorConfig
-from ganzoo.generators.synthesis import Generators, Noise, Output, Synthesis
+from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
 
 MAX_SEED = 2**32 - 1
 
@@ -74,7 +73,7 @@ class Generator(nn.Module):
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
         noise: Noise = "const",
-        generator: Generators = None,
+        generator: RandomSource = None,
     ) -> Tensor:
         """Pictures `[N, img_channels, R, R]`; the arguments are those of `mapping` and `synthesis`."""
         w = self.mapping(z, label, truncation_psi, truncation_cutoff)

@@ -13,7 +13,7 @@ from ganzoo.ops.initialize import normal_
 from ganzoo.registry import Spec
 
 Noise = str | Sequence[Tensor]
-Generators = torch.Generator | Sequence[torch.Generator] | None
+RandomSource = torch.Generator | Sequence[torch.Generator] | None
 NOISE_MODES = ("const", "random", "none")
 
 
@@ -92,7 +92,7 @@ class Synthesis(nn.Module):
         """Draw the learnt constant anew."""
         normal_(self.const, generator=generator)
 
-    def forward(self, w: Tensor, noise: Noise = "const", generator: Generators = None) -> Output:
+    def forward(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Output:
         """Pictures, predictions of every level, and the noise used.
 
         Args:
@@ -124,7 +124,7 @@ class Synthesis(nn.Module):
         zeros = [w.new_zeros(1, 1, r, r) if n is None else n for n, r in zip(used, self.sizes, strict=True)]
         return Output(image, levels, zeros)
 
-    def layer_noise(self, w: Tensor, noise: Noise, generator: Generators = None) -> list[Tensor | None]:
+    def layer_noise(self, w: Tensor, noise: Noise, generator: RandomSource = None) -> list[Tensor | None]:
         """Noise for every layer, checked: `[1 or N, 1, r, r]` or None."""
         if isinstance(noise, str):
             if noise == "const":

@@ -11,7 +11,7 @@ from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, KINDS, MAPPINGS, UPSAMPLE
 from ganzoo.blocks.conv import ModulatedConv
 from ganzoo.blocks.demodulation import Demodulation
 from ganzoo.blocks.head import AuxHead
-from ganzoo.blocks.mapping import Mapping
+from ganzoo.blocks.mapping import MappingNetwork
 from ganzoo.ops.equalized import EqualizedLinear
 
 
@@ -84,7 +84,7 @@ class AbsentDemodulation(Demodulation):
         return None
 
 
-class DirectMapping(Mapping):
+class DirectMapping(MappingNetwork):
     """One layer."""
 
     def __init__(self, *, z_dim: int, w_dim: int, num_ws: int, label_dim: int) -> None:
