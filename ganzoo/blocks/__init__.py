@@ -12,6 +12,6 @@ from ganzoo.blocks.upsampler import ConvTransposeUpsampler, IDWTUpsampler
 __all__ = [
     "CONVS", "DEMODULATIONS", "HEADS", "KINDS", "MAPPINGS", "UPSAMPLERS",
     "AuxHead", "ConvTransposeUpsampler", "Demodulation", "DepthwiseConv", "FullConv", "Head", "IDWTUpsampler",
-    "MLPMapping", "MappingNetwork", "ModulatedConv", "NoDemodulation", "NoiseInjection", "SingleHead", "SkipHead",
-    "StaticDemodulation", "StyleDemodulation", "StyledLayer",
+    "MLPMapping", "MappingNetwork", "ModulatedConv", "NoDemodulation", "NoiseInjection", "SingleHead",
+    "SkipHead", "StaticDemodulation", "StyleDemodulation", "StyledLayer",
 ]  # fmt: skip
