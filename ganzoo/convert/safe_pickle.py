@@ -1,0 +1,281 @@
+"""Reads pickles without running them: an interpreter of opcodes that builds inert data.
+
+A pickle is a program that may import and call anything. This reader executes the opcodes itself. A name in
+the file becomes a `Name`, never an import; a call is made only to the stand-ins of
+`ganzoo.convert.stand_ins`, which build tensors, arrays and records; anything else is an error that says what
+the file asked for.
+"""
+
+import io
+import pickletools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_OPCODES = 500_000  # in all streams of a file; a 1024 x 1024 training snapshot has about 50,000
+MAX_NESTED_STREAMS = 4
+MAX_STRING = 1 << 20
+MAX_INTEGER_BYTES = 64
+MAX_KEY_ITEMS = 16
+_SCALARS = (str, int, float, bool, bytes, type(None))
+_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
+_BINARY = ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8")
+
+
+class UnsafePickleError(ValueError):
+    """A pickle is malformed, too large, or asks for something that data does not need."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A global that a file mentions. Inert: a value or a key, with which nothing can be done."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass
+class Limits:
+    """What is left to spend on one file, over all of its streams."""
+
+    tensor_bytes: int
+    opcodes: int = MAX_OPCODES
+    streams: int = MAX_NESTED_STREAMS
+
+
+class Pickle:
+    """One stream of opcodes in a buffer.
+
+    Args:
+        data: the buffer; values that are bytes stay views of it.
+        stand_ins: what a name stands for when it is called or built, by its dotted path: `call(*arguments)`.
+        persistent: what a persistent id stands for; None refuses them.
+        limits: shared by the streams of a file.
+        position: of the first opcode.
+
+    Attributes:
+        position: after `load`, of the first byte behind the stream.
+    """
+
+    def __init__(
+        self,
+        data: memoryview,
+        *,
+        stand_ins: Mapping[str, Callable[..., Any]],
+        limits: Limits,
+        persistent: Callable[[Any], Any] | None = None,
+        position: int = 0,
+    ) -> None:
+        self.data = data
+        self.stand_ins = stand_ins
+        self.limits = limits
+        self.persistent = persistent
+        self.position = position
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def load(self) -> Any:
+        """The object that the stream describes.
+
+        Raises:
+            UnsafePickleError: for anything but plain data.
+        """
+        while True:
+            name, argument = self.next_opcode()
+            if name == "STOP":
+                return self.pop()
+            try:
+                self.execute(name, argument)
+            except UnsafePickleError:
+                raise
+            except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError) as error:
+                raise UnsafePickleError(
+                    f"The pickle is malformed at {name}: {type(error).__name__}."
+                ) from error
+
+    def next_opcode(self) -> tuple[str, Any]:
+        """Name and argument of the next opcode; its length is checked before it is read."""
+        self.limits.opcodes -= 1
+        if self.limits.opcodes < 0:
+            raise UnsafePickleError(f"The file has more than {MAX_OPCODES} opcodes.")
+        code = bytes(self.take(1)).decode("latin-1")
+        opcode = _OPCODES.get(code)
+        if opcode is None:
+            raise UnsafePickleError(f"The pickle is malformed: no opcode {code!r}.")
+        if opcode.arg is None:
+            return opcode.name, None
+        start, size = self.position, opcode.arg.n
+        if size == pickletools.UP_TO_NEWLINE:
+            lines = 2 if opcode.name in ("GLOBAL", "INST") else 1
+            window = bytes(self.data[start : start + MAX_STRING])
+            end = -1
+            for _ in range(lines):
+                end = window.find(b"\n", end + 1)
+                if end < 0:
+                    raise UnsafePickleError(
+                        f"The pickle is malformed at {opcode.name}: a line without an end."
+                    )
+            size = end + 1
+        elif size < 0:  # a length, then as many bytes
+            width = {
+                pickletools.TAKEN_FROM_ARGUMENT1: 1,
+                pickletools.TAKEN_FROM_ARGUMENT4: 4,
+                pickletools.TAKEN_FROM_ARGUMENT4U: 4,
+                pickletools.TAKEN_FROM_ARGUMENT8U: 8,
+            }[size]
+            length = int.from_bytes(self.take(width), "little")
+            if opcode.name in _BINARY:
+                payload = self.take(length)
+                return opcode.name, payload if length > MAX_KEY_ITEMS else bytes(payload)
+            if length > (MAX_INTEGER_BYTES if opcode.name.startswith("LONG") else MAX_STRING):
+                raise UnsafePickleError(f"The pickle is too large at {opcode.name}: {length} bytes.")
+            size = width + length
+        self.position = start
+        try:
+            return opcode.name, opcode.arg.reader(io.BytesIO(bytes(self.take(size))))
+        except (ValueError, AttributeError, IndexError) as error:
+            raise UnsafePickleError(f"The pickle is malformed at {opcode.name}: {error}.") from error
+
+    def take(self, size: int) -> memoryview:
+        """The next bytes."""
+        if size > len(self.data) - self.position:
+            raise UnsafePickleError("The pickle ends in the middle.")
+        self.position += size
+        return self.data[self.position - size : self.position]
+
+    def pop(self) -> Any:
+        """The top of the stack, above the last mark."""
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+            raise UnsafePickleError("The pickle is malformed: it takes from an empty stack.")
+        return self.stack.pop()
+
+    def pop_to_mark(self) -> list[Any]:
+        """What was pushed since the last mark."""
+        if not self.marks:
+            raise UnsafePickleError("The pickle is malformed: no mark is set.")
+        mark = self.marks.pop()
+        items = self.stack[mark:]
+        del self.stack[mark:]
+        return items
+
+    def execute(self, name: str, argument: Any) -> None:
+        """Carry out one opcode."""
+        if name in _PUSH_ARGUMENT:
+            self.stack.append(argument)
+        elif name in _CONSTANTS:
+            self.stack.append(_CONSTANTS[name])
+        elif name in _EMPTY:
+            self.stack.append(_EMPTY[name]())
+        elif name in ("PROTO", "FRAME"):
+            pass
+        elif name == "MARK":
+            self.marks.append(len(self.stack))
+        elif name == "POP":
+            self.pop()
+        elif name == "POP_MARK":
+            self.pop_to_mark()
+        elif name == "DUP":
+            self.stack.append(self.stack[-1])
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            self.memo[argument] = self.stack[-1]
+        elif name == "MEMOIZE":
+            self.memo[len(self.memo)] = self.stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self.stack.append(self.memo[argument])
+        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
+            self.stack.append(tuple(reversed([self.pop() for _ in range(int(name[-1]))])))
+        elif name == "TUPLE":
+            self.stack.append(tuple(self.pop_to_mark()))
+        elif name == "LIST":
+            self.stack.append(self.pop_to_mark())
+        elif name == "DICT":
+            items = self.pop_to_mark()
+            self.stack.append({_key(k): v for k, v in zip(items[::2], items[1::2], strict=True)})
+        elif name == "FROZENSET":
+            self.stack.append(frozenset(map(_key, self.pop_to_mark())))
+        elif name in ("APPEND", "APPENDS"):
+            items = [self.pop()] if name == "APPEND" else self.pop_to_mark()
+            self.target(list).extend(items)
+        elif name in ("SETITEM", "SETITEMS"):
+            items = list(reversed([self.pop(), self.pop()])) if name == "SETITEM" else self.pop_to_mark()
+            target = self.target(dict)
+            for key, value in zip(items[::2], items[1::2], strict=True):
+                target[_key(key)] = value
+        elif name == "ADDITEMS":
+            items = self.pop_to_mark()
+            self.target(set).update(map(_key, items))
+        elif name == "GLOBAL":
+            module, _, attribute = argument.partition(" ")
+            self.stack.append(Name(module, attribute))
+        elif name == "STACK_GLOBAL":
+            attribute, module = self.pop(), self.pop()
+            if not isinstance(module, str) or not isinstance(attribute, str):
+                raise UnsafePickleError("The pickle is malformed: a global whose name is no text.")
+            self.stack.append(Name(module, attribute))
+        elif name in ("REDUCE", "NEWOBJ"):
+            arguments, function = self.pop(), self.pop()
+            self.stack.append(self.call(function, arguments))
+        elif name == "NEWOBJ_EX":
+            keywords, arguments, function = self.pop(), self.pop(), self.pop()
+            if keywords:
+                raise UnsafePickleError(f"The file calls {function} with keywords.")
+            self.stack.append(self.call(function, arguments))
+        elif name == "BUILD":
+            state, target = self.pop(), self.stack[-1]
+            if hasattr(target, "set_state"):
+                target.set_state(state)
+            elif not isinstance(
+                target, dict
+            ):  # a dict's attributes, such as a state_dict's versions, are dropped
+                raise UnsafePickleError(f"The file sets the state of a {type(target).__name__}.")
+        elif name == "BINPERSID":
+            if self.persistent is None:
+                raise UnsafePickleError("The pickle refers to data outside of it.")
+            self.stack.append(self.persistent(self.pop()))
+        else:
+            raise UnsafePickleError(f"The pickle uses {name}, which no checkpoint needs.")
+
+    def target(self, kind: type) -> Any:
+        """The container on top of the stack that items are added to."""
+        if not self.stack or type(self.stack[-1]) is not kind:
+            raise UnsafePickleError(f"The pickle adds items to something that is no {kind.__name__}.")
+        return self.stack[-1]
+
+    def call(self, function: Any, arguments: Any) -> Any:
+        """What a stand-in makes of the arguments."""
+        if not isinstance(function, Name) or str(function) not in self.stand_ins:
+            raise UnsafePickleError(
+                f"The file asks to call {function if isinstance(function, Name) else type(function)}: "
+                "this is not data. Nothing was run."
+            )
+        if type(arguments) is not tuple:
+            raise UnsafePickleError(f"The file calls {function} with arguments that are no tuple.")
+        return self.stand_ins[str(function)](*arguments)
+
+
+def _key(value: Any) -> Any:
+    """A key that hashes quickly: nested tuples that share their parts could take forever."""
+    if isinstance(value, (*_SCALARS, Name)):
+        return value
+    if type(value) is tuple and len(value) <= MAX_KEY_ITEMS and all(isinstance(v, _SCALARS) for v in value):
+        return value
+    raise UnsafePickleError(f"The pickle uses a {type(value).__name__} as a key.")
+
+
+_NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
+_TEXTS = (
+    "UNICODE",
+    "SHORT_BINUNICODE",
+    "BINUNICODE",
+    "BINUNICODE8",
+    "STRING",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+)
+_PUSH_ARGUMENT = frozenset([*_NUMBERS, *_TEXTS, *_BINARY])
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_EMPTY: dict[str, type] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
