@@ -65,10 +65,10 @@ def tensor(numel=4, offset=0, shape=(4,), stride=(1,)):
 
 def zipped(data_pkl, members=None, *, compression=zipfile.ZIP_STORED, folder="a"):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as archive:
+    with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(f"{folder}/data.pkl", data_pkl)
         for name, data in (members or {"data/0": bytes(16)}).items():
-            archive.writestr(f"{folder}/{name}", data)
+            archive.writestr(f"{folder}/{name}", data, compression)
     return file.getvalue()
 
 
