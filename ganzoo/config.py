@@ -231,7 +231,7 @@ def _record(cls: type[T], data: Mapping[str, Any]) -> T:
 def check_resolution(resolution: object, output: object) -> None:
     """Raise ValueError for a size that no network has."""
     if output not in ("pixel", "wavelet"):
-        raise ValueError(f"output is 'pixel' or 'wavelet'; got {output!r}.")
+        raise ValueError(unknown("output", output, ["pixel", "wavelet"]))
     least = MIN_RESOLUTION if output == "pixel" else 2 * MIN_RESOLUTION
     whole = isinstance(resolution, int) and not isinstance(resolution, bool)
     if not whole or not least <= resolution <= MAX_RESOLUTION or resolution & (resolution - 1):  # type: ignore[operator]

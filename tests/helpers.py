@@ -1,5 +1,9 @@
 """Tiny networks and comparisons that tests of several folders share."""
 
+import signal
+import subprocess
+from contextlib import contextmanager
+
 import torch
 
 from ganzoo.config import GeneratorConfig
@@ -56,3 +60,22 @@ def assert_same_picture(got, expected):
 def assert_golden(got, expected):
     assert got.shape == expected.shape
     assert (got - expected).abs().max() <= 2e-5 * max(1.0, expected.abs().max().item())
+
+
+@contextmanager
+def interruptible(command):
+    """A process that a SIGINT reaches, and that ends with the block.
+
+    What runs in the background of a shell ignores SIGINT, and so do its children: a gate may run that way.
+    """
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import ganzoo
+from ganzoo.blocks import CONVS, KINDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -19,7 +20,7 @@ def test_the_models_table_is_the_registrys():
 
 
 def test_the_blocks_table_names_every_block():
-    for kind in ("upsampler", "conv", "demodulation", "head"):
+    for kind in KINDS:
         [row] = re.findall(rf"\| `{kind}` \| (.*?) \|", README)
         assert sorted(re.findall(r"`(\w+)`", row)) == ganzoo.list_blocks(kind)
 
@@ -32,6 +33,17 @@ def test_the_ten_lines_run_with_small_models(tmp_path, monkeypatch, model_folder
     names: dict[str, object] = {}
     exec(code, names)
     assert names["images"].shape == (4, 3, 32, 32) and (tmp_path / "my-model" / "config.json").is_file()
+
+
+def test_the_block_of_ones_own_runs():
+    [code] = re.findall(r"```python\n(import ganzoo\nimport torch.nn.*?)```", README, re.DOTALL)
+    names: dict[str, object] = {}
+    try:
+        exec(code, names)
+        generator = names["G"]
+        assert generator(generator.sample_z(1)).shape == (1, 3, 64, 64)
+    finally:
+        CONVS._classes.pop("dilated", None)
 
 
 @pytest.mark.parametrize("name", re.findall(r"\]\(([^)#:]+)\)", README))

@@ -2,6 +2,7 @@
 
 import math
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,7 +41,6 @@ def generate(
         raise ValueError(f"--psi is a number such as 0.7; got {psi}.")
 
     import torch
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ganzoo.factory import create
@@ -100,8 +100,9 @@ def generate(
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: {len(tiles)} of {len(numbers)} pictures are in {out}.") from None
     where = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
+    count = "1 picture" if len(tiles) == 1 else f"{len(tiles)} pictures"
     typer.echo(
-        f"{len(tiles)} pictures and {SHEET_FILE} in {out}: {seconds / len(tiles):.2f} s per image of "
+        f"{count} and {SHEET_FILE} in {out}: {seconds / len(tiles):.2f} s per image of "
         f"{generator.resolution} x {generator.resolution} ({where}, PyTorch)."
     )
 
@@ -111,6 +112,12 @@ def _refuse_unwritable(out: Path) -> None:
     existing = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise OSError(f"--out {str(out)!r} cannot be written: {existing} is no folder that you can write to.")
+    if existing == out:
+        try:
+            with tempfile.TemporaryFile(dir=out):  # rights alone do not tell: the disk may be read-only
+                pass
+        except OSError as error:
+            raise OSError(f"--out {str(out)!r} cannot be written: {error.strerror}.") from error
 
 
 def _label(generator: "Generator", label: int | None) -> Any:

@@ -8,6 +8,7 @@ import typer
 
 from ganzoo.cli.common import resolve
 
+_NAME_WIDTH = 29  # of the longest recipe: names are there to be copied
 _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
 
 
@@ -93,7 +94,9 @@ def info(
         typer.echo(json.dumps(data, indent=2))
         return
     console = _console()
-    console.print(name + (f": {entry.summary}" if entry else ""), style="bold", highlight=False)
+    console.print(
+        name + (f": {entry.summary}" if entry else ""), style="bold", highlight=False, soft_wrap=True
+    )
     table = _table(None, "part", "parameters", "MACs")
     for part, c in cost.items():
         parameters = f"{c.parameters:,}"
@@ -101,24 +104,29 @@ def info(
             parameters += f" + {c.static:,} static demodulation"
         table.add_row(part, parameters, f"{c.macs / 1e9:.3f} G" if c.macs >= 1e8 else f"{c.macs / 1e6:.2f} M")
     console.print(table)
-    console.print(CONVENTION, highlight=False)
+    console.print(CONVENTION, highlight=False, soft_wrap=True)
     if any(c.static for c in cost.values()):
         console.print(
             "The vectors of static demodulation are trained here; the reference keeps them as untrained "
             "buffers and does not count them. They vanish when deployed.",
             highlight=False,
+            soft_wrap=True,
         )
     for key, value in config.to_dict().items():
-        console.print(f"  {key}: {_value(value)}", highlight=False)
+        console.print(f"  {key}: {_value(value)}", highlight=False, soft_wrap=True)
     if entry:
-        console.print(f"recipe: {entry.recipe}, with {_value(dict(entry.overrides))}", highlight=False)
-        console.print(f"origin: {entry.origin}", highlight=False)
+        console.print(
+            f"recipe: {entry.recipe}, with {_value(dict(entry.overrides))}", highlight=False, soft_wrap=True
+        )
+        console.print(f"origin: {entry.origin}", highlight=False, soft_wrap=True)
         for part, licence in entry.licence.items():
-            console.print(f"licence of the {part}: {licence}", highlight=False)
+            console.print(f"licence of the {part}: {licence}", highlight=False, soft_wrap=True)
         for s in entry.sources:
-            console.print(f"source: {s.distribution} {s.version}, sha256 {s.sha256}", highlight=False)
+            console.print(
+                f"source: {s.distribution} {s.version}, sha256 {s.sha256}", highlight=False, soft_wrap=True
+            )
         cached = cached_weights(entry)
-        console.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False)
+        console.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
         for m in entry.measured:
             console.print(
                 f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})", highlight=False

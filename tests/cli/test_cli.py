@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers import interruptible
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -98,12 +99,12 @@ def test_generate_takes_the_label_of_a_conditional_model(run, tmp_path):
 
 def test_ctrl_c_leaves_whole_pictures_and_says_how_many(model_folder, tmp_path):
     command = [*GANZOO, "generate", str(model_folder), "--seeds", "0-99999", "--out", str(tmp_path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while len(list(tmp_path.glob("seed*.png"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    with interruptible(command) as process:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("seed*.png"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "of 100000 pictures are in" in err and "Traceback" not in err
     for path in tmp_path.iterdir():

@@ -4,12 +4,12 @@ import http.server
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from helpers import interruptible
 from ir_fixtures import DISTRIBUTION, write_wheel
 from source_helpers import (
     SCRIPT,
@@ -146,11 +146,11 @@ def test_an_interrupt_ends_the_client_and_leaves_nothing(release, monkeypatch):
         use_index(monkeypatch, f"http://127.0.0.1:{port}/simple")
         monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "120")
         command = [sys.executable, "-c", SCRIPT, str(release.models), str(release.cache)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert asked.wait(30)
-        assert not gone.is_set()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        with interruptible(command) as process:
+            assert asked.wait(60)
+            assert not gone.is_set()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
         assert process.returncode not in (0, None)
         assert "KeyboardInterrupt" in errors
         assert gone.wait(10), "the package client is still running"
