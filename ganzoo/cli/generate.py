@@ -46,6 +46,7 @@ def generate(
     from ganzoo.factory import create
     from ganzoo.generators.deploy import deploy
     from ganzoo.pictures import contact_sheet, save_png, tile_side, to_images
+    from ganzoo.progress import progress_console
 
     try:
         if torch.empty(0, device=device).is_meta:
@@ -68,7 +69,7 @@ def generate(
     columns = (TextColumn("Generating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with (
-            Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+            Progress(*columns, console=progress_console(), transient=True) as progress,
             torch.inference_mode(),
         ):
             for start in progress.track(range(0, len(numbers), batch_size)):

@@ -195,7 +195,7 @@ def _table(title: str | None, *columns: str) -> Any:
 
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for column in columns:
-        table.add_column(
-            column, justify="right" if column in ("resolution", "parameters", "MACs") else "left"
-        )
+        right = column in ("resolution", "parameters", "MACs")
+        width = _NAME_WIDTH if column == "name" else None
+        table.add_column(column, justify="right" if right else "left", no_wrap=right, min_width=width)
     return table
