@@ -223,8 +223,8 @@ def _load_stream(data: memoryview, limits: Limits) -> Any:
         return storages.setdefault(key, Storage(kind, numel))
 
     def load(position: int, **options: Any) -> tuple[Any, int]:
-        pickle = Pickle(data, stand_ins=_stand_ins(limits), limits=limits, position=position, **options)
-        return pickle.load(), pickle.position
+        stream = Pickle(data, stand_ins=_stand_ins(limits), limits=limits, position=position, **options)
+        return stream.load(), stream.position
 
     first, position = load(0)
     if first == LEGACY_MAGIC and type(first) is int:
