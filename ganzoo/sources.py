@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from ganzoo.config import WheelSource
-from ganzoo.convert.openvino import from_openvino
+from ganzoo.converters.openvino import from_openvino
 from ganzoo.generators.generator import Generator
 from ganzoo.progress import progress_console
 from ganzoo.registry import unknown

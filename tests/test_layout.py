@@ -75,7 +75,7 @@ def test_a_data_folder_holds_no_python(folder):
 
 
 LOW = ("ops/", "blocks/", "registry.py", "config.py", "generators/")
-HIGH = ("factory", "sources", "weights", "recipes", "cli", "convert", "hub", "training", "export", "cost")
+HIGH = ("factory", "sources", "weights", "recipes", "cli", "converters", "hub", "training", "export", "cost")
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if name(path).startswith(LOW)], ids=name)

@@ -5,7 +5,7 @@ import torch
 from ir_edits import IR, TINY
 from ir_fixtures import write_ir
 
-from ganzoo.convert.openvino import from_openvino, read_ir
+from ganzoo.converters.openvino import from_openvino, read_ir
 from ganzoo.factory import build
 from ganzoo.recipes import compose
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganzoo.convert.checkpoint import ArrayRef, Record, TensorRef, open_checkpoint
+from ganzoo.converters.checkpoint import ArrayRef, Record, TensorRef, open_checkpoint
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ZIPS = sorted([*GOLDEN.glob("rosinality/*.pt"), *GOLDEN.glob("mobilestylegan/*.ckpt")], key=lambda p: p.name)

@@ -21,7 +21,7 @@ from ir_edits import (
 )
 from ir_fixtures import tiny_generator, write_ir
 
-from ganzoo.convert.openvino import from_openvino
+from ganzoo.converters.openvino import from_openvino
 
 
 @pytest.mark.parametrize("attribute", ["id", "name", "type"])

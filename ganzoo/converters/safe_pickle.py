@@ -1,9 +1,8 @@
 """Reads pickles without running them: an interpreter of opcodes that builds inert data.
 
 A pickle is a program that may import and call anything. This reader executes the opcodes itself. A name in
-the file becomes a `Name`, never an import; a call is made only to the stand-ins of
-`ganzoo.convert.stand_ins`, which build tensors, arrays and records; anything else is an error that says what
-the file asked for.
+the file becomes a `Name`, never an import; a call is made only to the stand-ins that the caller gives, which
+build tensors, arrays and records; anything else is an error that says what the file asked for.
 """
 
 import io

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from ir_fixtures import tiny_generator, write_ir
 
-from ganzoo.convert.openvino import from_openvino
+from ganzoo.converters.openvino import from_openvino
 
 MAPPING, SYNTHESIS = "MappingNetwork.xml", "SynthesisNetwork.xml"
 SECONDS = 2.0  # for one conversion of the tiny network, which takes 0.05

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganzoo.convert.checkpoint import open_checkpoint
+from ganzoo.converters.checkpoint import open_checkpoint
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SECONDS = 20

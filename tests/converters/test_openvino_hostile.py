@@ -19,7 +19,7 @@ from ir_edits import (
 )
 from ir_fixtures import IR_FILES
 
-from ganzoo.convert.openvino import from_openvino
+from ganzoo.converters.openvino import from_openvino
 
 
 @pytest.mark.parametrize(

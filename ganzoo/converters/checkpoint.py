@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.convert.safe_pickle import Limits, Name, Pickle, UnsafePickleError
+from ganzoo.converters.safe_pickle import Limits, Name, Pickle, UnsafePickleError
 
 MAX_DIMENSIONS = 8
 MAX_ZIP_MEMBERS = 100_000
