@@ -30,7 +30,7 @@ class GeneratorConfig:
         z_dim, w_dim: widths of latent and style.
         label_dim: width of the label, 0 for an unconditional network.
         img_channels: 3 for colour.
-        mapping, upsampler, conv, demodulation, head: blocks, each `{"name": ..., option: value}`.
+        mapping, upsampler, conv, demodulation, head, shortcut: blocks, each `{"name": ..., option: value}`.
         activation, activation_gain, clamp: of the styled layers; see `StyledLayer`. `clamp` also limits the
             head.
 
@@ -50,28 +50,16 @@ class GeneratorConfig:
     conv: Mapping[str, Any] = field(default_factory=lambda: {"name": "full"})
     demodulation: Mapping[str, Any] = field(default_factory=lambda: {"name": "style"})
     head: Mapping[str, Any] = field(default_factory=lambda: {"name": "skip"})
+    shortcut: Mapping[str, Any] = field(default_factory=lambda: {"name": "none"})
     activation: str = "lrelu"
     activation_gain: float | None = None
     clamp: float | None = None
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            value = KINDS[f.name].complete(value) if f.name in KINDS else checked(value, f.type, f.name)
-            object.__setattr__(self, f.name, value)
-        check_resolution(self.resolution, self.output)
-        levels = num_levels(self.resolution, self.output)
-        if len(self.channels) != levels:
-            raise ValueError(
-                f"channels lists the width of every level from 4 x 4 up: {levels} of them for resolution "
-                f"{self.resolution} and output {self.output!r}; got {len(self.channels)}: {self.channels}."
-            )
-        for width in self.channels:
-            _in_range("a width in channels", width, 1, MAX_WIDTH)
+        _check_fields(self)
+        _check_network(self.resolution, self.channels, self.output, self.label_dim, self.img_channels)
         _in_range("z_dim", self.z_dim, 1, MAX_WIDTH)
         _in_range("w_dim", self.w_dim, 1, MAX_WIDTH)
-        _in_range("label_dim", self.label_dim, 0, MAX_LABELS)
-        _in_range("img_channels", self.img_channels, 1, MAX_IMG_CHANNELS)
         if self.activation not in ACTIVATIONS:
             raise ValueError(unknown("activation", self.activation, ACTIVATIONS))
         for name in ("activation_gain", "clamp"):
@@ -94,29 +82,43 @@ class GeneratorConfig:
         Raises:
             ValueError: for an unknown key, or a value that the config refuses.
         """
-        data = dict(data)
-        known = [f.name for f in fields(cls)]
-        for key in data:
-            if key not in known and key not in ("channel_base", "channel_max"):
-                raise ValueError(
-                    unknown("setting of a generator", key, [*known, "channel_base", "channel_max"])
-                )
-        if "resolution" not in data:
-            raise ValueError("A generator needs a resolution.")
-        base, maximum = data.pop("channel_base", None), data.pop("channel_max", None)
-        if data.get("channels") is not None:
-            if base is not None or maximum is not None:
-                raise ValueError("A generator takes channels, or channel_base and channel_max, not both.")
-        else:
-            if base is None or maximum is None:
-                raise ValueError("A generator needs channels, or channel_base and channel_max.")
-            _in_range("channel_base", base, 1, MAX_WIDTH * MAX_RESOLUTION)
-            _in_range("channel_max", maximum, 1, MAX_WIDTH)
-            output = data.get("output", "pixel")
-            check_resolution(data["resolution"], output)
-            levels = range(num_levels(data["resolution"], output))
-            data["channels"] = [max(1, min(base // 2 ** (level + 2), maximum)) for level in levels]
-        return cls(**data)
+        return cls(**_with_channels(cls, data, "generator"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields and block options as plain lists, numbers and strings; `from_dict` takes them back."""
+        return dict(_plain(asdict(self)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Everything that determines a discriminator's architecture.
+
+    Args:
+        resolution: of the pictures, a power of two from 4 to 2048.
+        channels: width of every level from 4 x 4 up, `log2(resolution) - 1` of them. `from_dict` also takes
+            `channel_base` and `channel_max` instead.
+        label_dim: width of the label, 0 for an unconditional network.
+        img_channels: 3 for colour.
+        discriminator: the block, `{"name": ..., option: value}`.
+
+    Raises:
+        ValueError: for any value out of its range, an unknown block or option.
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    label_dim: int = 0
+    img_channels: int = 3
+    discriminator: Mapping[str, Any] = field(default_factory=lambda: {"name": "residual"})
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        _check_network(self.resolution, self.channels, "pixel", self.label_dim, self.img_channels)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "DiscriminatorConfig":
+        """The config that a config.json describes; see `GeneratorConfig.from_dict`."""
+        return cls(**_with_channels(cls, data, "discriminator"))
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and block options as plain lists, numbers and strings; `from_dict` takes them back."""
@@ -140,6 +142,21 @@ class WheelSource:
     bytes: int
     format: str
     files: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalWeights:
+    """Weights that their owner publishes and that may not be passed on: the user fetches and converts them.
+
+    Args:
+        owner: who publishes them.
+        page: where they are described.
+        url: of the file.
+    """
+
+    owner: str
+    page: str
+    url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,27 +196,39 @@ class ModelEntry:
         name: the file's name.
         summary: one line.
         recipe, overrides: what it is made of.
-        sources: where its weights come from, tried in order.
         origin: who trained it, on what, from which teacher.
         licence: by part: weights, teacher, data.
         parameters, macs: by part, as `ganzoo.cost` counts them.
+        sources: where its weights come from, tried in order.
         weights_sha256: of the converted tensors and their names; see `ganzoo.weights.published_digest`.
         golden: what the pictures must be.
+        external: in the place of the three above, weights that every user fetches and converts.
         measured: published numbers.
+
+    Raises:
+        ValueError: if it has neither sources, hash and golden pictures nor external weights, or both.
     """
 
     name: str
     summary: str
     recipe: str
     overrides: Mapping[str, Any]
-    sources: tuple[WheelSource, ...]
     origin: str
     licence: Mapping[str, str]
     parameters: Mapping[str, int]
     macs: Mapping[str, int]
-    weights_sha256: str
-    golden: Golden
+    sources: tuple[WheelSource, ...] = ()
+    weights_sha256: str | None = None
+    golden: Golden | None = None
+    external: ExternalWeights | None = None
     measured: tuple[Measurement, ...] = ()
+
+    def __post_init__(self) -> None:
+        own = [bool(self.sources), self.weights_sha256 is not None, self.golden is not None]
+        if not (all(own) if self.external is None else not any(own)):
+            raise ValueError(
+                f"The model {self.name!r} has sources, weights_sha256 and golden, or external in their place."
+            )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ModelEntry":
@@ -214,6 +243,8 @@ class ModelEntry:
                 data[key] = tuple(_record(kind, item) for item in data[key])
         if "golden" in data:
             data["golden"] = _record(Golden, data["golden"])
+        if "external" in data:
+            data["external"] = _record(ExternalWeights, data["external"])
         return _record(cls, data)
 
 
@@ -226,6 +257,56 @@ def _record(cls: type[T], data: Mapping[str, Any]) -> T:
     if missing := [k for k, f in known.items() if k not in data and f.default is MISSING]:
         raise ValueError(f"{cls.__name__} lacks {', '.join(missing)}.")
     return cls(**data)
+
+
+def _with_channels(cls: type, data: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Arguments of a config class, with `channels` in the place of `channel_base` and `channel_max`."""
+    data = dict(data)
+    known = [f.name for f in fields(cls)]
+    for key in data:
+        if key not in known and key not in ("channel_base", "channel_max"):
+            raise ValueError(unknown(f"setting of a {what}", key, [*known, "channel_base", "channel_max"]))
+    if "resolution" not in data:
+        raise ValueError(f"A {what} needs a resolution.")
+    base, maximum = data.pop("channel_base", None), data.pop("channel_max", None)
+    if data.get("channels") is not None:
+        if base is not None or maximum is not None:
+            raise ValueError(f"A {what} takes channels, or channel_base and channel_max, not both.")
+        return data
+    if base is None or maximum is None:
+        raise ValueError(f"A {what} needs channels, or channel_base and channel_max.")
+    _in_range("channel_base", base, 1, MAX_WIDTH * MAX_RESOLUTION)
+    _in_range("channel_max", maximum, 1, MAX_WIDTH)
+    output = data.get("output", "pixel")
+    check_resolution(data["resolution"], output)
+    levels = range(num_levels(data["resolution"], output))
+    data["channels"] = [max(1, min(base // 2 ** (level + 2), maximum)) for level in levels]
+    return data
+
+
+def _check_fields(config: Any) -> None:
+    """Complete a config's blocks and bring its other fields to their types."""
+    for f in fields(config):
+        value = getattr(config, f.name)
+        value = KINDS[f.name].complete(value) if f.name in KINDS else checked(value, f.type, f.name)
+        object.__setattr__(config, f.name, value)
+
+
+def _check_network(
+    resolution: int, channels: tuple[int, ...], output: str, label_dim: int, img_channels: int
+) -> None:
+    """Raise ValueError for sizes that no network has."""
+    check_resolution(resolution, output)
+    levels = num_levels(resolution, output)
+    if len(channels) != levels:
+        raise ValueError(
+            f"channels lists the width of every level from 4 x 4 up: {levels} of them for resolution "
+            f"{resolution} and output {output!r}; got {len(channels)}: {channels}."
+        )
+    for width in channels:
+        _in_range("a width in channels", width, 1, MAX_WIDTH)
+    _in_range("label_dim", label_dim, 0, MAX_LABELS)
+    _in_range("img_channels", img_channels, 1, MAX_IMG_CHANNELS)
 
 
 def check_resolution(resolution: object, output: object) -> None:

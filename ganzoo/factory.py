@@ -6,13 +6,13 @@ import threading
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from ganzoo.blocks import KINDS
-from ganzoo.config import GeneratorConfig, ModelEntry, WheelSource
+from ganzoo.config import ExternalWeights, GeneratorConfig, ModelEntry, WheelSource
 from ganzoo.generators.generator import Generator
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
@@ -21,9 +21,9 @@ from ganzoo.sources import SourceError, default_cache_dir, read_source
 from ganzoo.weights import (
     CONFIG_FILE,
     WEIGHTS_FILE,
+    empty,
     load_weights,
     read_config,
-    refuse_unsaved_buffers,
     write_weights,
 )
 
@@ -75,7 +75,8 @@ def create(
             "pretrained=False gives random weights."
         )
     if name.startswith("dir:"):
-        return load_weights(trained, Path(name.removeprefix("dir:")) / WEIGHTS_FILE).to(device)
+        path = Path(name.removeprefix("dir:")) / WEIGHTS_FILE
+        return cast(Generator, load_weights(trained, path)).to(device)
     return _published(model_entry(name), trained, cache_dir).to(device)
 
 
@@ -94,10 +95,8 @@ def build(config: GeneratorConfig, seed: int = INIT_SEED) -> Generator:
 
     No global random state is read or moved.
     """
-    with torch.device("meta"):
-        generator = Generator(config).float()  # whatever the caller's default dtype is
+    generator = empty(config)
     random = torch.Generator("cpu").manual_seed(seed)
-    refuse_unsaved_buffers(generator)
     for module in generator.modules():
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         if any(tensor.is_meta for tensor in own):
@@ -140,14 +139,17 @@ def model_entry(name: str) -> ModelEntry:
 def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Where a published model's converted weights lie, or would."""
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    return folder / f"{entry.name}-{entry.weights_sha256[:12]}.safetensors"
+    return folder / f"{entry.name}-{(entry.weights_sha256 or 'external')[:12]}.safetensors"
 
 
 def _settings(name: str) -> dict[str, Any]:
     """What a name stands for, as `GeneratorConfig.from_dict` takes it."""
     load_plugins()
     if name.startswith("dir:"):
-        return read_config(Path(name.removeprefix("dir:")) / CONFIG_FILE).to_dict()
+        config = read_config(Path(name.removeprefix("dir:")) / CONFIG_FILE)
+        if not isinstance(config, GeneratorConfig):
+            raise ValueError(f"{name!r} holds a discriminator: ganzoo.load reads it.")
+        return config.to_dict()
     if name in list_models():
         entry = model_entry(name)
         return compose(entry.recipe, entry.overrides)
@@ -160,6 +162,8 @@ def _published(
     entry: ModelEntry, config: GeneratorConfig, cache_dir: str | os.PathLike[str] | None
 ) -> Generator:
     """A published model, from the cache if it is there, else from its source, which fills the cache."""
+    if entry.external is not None:
+        raise SourceError(_how_to_convert(entry.name, entry.external, entry.licence["weights"]))
     path = cached_weights(entry, cache_dir)
     if not path.is_file():
         try:
@@ -177,9 +181,19 @@ def _published(
             )
         write_weights(generator, path, {"model": entry.name})
     try:
-        return load_weights(config, path)
+        return cast(Generator, load_weights(config, path))
     except ValueError as error:
         raise ValueError(f"{error} Delete the file: it will be fetched again.") from error
+
+
+def _how_to_convert(name: str, external: ExternalWeights, licence: str) -> str:
+    """Message for weights that the user has to fetch."""
+    file = external.url.rsplit("/", 1)[-1]
+    return (
+        f"{external.owner} publishes the weights of {name!r}, and ganzoo may not pass them on. "
+        f"Licence: {licence}. Download {external.url} (described at {external.page}), run "
+        f"`ganzoo convert {file} {name}`, and use 'dir:{name}'; pretrained=False gives random weights."
+    )
 
 
 def _read_first(sources: Sequence[WheelSource]) -> Generator:

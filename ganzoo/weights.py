@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ganzoo._version import __version__
-from ganzoo.config import GeneratorConfig
+from ganzoo.config import DiscriminatorConfig, GeneratorConfig
+from ganzoo.discriminator import Discriminator
 from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
 from ganzoo.plugins import load_plugins
@@ -23,11 +24,15 @@ CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 SCHEMA_VERSION = 1
 DIGEST_KEY = "weights_sha256"
 MAX_CONFIG_BYTES = 1 << 20
+_CONFIGS: dict[str, type[GeneratorConfig] | type[DiscriminatorConfig]] = {
+    "generator": GeneratorConfig,
+    "discriminator": DiscriminatorConfig,
+}
 _FLOATS = {"F32", "F16", "BF16"}
 _SHOWN = 5
 
 
-def save(generator: Generator, directory: str | os.PathLike[str]) -> None:
+def save(module: Generator | Discriminator, directory: str | os.PathLike[str]) -> None:
     """Write `config.json` and `model.safetensors` into the directory, which is made if need be.
 
     Each file appears whole or not at all.
@@ -35,25 +40,26 @@ def save(generator: Generator, directory: str | os.PathLike[str]) -> None:
     Raises:
         TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again.
     """
-    if type(generator) is not Generator:
+    if type(module) not in (Generator, Discriminator):
         raise TypeError(
-            f"save takes a Generator as create() gives it, not {type(generator).__name__}: "
+            f"save takes a Generator as create() gives it, or a Discriminator, not {type(module).__name__}: "
             "save the trained generator and call deploy() after loading."
         )
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    write_weights(generator, directory / WEIGHTS_FILE)
+    write_weights(module, directory / WEIGHTS_FILE)
     config = {
         "schema_version": SCHEMA_VERSION,
         "ganzoo_version": __version__,
-        "config": generator.config.to_dict(),
+        "module": type(module).__name__.lower(),
+        "config": module.config.to_dict(),
     }
     with replacing(directory / CONFIG_FILE) as temporary:
         temporary.write_text(json.dumps(config, indent=2) + "\n")
 
 
-def load(directory: str | os.PathLike[str]) -> Generator:
-    """The generator that `save` wrote, on the CPU.
+def load(directory: str | os.PathLike[str]) -> Any:
+    """The `Generator` or `Discriminator` that `save` wrote, on the CPU.
 
     Raises:
         ValueError: for a config or weights that are not exactly what they should be.
@@ -63,7 +69,7 @@ def load(directory: str | os.PathLike[str]) -> Generator:
     return load_weights(read_config(directory / CONFIG_FILE), directory / WEIGHTS_FILE)
 
 
-def read_config(path: Path) -> GeneratorConfig:
+def read_config(path: Path) -> GeneratorConfig | DiscriminatorConfig:
     """The config of a model directory.
 
     Raises:
@@ -80,7 +86,7 @@ def read_config(path: Path) -> GeneratorConfig:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
-    keys = ["schema_version", "ganzoo_version", "config"]
+    keys = ["schema_version", "ganzoo_version", "module", "config"]
     if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
         raise ValueError(f"{path} must hold {', '.join(keys)}.")
     for key in data:
@@ -91,16 +97,19 @@ def read_config(path: Path) -> GeneratorConfig:
             f"{path} has schema_version {data.get('schema_version')!r}; this ganzoo reads {SCHEMA_VERSION}. "
             "Another version of ganzoo may read it."
         )
+    kind = data.get("module", "generator")
+    if not isinstance(kind, str) or kind not in _CONFIGS:
+        raise ValueError(f"{path}: {unknown('module', kind, _CONFIGS)}")
     load_plugins()
     try:
-        return GeneratorConfig.from_dict(data["config"])
+        return _CONFIGS[kind].from_dict(data["config"])
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 @torch.inference_mode(False)  # what is made in inference mode could never be trained
-def load_weights(config: GeneratorConfig, path: Path) -> Generator:
-    """The generator of that config with the file's weights, on the CPU, in float32.
+def load_weights(config: GeneratorConfig | DiscriminatorConfig, path: Path) -> Any:
+    """The network of that config with the file's weights, on the CPU, in float32.
 
     The module is built without memory and compared with the file's header first.
 
@@ -111,10 +120,8 @@ def load_weights(config: GeneratorConfig, path: Path) -> Generator:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist.")
-    with torch.device("meta"):
-        generator = Generator(config).float()  # whatever the caller's default dtype is
-    refuse_unsaved_buffers(generator)
-    expected = {name: list(tensor.shape) for name, tensor in generator.state_dict().items()}
+    module: Generator | Discriminator = empty(config)
+    expected = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
@@ -122,8 +129,32 @@ def load_weights(config: GeneratorConfig, path: Path) -> Generator:
             tensors = {name: file.get_tensor(name).float() for name in expected}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
-    generator.load_state_dict(tensors, strict=True, assign=True)
-    return generator
+    module.load_state_dict(tensors, strict=True, assign=True)
+    return module
+
+
+@overload
+def empty(config: GeneratorConfig) -> Generator: ...
+
+
+@overload
+def empty(config: DiscriminatorConfig) -> Discriminator: ...
+
+
+@overload
+def empty(config: GeneratorConfig | DiscriminatorConfig) -> Generator | Discriminator: ...
+
+
+def empty(config: GeneratorConfig | DiscriminatorConfig) -> Generator | Discriminator:
+    """The network of that config on the meta device: it takes no memory and has no weights.
+
+    Raises:
+        TypeError: for a block with a buffer that no file of weights would fill.
+    """
+    with torch.device("meta"):
+        module = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
+    refuse_unsaved_buffers(module)
+    return module.float()  # whatever the caller's default dtype is
 
 
 def refuse_unsaved_buffers(module: nn.Module) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ganzoo.blocks.demodulation import Demodulation
     from ganzoo.blocks.head import Head
     from ganzoo.blocks.mapping import MappingNetwork
+    from ganzoo.blocks.shortcut import Shortcut
 
 DEMODULATIONS: "Registry[Demodulation]" = Registry("demodulation", context=["in_channels"])
 CONVS: "Registry[ModulatedConv]" = Registry(
@@ -21,5 +22,12 @@ UPSAMPLERS: "Registry[nn.Module]" = Registry(
 )
 HEADS: "Registry[Head]" = Registry("head", context=["channels", "w_dim", "img_channels", "output", "clamp"])
 MAPPINGS: "Registry[MappingNetwork]" = Registry("mapping", context=["z_dim", "w_dim", "num_ws", "label_dim"])
+SHORTCUTS: "Registry[Shortcut]" = Registry("shortcut", context=["in_channels", "out_channels"])
+DISCRIMINATORS: "Registry[nn.Module]" = Registry(
+    "discriminator", context=["resolution", "channels", "img_channels", "label_dim"]
+)
 
-KINDS: dict[str, Registry[Any]] = {r.kind: r for r in (MAPPINGS, UPSAMPLERS, CONVS, DEMODULATIONS, HEADS)}
+GENERATOR_KINDS: dict[str, Registry[Any]] = {
+    r.kind: r for r in (MAPPINGS, UPSAMPLERS, CONVS, DEMODULATIONS, HEADS, SHORTCUTS)
+}
+KINDS: dict[str, Registry[Any]] = {**GENERATOR_KINDS, DISCRIMINATORS.kind: DISCRIMINATORS}

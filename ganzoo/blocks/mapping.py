@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.blocks.base import MAPPINGS
-from ganzoo.ops.activation import bias_act
+from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.equalized import EqualizedLinear
+from ganzoo.registry import unknown
 
 MAX_DEPTH = 64
+MAX_FEATURES = 8192
 
 
 class MappingNetwork(nn.Module, ABC):
@@ -102,9 +104,13 @@ class MLPMapping(MappingNetwork):
     Args:
         depth: number of layers, 1 to 64.
         lr_multiplier: learning rate of the layers, relative.
+        activation: of the layers, a name of `ganzoo.ops.activation.ACTIVATIONS`.
+        layer_features: width of all layers but the last; None takes w_dim.
+        embed_features: width of the embedded label; None takes w_dim.
 
     Raises:
-        ValueError: for a depth out of range or a multiplier that is not positive.
+        ValueError: for a depth or width out of range, a multiplier that is not positive, or an unknown
+            activation.
     """
 
     def __init__(
@@ -116,29 +122,65 @@ class MLPMapping(MappingNetwork):
         label_dim: int,
         depth: int = 8,
         lr_multiplier: float = 0.01,
+        activation: str = "lrelu",
+        layer_features: int | None = None,
+        embed_features: int | None = None,
     ) -> None:
         super().__init__(z_dim=z_dim, w_dim=w_dim, num_ws=num_ws, label_dim=label_dim)
-        if not 1 <= depth <= MAX_DEPTH:
+        if depth < 1:
             raise ValueError(f"mapping.depth is 1 to {MAX_DEPTH}; got {depth}.")
-        if lr_multiplier <= 0:
-            raise ValueError(f"mapping.lr_multiplier is positive; got {lr_multiplier}.")
-        self.embed = EqualizedLinear(label_dim, w_dim) if label_dim else None
-        first = z_dim + (w_dim if label_dim else 0)
-        self.layers = nn.ModuleList(
-            EqualizedLinear(first if i == 0 else w_dim, w_dim, lr_multiplier=lr_multiplier)
-            for i in range(depth)
+        embedded = (w_dim if embed_features is None else embed_features) if label_dim else 0
+        self.embed = EqualizedLinear(label_dim, embedded) if label_dim else None
+        self.activation = activation
+        self.layers = mapping_layers(
+            z_dim + embedded,
+            w_dim,
+            depth=depth,
+            lr_multiplier=lr_multiplier,
+            activation=activation,
+            layer_features=layer_features,
         )
         self.reset_parameters()
 
     def styles(self, z: Tensor, label: Tensor | None) -> Tensor:
-        x = _normalize(z)
+        x = normalize(z)
         if self.embed is not None:
-            x = torch.cat([x, _normalize(self.embed(label))], dim=1)
+            x = torch.cat([x, normalize(self.embed(label))], dim=1)
         for layer in self.layers:
-            x = bias_act(layer(x), activation="lrelu")
+            x = bias_act(layer(x), activation=self.activation)
         return x
 
 
-def _normalize(x: Tensor) -> Tensor:
+def mapping_layers(
+    in_features: int,
+    out_features: int,
+    *,
+    depth: int,
+    lr_multiplier: float,
+    activation: str,
+    layer_features: int | None,
+) -> nn.ModuleList:
+    """Linear layers `in_features -> layer_features -> ... -> out_features`, `depth` of them.
+
+    Raises:
+        ValueError: for a depth or width out of range, a multiplier that is not positive, or an unknown
+            activation.
+    """
+    if not 0 <= depth <= MAX_DEPTH:
+        raise ValueError(f"mapping.depth is at most {MAX_DEPTH}; got {depth}.")
+    if lr_multiplier <= 0:
+        raise ValueError(f"mapping.lr_multiplier is positive; got {lr_multiplier}.")
+    if activation not in ACTIVATIONS:
+        raise ValueError(unknown("activation", activation, ACTIVATIONS))
+    hidden = out_features if layer_features is None else layer_features
+    if not (1 <= hidden <= MAX_FEATURES and in_features <= 2 * MAX_FEATURES):
+        raise ValueError(f"The widths of a mapping network are 1 to {MAX_FEATURES}; got {hidden}.")
+    widths = [in_features, *[hidden] * (depth - 1), out_features]
+    return nn.ModuleList(
+        EqualizedLinear(widths[i], widths[i + 1], lr_multiplier=lr_multiplier) for i in range(depth)
+    )
+
+
+def normalize(x: Tensor) -> Tensor:
     """`x [N, C]` with the mean square of every row brought to 1."""
     return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)

@@ -34,7 +34,14 @@ def list_(
     for name in list_models(pattern):
         entry = model_entry(name)
         row = _row(name)
-        models.append({**row, "licence": dict(entry.licence), "cached": cached_weights(entry).is_file()})
+        models.append(
+            {
+                **row,
+                "licence": dict(entry.licence),
+                "cached": cached_weights(entry).is_file(),
+                "external": entry.external is not None,
+            }
+        )
     recipes = [_row(name) for name in list_recipes() if fnmatchcase(name, pattern)]
     blocks = {k: [b for b in list_blocks(k) if fnmatchcase(b, pattern)] for k in KINDS}
     if not (models or recipes or any(blocks.values())):
@@ -49,7 +56,8 @@ def list_(
             "Models", "name", "resolution", "parameters", "MACs", "licence of the weights", "cached"
         )
         for m in models:
-            table.add_row(*_cells(m), m["licence"]["weights"], "yes" if m["cached"] else "no")
+            cached = "to convert" if m["external"] else "yes" if m["cached"] else "no"
+            table.add_row(*_cells(m), m["licence"]["weights"], cached)
         console.print(table)
     if recipes:
         table = _table("Recipes (random weights)", "name", "resolution", "parameters", "MACs")
@@ -116,7 +124,9 @@ def info(
         console.print(f"  {key}: {_value(value)}", highlight=False, soft_wrap=True)
     if entry:
         console.print(
-            f"recipe: {entry.recipe}, with {_value(dict(entry.overrides))}", highlight=False, soft_wrap=True
+            f"recipe: {entry.recipe}, with {_value(dict(entry.overrides)) or 'no changes'}",
+            highlight=False,
+            soft_wrap=True,
         )
         console.print(f"origin: {entry.origin}", highlight=False, soft_wrap=True)
         for part, licence in entry.licence.items():
@@ -125,8 +135,14 @@ def info(
             console.print(
                 f"source: {s.distribution} {s.version}, sha256 {s.sha256}", highlight=False, soft_wrap=True
             )
-        cached = cached_weights(entry)
-        console.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
+        if entry.external:
+            where = f"published by {entry.external.owner}: {entry.external.url}, {entry.external.page}"
+            console.print(f"weights: {where}", highlight=False, soft_wrap=True)
+            fetched = entry.external.url.rsplit("/", 1)[-1]
+            console.print(f"to use them: ganzoo convert {fetched} {name}", highlight=False, soft_wrap=True)
+        else:
+            cached = cached_weights(entry)
+            console.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
         for m in entry.measured:
             console.print(
                 f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})", highlight=False

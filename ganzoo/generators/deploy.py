@@ -22,6 +22,7 @@ from ganzoo.blocks import (
     IDWTUpsampler,
     ModulatedConv,
     NoDemodulation,
+    NoShortcut,
     SingleHead,
     SkipHead,
     StaticDemodulation,
@@ -75,10 +76,11 @@ def _deploy_synthesis(synthesis: Synthesis) -> Synthesis:
     """A copy of the synthesis network with every block that is known here folded."""
     layers = cast("list[StyledLayer]", list(synthesis.layers))
     foldable_head = type(synthesis.head) in (SkipHead, AuxHead, SingleHead)
+    plain = all(type(shortcut) is NoShortcut for shortcut in synthesis.shortcuts)  # others mix the channels
     # Order of the channels of every level's features: by sub-band where an inverse transform follows.
     orders: list[Tensor | None] = []
     for i in range(0, len(layers), 2):
-        sortable = foldable_head and all(_known(layer) for layer in layers[i : i + 2])
+        sortable = foldable_head and plain and all(_known(layer) for layer in layers[i : i + 2])
         sortable = sortable and i + 1 < len(layers) and type(layers[i + 1].conv) is IDWTUpsampler
         orders.append(subband_order(layers[i].bias.numel()).to(layers[i].bias.device) if sortable else None)
     deployed = copy.deepcopy(synthesis)

@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, UPSAMPLERS, ModulatedConv, StyledLayer
+from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, SHORTCUTS, UPSAMPLERS, ModulatedConv, StyledLayer
 from ganzoo.config import GeneratorConfig
 from ganzoo.ops.initialize import normal_
 from ganzoo.registry import Spec
@@ -36,8 +36,8 @@ class Synthesis(nn.Module):
     """Styles `w [N, num_ws, w_dim]` to pictures.
 
     Level 0 is a learnt constant and one convolution, always a full one, as in both papers; every further
-    level is an upsampler, which holds the level's first convolution, and a second one. The head looks at
-    every level.
+    level is an upsampler, which holds the level's first convolution, a second one, and perhaps a shortcut
+    around both. The head looks at every level.
     """
 
     def __init__(self, config: GeneratorConfig) -> None:
@@ -60,7 +60,9 @@ class Synthesis(nn.Module):
             StyledLayer, activation=config.activation, gain=config.activation_gain, clamp=config.clamp
         )
         width = config.channels[0]
-        layers = [styled(make_conv(width, width, "full"), width, 4)]
+        first = {"name": "full", "kernel_size": config.conv.get("kernel_size", 3)}
+        layers = [styled(make_conv(width, width, first), width, 4)]
+        shortcuts = []
         self.sizes = [4]  # of every layer's features and noise
         for level, out in enumerate(config.channels[1:], start=1):
             resolution = 2 ** (level + 2)
@@ -75,9 +77,11 @@ class Synthesis(nn.Module):
                 styled(upsampler, out, resolution),
                 styled(make_conv(out, out, config.conv), out, resolution),
             ]
+            shortcuts.append(SHORTCUTS.build(config.shortcut, in_channels=width, out_channels=out))
             self.sizes += [resolution, resolution]
             width = out
         self.layers = nn.ModuleList(layers)
+        self.shortcuts = nn.ModuleList(shortcuts)  # of level 1 and up
         self.head = HEADS.build(
             config.head,
             channels=config.channels,
@@ -110,12 +114,13 @@ class Synthesis(nn.Module):
         if w.ndim != 3 or w.shape[1:] != (self.num_ws, self.w_dim):
             raise ValueError(f"w has shape [N, {self.num_ws}, {self.w_dim}]; got {list(w.shape)}.")
         used = self.layer_noise(w, noise, generator)
-        x = self.const.expand(w.shape[0], -1, -1, -1)
+        x = below = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None
         levels: list[Tensor] = []
         for i, layer in enumerate(self.layers):
             x = layer(x, w[:, i], used[i])
             if i % 2 == 0:  # the last layer of level i / 2
+                x = below = self.shortcuts[i // 2 - 1](below, x) if i else x
                 image, prediction = self.head(i // 2, x, w[:, i + 1], image)
                 if prediction is not None:
                     levels.append(prediction)

@@ -129,7 +129,7 @@ def filter2d(
 
 
 class FIRFilter(nn.Module):
-    """Base of the two below. Holds the taps of a separable filter, which are no weights and are not saved.
+    """Base of the filters below: holds the taps of a separable filter, which are no weights, nor saved.
 
     Raises:
         ValueError: for no taps, more than 32, or a sum of 0.
@@ -162,6 +162,13 @@ class Upsample(FIRFilter):
 
     def forward(self, x: Tensor) -> Tensor:
         return upsample2d(x, self.filter)
+
+
+class Downsample(FIRFilter):
+    """`downsample2d` by 2: `[N, C, H, W]` to `[N, C, H / 2, W / 2]`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return downsample2d(x, self.filter)
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:

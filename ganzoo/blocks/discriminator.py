@@ -1,0 +1,291 @@
+"""The discriminator of StyleGAN2 in its three forms (Karras et al. 2020, figure 7)."""
+
+import math
+from typing import Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganzoo.blocks.base import DISCRIMINATORS
+from ganzoo.blocks.mapping import mapping_layers, normalize
+from ganzoo.ops.activation import ACTIVATIONS, bias_act
+from ganzoo.ops.equalized import EqualizedLinear
+from ganzoo.ops.initialize import normal_
+from ganzoo.ops.resample import Blur, Downsample
+from ganzoo.registry import unknown
+
+Taps = tuple[float, ...]
+Architecture = Literal["resnet", "skip", "orig"]
+
+
+@DISCRIMINATORS.register("residual")
+class ResidualDiscriminator(nn.Module):
+    """Pictures `[N, img_channels, R, R]` and labels `[N, label_dim]` to logits `[N, 1]`.
+
+    Every level is two convolutions, the second at stride 2, down to 4 x 4; there the deviation over the
+    minibatch joins the features, and a convolution and two linear layers judge them. A conditional network
+    projects its features on the mapped label (Miyato and Koyama 2018; Karras et al. 2020a, appendix D).
+
+    Args:
+        resolution: of the pictures.
+        channels: width of every level, from 4 x 4 up.
+        img_channels: of the pictures.
+        label_dim: width of the label, 0 for none.
+        architecture: "resnet" adds a path around each level, "skip" feeds the picture to all levels, "orig"
+            does neither.
+        activation: a name of `ganzoo.ops.activation.ACTIVATIONS`.
+        clamp: limit of the convolutions' outputs; None does not clip.
+        taps: of the separable filter before each downsampling.
+        mbstd_group_size: samples that share one deviation; null for the whole batch.
+        mbstd_num_channels: pictures of deviation to add; 0 for none.
+        projection_dim: width of the mapped label; null takes `channels[0]`.
+        mapping_depth, mapping_lr_multiplier, mapping_activation, mapping_features, embed_features: of the
+            label's mapping network; see `MLPMapping`.
+
+    Raises:
+        ValueError: for an unknown activation, or an option out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolution: int,
+        channels: tuple[int, ...],
+        img_channels: int,
+        label_dim: int,
+        architecture: Architecture = "resnet",
+        activation: str = "lrelu",
+        clamp: float | None = None,
+        taps: Taps = (1.0, 3.0, 3.0, 1.0),
+        mbstd_group_size: int | None = 4,
+        mbstd_num_channels: int = 1,
+        projection_dim: int | None = None,
+        mapping_depth: int = 8,
+        mapping_lr_multiplier: float = 0.01,
+        mapping_activation: str = "lrelu",
+        mapping_features: int | None = None,
+        embed_features: int | None = None,
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(unknown("activation", activation, ACTIVATIONS))
+        if clamp is not None and clamp <= 0:
+            raise ValueError(f"discriminator.clamp is positive, or null for none; got {clamp}.")
+        if mbstd_num_channels < 0 or (mbstd_num_channels and channels[0] % mbstd_num_channels):
+            raise ValueError(
+                f"discriminator.mbstd_num_channels divides the width at 4 x 4, {channels[0]}; got "
+                f"{mbstd_num_channels}."
+            )
+        self.last_level = len(channels) - 1
+        self.activation = activation
+
+        def layer(in_channels: int, out_channels: int, size: int, limit: float | None) -> ConvLayer:
+            return ConvLayer(in_channels, out_channels, size, activation=activation, clamp=limit)
+
+        seeing = range(self.last_level + 1) if architecture == "skip" else [self.last_level]
+        self.from_image = nn.ModuleDict(
+            # The originals do not clip what joins at 4 x 4.
+            {str(i): layer(img_channels, channels[i], 1, clamp if i else None) for i in seeing}
+        )
+        self.levels = nn.ModuleDict(
+            {
+                str(level): DiscriminatorLevel(
+                    channels[level],
+                    channels[level - 1],
+                    residual=architecture == "resnet",
+                    activation=activation,
+                    clamp=clamp,
+                    taps=taps,
+                )
+                for level in range(self.last_level, 0, -1)
+            }
+        )
+        self.downsample = Downsample(taps) if architecture == "skip" else None
+        self.deviation = MinibatchDeviation(mbstd_group_size, mbstd_num_channels)
+        width = channels[0]
+        self.conv = layer(width + mbstd_num_channels, width, 3, clamp)
+        self.linear = EqualizedLinear(width * 16, width)
+        mapped = width if projection_dim is None else projection_dim
+        self.mapping: LabelMapping | None = None
+        if label_dim:
+            self.mapping = LabelMapping(
+                label_dim,
+                mapped,
+                depth=mapping_depth,
+                lr_multiplier=mapping_lr_multiplier,
+                activation=mapping_activation,
+                layer_features=mapping_features,
+                embed_features=embed_features,
+            )
+        self.out = EqualizedLinear(width, mapped if label_dim else 1)
+
+    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
+        x: Tensor | None = None
+        for level in range(self.last_level, -1, -1):
+            if str(level) in self.from_image:
+                seen = self.from_image[str(level)](images)
+                x = seen if x is None else x + seen
+                if self.downsample is not None and level:
+                    images = self.downsample(images)
+            if level:
+                x = self.levels[str(level)](x)
+        if x is None:
+            raise RuntimeError("The last level always sees the picture.")
+        x = self.conv(self.deviation(x))
+        x = bias_act(self.linear(x.flatten(1)), activation=self.activation)
+        x = self.out(x)
+        if self.mapping is None:
+            return x
+        projected = x * cast(Tensor, self.mapping(label))
+        return projected.sum(dim=1, keepdim=True) / math.sqrt(x.shape[1])
+
+
+class DiscriminatorLevel(nn.Module):
+    """`[N, in, H, W]` to `[N, out, H / 2, W / 2]`: two convolutions and perhaps a path around them."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        residual: bool,
+        activation: str,
+        clamp: float | None,
+        taps: Taps,
+    ) -> None:
+        super().__init__()
+        self.conv0 = ConvLayer(in_channels, in_channels, 3, activation=activation, clamp=clamp)
+        self.conv1 = ConvLayer(in_channels, out_channels, 3, activation=activation, clamp=clamp, taps=taps)
+        self.shortcut: ConvLayer | None = None
+        if residual:
+            self.shortcut = ConvLayer(
+                in_channels, out_channels, 1, activation="linear", clamp=None, taps=taps, bias=False
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        around = None if self.shortcut is None else self.shortcut(x)
+        x = self.conv1(self.conv0(x))
+        return x if around is None else (around + x) * math.sqrt(0.5)
+
+
+class ConvLayer(nn.Module):
+    """A convolution at equalised learning rate, bias and activation; with taps, at stride 2 after the filter.
+
+    Args:
+        in_channels, out_channels: of the features.
+        kernel_size: 1 or 3.
+        activation: a name of `ganzoo.ops.activation.ACTIVATIONS`.
+        clamp: limit of the output; None does not clip.
+        taps: of the separable filter; None keeps the size.
+        bias: whether there is one.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        activation: str,
+        clamp: float | None,
+        taps: Taps | None = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.scale = 1 / math.sqrt(in_channels * kernel_size**2)
+        self.padding = kernel_size // 2
+        self.activation = activation
+        self.clamp = clamp
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.stride = 1
+        self.filter: nn.Module = nn.Identity()
+        if taps is not None and kernel_size == 1:
+            self.filter = Downsample(taps)  # one sample in four is enough for a 1 x 1 convolution
+        elif taps is not None:
+            self.stride, spare = 2, len(taps) - 2
+            self.filter = Blur(taps, (self.padding + (spare + 1) // 2, self.padding + spare // 2))
+            self.padding = 0
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights anew at unit variance; bias 0."""
+        normal_(self.weight, generator=generator)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.conv2d(self.filter(x), self.weight * self.scale, stride=self.stride, padding=self.padding)
+        return bias_act(x, self.bias, activation=self.activation, clamp=self.clamp)
+
+
+class MinibatchDeviation(nn.Module):
+    """Adds the deviation over groups of samples to `[N, C, H, W]` (Karras et al. 2018, section 3).
+
+    Sample i shares its group with every sample at a distance of `N / group_size`.
+
+    Args:
+        group_size: samples of a group; None, or more than the batch has, for the whole batch.
+        num_channels: to add; the features are cut into as many parts, which must come out even.
+
+    Raises:
+        ValueError: for a size below 1, or a batch that groups of that size do not fill.
+    """
+
+    def __init__(self, group_size: int | None, num_channels: int) -> None:
+        super().__init__()
+        if group_size is not None and group_size < 1:
+            raise ValueError(f"mbstd_group_size is at least 1, or null for the batch; got {group_size}.")
+        self.group_size = group_size
+        self.num_channels = num_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.num_channels == 0:
+            return x
+        n, c, h, w = x.shape
+        group = n if self.group_size is None else min(self.group_size, n)
+        if n % group:
+            raise ValueError(
+                f"The discriminator compares samples in groups of {group}: a batch of {n} cannot be divided."
+            )
+        # [group, groups, parts, channels, H, W]: neighbours in the batch fall into different groups
+        y = x.reshape(group, n // group, self.num_channels, c // self.num_channels, h, w)
+        y = (y - y.mean(dim=0)).square().mean(dim=0)
+        y = (y + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [groups, parts]
+        y = y[:, :, None, None].repeat(group, 1, h, w)
+        return torch.cat([x, y], dim=1)
+
+
+class LabelMapping(nn.Module):
+    """Labels `[N, label_dim]` to `[N, out_features]`: the mapping network of the label alone."""
+
+    def __init__(
+        self,
+        label_dim: int,
+        out_features: int,
+        *,
+        depth: int,
+        lr_multiplier: float,
+        activation: str,
+        layer_features: int | None,
+        embed_features: int | None,
+    ) -> None:
+        super().__init__()
+        embedded = out_features if embed_features is None else embed_features
+        self.embed = EqualizedLinear(label_dim, embedded)
+        self.activation = activation
+        self.layers = mapping_layers(
+            embedded,
+            out_features,
+            depth=depth,
+            lr_multiplier=lr_multiplier,
+            activation=activation,
+            layer_features=layer_features,
+        )
+
+    def forward(self, label: Tensor) -> Tensor:
+        x = normalize(self.embed(label))
+        for layer in self.layers:
+            x = bias_act(layer(x), activation=self.activation)
+        return x

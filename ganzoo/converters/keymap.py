@@ -1,0 +1,215 @@
+"""Accounts for the tensors of a foreign file: each is used, or dropped with a reason, or an error."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ganzoo.converters.checkpoint import ArrayRef, Record, TensorRef
+from ganzoo.generators.generator import Generator
+
+Array = NDArray[Any]
+Module = TypeVar("Module", bound=nn.Module)
+MAX_NODES = 1_000_000  # containers that share their parts could be walked forever
+MAX_NESTING = 64
+NOISE_SEED = 0
+W_AVG_SAMPLES = 10_000  # enough for a mean within 1 % of the styles' spread
+_SHOWN = 5
+
+
+class Tensors:
+    """The tensors of one network in a foreign file, by the names that they have there.
+
+    Attributes:
+        used: names of those that were taken, in that order.
+        dropped: names of those that are not needed, each with the reason.
+        made: our names of tensors that the file lacks, each with how it was made.
+    """
+
+    def __init__(self, refs: Mapping[str, TensorRef | ArrayRef]) -> None:
+        self.refs = refs
+        self.used: dict[str, None] = {}
+        self.dropped: dict[str, str] = {}
+        self.made: dict[str, str] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.refs
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor.
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        if name not in self.refs:
+            raise ValueError(f"The network lacks {name}.")
+        ref = self.refs[name]
+        return ref.shape if isinstance(ref, TensorRef) else ref.array().shape
+
+    def take(self, name: str, shape: tuple[int, ...] | None = None) -> Array:
+        """The numbers of a tensor as float32, in another shape if one is given.
+
+        Raises:
+            ValueError: if there is none, it has another number of items, or a number that is not finite.
+        """
+        found = self.shape(name)
+        self.used[name] = None
+        array = self.refs[name].array()
+        if array.dtype.kind not in "fiu":
+            raise ValueError(f"{name} holds no numbers but {array.dtype}.")
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32, copy=False)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds numbers that are infinite or NaN.")
+        if shape is None:
+            return array
+        if math.prod(found) != math.prod(shape):
+            raise ValueError(f"{name} has shape {list(found)}, which does not fit {list(shape)}.")
+        return array.reshape(shape)
+
+    def drop(self, reason: str, *, when: Callable[[str], bool]) -> None:
+        """Mark what is not used and fulfils a condition as not needed."""
+        for name in self.refs:
+            if name not in self.used and name not in self.dropped and when(name):
+                self.dropped[name] = reason
+
+    def finish(self) -> None:
+        """Raise ValueError if a tensor is neither used nor dropped."""
+        if left := [name for name in self.refs if name not in self.used and name not in self.dropped]:
+            more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+            raise ValueError(
+                f"The network has tensors that no StyleGAN2 has: {', '.join(left[:_SHOWN])}{more}."
+            )
+
+    def separable_filter(self, name: str, *, gain: float) -> tuple[float, ...]:
+        """Taps of a fixed resampling filter `[k, k]` or `[k]`, normalised to sum 1.
+
+        Raises:
+            ValueError: if the filter is not separable or does not sum to `gain`.
+        """
+        kernel = self.take(name).astype(np.float64)
+        if kernel.ndim not in (1, 2) or abs(kernel.sum() - gain) > 1e-4 * gain:
+            raise ValueError(f"{name} is no filter of sum {gain}.")
+        if kernel.ndim == 1:
+            return _plain_taps(kernel / gain)
+        taps = kernel.sum(axis=1) / gain
+        if not np.allclose(np.outer(taps, taps) * gain, kernel, atol=1e-5 * gain):
+            raise ValueError(f"{name} is no separable filter, which is all that is supported.")
+        return _plain_taps(taps)
+
+
+def flatten(value: Any) -> Iterator[tuple[str, TensorRef | ArrayRef]]:
+    """All tensors in nested containers and modules, with their dotted names.
+
+    Raises:
+        ValueError: for containers nested too deep, or shared so often that they would unfold to millions.
+    """
+    stack: list[tuple[str, Any, int]] = [("", value, 0)]
+    nodes = 0
+    while stack:
+        name, item, depth = stack.pop()
+        nodes += 1
+        if nodes > MAX_NODES or depth > MAX_NESTING:
+            raise ValueError("The file's containers are nested too deep, or contain themselves.")
+        children: list[tuple[str, Any]] = []
+        if isinstance(item, TensorRef | ArrayRef):
+            yield name, item
+        elif isinstance(item, Record):
+            children = [(str(k), v) for k, v in module_children(item).items()]
+        elif isinstance(item, dict):
+            children = [(str(k), v) for k, v in item.items()]
+        elif isinstance(item, list | tuple):
+            children = [(str(k), v) for k, v in enumerate(item)]
+        stack += [(f"{name}.{k}" if name else k, v, depth + 1) for k, v in reversed(children)]
+
+
+def module_children(record: Record) -> dict[str, Any]:
+    """Parameters, buffers and modules of a pickled module; of another object, its attributes."""
+    kinds = [record.state.get(kind) for kind in ("_parameters", "_buffers", "_modules")]
+    if not all(isinstance(kind, dict) for kind in kinds):
+        return record.state
+    return {name: value for kind in kinds for name, value in cast("dict[str, Any]", kind).items()}
+
+
+def same(what: str, values: Mapping[str, Any]) -> Any:
+    """The value that all layers share.
+
+    Args:
+        what: for the message.
+        values: by the layers' names; at least one.
+
+    Raises:
+        ValueError: if they differ.
+    """
+    (name, first), *rest = values.items()
+    for other, value in rest:
+        if value != first:
+            raise ValueError(
+                f"{what} differs between layers, which is not supported: {first!r} in {name}, "
+                f"{value!r} in {other}."
+            )
+    return first
+
+
+def resolution_of(levels: int) -> int:
+    """Resolution of a network with that many levels.
+
+    Raises:
+        ValueError: if no network has so many.
+    """
+    if not 1 <= levels <= 16:
+        raise ValueError(f"The network has {levels} levels.")
+    return int(2 ** (levels + 1))
+
+
+@torch.inference_mode(False)  # what is made in inference mode could never be trained
+def fill(module: Module, arrays: Mapping[str, Array], source: Tensors) -> Module:
+    """An empty network with those tensors; what foreign files lack is made and noted.
+
+    Raises:
+        ValueError: if a tensor is missing, left over or misshaped.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    lacking = set(expected) - set(arrays)
+    noise = sorted(n for n in lacking if n.endswith(".noise.const"))
+    strengths = sorted(n for n in lacking if n.endswith(".noise.strength"))
+    state = {name: torch.from_numpy(np.asarray(a, np.float32, order="C")) for name, a in arrays.items()}
+    random = torch.Generator("cpu").manual_seed(NOISE_SEED)
+    for name in noise:
+        state[name] = torch.zeros(expected[name], device="cpu", dtype=torch.float32)
+        if name.replace(".const", ".strength") in strengths:
+            source.made[name] = "zeros: the network has no noise"
+        else:
+            state[name].normal_(generator=random)
+            source.made[name] = f"drawn, seed {NOISE_SEED}: the file holds no constant noise"
+    for name in strengths:
+        state[name] = torch.zeros([], device="cpu", dtype=torch.float32)
+        source.made[name] = "0: the network has no noise"
+    estimated = "mapping.w_avg" in lacking
+    if estimated:
+        state["mapping.w_avg"] = torch.zeros(expected["mapping.w_avg"], device="cpu", dtype=torch.float32)
+        source.made["mapping.w_avg"] = f"estimated from {W_AVG_SAMPLES} latents: the file has no mean style"
+    if missing := sorted(set(expected) - set(state)):
+        raise ValueError(f"The network lacks what becomes {', '.join(missing[:_SHOWN])}.")
+    for name, tensor in state.items():
+        if name not in expected:
+            raise ValueError(f"The network has {name}, which its other tensors leave no room for.")
+        if tuple(tensor.shape) != expected[name]:
+            raise ValueError(
+                f"{name} has shape {list(tensor.shape)}; its neighbours ask for {list(expected[name])}."
+            )
+    module.load_state_dict(state, strict=True, assign=True)
+    if estimated and isinstance(module, Generator):
+        module.mapping.w_avg.copy_(module.mapping.estimate_w_avg(W_AVG_SAMPLES))
+    return module
+
+
+def _plain_taps(taps: Array) -> tuple[float, ...]:
+    """Taps as people write them: whole numbers where a common factor makes them so."""
+    ends = taps / taps[0] if taps[0] else taps
+    whole = np.rint(ends)
+    return tuple(float(tap) for tap in (whole if np.allclose(ends, whole, atol=1e-4) else taps))

@@ -1,0 +1,328 @@
+"""Snapshots of NVIDIA's PyTorch repositories: the StyleGAN2 networks of stylegan2-ada-pytorch and stylegan3.
+
+A snapshot is a pickle of modules. What the shapes of the tensors cannot tell - activations, clamps,
+multipliers of learning rates - is read from the attributes that every module carries; the arguments of its
+constructor, which leave defaults out, are not needed.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ganzoo.config import DiscriminatorConfig, GeneratorConfig
+from ganzoo.converters.checkpoint import Record
+from ganzoo.converters.keymap import Array, Tensors, fill, module_children, resolution_of, same
+from ganzoo.discriminator import Discriminator
+from ganzoo.generators.generator import Generator
+from ganzoo.ops.activation import ACTIVATIONS
+from ganzoo.weights import empty
+
+_BLOCK = re.compile(r"(.*\.)?b(\d{1,5})$")
+_UNUSED_FILTER = "a fixed filter that its layer never applies"
+
+
+class Network:
+    """A pickled module and its tensors."""
+
+    def __init__(self, root: Record, tensors: Tensors) -> None:
+        self.tensors = tensors
+        self.modules: dict[str, Record] = {}
+        stack = [("", root)]
+        while stack:
+            prefix, record = stack.pop()
+            for name, child in module_children(record).items():
+                if isinstance(child, Record):
+                    self.modules[f"{prefix}{name}"] = child
+                    stack.append((f"{prefix}{name}.", child))
+
+    def attribute(self, module: str, name: str) -> Any:
+        """A plain attribute of a module.
+
+        Raises:
+            ValueError: if the module or the attribute is missing, or it is no text, number, truth or None.
+        """
+        if module not in self.modules or name not in self.modules[module].state:
+            raise ValueError(f"The network lacks the attribute {name!r} of its module {module!r}.")
+        value = self.modules[module].state[name]
+        if not isinstance(value, str | int | float | type(None)):
+            raise ValueError(f"The attribute {name!r} of {module!r} is of an unknown kind.")
+        return value
+
+    def number(self, module: str, name: str) -> float:
+        """The same for a number that is finite."""
+        value = self.attribute(module, name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 1e12:
+            raise ValueError(f"The attribute {name!r} of {module!r} is no number: {value!r}.")
+        return value
+
+    def blocks(self, prefix: str) -> list[str]:
+        """Paths of the blocks `b4`, `b8` ... below a prefix, from low to high.
+
+        Raises:
+            ValueError: if one is missing.
+        """
+        found = (_BLOCK.fullmatch(path) for path in self.modules)
+        resolutions = sorted(int(m[2]) for m in found if m and (m[1] or "") == prefix)
+        if resolutions != [4 * 2**i for i in range(len(resolutions))] or not resolutions:
+            raise ValueError(f"The network has blocks for {resolutions}; a StyleGAN2 has 4, 8, 16 …")
+        return [f"{prefix}b{r}" for r in resolutions]
+
+    def linear(self, source: str, target: str, arrays: dict[str, Array]) -> float:
+        """A linear layer's weights; its multiplier of the learning rate is returned."""
+        rate = self.number(source, "bias_gain")
+        weight = self.tensors.take(f"{source}.weight")
+        self._check_gain(source, weight.shape[1:], rate)
+        arrays[f"{target}.weight"] = weight
+        arrays[f"{target}.bias"] = self.tensors.take(f"{source}.bias")
+        return rate
+
+    def conv(self, source: str, target: str, arrays: dict[str, Array]) -> None:
+        """A convolution's weights, without modulation."""
+        weight = self.tensors.take(f"{source}.weight")
+        self._check_gain(source, weight.shape[1:], 1.0)
+        arrays[f"{target}.weight"] = weight
+        if f"{source}.bias" in self.tensors:
+            arrays[f"{target}.bias"] = self.tensors.take(f"{source}.bias")
+
+    def _check_gain(self, source: str, shape: tuple[int, ...], rate: float) -> None:
+        gain, expected = self.number(source, "weight_gain"), rate / math.sqrt(math.prod(shape) or 1)
+        if not math.isclose(gain, expected, rel_tol=1e-4):
+            raise ValueError(f"{source} scales its weights by {gain}, not by {expected}: no StyleGAN2 does.")
+
+    def mapping(self, z_dim: int | None, prefix: str, arrays: dict[str, Array]) -> dict[str, Any]:
+        """Options of the label's and the latent's mapping network; its tensors go to `prefix`.
+
+        Args:
+            z_dim: None for a generator, whose latent is as wide as the first layer leaves room for.
+            prefix: of our names.
+            arrays: what is filled.
+        """
+        depth = sum(re.fullmatch(r"mapping\.fc\d+", path) is not None for path in self.modules)
+        layers = [f"mapping.fc{i}" for i in range(depth)]
+        rates = {path: self.linear(path, f"{prefix}.layers.{i}", arrays) for i, path in enumerate(layers)}
+        embedded = label_dim = 0
+        if "mapping.embed.weight" in self.tensors:
+            embedded, label_dim = self.tensors.shape("mapping.embed.weight")
+            plain = {"mapping.embed": self.linear("mapping.embed", f"{prefix}.embed", arrays)}
+            if (
+                same("The learning rate", plain) != 1
+                or self.attribute("mapping.embed", "activation") != "linear"
+            ):
+                raise ValueError("The embedding of the label is not linear.")
+        first = self.tensors.shape(f"{layers[0]}.weight")[1] if layers else embedded
+        width = self.tensors.shape(f"{layers[-1]}.weight")[0] if layers else embedded
+        options = {
+            "depth": depth,
+            "lr_multiplier": float(same("The learning rate", rates)) if rates else 0.01,
+            "activation": self.activation(layers) if layers else "lrelu",
+            "layer_features": self.tensors.shape("mapping.fc0.weight")[0] if depth > 1 else width,
+            "embed_features": embedded or width,
+            "label_dim": label_dim,
+            "z_dim": first - embedded if z_dim is None else z_dim,
+        }
+        # Left to its default, a width follows the network's when a config is changed.
+        defaults = {key: None for key in ("layer_features", "embed_features") if options[key] == width}
+        return {**options, **defaults}
+
+    def activation(self, layers: list[str]) -> str:
+        """The activation that layers share."""
+        name = same("The activation", {path: self.attribute(path, "activation") for path in layers})
+        if name not in ACTIVATIONS:
+            raise ValueError(f"The network's activation {name!r} is unknown.")
+        return str(name)
+
+    def clamp(self, layers: list[str]) -> float | None:
+        """The limit that layers share; None for none."""
+        value = same("conv_clamp", {path: self.attribute(path, "conv_clamp") for path in layers})
+        return None if value is None else float(value)
+
+    def taps(self, modules: list[str]) -> tuple[float, ...] | None:
+        """Taps of the resampling filter that modules share; None where there are no modules."""
+        filters = {
+            path: self.tensors.separable_filter(f"{path}.resample_filter", gain=1.0) for path in modules
+        }
+        return same("The resampling filter", filters) if filters else None
+
+
+def read_generator(root: Record, tensors: Tensors) -> Generator:
+    """The generator of a snapshot.
+
+    Raises:
+        ValueError: for a StyleGAN3 or another network, or one that is damaged.
+    """
+    network = Network(root, tensors)
+    if "synthesis.input" in network.modules:
+        raise ValueError(
+            "The network is a StyleGAN3 generator: its layers are filtered by design and have no counterpart "
+            "here. ganzoo converts StyleGAN2 networks."
+        )
+    blocks = network.blocks("synthesis.")
+    arrays: dict[str, Array] = {}
+    mapping = network.mapping(None, "mapping", arrays)
+    label_dim, z_dim = mapping.pop("label_dim"), mapping.pop("z_dim")
+    if "mapping.w_avg" in tensors:
+        arrays["mapping.w_avg"] = tensors.take("mapping.w_avg")
+    const = tensors.take("synthesis.b4.const")
+    arrays["synthesis.const"] = const[None]
+
+    layers = [f"{block}.conv{k}" for block in blocks for k in (0, 1)][1:]
+    to_rgb = {i: f"{block}.torgb" for i, block in enumerate(blocks) if f"{block}.torgb" in network.modules}
+    skips = {i: f"{block}.skip" for i, block in enumerate(blocks) if f"{block}.skip" in network.modules}
+    last = len(blocks) - 1
+    if list(to_rgb) not in ([last], [*range(last + 1)]) or list(skips) not in ([], [*range(1, last + 1)]):
+        raise ValueError("The network is of no architecture of StyleGAN2: skip, resnet or orig.")
+
+    for i, source in enumerate(layers):
+        target = f"synthesis.layers.{i}"
+        conv = f"{target}.conv.conv" if i % 2 else f"{target}.conv"
+        if network.attribute(source, "up") != (2 if i % 2 else 1):
+            raise ValueError(f"{source} scales by {network.attribute(source, 'up')}: no StyleGAN2 does.")
+        arrays[f"{conv}.weight"] = tensors.take(f"{source}.weight")
+        _affine(network, source, conv, arrays)
+        arrays[f"{target}.bias"] = tensors.take(f"{source}.bias")
+        if network.attribute(source, "use_noise"):
+            size = 2 ** ((i + 1) // 2 + 2)
+            arrays[f"{target}.noise.strength"] = tensors.take(f"{source}.noise_strength", ())
+            arrays[f"{target}.noise.const"] = tensors.take(f"{source}.noise_const", (1, 1, size, size))
+    for i, source in to_rgb.items():
+        target = f"synthesis.head.to_image.{i}"
+        network.conv(source, f"{target}.conv", arrays)
+        arrays[f"{target}.bias"] = arrays.pop(f"{target}.conv.bias")
+        _affine(network, source, f"{target}.conv", arrays)
+    for i, source in skips.items():
+        network.conv(source, f"synthesis.shortcuts.{i - 1}", arrays)
+
+    activation = network.activation(layers)
+    gain = same("The activation's gain", {path: network.number(path, "act_gain") for path in layers})
+    is_default = math.isclose(gain, ACTIVATIONS[activation][1], rel_tol=1e-6)
+    is_skip = len(to_rgb) > 1 or last == 0
+    upsampled = blocks[1:] if is_skip else []
+    config = GeneratorConfig.from_dict(
+        {
+            "resolution": resolution_of(len(blocks)),
+            "channels": [tensors.shape(f"{block}.conv1.weight")[0] for block in blocks],
+            "z_dim": z_dim,
+            "w_dim": tensors.shape("synthesis.b4.conv1.affine.weight")[1],
+            "label_dim": label_dim,
+            "img_channels": tensors.shape(f"{to_rgb[last]}.weight")[0],
+            "mapping": {"name": "mlp", **mapping},
+            "upsampler": _with_taps("conv_transpose", network.taps([f"{b}.conv0" for b in blocks[1:]])),
+            "conv": {"name": "full", "kernel_size": tensors.shape(f"{layers[-1]}.weight")[-1]},
+            "head": _with_taps("skip", network.taps(upsampled)) if is_skip else {"name": "single"},
+            "shortcut": _with_taps("residual", network.taps(list(skips.values()))) if skips else "none",
+            "activation": activation,
+            "activation_gain": None if is_default else float(gain),
+            "clamp": network.clamp([*layers, *to_rgb.values()]),
+        }
+    )
+    tensors.drop(_UNUSED_FILTER, when=lambda name: name.endswith("resample_filter"))
+    tensors.finish()
+    rows = root.state.get("num_ws")
+    if isinstance(rows, int) and rows != config.num_ws:
+        raise ValueError(
+            f"The network reads {rows} rows of w; a StyleGAN2 of its size reads {config.num_ws}."
+        )
+    return fill(empty(config), arrays, tensors)
+
+
+def read_discriminator(root: Record, tensors: Tensors) -> Discriminator:
+    """The discriminator of a snapshot.
+
+    Raises:
+        ValueError: for another network, or one that is damaged.
+    """
+    network = Network(root, tensors)
+    blocks = network.blocks("")
+    last = len(blocks) - 1
+    arrays: dict[str, Array] = {}
+    options: dict[str, Any] = {"name": "residual"}
+    label_dim = 0
+    if "mapping" in network.modules:
+        mapping = network.mapping(0, "network.mapping", arrays)
+        label_dim = mapping["label_dim"]
+        options.update(
+            mapping_depth=mapping["depth"],
+            mapping_lr_multiplier=mapping["lr_multiplier"],
+            mapping_activation=mapping["activation"],
+            mapping_features=mapping["layer_features"],
+            embed_features=mapping["embed_features"],
+        )
+        projected = tensors.shape("b4.out.weight")[0]
+        if projected != tensors.shape("b4.fc.weight")[0]:
+            options["projection_dim"] = projected
+    seeing = {i: f"{b}.fromrgb" for i, b in enumerate(blocks) if f"{b}.fromrgb" in network.modules}
+    skips = {i: f"{b}.skip" for i, b in enumerate(blocks) if f"{b}.skip" in network.modules}
+    if list(seeing) not in ([last], [*range(last + 1)]) or list(skips) not in ([], [*range(1, last + 1)]):
+        raise ValueError("The discriminator is of no architecture of StyleGAN2: skip, resnet or orig.")
+    is_skip = len(seeing) > 1
+    limited: list[str] = []
+    for i, source in seeing.items():
+        network.conv(source, f"network.from_image.{i}", arrays)
+        limited += [source] if i else []
+    for i in range(1, last + 1):
+        for k in (0, 1):
+            limited.append(f"{blocks[i]}.conv{k}")
+            network.conv(limited[-1], f"network.levels.{i}.conv{k}", arrays)
+        if i in skips:
+            network.conv(skips[i], f"network.levels.{i}.shortcut", arrays)
+    network.conv("b4.conv", "network.conv", arrays)
+    limited.append("b4.conv")
+    for source, target in (("b4.fc", "network.linear"), ("b4.out", "network.out")):
+        if network.linear(source, target, arrays) != 1:
+            raise ValueError(f"{source} has a learning rate of its own: no StyleGAN2 has.")
+
+    layers = [*limited, *([seeing[0]] if 0 in seeing else [])]
+    activation = network.activation([*layers, "b4.fc"])
+    gain = same("The activation's gain", {path: network.number(path, "act_gain") for path in layers})
+    if not math.isclose(gain, ACTIVATIONS[activation][1], rel_tol=1e-6):
+        raise ValueError(f"The discriminator's activation has the gain {gain}, which is not supported.")
+    unlimited = [*skips.values(), *([seeing[0]] if 0 in seeing else [])]
+    if unlimited and network.clamp(unlimited) is not None:
+        raise ValueError("The discriminator clips where no StyleGAN2 does.")
+    filtered = [f"{block}.conv1" for block in blocks[1:]] + list(skips.values())
+    taps = network.taps(filtered + (blocks[1:] if is_skip else []))
+    deviation = "b4.mbstd" in network.modules
+    options.update(
+        architecture="resnet" if skips else "skip" if is_skip else "orig",
+        activation=activation,
+        clamp=network.clamp(limited),
+        mbstd_num_channels=network.attribute("b4.mbstd", "num_channels") if deviation else 0,
+        mbstd_group_size=network.attribute("b4.mbstd", "group_size") if deviation else 4,
+    )
+    if taps is not None:
+        options["taps"] = taps
+    widths = [tensors.shape("b4.fc.weight")[0], *(tensors.shape(f"{b}.conv0.weight")[0] for b in blocks[1:])]
+    config = DiscriminatorConfig.from_dict(
+        {
+            "resolution": resolution_of(len(blocks)),
+            "channels": widths,
+            "label_dim": label_dim,
+            "img_channels": tensors.shape(f"{seeing[last]}.weight")[1],
+            "discriminator": options,
+        }
+    )
+    tensors.drop(_UNUSED_FILTER, when=lambda name: name.endswith("resample_filter"))
+    tensors.finish()
+    return fill(empty(config), arrays, tensors)
+
+
+def find(contents: Any) -> Mapping[str, Record]:
+    """Networks of a snapshot by part; empty if the file is no snapshot."""
+    if isinstance(contents, Record) and "_modules" in contents.state:
+        return {"discriminator" if contents.cls == "Discriminator" else "generator_ema": contents}
+    if not isinstance(contents, dict):
+        return {}
+    names = {"generator_ema": "G_ema", "generator": "G", "discriminator": "D"}
+    return {part: contents[k] for part, k in names.items() if isinstance(contents.get(k), Record)}
+
+
+def _affine(network: Network, source: str, target: str, arrays: dict[str, Array]) -> None:
+    """The linear layer that makes a style of w."""
+    if network.linear(f"{source}.affine", f"{target}.modulation", arrays) != 1:
+        raise ValueError(f"{source} has a learning rate of its own: no StyleGAN2 has.")
+
+
+def _with_taps(name: str, taps: tuple[float, ...] | None) -> dict[str, Any]:
+    """A block with its filter, where one was found."""
+    return {"name": name} if taps is None else {"name": name, "taps": taps}
