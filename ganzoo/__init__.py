@@ -11,6 +11,8 @@ from ganzoo._version import __version__
 
 if TYPE_CHECKING:
     from ganzoo.config import GeneratorConfig
+    from ganzoo.converters.conversion import convert
+    from ganzoo.discriminator import Discriminator
     from ganzoo.factory import create, list_blocks, list_models
     from ganzoo.generators.deploy import deploy
     from ganzoo.generators.generator import Generator, mix_styles
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 # Loaded on first use, so that the command line answers --help without waiting for torch.
 _HOMES = {
     "GeneratorConfig": "ganzoo.config",
+    "convert": "ganzoo.converters.conversion",
+    "Discriminator": "ganzoo.discriminator",
     "create": "ganzoo.factory",
     "list_blocks": "ganzoo.factory",
     "list_models": "ganzoo.factory",
@@ -34,10 +38,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "Discriminator",
     "Generator",
     "GeneratorConfig",
     "Output",
     "__version__",
+    "convert",
     "create",
     "deploy",
     "list_blocks",

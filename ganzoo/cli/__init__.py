@@ -6,6 +6,7 @@ import sys
 import typer
 
 from ganzoo.cli.common import Interrupted
+from ganzoo.cli.convert import convert
 from ganzoo.cli.generate import generate
 from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
@@ -19,6 +20,7 @@ app.command("list")(list_)
 app.command("info")(info)
 app.command("generate")(generate)
 app.command("verify")(verify)
+app.command("convert")(convert)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,15 +1,13 @@
 """`ganzoo generate`: pictures of a model as PNG files, and a contact sheet."""
 
 import math
-import os
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.common import Interrupted, parse_seeds, resolve
+from ganzoo.cli.common import Interrupted, parse_seeds, refuse_unwritable, resolve
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,7 +51,7 @@ def generate(
             raise RuntimeError("it computes nothing.")
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    _refuse_unwritable(out)
+    refuse_unwritable(out, "--out")
     trained = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)
     generator = deploy(trained)
     one_hot = _label(trained, label)
@@ -106,19 +104,6 @@ def generate(
         f"{count} and {SHEET_FILE} in {out}: {seconds / len(tiles):.2f} s per image of "
         f"{generator.resolution} x {generator.resolution} ({where}, PyTorch)."
     )
-
-
-def _refuse_unwritable(out: Path) -> None:
-    """Raise OSError if the folder cannot be made or written, before anything is downloaded or computed."""
-    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise OSError(f"--out {str(out)!r} cannot be written: {existing} is no folder that you can write to.")
-    if existing == out:
-        try:
-            with tempfile.TemporaryFile(dir=out):  # rights alone do not tell: the disk may be read-only
-                pass
-        except OSError as error:
-            raise OSError(f"--out {str(out)!r} cannot be written: {error.strerror}.") from error
 
 
 def _label(generator: "Generator", label: int | None) -> Any:

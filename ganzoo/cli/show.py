@@ -50,7 +50,7 @@ def list_(
         data = {"models": models, "recipes": recipes, "blocks": blocks, "macs_convention": CONVENTION}
         typer.echo(json.dumps(data, indent=2))
         return
-    console = _console()
+    terminal = console()
     if models:
         table = _table(
             "Models", "name", "resolution", "parameters", "MACs", "licence of the weights", "cached"
@@ -58,20 +58,20 @@ def list_(
         for m in models:
             cached = "to convert" if m["external"] else "yes" if m["cached"] else "no"
             table.add_row(*_cells(m), m["licence"]["weights"], cached)
-        console.print(table)
+        terminal.print(table)
     if recipes:
         table = _table("Recipes (random weights)", "name", "resolution", "parameters", "MACs")
         for r in recipes:
             table.add_row(*_cells(r))
-        console.print(table)
+        terminal.print(table)
     if any(blocks.values()):
         table = _table("Blocks", "kind", "names")
         for kind, names in blocks.items():
             if names:
                 table.add_row(kind, ", ".join(names))
-        console.print(table)
+        terminal.print(table)
     if models or recipes:
-        console.print(f"{CONVENTION_SHORT}; mapping and synthesis together.")
+        terminal.print(f"{CONVENTION_SHORT}; mapping and synthesis together.")
 
 
 def info(
@@ -101,8 +101,8 @@ def info(
             data["model"] = {**asdict(entry), "cached": cached_weights(entry).is_file()}
         typer.echo(json.dumps(data, indent=2))
         return
-    console = _console()
-    console.print(
+    terminal = console()
+    terminal.print(
         name + (f": {entry.summary}" if entry else ""), style="bold", highlight=False, soft_wrap=True
     )
     table = _table(None, "part", "parameters", "MACs")
@@ -111,40 +111,40 @@ def info(
         if c.static:
             parameters += f" + {c.static:,} static demodulation"
         table.add_row(part, parameters, f"{c.macs / 1e9:.3f} G" if c.macs >= 1e8 else f"{c.macs / 1e6:.2f} M")
-    console.print(table)
-    console.print(CONVENTION, highlight=False, soft_wrap=True)
+    terminal.print(table)
+    terminal.print(CONVENTION, highlight=False, soft_wrap=True)
     if any(c.static for c in cost.values()):
-        console.print(
+        terminal.print(
             "The vectors of static demodulation are trained here; the reference keeps them as untrained "
             "buffers and does not count them. They vanish when deployed.",
             highlight=False,
             soft_wrap=True,
         )
     for key, value in config.to_dict().items():
-        console.print(f"  {key}: {_value(value)}", highlight=False, soft_wrap=True)
+        terminal.print(f"  {key}: {_value(value)}", highlight=False, soft_wrap=True)
     if entry:
-        console.print(
+        terminal.print(
             f"recipe: {entry.recipe}, with {_value(dict(entry.overrides)) or 'no changes'}",
             highlight=False,
             soft_wrap=True,
         )
-        console.print(f"origin: {entry.origin}", highlight=False, soft_wrap=True)
+        terminal.print(f"origin: {entry.origin}", highlight=False, soft_wrap=True)
         for part, licence in entry.licence.items():
-            console.print(f"licence of the {part}: {licence}", highlight=False, soft_wrap=True)
+            terminal.print(f"licence of the {part}: {licence}", highlight=False, soft_wrap=True)
         for s in entry.sources:
-            console.print(
+            terminal.print(
                 f"source: {s.distribution} {s.version}, sha256 {s.sha256}", highlight=False, soft_wrap=True
             )
         if entry.external:
             where = f"published by {entry.external.owner}: {entry.external.url}, {entry.external.page}"
-            console.print(f"weights: {where}", highlight=False, soft_wrap=True)
+            terminal.print(f"weights: {where}", highlight=False, soft_wrap=True)
             fetched = entry.external.url.rsplit("/", 1)[-1]
-            console.print(f"to use them: ganzoo convert {fetched} {name}", highlight=False, soft_wrap=True)
+            terminal.print(f"to use them: ganzoo convert {fetched} {name}", highlight=False, soft_wrap=True)
         else:
             cached = cached_weights(entry)
-            console.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
+            terminal.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
         for m in entry.measured:
-            console.print(
+            terminal.print(
                 f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})", highlight=False
             )
 
@@ -199,7 +199,8 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _console() -> Any:
+def console() -> Any:
+    """A terminal as wide as it is; for a pipe or a file, wide enough for every table."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False)

@@ -1,7 +1,7 @@
 """Accounts for the tensors of a foreign file: each is used, or dropped with a reason, or an error."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -18,6 +18,7 @@ MAX_NODES = 1_000_000  # containers that share their parts could be walked forev
 MAX_NESTING = 64
 NOISE_SEED = 0
 W_AVG_SAMPLES = 10_000  # enough for a mean within 1 % of the styles' spread
+ESTIMATED = f"estimated from {W_AVG_SAMPLES} latents: the source has no mean style"
 _SHOWN = 5
 
 
@@ -155,6 +156,19 @@ def same(what: str, values: Mapping[str, Any]) -> Any:
     return first
 
 
+def check_architecture(heads: Iterable[int], shortcuts: Iterable[int], last: int) -> None:
+    """Raise ValueError unless heads and shortcuts are at the levels where StyleGAN2 has them.
+
+    Args:
+        heads: levels that read from or write to the picture.
+        shortcuts: levels with a path around their convolutions.
+        last: the highest level.
+    """
+    levels = [*range(last + 1)]
+    if list(heads) not in (levels, levels[-1:]) or list(shortcuts) not in (levels[1:], levels[:0]):
+        raise ValueError("The network is of no architecture of StyleGAN2: skip, resnet or orig.")
+
+
 def resolution_of(levels: int) -> int:
     """Resolution of a network with that many levels.
 
@@ -192,7 +206,7 @@ def fill(module: Module, arrays: Mapping[str, Array], source: Tensors) -> Module
     estimated = "mapping.w_avg" in lacking
     if estimated:
         state["mapping.w_avg"] = torch.zeros(expected["mapping.w_avg"], device="cpu", dtype=torch.float32)
-        source.made["mapping.w_avg"] = f"estimated from {W_AVG_SAMPLES} latents: the file has no mean style"
+        source.made["mapping.w_avg"] = ESTIMATED
     if missing := sorted(set(expected) - set(state)):
         raise ValueError(f"The network lacks what becomes {', '.join(missing[:_SHOWN])}.")
     for name, tensor in state.items():

@@ -12,7 +12,15 @@ from typing import Any
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.checkpoint import Record
-from ganzoo.converters.keymap import Array, Tensors, fill, module_children, resolution_of, same
+from ganzoo.converters.keymap import (
+    Array,
+    Tensors,
+    check_architecture,
+    fill,
+    module_children,
+    resolution_of,
+    same,
+)
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.ops.activation import ACTIVATIONS
@@ -170,8 +178,7 @@ def read_generator(root: Record, tensors: Tensors) -> Generator:
     to_rgb = {i: f"{block}.torgb" for i, block in enumerate(blocks) if f"{block}.torgb" in network.modules}
     skips = {i: f"{block}.skip" for i, block in enumerate(blocks) if f"{block}.skip" in network.modules}
     last = len(blocks) - 1
-    if list(to_rgb) not in ([last], [*range(last + 1)]) or list(skips) not in ([], [*range(1, last + 1)]):
-        raise ValueError("The network is of no architecture of StyleGAN2: skip, resnet or orig.")
+    check_architecture(to_rgb, skips, last)
 
     for i, source in enumerate(layers):
         target = f"synthesis.layers.{i}"
@@ -253,8 +260,7 @@ def read_discriminator(root: Record, tensors: Tensors) -> Discriminator:
             options["projection_dim"] = projected
     seeing = {i: f"{b}.fromrgb" for i, b in enumerate(blocks) if f"{b}.fromrgb" in network.modules}
     skips = {i: f"{b}.skip" for i, b in enumerate(blocks) if f"{b}.skip" in network.modules}
-    if list(seeing) not in ([last], [*range(last + 1)]) or list(skips) not in ([], [*range(1, last + 1)]):
-        raise ValueError("The discriminator is of no architecture of StyleGAN2: skip, resnet or orig.")
+    check_architecture(seeing, skips, last)
     is_skip = len(seeing) > 1
     limited: list[str] = []
     for i, source in seeing.items():

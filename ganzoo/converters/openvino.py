@@ -18,14 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from ganzoo.config import GeneratorConfig
+from ganzoo.converters.keymap import ESTIMATED, W_AVG_SAMPLES, Tensors
 from ganzoo.generators.generator import Generator
 
-FILES = ("MappingNetwork.xml", "MappingNetwork.bin", "SynthesisNetwork.xml", "SynthesisNetwork.bin")
+_NETWORKS = ("Mapping", "Synthesis")
+FILES = tuple(f"{name}Network.{suffix}" for name in _NETWORKS for suffix in ("xml", "bin"))
 MAX_XML_BYTES = 16 << 20
 MAX_DEPTH = 32
 MAX_DIMENSIONS = 8
 MAPPING_LR_MULTIPLIER = 0.01
-W_AVG_SAMPLES = 10_000  # enough for a mean within 1 % of the styles' spread
 _DTYPES = {"f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4", "u8": "u1", "boolean": "?"}
 
 
@@ -45,6 +46,7 @@ class Graph:
     layers: dict[str, Layer]
     inputs: dict[str, list[str]]  # layer id: ids of the layers that feed its ports, in the ports' order
     weights: bytes
+    read: set[str] = field(default_factory=set)  # ids of the constants that were read
 
     def input(self, layer_id: str, port: int) -> str:
         """Id of the layer that feeds a port.
@@ -65,6 +67,7 @@ class Graph:
         """
         layer = self.layers[layer_id]
         data = layer.data
+        self.read.add(layer_id)
         try:
             dtype = np.dtype(_DTYPES[data["element_type"]])
             shape = [int(n) for n in data["shape"].split(",") if n.strip()]
@@ -131,20 +134,22 @@ def read_ir(xml_bytes: bytes, weights: bytes) -> Graph:
 
 
 @torch.inference_mode(False)  # what is made in inference mode could never be trained
-def from_openvino(files: Mapping[str, bytes]) -> Generator:
+def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) -> Generator:
     """The generator of a random-face package, with the mean style estimated from its mapping network.
 
     Args:
         files: contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`,
             `SynthesisNetwork.bin`.
+        account: where used and dropped constants are noted.
 
     Raises:
         ValueError: if the files are not an IR of that network, or a constant is left unused.
     """
     if missing := [name for name in FILES if name not in files]:
         raise ValueError(f"The network lacks {', '.join(missing)}.")
-    mapping = _read_mapping(read_ir(files["MappingNetwork.xml"], files["MappingNetwork.bin"]))
-    synthesis = _SynthesisReader(read_ir(files["SynthesisNetwork.xml"], files["SynthesisNetwork.bin"])).read()
+    graphs = {name: read_ir(files[f"{name}Network.xml"], files[f"{name}Network.bin"]) for name in _NETWORKS}
+    mapping = _read_mapping(graphs["Mapping"])
+    synthesis = _SynthesisReader(graphs["Synthesis"]).read()
     tensors = {**mapping, **synthesis}
     channels = [synthesis[f"synthesis.layers.{i}.bias"].size for i in range(0, _num_layers(synthesis), 2)]
     config = GeneratorConfig.from_dict(
@@ -174,6 +179,15 @@ def from_openvino(files: Mapping[str, bytes]) -> Generator:
             f"The constants do not fit a MobileStyleGAN: {' '.join(str(error).split())}"
         ) from error
     generator.mapping.w_avg = generator.mapping.estimate_w_avg(W_AVG_SAMPLES, seed=0)
+    account = Tensors({}) if account is None else account
+    for network, graph in graphs.items():
+        for layer_id, layer in graph.layers.items():
+            name = f"{network}Network/{layer.name}"
+            if layer_id in graph.read:
+                account.used[name] = None
+            elif layer.type == "Const":
+                account.dropped[name] = "an index, a shape or a fixed factor of the graph"
+    account.made["mapping.w_avg"] = ESTIMATED
     return generator
 
 

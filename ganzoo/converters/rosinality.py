@@ -33,19 +33,15 @@ def find(contents: Any) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-def read_generator(tensors: Tensors, w_avg: Array | None = None) -> Generator:
-    """The generator of a state dict.
-
-    Args:
-        tensors: by rosinality's names.
-        w_avg: the mean style; None estimates it.
+def read_generator(tensors: Tensors) -> Generator:
+    """The generator of a state dict, with `latent_avg` beside it where the file has a mean style.
 
     Raises:
         ValueError: for another network, or one that is damaged.
     """
     arrays = read_mapping(tensors, r"style\.(\d+)\.weight")
-    if w_avg is not None:
-        arrays["mapping.w_avg"] = w_avg.reshape(-1)
+    if "latent_avg" in tensors:
+        arrays["mapping.w_avg"] = tensors.take("latent_avg").reshape(-1)
     levels = 1 + count(tensors, r"to_rgbs\.(\d+)\.bias")
     layers = ["conv1", *(f"convs.{i}" for i in range(2 * (levels - 1)))]
     heads = ["to_rgb1", *(f"to_rgbs.{i}" for i in range(levels - 1))]
@@ -80,7 +76,8 @@ def read_synthesis(
         tensors: by their names in the file.
         arrays: holds those of the mapping network; filled here.
         const: name of the learnt constant.
-        layers, heads: names of the layers from low to high resolution, and of the heads of the levels.
+        layers: names of the layers from low to high resolution.
+        heads: names of the heads of the levels.
         noises: names of the layers' constant noise; those that the file lacks are left out.
     """
     arrays["synthesis.const"] = tensors.take(const)

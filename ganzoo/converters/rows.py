@@ -1,9 +1,9 @@
 """Rows of W+ codes: those of the original implementations to and from ganzoo's.
 
 ganzoo's rows are NVIDIA's, `2 * log2(resolution) - 2` of them: layer i reads row i, the head of a level the
-row after the level's last layer. rosinality's rows are the same. MobileStyleGAN.pytorch has three rows a block:
-its first layer reads row 0, its first head row 1; of block i the upsampler and the first convolution read row
-3i + 1, the second convolution row 3i + 2, the head row 3i + 3; the last row is read by nothing.
+row after the level's last layer. rosinality's rows are the same. MobileStyleGAN.pytorch has three rows a
+block: its first layer reads row 0, its first head row 1; of block i the upsampler and the first convolution
+read row 3i + 1, the second convolution row 3i + 2, the head row 3i + 3; the last row is read by nothing.
 """
 
 from torch import Tensor
@@ -41,10 +41,10 @@ def to_layout(w: Tensor, layout: str) -> Tensor:
 
 
 def from_layout(codes: Tensor, layout: str, *, resolution: int, level: int | None = None) -> Tensor:
-    """Ganzoo's codes `[N, num_ws, w_dim]` for those of an original implementation: the same picture.
+    """Codes of an original implementation as ganzoo's `[N, num_ws, w_dim]`: the same picture.
 
-    In MobileStyleGAN.pytorch the head of a level and the next block have a row each; here they share one. Only
-    the head of the last level makes the picture, so that every code has its exact image. A lower head's
+    In MobileStyleGAN.pytorch the head of a level and the next block have a row each; here they share one.
+    Only the head of the last level makes the picture, so that every code has its exact image. A lower head's
     prediction is exact where `level` asks for it.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.checkpoint import ArrayRef, Record
-from ganzoo.converters.keymap import Array, Tensors, fill, resolution_of
+from ganzoo.converters.keymap import Array, Tensors, check_architecture, fill, resolution_of
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
@@ -70,7 +70,7 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
     settings = _Settings(network, "mapping", "synthesis")
     if "mapping/LabelConcat/weight" in tensors:
         raise ValueError(
-            "The network joins its label to the latent as only StyleGAN2 of 2019 did: not supported."
+            "The network joins label and latent as StyleGAN2 did before ADA, which is not supported."
         )
     if settings.get("normalize_latents", True) is not True:
         raise ValueError("The network does not normalise its latents, which is not supported.")
@@ -101,11 +101,7 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
             arrays[f"{target}.noise.const"] = tensors.take(f"synthesis/noise{i}", (1, 1, size, size))
     heads = [i for i in range(len(sizes) + 1) if f"synthesis/{_name(i)}/ToRGB/weight" in tensors]
     skips = [i for i in range(len(sizes) + 1) if f"synthesis/{_name(i)}/Skip/weight" in tensors]
-    if heads not in ([len(sizes)], [*range(len(sizes) + 1)]) or skips not in (
-        [],
-        [*range(1, len(sizes) + 1)],
-    ):
-        raise ValueError("The network is of no architecture of StyleGAN2: skip, resnet or orig.")
+    check_architecture(heads, skips, len(sizes))
     for i in heads:
         source, target = f"synthesis/{_name(i)}/ToRGB", f"synthesis.head.to_image.{i}"
         _modulated(tensors, source, f"{target}.conv", arrays, flip=False)
@@ -174,15 +170,11 @@ def read_discriminator(network: Record, tensors: Tensors) -> Discriminator:
         )
     elif settings.get("label_size", 0):
         raise ValueError(
-            "The discriminator weighs its output by the bare label as only StyleGAN2 of 2019 did: not supported."
+            "The discriminator reads its label as StyleGAN2 did before ADA, which is not supported."
         )
     seeing = [i for i in range(len(sizes) + 1) if f"{_name(i)}/FromRGB/weight" in tensors]
     skips = [i for i in range(len(sizes) + 1) if f"{_name(i)}/Skip/weight" in tensors]
-    if seeing not in ([len(sizes)], [*range(len(sizes) + 1)]) or skips not in (
-        [],
-        [*range(1, len(sizes) + 1)],
-    ):
-        raise ValueError("The discriminator is of no architecture of StyleGAN2: skip, resnet or orig.")
+    check_architecture(seeing, skips, len(sizes))
     for i in seeing:
         _conv(tensors, f"{_name(i)}/FromRGB", f"network.from_image.{i}", arrays)
     for i in range(1, len(sizes) + 1):
@@ -222,9 +214,7 @@ class _Settings:
 
     def __init__(self, network: Record, *components: str) -> None:
         self.values: dict[str, Any] = {}
-        own = network.state.get("components")
-        parts = [network, *((own if isinstance(own, dict) else {}).get(name) for name in components)]
-        for part in parts:
+        for part in [network, *(_components(network).get(name) for name in components)]:
             settings = part.state.get("static_kwargs") if isinstance(part, Record) else None
             if isinstance(settings, dict):
                 self.values.update(settings)
@@ -241,6 +231,12 @@ class _Settings:
         if not isinstance(kernel, list | tuple) or not all(isinstance(tap, int | float) for tap in kernel):
             raise ValueError("The resampling filter is no list of numbers.")
         return tuple(float(tap) for tap in kernel)
+
+
+def _components(network: Record) -> dict[str, Any]:
+    """Networks within a network, by name."""
+    components = network.state.get("components")
+    return components if isinstance(components, dict) else {}
 
 
 def _name(level: int) -> str:
@@ -274,7 +270,7 @@ def _conv(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) 
 
 
 def _modulated(tensors: Tensors, source: str, target: str, arrays: dict[str, Array], *, flip: bool) -> None:
-    """A modulated convolution; an upsampling one has its kernel turned, and styles begin at 1 by an addition."""
+    """A modulated convolution: an upsampling kernel is turned by half, and 1 is added to the style's bias."""
     weight = tensors.take(f"{source}/weight")
     weight = weight[::-1, ::-1] if flip else weight
     arrays[f"{target}.weight"] = weight.transpose(3, 2, 0, 1)

@@ -1,0 +1,101 @@
+"""`ganzoo convert`: a foreign checkpoint to a model directory, without running anything in it."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ganzoo.cli.common import Interrupted, refuse_unwritable
+
+if TYPE_CHECKING:
+    from ganzoo.converters.conversion import Conversion, Network
+
+_LICENCE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"
+
+
+def convert(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="An NVIDIA .pkl, a rosinality .pt, a MobileStyleGAN .ckpt (of a teacher: both files), or a "
+            "folder of OpenVINO files."
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder for the model; made if need be.")],
+    part: Annotated[
+        str | None,
+        typer.Option(help="generator_ema, student, teacher, generator or discriminator: the first there is."),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--license", help="Licence of the weights, for the card, as the Hub spells it.")
+    ] = "unknown",
+    overwrite: Annotated[bool, typer.Option(help="Replace the model that the folder holds.")] = False,
+) -> None:
+    """Turn a checkpoint into config.json, model.safetensors and a card. Nothing in the file is run."""
+    if not licence or set(licence.lower()) - set(_LICENCE_CHARACTERS):
+        raise ValueError(f"--license is an identifier such as apache-2.0 or other; got {licence!r}.")
+
+    from ganzoo.converters.card import CARD_FILE, card_stub
+    from ganzoo.converters.conversion import read_source
+    from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save
+
+    refuse_unwritable(out, "OUT")
+    files = (WEIGHTS_FILE, CARD_FILE, CONFIG_FILE)  # the config last: with it, the folder is a model
+    there = [name for name in files if (out / name).exists()]
+    if there and not overwrite:
+        raise ValueError(
+            f"{out} holds {', '.join(there)} already: choose another folder, or add --overwrite."
+        )
+    try:
+        conversion = read_source(sources, part)
+        _print(conversion)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+            written = Path(folder)
+            save(conversion.module, written)
+            card = card_stub(conversion, title=out.absolute().name, licence=licence.lower())
+            (written / CARD_FILE).write_text(card, encoding="utf-8")
+            _check(load(written), conversion.module, out)
+            out.mkdir(exist_ok=True)
+            for name in files:
+                shutil.move(written / name, out / name)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted: {out} was left as it was.") from None
+    typer.echo(f"{', '.join(sorted(files))} are in {out}, read back and the same, bit for bit.")
+    if conversion.part != "discriminator":
+        typer.echo(f"Next: ganzoo generate {out}")
+
+
+def _check(found: "Network", expected: "Network", out: Path) -> None:
+    """Raise OSError if what was read back is not what was written."""
+    from ganzoo.weights import weights_digest
+
+    if found.config != expected.config or weights_digest(found) != weights_digest(expected):
+        raise OSError(f"{out}: what was written differs from what was converted. Is the disk sound?")
+
+
+def _print(conversion: "Conversion") -> None:
+    """What was found and what became of it, as a table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from ganzoo.cli.show import console
+    from ganzoo.converters.card import account
+
+    config = conversion.module.config
+    others = [name for name in conversion.parts if name != conversion.part]
+    rows = {
+        "format": conversion.format,
+        "network": conversion.part + (f" (also there: {', '.join(others)})" if others else ""),
+        "resolution": f"{config.resolution} x {config.resolution}, {config.img_channels} channels",
+        "widths": ", ".join(map(str, config.channels)),
+        "labels": str(config.label_dim) if config.label_dim else "none",
+        "tensors": "\n".join(account(conversion)),
+        **{f"sha256 of {file.name}": file.sha256 for file in conversion.files},
+    }
+    table = Table(box=SIMPLE_HEAD, show_header=False)
+    for key, value in rows.items():
+        table.add_row(key, value)
+    console().print(table)

@@ -1,0 +1,83 @@
+"""The first draft of a model card for a converted network: where it comes from and what was done to it."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from ganzoo._version import __version__
+from ganzoo.converters.conversion import Conversion
+from ganzoo.generators.generator import Generator
+
+CARD_FILE = "README.md"
+UNKNOWN_LICENCE = "unknown"
+
+
+def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
+    """A card in Markdown, with the lineage filled in and the rest for its owner to write.
+
+    Args:
+        conversion: what was converted.
+        title: the model's name.
+        licence: of the weights, an identifier as the Hub knows them, or "unknown".
+    """
+    config = conversion.module.config
+    is_generator = isinstance(conversion.module, Generator)
+    what = "generator" if is_generator else "discriminator"
+    lines = [
+        "---",
+        f"license: {licence}",
+        "library_name: ganzoo",
+        "tags: [ganzoo, stylegan2]",
+        "---",
+        "",
+        f"# {title}",
+        "",
+        f"A style-based {what} of {config.resolution} x {config.resolution}, by ganzoo {__version__}.",
+        "",
+        "```python",
+        "import ganzoo",
+        "",
+        f'{"G" if is_generator else "D"} = ganzoo.load("{title}")',
+        "```",
+        "",
+        "## Lineage",
+        "",
+        f"Format: {conversion.format}; network: {conversion.part}.",
+        "",
+        "| file | bytes | sha256 |",
+        "|---|---|---|",
+        *(f"| {_cell(f.name)} | {f.bytes} | `{f.sha256}` |" for f in conversion.files),
+        "",
+        f"Licence of the weights: {licence}."
+        + (" Say what it is before you pass them on." if licence == UNKNOWN_LICENCE else ""),
+        "",
+        "## What the conversion did",
+        "",
+        *(f"* {line}" for line in account(conversion)),
+        "",
+        "## Data, intended use, known faults",
+        "",
+        "Not written yet.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def account(conversion: Conversion) -> list[str]:
+    """What became of the source's tensors, a line each."""
+    lines = [f"{_tensors(len(conversion.used))} of the source used"]
+    lines += [f"{_tensors(n)} dropped: {reason}" for reason, n in _by_reason(conversion.dropped.values())]
+    lines += [f"{_tensors(n)} made: {reason}" for reason, n in _by_reason(conversion.made.values())]
+    return lines
+
+
+def _by_reason(reasons: Iterable[str]) -> list[tuple[str, int]]:
+    return Counter(reasons).most_common()
+
+
+def _tensors(count: int) -> str:
+    return "1 tensor" if count == 1 else f"{count} tensors"
+
+
+def _cell(text: str) -> str:
+    """A file's name as a table's cell, whatever it holds."""
+    return "".join(c if c.isprintable() and c not in "|`<>" else "_" for c in text)

@@ -1,0 +1,312 @@
+"""`convert`: a foreign checkpoint to a network of this package, whatever its format."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ganzoo.converters import mobilestylegan, nvidia, openvino, rosinality, tensorflow
+from ganzoo.converters.checkpoint import ArrayRef, Record, TensorRef, open_checkpoint
+from ganzoo.converters.keymap import Tensors, flatten
+from ganzoo.discriminator import Discriminator
+from ganzoo.generators.generator import Generator
+from ganzoo.registry import unknown
+from ganzoo.weights import CONFIG_FILE
+
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Network = Generator | Discriminator
+PARTS = (
+    "generator_ema",
+    "student",
+    "teacher",
+    "generator",
+    "discriminator",
+)  # by default, the first there is
+MAX_IR_BYTES = 2 << 30
+_CHUNK = 1 << 20
+_NO_CHECKPOINTS = {
+    b"\x89HDF": "an HDF5 file",
+    b"<?xml": "an XML file",
+    b"<!": "a web page",
+    b"<htm": "a web page",
+    b"version https": "a Git LFS pointer",
+    b"\x1f\x8b": "a compressed file",
+    b"7z\xbc": "a compressed file",
+}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that was converted."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted network and the account of its tensors.
+
+    Attributes:
+        module: the network, float32, on the CPU, in eval mode.
+        format: of the source, in words.
+        part: which network of the source this is.
+        parts: all that the source has.
+        files: the source.
+        used: the source's names of the tensors that went into the network.
+        dropped: names of all others, each with the reason.
+        made: our names of tensors that the source lacks, each with how it was made.
+    """
+
+    module: Network
+    format: str
+    part: str
+    parts: tuple[str, ...]
+    files: tuple[SourceFile, ...]
+    used: tuple[str, ...]
+    dropped: Mapping[str, str]
+    made: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One network of a file: its tensors by their names within it, and what reads them."""
+
+    refs: Mapping[str, TensorRef | ArrayRef]
+    read: Callable[[Tensors], Network]
+
+
+def convert(path: Paths, part: str | None = None) -> Network:
+    """The network of a foreign checkpoint, float32, on the CPU; nothing in the file is imported or called.
+
+    Args:
+        path: an NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), a
+            rosinality `.pt`, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, or the
+            folder of random-face's OpenVINO files.
+        part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
+            these that the file has.
+
+    Raises:
+        ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, or a
+            part that it lacks.
+        OSError: if it cannot be read.
+    """
+    return read_source(path, part).module
+
+
+def read_source(path: Paths, part: str | None = None) -> Conversion:
+    """The same with the account of the source's tensors."""
+    paths = [Path(p) for p in ([path] if isinstance(path, str | os.PathLike) else path)]
+    if not 1 <= len(paths) <= 2:
+        raise ValueError(f"A checkpoint is one file, or the two of a teacher's pair; got {len(paths)}.")
+    if part is not None and part not in PARTS:
+        raise ValueError(unknown("part", part, PARTS))
+    for p in paths:
+        if not p.exists():
+            raise FileNotFoundError(f"{p} does not exist.")
+    try:
+        if folder := _openvino_folder(paths):
+            return _read_openvino(folder, part)
+        return _read_checkpoint(paths, part)
+    except (TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        # The layouts are not ours: what contradicts them in a way that no check foresees is damaged.
+        where = " and ".join(map(str, paths))
+        raise ValueError(f"{where} is damaged: {type(error).__name__}: {error}") from error
+    except ValueError as error:
+        where = " and ".join(map(str, paths))
+        raise error if str(paths[0]) in str(error) else ValueError(f"{where}: {error}") from error
+
+
+def _read_checkpoint(paths: list[Path], part: str | None) -> Conversion:
+    """A checkpoint in one file, or a pair."""
+    for path in paths:
+        _refuse_others(path)
+    contents = [open_checkpoint(path) for path in paths]
+    whole: Any = contents[0]
+    if len(paths) == 2:
+        if not all(map(mobilestylegan.is_half, contents)):
+            raise ValueError("Only the two files of a MobileStyleGAN teacher are converted together.")
+        whole = {"state_dict": mobilestylegan.join(*contents)}
+        kind, parts = "MobileStyleGAN.pytorch, teacher's pair", _mobilestylegan(whole["state_dict"])
+    elif mobilestylegan.is_half(whole):
+        raise ValueError("This is half of a MobileStyleGAN teacher: give both files, mapping and synthesis.")
+    else:
+        kind, parts = _detect(whole)
+    name = _choose(part, parts)
+    chosen = parts[name]
+    tensors = Tensors(chosen.refs)
+    module = chosen.read(tensors)
+    used = {id(ref): None for ref in chosen.refs.values()}
+    dropped = dict(tensors.dropped)
+    other = {id(ref): p for p, candidate in parts.items() for ref in candidate.refs.values()}
+    for path_in_file, ref in flatten(whole):
+        if id(ref) in used:
+            continue
+        if id(ref) in other:
+            dropped[path_in_file] = f"another network of the file: --part {other[id(ref)]}"
+        else:
+            dropped[path_in_file] = f"no part of a network: {_owner(path_in_file)}"
+    return Conversion(
+        module=module,
+        format=kind,
+        part=name,
+        parts=tuple(parts),
+        files=tuple(map(_source_file, paths)),
+        used=tuple(tensors.used),
+        dropped=dropped,
+        made=tensors.made,
+    )
+
+
+def _detect(contents: Any) -> tuple[str, dict[str, _Part]]:
+    """Format of a checkpoint and its networks.
+
+    Raises:
+        ValueError: if it has none that is known.
+    """
+    if found := nvidia.find(contents):
+        return "NVIDIA snapshot (PyTorch)", {name: _nvidia(name, record) for name, record in found.items()}
+    if found := tensorflow.find(contents):
+        return "NVIDIA snapshot (TensorFlow)", {name: _tensorflow(name, n) for name, n in found.items()}
+    if state := mobilestylegan.find(contents):
+        return "MobileStyleGAN.pytorch, distiller", _mobilestylegan(state)
+    if states := rosinality.find(contents):
+        mean = contents.get("latent_avg")
+        return "rosinality/stylegan2-pytorch", {n: _rosinality(n, s, mean) for n, s in states.items()}
+    raise ValueError(
+        f"No network of a known format was found, but {_summary(contents)}. ganzoo converts NVIDIA .pkl, "
+        "rosinality .pt and MobileStyleGAN .ckpt files."
+    )
+
+
+def _nvidia(name: str, record: Record) -> _Part:
+    reader = nvidia.read_discriminator if name == "discriminator" else nvidia.read_generator
+    return _Part(dict(flatten(record)), partial(reader, record))
+
+
+def _tensorflow(name: str, record: Record) -> _Part:
+    reader = tensorflow.read_discriminator if name == "discriminator" else tensorflow.read_generator
+    return _Part(tensorflow.variables(record), partial(reader, record))
+
+
+def _mobilestylegan(state: Mapping[str, Any]) -> dict[str, _Part]:
+    """Networks of a distiller, or of a teacher's pair."""
+    readers: dict[str, Callable[[Tensors], Network]] = {
+        "student": mobilestylegan.read_student,
+        "teacher": mobilestylegan.read_teacher,
+        "discriminator": partial(rosinality.read_discriminator, prefix=mobilestylegan.DISCRIMINATOR),
+    }
+    parts = {}
+    for name, reader in readers.items():
+        prefixes = mobilestylegan.PREFIXES[name]
+        refs = {key: ref for key, ref in _tensors(state).items() if key.startswith(prefixes)}
+        if any(key.startswith(prefixes[0]) for key in refs):
+            parts[name] = _Part(refs, reader)
+    return parts
+
+
+def _rosinality(name: str, state: Mapping[str, Any], mean: Any) -> _Part:
+    refs = _tensors(state)
+    if name == "discriminator":
+        return _Part(refs, rosinality.read_discriminator)
+    if name == "generator_ema" and isinstance(mean, TensorRef):
+        refs["latent_avg"] = mean
+    return _Part(refs, rosinality.read_generator)
+
+
+def _tensors(state: Mapping[str, Any]) -> dict[str, TensorRef | ArrayRef]:
+    """The tensors of a state dict."""
+    return {str(name): ref for name, ref in state.items() if isinstance(ref, TensorRef | ArrayRef)}
+
+
+def _choose(part: str | None, parts: Iterable[str]) -> str:
+    """The part that was asked for, or the default.
+
+    Raises:
+        ValueError: if the file lacks it.
+    """
+    there = [name for name in PARTS if name in parts]
+    if part is None:
+        return there[0]
+    if part not in there:
+        raise ValueError(f"The file has no {part}; it has: {', '.join(there)}.")
+    return part
+
+
+def _openvino_folder(paths: list[Path]) -> Path | None:
+    """The folder of random-face's files, if a path is that folder or one of them."""
+    if len(paths) != 1:
+        return None
+    [path] = paths
+    if path.is_dir():
+        if (path / openvino.FILES[0]).is_file() or not (path / CONFIG_FILE).is_file():
+            return path
+        raise ValueError(f"{path} is a model of ganzoo already: use 'dir:{path}'.")
+    return path.parent if path.name in openvino.FILES else None
+
+
+def _read_openvino(folder: Path, part: str | None) -> Conversion:
+    """The network of random-face's files."""
+    if missing := [name for name in openvino.FILES if not (folder / name).is_file()]:
+        raise FileNotFoundError(
+            f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files."
+        )
+    name = _choose(part, ["student"])
+    paths = [folder / file for file in openvino.FILES]
+    if sum(path.stat().st_size for path in paths) > MAX_IR_BYTES:
+        raise ValueError(f"{folder}: the files are larger than {MAX_IR_BYTES} bytes.")
+    account = Tensors({})
+    module = openvino.from_openvino({path.name: path.read_bytes() for path in paths}, account)
+    return Conversion(
+        module=module,
+        format="OpenVINO files of random-face",
+        part=name,
+        parts=(name,),
+        files=tuple(map(_source_file, paths)),
+        used=tuple(account.used),
+        dropped=account.dropped,
+        made=account.made,
+    )
+
+
+def _refuse_others(path: Path) -> None:
+    """Raise ValueError for files that are certainly no pickle, with what they are."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder.")
+    with path.open("rb") as file:
+        head = file.read(16)
+    for magic, kind in _NO_CHECKPOINTS.items():
+        if head.startswith(magic):
+            raise ValueError(f"{path} is {kind}, no checkpoint. Download the file itself.")
+    if head[8:9] == b"{":
+        raise ValueError(f"{path} is a safetensors file: if ganzoo wrote it, use 'dir:' and its folder.")
+
+
+def _source_file(path: Path) -> SourceFile:
+    """Name, size and hash of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return SourceFile(path.name, path.stat().st_size, digest.hexdigest())
+
+
+def _owner(path_in_file: str) -> str:
+    """What a tensor outside of all networks belongs to: the first two parts of its name at most."""
+    return (
+        ".".join(path_in_file.split(".")[:2])
+        if path_in_file.startswith("state_dict.")
+        else path_in_file.split(".")[0]
+    )
+
+
+def _summary(contents: Any) -> str:
+    """What a file holds, in a few words."""
+    if isinstance(contents, dict):
+        keys = ", ".join(str(key)[:40] for key in list(contents)[:6])
+        return f"a dict of {len(contents)}: {keys}"
+    return f"a {contents.cls}" if isinstance(contents, Record) else f"a {type(contents).__name__}"
