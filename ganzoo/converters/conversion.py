@@ -18,13 +18,8 @@ from ganzoo.weights import CONFIG_FILE
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Network = Generator | Discriminator
-PARTS = (
-    "generator_ema",
-    "student",
-    "teacher",
-    "generator",
-    "discriminator",
-)  # by default, the first there is
+# The first of them that a file has is the default.
+PARTS = ("generator_ema", "student", "teacher", "generator", "discriminator")
 MAX_IR_BYTES = 2 << 30
 _CHUNK = 1 << 20
 _NO_CHECKPOINTS = {
@@ -296,12 +291,9 @@ def _source_file(path: Path) -> SourceFile:
 
 
 def _owner(path_in_file: str) -> str:
-    """What a tensor outside of all networks belongs to: the first two parts of its name at most."""
-    return (
-        ".".join(path_in_file.split(".")[:2])
-        if path_in_file.startswith("state_dict.")
-        else path_in_file.split(".")[0]
-    )
+    """What a tensor outside of all networks belongs to, as far as its name tells."""
+    words = path_in_file.split(".")
+    return ".".join(words[:2]) if words[0] == "state_dict" else words[0]
 
 
 def _summary(contents: Any) -> str:
