@@ -22,6 +22,7 @@ Network = Generator | Discriminator
 PARTS = ("generator_ema", "student", "teacher", "generator", "discriminator")
 MAX_IR_BYTES = 2 << 30
 _CHUNK = 1 << 20
+_MAX_MESSAGE = 400
 _NO_CHECKPOINTS = {
     b"\x89HDF": "an HDF5 file",
     b"<?xml": "an XML file",
@@ -109,11 +110,18 @@ def read_source(path: Paths, part: str | None = None) -> Conversion:
         return _read_checkpoint(paths, part)
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         # The layouts are not ours: what contradicts them in a way that no check foresees is damaged.
-        where = " and ".join(map(str, paths))
-        raise ValueError(f"{where} is damaged: {type(error).__name__}: {error}") from error
+        reason = f"the file is damaged ({type(error).__name__}: {error})."
+        raise ValueError(_one_line(paths, reason)) from error
     except ValueError as error:
-        where = " and ".join(map(str, paths))
-        raise error if str(paths[0]) in str(error) else ValueError(f"{where}: {error}") from error
+        raise ValueError(_one_line(paths, str(error))) from error
+
+
+def _one_line(paths: list[Path], message: str) -> str:
+    """A message that names the files; what it quotes from them cannot steer a terminal or flood it."""
+    where = " and ".join(map(str, paths))
+    text = message.removeprefix(f"{where}: ")
+    text = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return f"{where}: {text[:_MAX_MESSAGE]}{'…' if len(text) > _MAX_MESSAGE else ''}"
 
 
 def _read_checkpoint(paths: list[Path], part: str | None) -> Conversion:
@@ -292,13 +300,13 @@ def _source_file(path: Path) -> SourceFile:
 
 def _owner(path_in_file: str) -> str:
     """What a tensor outside of all networks belongs to, as far as its name tells."""
-    words = path_in_file.split(".")
+    words = "".join(c if c.isprintable() else "?" for c in path_in_file[:80]).split(".")
     return ".".join(words[:2]) if words[0] == "state_dict" else words[0]
 
 
 def _summary(contents: Any) -> str:
     """What a file holds, in a few words."""
     if isinstance(contents, dict):
-        keys = ", ".join(str(key)[:40] for key in list(contents)[:6])
+        keys = ", ".join(str(key)[:40] for key, _ in zip(contents, range(6), strict=False))
         return f"a dict of {len(contents)}: {keys}"
     return f"a {contents.cls}" if isinstance(contents, Record) else f"a {type(contents).__name__}"

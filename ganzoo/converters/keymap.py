@@ -16,6 +16,8 @@ Array = NDArray[Any]
 Module = TypeVar("Module", bound=nn.Module)
 MAX_NODES = 1_000_000  # containers that share their parts could be walked forever
 MAX_NESTING = 64
+MAX_NAME = 1000
+MAX_SHARED = 4096  # numbers; one filter may serve many layers
 NOISE_SEED = 0
 W_AVG_SAMPLES = 10_000  # enough for a mean within 1 % of the styles' spread
 ESTIMATED = f"estimated from {W_AVG_SAMPLES} latents: the source has no mean style"
@@ -36,6 +38,7 @@ class Tensors:
         self.used: dict[str, None] = {}
         self.dropped: dict[str, str] = {}
         self.made: dict[str, str] = {}
+        self.owners: dict[int, str] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self.refs
@@ -49,7 +52,9 @@ class Tensors:
         if name not in self.refs:
             raise ValueError(f"The network lacks {name}.")
         ref = self.refs[name]
-        return ref.shape if isinstance(ref, TensorRef) else ref.array().shape
+        if isinstance(ref, TensorRef):
+            return ref.shape
+        return () if ref.value is None else ref.value.shape
 
     def take(self, name: str, shape: tuple[int, ...] | None = None) -> Array:
         """The numbers of a tensor as float32, in another shape if one is given.
@@ -58,10 +63,16 @@ class Tensors:
             ValueError: if there is none, it has another number of items, or a number that is not finite.
         """
         found = self.shape(name)
+        ref = self.refs[name]
+        # Every copy takes memory: names that stand for one large tensor could ask for any amount of it.
+        if self.owners.setdefault(id(ref), name) != name and math.prod(found) > MAX_SHARED:
+            raise ValueError(
+                f"{name} and {self.owners[id(ref)]} are the same tensor, which no StyleGAN2 has."
+            )
         self.used[name] = None
-        array = self.refs[name].array()
-        if array.dtype.kind not in "fiu":
-            raise ValueError(f"{name} holds no numbers but {array.dtype}.")
+        array = ref.array()
+        if array.dtype.kind != "f":
+            raise ValueError(f"{name} holds no floating-point numbers but {array.dtype}.")
         with np.errstate(over="ignore"):
             array = array.astype(np.float32, copy=False)
         if not np.isfinite(array).all():
@@ -114,7 +125,7 @@ def flatten(value: Any) -> Iterator[tuple[str, TensorRef | ArrayRef]]:
     while stack:
         name, item, depth = stack.pop()
         nodes += 1
-        if nodes > MAX_NODES or depth > MAX_NESTING:
+        if nodes > MAX_NODES or depth > MAX_NESTING or len(name) > MAX_NAME:
             raise ValueError("The file's containers are nested too deep, or contain themselves.")
         children: list[tuple[str, Any]] = []
         if isinstance(item, TensorRef | ArrayRef):
