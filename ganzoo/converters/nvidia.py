@@ -85,6 +85,20 @@ class Network:
         arrays[f"{target}.bias"] = self.tensors.take(f"{source}.bias")
         return rate
 
+    def expect(self, module: str, **attributes: Any) -> None:
+        """Raise ValueError unless a module's attributes have these values."""
+        for name, value in attributes.items():
+            if self.attribute(module, name) != value:
+                found = self.attribute(module, name)
+                raise ValueError(f"{module} has {name} {found!r}, not {value!r}: no StyleGAN2 does.")
+
+    def shortcuts(self, blocks: list[str], **scale: int) -> dict[int, str]:
+        """Paths of the blocks' shortcuts by level, checked to scale only."""
+        found = {i: f"{b}.skip" for i, b in enumerate(blocks) if f"{b}.skip" in self.modules}
+        for source in found.values():
+            self.expect(source, activation="linear", act_gain=1, conv_clamp=None, **scale)
+        return found
+
     def conv(self, source: str, target: str, arrays: dict[str, Array]) -> None:
         """A convolution's weights, without modulation."""
         weight = self.tensors.take(f"{source}.weight")
@@ -143,7 +157,7 @@ class Network:
     def clamp(self, layers: list[str]) -> float | None:
         """The limit that layers share; None for none."""
         value = same("conv_clamp", {path: self.attribute(path, "conv_clamp") for path in layers})
-        return None if value is None else float(value)
+        return None if value is None else float(self.number(layers[0], "conv_clamp"))
 
     def taps(self, modules: list[str]) -> tuple[float, ...] | None:
         """Taps of the resampling filter that modules share; None where there are no modules."""
@@ -169,6 +183,8 @@ def read_generator(root: Record, tensors: Tensors) -> Generator:
     arrays: dict[str, Array] = {}
     mapping = network.mapping(None, "mapping", arrays)
     label_dim, z_dim = mapping.pop("label_dim"), mapping.pop("z_dim")
+    if mapping["depth"] == 0:
+        raise ValueError("The generator has no mapping network.")
     if "mapping.w_avg" in tensors:
         arrays["mapping.w_avg"] = tensors.take("mapping.w_avg")
     const = tensors.take("synthesis.b4.const")
@@ -176,15 +192,14 @@ def read_generator(root: Record, tensors: Tensors) -> Generator:
 
     layers = [f"{block}.conv{k}" for block in blocks for k in (0, 1)][1:]
     to_rgb = {i: f"{block}.torgb" for i, block in enumerate(blocks) if f"{block}.torgb" in network.modules}
-    skips = {i: f"{block}.skip" for i, block in enumerate(blocks) if f"{block}.skip" in network.modules}
+    skips = network.shortcuts(blocks, up=2)
     last = len(blocks) - 1
     check_architecture(to_rgb, skips, last)
 
     for i, source in enumerate(layers):
         target = f"synthesis.layers.{i}"
         conv = f"{target}.conv.conv" if i % 2 else f"{target}.conv"
-        if network.attribute(source, "up") != (2 if i % 2 else 1):
-            raise ValueError(f"{source} scales by {network.attribute(source, 'up')}: no StyleGAN2 does.")
+        network.expect(source, up=2 if i % 2 else 1)
         arrays[f"{conv}.weight"] = tensors.take(f"{source}.weight")
         _affine(network, source, conv, arrays)
         arrays[f"{target}.bias"] = tensors.take(f"{source}.bias")
@@ -259,7 +274,7 @@ def read_discriminator(root: Record, tensors: Tensors) -> Discriminator:
         if projected != tensors.shape("b4.fc.weight")[0]:
             options["projection_dim"] = projected
     seeing = {i: f"{b}.fromrgb" for i, b in enumerate(blocks) if f"{b}.fromrgb" in network.modules}
-    skips = {i: f"{b}.skip" for i, b in enumerate(blocks) if f"{b}.skip" in network.modules}
+    skips = network.shortcuts(blocks, up=1, down=2)
     check_architecture(seeing, skips, last)
     is_skip = len(seeing) > 1
     limited: list[str] = []
@@ -269,23 +284,24 @@ def read_discriminator(root: Record, tensors: Tensors) -> Discriminator:
     for i in range(1, last + 1):
         for k in (0, 1):
             limited.append(f"{blocks[i]}.conv{k}")
+            network.expect(limited[-1], up=1, down=k + 1)
             network.conv(limited[-1], f"network.levels.{i}.conv{k}", arrays)
         if i in skips:
             network.conv(skips[i], f"network.levels.{i}.shortcut", arrays)
     network.conv("b4.conv", "network.conv", arrays)
     limited.append("b4.conv")
-    for source, target in (("b4.fc", "network.linear"), ("b4.out", "network.out")):
-        if network.linear(source, target, arrays) != 1:
-            raise ValueError(f"{source} has a learning rate of its own: no StyleGAN2 has.")
+    network.expect("b4.fc", bias_gain=1)
+    network.expect("b4.out", bias_gain=1, activation="linear")
+    network.linear("b4.fc", "network.linear", arrays)
+    network.linear("b4.out", "network.out", arrays)
 
     layers = [*limited, *([seeing[0]] if 0 in seeing else [])]
     activation = network.activation([*layers, "b4.fc"])
     gain = same("The activation's gain", {path: network.number(path, "act_gain") for path in layers})
     if not math.isclose(gain, ACTIVATIONS[activation][1], rel_tol=1e-6):
         raise ValueError(f"The discriminator's activation has the gain {gain}, which is not supported.")
-    unlimited = [*skips.values(), *([seeing[0]] if 0 in seeing else [])]
-    if unlimited and network.clamp(unlimited) is not None:
-        raise ValueError("The discriminator clips where no StyleGAN2 does.")
+    if 0 in seeing:
+        network.expect(seeing[0], conv_clamp=None)
     filtered = [f"{block}.conv1" for block in blocks[1:]] + list(skips.values())
     taps = network.taps(filtered + (blocks[1:] if is_skip else []))
     deviation = "b4.mbstd" in network.modules
@@ -325,8 +341,8 @@ def find(contents: Any) -> Mapping[str, Record]:
 
 def _affine(network: Network, source: str, target: str, arrays: dict[str, Array]) -> None:
     """The linear layer that makes a style of w."""
-    if network.linear(f"{source}.affine", f"{target}.modulation", arrays) != 1:
-        raise ValueError(f"{source} has a learning rate of its own: no StyleGAN2 has.")
+    network.expect(f"{source}.affine", activation="linear", bias_gain=1)
+    network.linear(f"{source}.affine", f"{target}.modulation", arrays)
 
 
 def _with_taps(name: str, taps: tuple[float, ...] | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ read row 3i + 1, the second convolution row 3i + 2, the head row 3i + 3; the las
 
 from torch import Tensor
 
-from ganzoo.config import MAX_RESOLUTION
+from ganzoo.config import MAX_RESOLUTION, check_resolution
 from ganzoo.registry import unknown
 
 SHARED = ("nvidia", "rosinality")
@@ -29,7 +29,7 @@ def to_layout(w: Tensor, layout: str) -> Tensor:
         ValueError: for an unknown layout or a number of rows that no network has.
     """
     rows = w.shape[1] if w.ndim == 3 else 0
-    if rows % 2 or not 2 <= rows <= 2 * MAX_RESOLUTION.bit_length():
+    if rows % 2 or not 2 <= rows <= 2 * MAX_RESOLUTION.bit_length() - 4:
         raise ValueError(f"Codes have shape [N, 2 * log2(resolution) - 2, w_dim]; got {list(w.shape)}.")
     if _is_shared(layout):
         return w
@@ -54,16 +54,21 @@ def from_layout(codes: Tensor, layout: str, *, resolution: int, level: int | Non
         level: whose head is to predict what it predicts there; None for the last one's.
 
     Raises:
-        ValueError: for an unknown layout or level, or another number of rows than the resolution has.
+        ValueError: for an unknown layout, resolution or level, another number of rows than the resolution
+            has, or a level of a layout that needs none.
     """
+    shared = _is_shared(layout)
+    check_resolution(resolution, "pixel" if shared else "wavelet")
+    if shared and level is not None:
+        raise ValueError(f"The rows of {layout} are ganzoo's own: it needs no level.")
     log2 = resolution.bit_length() - 1
     rows, blocks = 2 * log2 - 2, log2 - 3
-    expected = rows if _is_shared(layout) else 3 * blocks + 2
+    expected = rows if shared else 3 * blocks + 2
     if codes.ndim != 3 or codes.shape[1] != expected:
         raise ValueError(
             f"Codes of {layout} at {resolution} have shape [N, {expected}, w_dim]; got {list(codes.shape)}."
         )
-    if _is_shared(layout):
+    if shared:
         return codes
     last = blocks if level is None else level
     if not 0 <= last <= blocks:

@@ -1,0 +1,202 @@
+"""The networks of the golden files, and how each array that the originals computed is computed here."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import ganzoo
+from ganzoo.converters.rows import from_layout, to_layout
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+STYLEGAN3 = GOLDEN / "nvidia_pkl" / "sg3repo_stylegan3t_32.pkl"
+Arrays = Mapping[str, Tensor]
+Outputs = Mapping[str, Callable[[torch.nn.Module, Arrays], Tensor]]
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """A network of a golden file, and what the original computed with it."""
+
+    paths: tuple[Path, ...]
+    part: str
+    expected: Path
+    outputs: Outputs  # by the array's name: the network and the file's arrays to what must match
+
+    def __str__(self) -> str:
+        return f"{self.paths[0].name}-{self.part}"
+
+    @property
+    def arrays(self) -> Arrays:
+        return load(self.expected)
+
+    @property
+    def recorded(self) -> pytest.MarkDecorator:
+        """Skips a test whose expected arrays are not among the fixtures."""
+        reason = f"{self.expected.name} is not among the fixtures"
+        return pytest.mark.skipif(not self.expected.is_file(), reason=reason)
+
+    def convert(self) -> torch.nn.Module:
+        return ganzoo.convert(self.paths, part=self.part)
+
+
+@cache
+def load(path: Path) -> Arrays:
+    return {name: torch.from_numpy(array) for name, array in np.load(path).items()}
+
+
+def noise(e: Arrays) -> list[Tensor]:
+    """The given noise, one tensor a layer; MobileStyleGAN stacks that of a level's two layers."""
+    given = [e[name] for name in (f"noise_{i}" for i in range(9)) if name in e]
+    return [layer for level in given for layer in (level if level.ndim == 5 else [level])]
+
+
+def label(e: Arrays, n: int | None = None, name: str = "c") -> Tensor | None:
+    return e[name][:n] if name in e else None
+
+
+def rows(G, w: Tensor) -> Tensor:
+    return w[:, None].expand(-1, G.num_ws, -1)
+
+
+def with_mean(G, mean: Tensor):
+    """A copy with another mean style: training files of rosinality have none."""
+    G = copy.deepcopy(G)
+    G.mapping.w_avg.copy_(mean.reshape(-1))
+    return G
+
+
+def mixed(e: Arrays, G) -> Tensor:
+    return ganzoo.mix_styles(G.mapping(e["z"]), G.mapping(e["z2"]), int(e["inject_index"]))
+
+
+def own_rows(e: Arrays, name: str, level: int | None = None) -> Tensor:
+    return from_layout(e[name], "mobilestylegan", resolution=32, level=level)
+
+
+NVIDIA_EMA: Outputs = {
+    "img_ws_random_const": lambda G, e: G.synthesis(e["ws_random"]).image,
+    "img_psi07_const": lambda G, e: G(e["z"][:1], label(e, 1), truncation_psi=0.7),
+    "img_const": lambda G, e: G.synthesis(e["ws"]).image,
+    "img_none": lambda G, e: G.synthesis(e["ws"], noise="none").image,
+    "ws": lambda G, e: G.mapping(e["z"], label(e)),
+    "ws_psi07": lambda G, e: G.mapping(e["z"], label(e), 0.7),
+    "ws_psi07_cutoff": lambda G, e: G.mapping(e["z"], label(e), 0.7, int(e["truncation_cutoff"])),
+    "w_avg": lambda G, e: G.mapping.w_avg,
+}
+NVIDIA_RAW: Outputs = {"img_G_const": lambda G, e: G(e["z"][:1], label(e, 1))}
+NVIDIA_D: Outputs = {
+    "d_logits_first1": lambda D, e: D(e["d_images"][:1], label(e, 1, "d_c")),
+    "d_logits": lambda D, e: D(e["d_images"], label(e, None, "d_c")),
+}
+ROSINALITY_EMA: Outputs = {
+    "img_w_plus": lambda G, e: G.synthesis(e["w_plus"], noise(e)).image,
+    "img_z_buffers": lambda G, e: G(e["z"]),
+    "img_w_noise": lambda G, e: G.synthesis(rows(G, e["w"]), noise(e)).image,
+    "img_w_nonoise": lambda G, e: G.synthesis(rows(G, e["w"][:1]), "none").image,
+    "img_z_trunc05": lambda G, e: G(e["z"], truncation_psi=0.5, noise=noise(e)),
+    "img_mix": lambda G, e: G.synthesis(mixed(e, G), noise(e)).image,
+    "latents_mix": lambda G, e: mixed(e, G),
+    "w": lambda G, e: G.mapping(e["z"])[:, 0],
+    "w2": lambda G, e: G.mapping(e["z2"])[:, 0],
+    "truncation_latent": lambda G, e: G.mapping.w_avg[None],
+}
+# The file has no mean style: the original was given one.
+ROSINALITY_TRAINING: Outputs = {
+    **{name: output for name, output in ROSINALITY_EMA.items() if name != "truncation_latent"},
+    "img_z_trunc05": lambda G, e: with_mean(G, e["truncation_latent"])(
+        e["z"], truncation_psi=0.5, noise=noise(e)
+    ),
+}
+ROSINALITY_RAW: Outputs = {"img_z_buffers": lambda G, e: G(e["z"])}
+ROSINALITY_D: Outputs = {
+    "d_logits_first1": lambda D, e: D(e["d_images"][:1]),
+    "d_logits_first2": lambda D, e: D(e["d_images"][:2]),
+    "d_logits": lambda D, e: D(e["d_images"]),
+}
+STUDENT: Outputs = {
+    "student_img_w": lambda S, e: S.synthesis(rows(S, e["w"]), noise(e)).image,
+    **{
+        f"student_freq_{i}_w": lambda S, e, i=i: S.synthesis(rows(S, e["w"]), noise(e)).levels[i]
+        for i in range(3)
+    },
+    "student_img_wplus": lambda S, e: S.synthesis(own_rows(e, "w_plus"), noise(e)).image,
+    **{
+        f"student_freq_{i}_wplus": lambda S, e, i=i: S.synthesis(
+            own_rows(e, "w_plus", level=i), noise(e)
+        ).levels[i]
+        for i in range(3)
+    },
+    "student_img_truncated": lambda S, e: S.synthesis(own_rows(e, "style_truncated"), noise(e)).image,
+    "style_truncated": lambda S, e: to_layout(S.mapping(e["z"][:1], truncation_psi=0.5), "mobilestylegan"),
+    "w": lambda S, e: S.mapping(e["z"])[:, 0],
+}
+TEACHER_PAIR: Outputs = {
+    "teacher_img_w": lambda G, e: G.synthesis(rows(G, e["w"]), noise(e)).image,
+    **{
+        f"teacher_rgb_{i}_w": lambda G, e, i=i: G.synthesis(rows(G, e["w"]), noise(e)).levels[i]
+        for i in range(4)
+    },
+    "w": lambda G, e: G.mapping(e["z"])[:, 0],
+}
+# The distiller's mapping network and mean style are its teacher's, too.
+TEACHER: Outputs = {**TEACHER_PAIR, "style_truncated": STUDENT["style_truncated"]}
+CONVERTED_TEACHER: Outputs = {
+    "img": lambda G, e: G.synthesis(rows(G, e["w"]), noise_of_the_raw_generator()).image,
+    "w": lambda G, e: G.mapping(e["z"])[:, 0],
+}
+MOBILESTYLEGAN_D: Outputs = {
+    "d_logits_real": lambda D, e: D(e["gt_img"]),
+    "d_logits_fake": lambda D, e: D(e["pred_img"]),
+}
+
+
+@cache
+def noise_of_the_raw_generator() -> list[Tensor]:
+    """The constant noise of the generator that the teacher was converted from, whose own files have none."""
+    G = ganzoo.convert(GOLDEN / "rosinality" / "ros_train_32.pt", part="generator")
+    return [layer.noise.const for layer in G.synthesis.layers]
+
+
+def _nvidia(name: str) -> list[Golden]:
+    paths, expected = (GOLDEN / f"nvidia_pkl/{name}.pkl",), GOLDEN / f"nvidia/{name}_expected.npz"
+    parts = {"generator_ema": NVIDIA_EMA, "generator": NVIDIA_RAW, "discriminator": NVIDIA_D}
+    if paths == (STYLEGAN3,):
+        parts = {"discriminator": NVIDIA_D}
+    return [Golden(paths, part, expected, outputs) for part, outputs in parts.items()]
+
+
+def _network(names: list[str], part: str, expected: str, outputs: Outputs) -> Golden:
+    return Golden(tuple(GOLDEN / name for name in names), part, GOLDEN / expected, outputs)
+
+
+def _pair(name: str, outputs: Outputs) -> Golden:
+    halves = [f"mobilestylegan/{name}_{half}.ckpt" for half in ("mapping", "synthesis")]
+    return _network(halves, "teacher", f"mobilestylegan/{name}_expected.npz", outputs)
+
+
+ROS_32, ROS_64 = ["rosinality/ros_train_32.pt"], ["rosinality/ros_convert_64_cm1.pt"]
+DISTILLER, MSG = ["mobilestylegan/msg_32_distiller.ckpt"], "mobilestylegan/msg_32_expected.npz"
+NETWORKS = [
+    *_nvidia("ada_uncond_skip_32"),
+    *_nvidia("ada_cond_skip_32"),
+    *_nvidia("ada_resnet_32"),
+    *_nvidia("sg3repo_stylegan2_32"),
+    *_nvidia("sg3repo_stylegan3t_32"),
+    _network(ROS_32, "generator_ema", "rosinality/ros_train_32_expected.npz", ROSINALITY_TRAINING),
+    _network(ROS_32, "generator", "rosinality/ros_train_32_g_expected.npz", ROSINALITY_RAW),
+    _network(ROS_32, "discriminator", "rosinality/ros_train_32_expected.npz", ROSINALITY_D),
+    _network(ROS_64, "generator_ema", "rosinality/ros_convert_64_cm1_expected.npz", ROSINALITY_EMA),
+    _network(DISTILLER, "student", MSG, STUDENT),
+    _network(DISTILLER, "teacher", MSG, TEACHER),
+    _network(DISTILLER, "discriminator", "losses/msg_32_losses.npz", MOBILESTYLEGAN_D),
+    _pair("msg_32", TEACHER_PAIR),
+    _pair("msg_teacher_from_ros_train_32", CONVERTED_TEACHER),
+]
+GENERATORS = [network for network in NETWORKS if network.part != "discriminator"]

@@ -1,0 +1,77 @@
+"""Converted networks give what the original implementations gave."""
+
+from functools import cache
+
+import pytest
+import torch
+from golden_helpers import GOLDEN, NETWORKS, STYLEGAN3, load
+from helpers import assert_golden
+
+import ganzoo
+from ganzoo.converters.conversion import read_source
+
+EXPECTED = sorted([*GOLDEN.glob("*/*_expected.npz"), GOLDEN / "losses" / "msg_32_losses.npz"])
+CHECKPOINTS = [path for kind in ("pkl", "pt", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
+CASES = [
+    pytest.param(network, name, id=f"{network}-{name}", marks=network.recorded)
+    for network in NETWORKS
+    for name in network.outputs
+]
+# What the originals were given. What they gave is compared, all of it.
+GIVEN = {"z", "z2", "c", "d_c", "d_images", "ws_random", "w_plus", "truncation_cutoff", "inject_index"} | {
+    f"noise_{i}" for i in range(9)
+}
+# Files in which arrays besides these are not compared.
+EXCEPT = {
+    "ros_train_32_expected.npz": {"truncation_latent"},  # given: the file has no mean style
+    "sg3repo_stylegan3t_32_expected.npz": {  # of the generator, which is refused
+        *("w_avg", "ws", "ws_psi07", "ws_psi07_cutoff"),
+        *("img_const", "img_psi07_const", "img_ws_random_const", "img_G_const"),
+    },
+}
+
+
+@cache
+def converted(network):
+    return network.convert()
+
+
+@pytest.mark.parametrize(("network", "name"), CASES)
+def test_a_converted_network_gives_what_the_original_gave(network, name):
+    with torch.no_grad():
+        got = network.outputs[name](converted(network), network.arrays)
+    assert_golden(got, network.arrays[name])
+
+
+@pytest.mark.parametrize("path", EXPECTED, ids=lambda path: path.name)
+def test_every_array_that_an_original_gave_is_compared(path):
+    compared = {name for network in NETWORKS if network.expected == path for name in network.outputs}
+    arrays = set(load(path))
+    if path.parent.name == "losses":  # the rest are losses and their gradients, which no network gives
+        arrays = {name for name in arrays if name.startswith("d_logits")}
+    assert arrays - GIVEN - EXCEPT.get(path.name, set()) == compared
+
+
+def test_every_golden_checkpoint_is_converted():
+    assert {path for network in NETWORKS for path in network.paths} == set(CHECKPOINTS)
+
+
+@pytest.mark.parametrize("paths", dict.fromkeys(n.paths for n in NETWORKS), ids=lambda paths: paths[0].name)
+def test_every_network_of_a_golden_file_is_compared(paths):
+    compared = {network.part for network in NETWORKS if network.paths == paths}
+    refused = {"generator_ema", "generator"} if paths == (STYLEGAN3,) else set()
+    found = read_source(paths, part=next(iter(compared))).parts
+    assert sorted(found) == sorted([*compared, *refused])
+
+
+@pytest.mark.parametrize("part", [None, "generator_ema", "generator"])
+def test_a_generator_of_stylegan3_is_refused_by_its_name(part):
+    with pytest.raises(ValueError, match=r"sg3repo_stylegan3t_32\.pkl: .* StyleGAN3 generator"):
+        ganzoo.convert(STYLEGAN3, part=part)
+
+
+@pytest.mark.parametrize("network", [n for n in NETWORKS if n.paths[0].suffix == ".pkl"], ids=str)
+def test_the_clamp_is_the_snapshots_though_no_golden_picture_reaches_it(network):
+    config = network.convert().config
+    clamp = config.discriminator["clamp"] if network.part == "discriminator" else config.clamp
+    assert clamp == (None if network.paths[0].name == "ada_cond_skip_32.pkl" else 256)

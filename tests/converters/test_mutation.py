@@ -1,0 +1,124 @@
+"""No tensor of a golden file can change without a golden comparison or the conversion failing.
+
+So each of them goes to its own place, with its own scale, and the comparisons cover it.
+"""
+
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from golden_helpers import NETWORKS
+from helpers import assert_golden
+
+from ganzoo.converters import conversion, keymap
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.conversion import read_source
+from ganzoo.converters.keymap import Tensors, flatten
+
+RECORDED = [pytest.param(network, id=str(network), marks=network.recorded) for network in NETWORKS]
+# The originals recorded one picture of a generator that is not averaged, without truncation. Its mean style
+# is compared with the file's below.
+UNSEEN = {"img_G_const": {"mapping.w_avg"}}
+
+# Demodulation takes the scale of these away: they are noticed by their proportions.
+DEMODULATED = (
+    r"(synthesis\.b\d+\.conv[01]|((synthesis_net|student)\.)?(conv1|convs\.\d+|layers\.\d+\.conv[12])\.conv)"
+    r"\.(weight(_dw|_permute)?|style_inv)"
+)
+
+# Tensors that an original never reads: filters of layers that do not resample, and marks of the device.
+# NVIDIA's layers all have a filter. Read are those of a generator's upsampling layers (conv0, skip), of a
+# discriminator's downsampling layers (conv1, skip), and, of a block, where pictures are summed over levels.
+FILTER = r"\.resample_filter"
+OF_NO_LAYER = rf"(synthesis\.)?b4({FILTER}|\.conv1?{FILTER})|.*\.(torgb|fromrgb){FILTER}"
+SKIP_GENERATOR = rf"{OF_NO_LAYER}|synthesis\.b\d+\.conv1{FILTER}"
+RESNET_GENERATOR = rf"{SKIP_GENERATOR}|synthesis\.b\d+{FILTER}"
+SKIP_DISCRIMINATOR = rf"{OF_NO_LAYER}|b\d+\.conv0{FILTER}"
+RESNET_DISCRIMINATOR = rf"{SKIP_DISCRIMINATOR}|b\d+{FILTER}"
+
+
+def unread(network):
+    """A pattern of the names of what the original never reads."""
+    if network.paths[0].suffix == ".pkl":
+        resnet = network.paths[0].name.startswith("ada_resnet")  # whose discriminator is of the other kind
+        if network.part == "discriminator":
+            return SKIP_DISCRIMINATOR if resnet else RESNET_DISCRIMINATOR
+        return RESNET_GENERATOR if resnet else SKIP_GENERATOR
+    return {"teacher": r"synthesis_net\.upsample\.kernel", "student": r"student\.device_info"}.get(
+        network.part, "none"
+    )
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Files are opened once, and mean styles that no golden array shows are estimated from few latents."""
+    monkeypatch.setattr(conversion, "open_checkpoint", cache(conversion.open_checkpoint))
+    monkeypatch.setattr(keymap, "W_AVG_SAMPLES", 10)
+
+
+@pytest.fixture
+def mutate(monkeypatch):
+    """Has the tensor of a name read as 10 % more than the file holds, or every item 10 % off either way."""
+    take = Tensors.take
+
+    def mutate(name, *, either_way=False):
+        def changed(self, wanted, shape=None):
+            array = take(self, wanted, shape)
+            if wanted != name:
+                return array
+            signs = np.random.RandomState(0).choice([-1, 1], array.shape) if either_way else 1
+            return np.float32(array + 0.1 * signs * (array if array.any() else 1))
+
+        monkeypatch.setattr(Tensors, "take", changed)
+
+    return mutate
+
+
+def is_noticed(network):
+    """Whether the conversion or one of the comparisons fails."""
+    try:
+        module = read_source(network.paths, network.part).module
+    except ValueError:
+        return True
+    for name, output in network.outputs.items():
+        try:
+            assert_golden(output(module, network.arrays), network.arrays[name])
+        except AssertionError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("network", RECORDED)
+@torch.no_grad()
+def test_a_tensor_that_changes_by_a_tenth_is_noticed(network, quick, mutate):
+    assert not is_noticed(network)
+    scalable, survived = set(), set()
+    for name in read_source(network.paths, network.part).used:
+        mutate(name)
+        if is_noticed(network):
+            continue
+        scalable.add(name)
+        mutate(name, either_way=True)
+        if not is_noticed(network):
+            survived.add(name)
+    unseen = {name for output in network.outputs for name in UNSEEN.get(output, ())}
+    assert survived == unseen
+    assert all(re.fullmatch(DEMODULATED, name) for name in scalable - unseen)
+
+
+@pytest.mark.parametrize("network", [n for n in NETWORKS if "img_G_const" in n.outputs], ids=str)
+def test_what_no_golden_array_shows_is_the_files(network):
+    [record] = [open_checkpoint(path)["G"] for path in network.paths]
+    mean = dict(flatten(record))["mapping.w_avg"].array()
+    assert mean.any() and np.array_equal(network.convert().mapping.w_avg, mean)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_only_what_the_original_never_reads_is_dropped(network, quick):
+    found = read_source(network.paths, network.part)
+    elsewhere = ("another network of the file", "no part of a network")
+    dropped = {name for name, reason in found.dropped.items() if not reason.startswith(elsewhere)}
+    names = {*found.used, *dropped}
+    assert dropped == {name for name in names if re.fullmatch(unread(network), name)}
