@@ -1,8 +1,8 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and several of them together."""
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,3 +23,28 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def move_together(names: Iterable[str], source: Path, target: Path) -> None:
+    """Move files into a folder, which is made if need be, in the place of those that it has.
+
+    If it fails or is interrupted, the folder is as it was.
+    """
+    made = not target.exists()
+    target.mkdir(parents=True, exist_ok=True)
+    old = source / "replaced"
+    old.mkdir()
+    moves: list[tuple[Path, Path]] = []
+    try:
+        for name in names:
+            for here, there in ((target / name, old / name), (source / name, target / name)):
+                if here.exists():
+                    moves.append((here, there))  # noted first: an interruption may follow the move itself
+                    here.replace(there)
+    except BaseException:
+        for here, there in reversed(moves):
+            if there.exists() and not here.exists():
+                there.replace(here)
+        if made:
+            target.rmdir()
+        raise

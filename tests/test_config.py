@@ -3,11 +3,9 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from ganzoo.blocks import KINDS
-from ganzoo.config import MAX_LABELS, MAX_WIDTH, GeneratorConfig, ModelEntry
-from ganzoo.cost import costs
-from ganzoo.factory import MODELS, config_of, list_models, model_entry
-from ganzoo.recipes import compose, list_recipes, read_yaml
+from ganzoo.blocks import GENERATOR_KINDS, KINDS
+from ganzoo.config import MAX_LABELS, MAX_WIDTH, GeneratorConfig
+from ganzoo.recipes import compose, list_recipes
 
 HUGE = pytest.param(10**400, id="huge")
 SMALL = {"resolution": 16, "channels": [8, 8, 8]}
@@ -41,7 +39,7 @@ def test_a_config_survives_json(recipe):
 def test_to_dict_spells_out_every_field_and_every_option(recipe):
     data = GeneratorConfig.from_dict(compose(recipe)).to_dict()
     assert set(data) == {field.name for field in fields(GeneratorConfig)}
-    for kind, registry in KINDS.items():
+    for kind, registry in GENERATOR_KINDS.items():
         assert set(data[kind]) == {"name", *registry.options(data[kind]["name"])}
 
 
@@ -58,9 +56,17 @@ def test_a_config_is_frozen():
 
 def test_options_that_are_not_given_are_the_papers():
     data = config().to_dict()
-    assert data["mapping"] == {"name": "mlp", "depth": 8, "lr_multiplier": 0.01}
+    assert data["mapping"] == {
+        "name": "mlp",
+        "depth": 8,
+        "lr_multiplier": 0.01,
+        "activation": "lrelu",
+        "layer_features": None,
+        "embed_features": None,
+    }
     assert (data["upsampler"]["name"], data["conv"]["name"]) == ("conv_transpose", "full")
     assert (data["demodulation"]["name"], data["head"]["name"]) == ("style", "skip")
+    assert data["shortcut"] == {"name": "none"}
 
 
 # Resolution and widths
@@ -185,95 +191,26 @@ def test_an_unknown_key_is_an_error_that_lists_what_exists_and_one_near_match():
         config(resolutoin=32)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GENERATOR_KINDS)
 def test_an_unknown_block_is_refused(kind):
     with pytest.raises(ValueError, match=f"Unknown {kind}: 'nothing'"):
         config(**{kind: "nothing"})
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GENERATOR_KINDS)
 def test_an_unknown_option_of_a_block_is_refused(kind):
-    name = KINDS[kind].names()[0]
+    name = GENERATOR_KINDS[kind].names()[0]
     with pytest.raises(ValueError, match="'_target_'"):
         config(**{kind: {"name": name, "_target_": "os.system"}})
 
 
-# Published models
+def test_a_discriminator_is_no_part_of_a_generator():
+    assert set(KINDS) - set(GENERATOR_KINDS) == {"discriminator"}
+    with pytest.raises(ValueError, match="Unknown setting of a generator: 'discriminator'"):
+        config(discriminator="residual")
 
 
-@pytest.mark.parametrize("name", list_models())
-def test_every_model_entry_loads_and_bears_its_files_name(name):
-    assert model_entry(name).name == name
-
-
-@pytest.mark.parametrize("name", list_models())
-def test_an_entrys_parameters_and_macs_are_those_that_cost_counts(name):
-    entry, computed = model_entry(name), costs(config_of(name), deployed=False)
-    assert entry.parameters == {part: cost.parameters for part, cost in computed.items()}
-    assert entry.macs == {part: cost.macs for part, cost in computed.items()}
-
-
-@pytest.mark.parametrize("name", list_models())
-def test_an_entry_has_a_source_with_a_hash_and_says_where_it_comes_from(name):
-    entry = model_entry(name)
-    assert entry.sources
-    for source in entry.sources:
-        assert all(len(sha256) == 64 for sha256 in (source.sha256, *source.files.values()))
-    assert entry.origin
-    assert {"weights", "teacher", "data"} <= set(entry.licence)
-
-
-@pytest.mark.parametrize("name", list_models())
-def test_an_entrys_golden_statistics_are_by_seed_and_channel(name):
-    golden, channels = model_entry(name).golden, config_of(name).img_channels
-    for statistic in (golden.mean, golden.std):
-        assert [len(row) for row in statistic] == [channels] * len(golden.seeds)
-
-
-def entry_data():
-    return read_yaml(MODELS / "mobilestylegan_ffhq.yaml")
-
-
-@pytest.mark.parametrize("path", [(), ("golden",), ("sources", 0)])
-def test_an_unknown_key_of_an_entry_is_an_error(path):
-    data = part = entry_data()
-    for key in path:
-        part = part[key]
-    part["colour"] = "red"
-    with pytest.raises(ValueError, match="'colour'"):
-        ModelEntry.from_dict(data)
-
-
-@pytest.mark.parametrize(
-    ("path", "key"),
-    [
-        ((), "recipe"),
-        ((), "licence"),
-        ((), "parameters"),
-        (("golden",), "tolerance"),
-        (("sources", 0), "sha256"),
-    ],
-)
-def test_a_missing_key_of_an_entry_is_an_error(path, key):
-    data = part = entry_data()
-    for step in path:
-        part = part[step]
-    del part[key]
-    with pytest.raises(ValueError, match=f"lacks {key}"):
-        ModelEntry.from_dict(data)
-
-
-@pytest.mark.parametrize("key", ["golden", "sources"])
-def test_an_entry_without_golden_statistics_or_sources_is_an_error(key):
-    data = entry_data()
-    del data[key]
-    with pytest.raises(ValueError, match="lacks"):
-        ModelEntry.from_dict(data)
-
-
-def test_a_measured_number_names_its_command_hardware_and_date():
-    number = {"metric": "FID", "value": 7.75, "unit": "", "command": "ganzoo eval", "hardware": "CPU"}
-    with pytest.raises(ValueError, match="Measurement lacks date"):
-        ModelEntry.from_dict({**entry_data(), "measured": [number]})
-    entry = ModelEntry.from_dict({**entry_data(), "measured": [{**number, "date": "2026-11-21"}]})
-    assert entry.measured[0].value == 7.75
+def test_a_config_that_was_written_before_there_were_shortcuts_has_none():
+    data = config().to_dict()
+    del data["shortcut"]
+    assert GeneratorConfig.from_dict(data) == config()

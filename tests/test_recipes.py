@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import ganzoo.recipes
-from ganzoo.blocks import KINDS
+from ganzoo.blocks import GENERATOR_KINDS
 from ganzoo.config import GeneratorConfig
 from ganzoo.factory import create
 from ganzoo.recipes import RECIPES, REGISTRY, card, compose, list_recipes, override, read_yaml
@@ -50,7 +50,7 @@ def own_recipes(tmp_path, monkeypatch):
 def test_compose_gives_what_hydra_composes_for_every_block(recipe):
     with hydra.initialize_config_dir(str(RECIPES), version_base=None):
         assert compose(recipe) == composed_by_hydra(recipe)
-        for kind, registry in KINDS.items():
+        for kind, registry in GENERATOR_KINDS.items():
             for name in registry.names():
                 assert compose(recipe, {kind: name}) == composed_by_hydra(recipe, f"{kind}={name}")
 
@@ -128,7 +128,7 @@ def test_there_are_both_networks_and_ablations_of_both():
 def test_a_recipe_is_a_whole_config(recipe):
     data = compose(recipe)
     assert GeneratorConfig.from_dict(data).resolution == 1024
-    assert set(KINDS) <= set(data)
+    assert set(GENERATOR_KINDS) <= set(data)
 
 
 @pytest.mark.parametrize("recipe", ABLATIONS)

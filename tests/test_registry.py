@@ -18,6 +18,8 @@ CONTEXT = {
     "conv": {"in_channels": 8, "out_channels": 8, "w_dim": 8},
     "demodulation": {"in_channels": 8},
     "head": {"channels": (8, 8), "w_dim": 8, "img_channels": 3, "output": "pixel", "clamp": None},
+    "shortcut": {"in_channels": 8, "out_channels": 8},
+    "discriminator": {"resolution": 8, "channels": (8, 8), "img_channels": 3, "label_dim": 0},
 }
 
 
@@ -50,7 +52,7 @@ def widgets():
 
 
 def build(kind, spec):
-    """A block of that kind in the context that the generator gives it."""
+    """A block of that kind in the context that its network gives it."""
     context = dict(CONTEXT[kind])
     if kind == "conv":
         context["demodulation"] = build("demodulation", "style")

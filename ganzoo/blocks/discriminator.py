@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.base import DISCRIMINATORS
-from ganzoo.blocks.mapping import mapping_layers, normalize
+from ganzoo.blocks.mapping import check_width, mapping_layers, normalize
 from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.initialize import normal_
@@ -106,7 +106,7 @@ class ResidualDiscriminator(nn.Module):
         width = channels[0]
         self.conv = layer(width + mbstd_num_channels, width, 3, clamp)
         self.linear = EqualizedLinear(width * 16, width)
-        mapped = width if projection_dim is None else projection_dim
+        mapped = check_width("projection_dim", projection_dim, width)
         self.mapping: LabelMapping | None = None
         if label_dim:
             self.mapping = LabelMapping(
@@ -244,7 +244,7 @@ class MinibatchDeviation(nn.Module):
         if self.num_channels == 0:
             return x
         n, c, h, w = x.shape
-        group = n if self.group_size is None else min(self.group_size, n)
+        group = max(1, n if self.group_size is None else min(self.group_size, n))
         if n % group:
             raise ValueError(
                 f"The discriminator compares samples in groups of {group}: a batch of {n} cannot be divided."
@@ -272,7 +272,12 @@ class LabelMapping(nn.Module):
         embed_features: int | None,
     ) -> None:
         super().__init__()
-        embedded = out_features if embed_features is None else embed_features
+        embedded = check_width("embed_features", embed_features, out_features)
+        if depth == 0 and embedded != out_features:
+            raise ValueError(
+                f"Without layers, the mapped label is the embedded one: embed_features is {out_features}, as "
+                f"the projection is; got {embedded}."
+            )
         self.embed = EqualizedLinear(label_dim, embedded)
         self.activation = activation
         self.layers = mapping_layers(

@@ -129,7 +129,7 @@ class MLPMapping(MappingNetwork):
         super().__init__(z_dim=z_dim, w_dim=w_dim, num_ws=num_ws, label_dim=label_dim)
         if depth < 1:
             raise ValueError(f"mapping.depth is 1 to {MAX_DEPTH}; got {depth}.")
-        embedded = (w_dim if embed_features is None else embed_features) if label_dim else 0
+        embedded = check_width("embed_features", embed_features, w_dim) if label_dim else 0
         self.embed = EqualizedLinear(label_dim, embedded) if label_dim else None
         self.activation = activation
         self.layers = mapping_layers(
@@ -167,18 +167,28 @@ def mapping_layers(
             activation.
     """
     if not 0 <= depth <= MAX_DEPTH:
-        raise ValueError(f"mapping.depth is at most {MAX_DEPTH}; got {depth}.")
+        raise ValueError(f"The depth of a mapping network is 0 to {MAX_DEPTH}; got {depth}.")
     if lr_multiplier <= 0:
         raise ValueError(f"mapping.lr_multiplier is positive; got {lr_multiplier}.")
     if activation not in ACTIVATIONS:
         raise ValueError(unknown("activation", activation, ACTIVATIONS))
-    hidden = out_features if layer_features is None else layer_features
-    if not (1 <= hidden <= MAX_FEATURES and in_features <= 2 * MAX_FEATURES):
-        raise ValueError(f"The widths of a mapping network are 1 to {MAX_FEATURES}; got {hidden}.")
+    hidden = check_width("layer_features", layer_features, out_features)
     widths = [in_features, *[hidden] * (depth - 1), out_features]
     return nn.ModuleList(
         EqualizedLinear(widths[i], widths[i + 1], lr_multiplier=lr_multiplier) for i in range(depth)
     )
+
+
+def check_width(name: str, width: int | None, default: int) -> int:
+    """A width that was asked for, or its default.
+
+    Raises:
+        ValueError: if it is out of range.
+    """
+    width = default if width is None else width
+    if not 1 <= width <= MAX_FEATURES:
+        raise ValueError(f"{name} of a mapping network is 1 to {MAX_FEATURES}; got {width}.")
+    return width
 
 
 def normalize(x: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """`ganzoo convert`: a foreign checkpoint to a model directory, without running anything in it."""
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,14 +15,17 @@ _LICENCE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
 
 def convert(
-    sources: Annotated[
-        list[Path],
+    files: Annotated[
+        list[str] | None,
         typer.Argument(
+            metavar="FILE",
             help="An NVIDIA .pkl, a rosinality .pt, a MobileStyleGAN .ckpt (of a teacher: both files), or a "
-            "folder of OpenVINO files."
+            "folder of OpenVINO files.",
         ),
-    ],
-    out: Annotated[Path, typer.Argument(help="Folder for the model; made if need be.")],
+    ] = None,
+    out: Annotated[
+        str, typer.Argument(metavar="OUT", help="Folder for the model; made if need be.", show_default=False)
+    ] = "",
     part: Annotated[
         str | None,
         typer.Option(help="generator_ema, student, teacher, generator or discriminator: the first there is."),
@@ -37,35 +39,36 @@ def convert(
     if not licence or set(licence.lower()) - set(_LICENCE_CHARACTERS):
         raise ValueError(f"--license is an identifier such as apache-2.0 or other; got {licence!r}.")
 
+    if not files or not all(files) or not out:
+        raise ValueError("Give the checkpoint and the folder for the model: ganzoo convert FILE OUT.")
+
     from ganzoo.converters.card import CARD_FILE, card_stub
     from ganzoo.converters.conversion import read_source
+    from ganzoo.files import move_together
     from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save
 
-    refuse_unwritable(out, "OUT")
-    files = (WEIGHTS_FILE, CARD_FILE, CONFIG_FILE)  # the config last: with it, the folder is a model
-    there = [name for name in files if (out / name).exists()]
+    model = Path(out)
+    refuse_unwritable(model, "OUT")
+    names = (CARD_FILE, CONFIG_FILE, WEIGHTS_FILE)
+    there = [name for name in names if (model / name).exists()]
     if there and not overwrite:
-        raise ValueError(
-            f"{out} holds {', '.join(there)} already: choose another folder, or add --overwrite."
-        )
+        raise ValueError(f"{model} holds {', '.join(there)}: choose another folder, or add --overwrite.")
     try:
-        conversion = read_source(sources, part)
+        conversion = read_source(files, part)
         _print(conversion)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-            written = Path(folder)
+        model.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=model.parent, prefix=f".{model.name}.") as temporary:
+            written = Path(temporary)
             save(conversion.module, written)
-            card = card_stub(conversion, title=out.absolute().name, licence=licence.lower())
+            card = card_stub(conversion, title=model.absolute().name, licence=licence.lower())
             (written / CARD_FILE).write_text(card, encoding="utf-8")
-            _check(load(written), conversion.module, out)
-            out.mkdir(exist_ok=True)
-            for name in files:
-                shutil.move(written / name, out / name)
+            _check(load(written), conversion.module, model)
+            move_together(names, written, model)
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: {out} was left as it was.") from None
-    typer.echo(f"{', '.join(sorted(files))} are in {out}, read back and the same, bit for bit.")
+        raise Interrupted(f"Interrupted: {model} was left as it was.") from None
+    typer.echo(f"{', '.join(names)} are in {model}, read back and the same, bit for bit.")
     if conversion.part != "discriminator":
-        typer.echo(f"Next: ganzoo generate {out}")
+        typer.echo(f"Next: ganzoo generate {model}")
 
 
 def _check(found: "Network", expected: "Network", out: Path) -> None:

@@ -5,6 +5,20 @@ import json
 
 import pytest
 import torch
+from block_helpers import (
+    HEAD_CHANNELS,
+    IN,
+    OUT,
+    W_DIM,
+    assert_batch_independent,
+    conv,
+    demodulation,
+    example,
+    head,
+    randomized,
+    run_head,
+    upsampler,
+)
 from torch import nn
 
 from ganzoo.blocks import (
@@ -12,89 +26,13 @@ from ganzoo.blocks import (
     DEMODULATIONS,
     HEADS,
     KINDS,
-    MAPPINGS,
     UPSAMPLERS,
     NoiseInjection,
     StyledLayer,
 )
 
-IN, OUT, W_DIM, Z_DIM, NUM_WS = 8, 6, 5, 7, 4
-HEAD_CHANNELS = (8, 12, 6)
 OUTPUTS = ("pixel", "wavelet")
 BLOCKS = [(kind, name) for kind, registry in KINDS.items() for name in registry.names()]
-
-
-@pytest.fixture(autouse=True)
-def seeded():
-    torch.manual_seed(0)
-
-
-def randomized(module, seed=0):
-    """The module with every parameter drawn from a normal distribution around what it starts with."""
-    random = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter += torch.randn(parameter.shape, generator=random)
-    return module
-
-
-def demodulation(name, in_channels=IN):
-    return DEMODULATIONS.build(name, in_channels=in_channels)
-
-
-def conv(name, demodulated="style", in_channels=IN, out_channels=OUT, **options):
-    return CONVS.build(
-        {"name": name, **options},
-        in_channels=in_channels,
-        out_channels=out_channels,
-        w_dim=W_DIM,
-        demodulation=demodulation(demodulated, in_channels),
-    )
-
-
-def upsampler(name, conv_name, **conv_options):
-    def make_conv(in_channels, out_channels):
-        return conv(conv_name, in_channels=in_channels, out_channels=out_channels, **conv_options)
-
-    return UPSAMPLERS.build(name, in_channels=IN, out_channels=OUT, w_dim=W_DIM, make_conv=make_conv)
-
-
-def head(name, output="pixel", clamp=None):
-    return HEADS.build(name, channels=HEAD_CHANNELS, w_dim=W_DIM, img_channels=3, output=output, clamp=clamp)
-
-
-def mapping(name, label_dim=0):
-    return MAPPINGS.build(name, z_dim=Z_DIM, w_dim=W_DIM, num_ws=NUM_WS, label_dim=label_dim)
-
-
-def example(kind, name):
-    """A block with the context that its kind is given."""
-    builders = {
-        "mapping": mapping,
-        "upsampler": lambda name: upsampler(name, "full"),
-        "conv": conv,
-        "demodulation": demodulation,
-        "head": head,
-    }
-    return builders[kind](name)
-
-
-def run_head(block, w):
-    """The picture and the predictions of all levels, from random features."""
-    image, predictions = None, []
-    for level, channels in enumerate(HEAD_CHANNELS):
-        x = torch.randn(len(w), channels, 4 * 2**level, 4 * 2**level)
-        image, prediction = block(level, x, w, image)
-        predictions.append(prediction)
-    return image, predictions
-
-
-def assert_batch_independent(block, *inputs):
-    """Every sample comes out of a batch as it comes out alone."""
-    together = block(*inputs)
-    for i in range(len(together)):
-        alone = block(*(x[i : i + 1] for x in inputs))
-        torch.testing.assert_close(alone, together[i : i + 1], atol=1e-5, rtol=1e-5)
 
 
 # Every kind
@@ -127,60 +65,6 @@ def test_the_weights_of_a_block_depend_on_the_generator_alone(kind, name):
                 module.reset_parameters(generator=random)
     a, b = (block.state_dict() for block in blocks)
     assert all(torch.equal(a[key], b[key]) for key in a)
-
-
-# Mappings
-
-
-@pytest.mark.parametrize("name", MAPPINGS.names())
-def test_a_mapping_gives_a_row_for_every_layer(name):
-    w = mapping(name)(torch.randn(3, Z_DIM))
-    assert w.shape == (3, NUM_WS, W_DIM)
-    assert torch.equal(w, w[:, :1].expand_as(w))
-
-
-@pytest.mark.parametrize("name", MAPPINGS.names())
-def test_a_mapping_takes_every_sample_by_itself(name):
-    assert_batch_independent(mapping(name), torch.randn(3, Z_DIM))
-
-
-@pytest.mark.parametrize("name", MAPPINGS.names())
-def test_a_conditional_mapping_heeds_its_label(name):
-    block, z, labels = mapping(name, label_dim=3), torch.randn(1, Z_DIM), torch.eye(3)
-    assert not torch.allclose(block(z, labels[:1]), block(z, labels[1:2]))
-
-
-@pytest.mark.parametrize("name", MAPPINGS.names())
-def test_a_mapping_saves_its_mean_style_which_starts_at_zero(name):
-    assert torch.equal(mapping(name).state_dict()["w_avg"], torch.zeros(W_DIM))
-
-
-@pytest.mark.parametrize("label_dim", [0, 3])
-@pytest.mark.parametrize("name", MAPPINGS.names())
-def test_the_estimated_mean_style_is_that_of_many_samples_and_depends_on_the_seed_alone(name, label_dim):
-    block = mapping(name, label_dim)
-    mean = block.estimate_w_avg(2000, seed=1)
-    assert torch.equal(mean, block.estimate_w_avg(2000, seed=1))
-    labels = torch.eye(label_dim)[torch.arange(6000) % label_dim] if label_dim else None
-    w = block(torch.randn(6000, Z_DIM, generator=torch.Generator().manual_seed(9)), labels)[:, 0]
-    assert ((mean - w.mean(dim=0)).abs() < 0.15 * w.std(dim=0)).all()
-
-
-@pytest.mark.parametrize(
-    "options", [{"depth": 0}, {"depth": 65}, {"lr_multiplier": 0.0}, {"lr_multiplier": -1.0}]
-)
-def test_an_mlp_of_impossible_depth_or_learning_rate_is_refused(options):
-    with pytest.raises(ValueError, match=next(iter(options))):
-        mapping({"name": "mlp", **options})
-
-
-def test_an_mlp_has_as_many_layers_as_its_depth():
-    assert len(mapping({"name": "mlp", "depth": 3}).layers) == 3
-
-
-def test_an_mlp_ignores_the_length_of_z():
-    block, z = mapping("mlp"), torch.randn(2, Z_DIM)
-    torch.testing.assert_close(block(z), block(7 * z))
 
 
 # Demodulations

@@ -9,39 +9,14 @@ import time
 import numpy as np
 import pytest
 import torch
+from cli_helpers import GANZOO, assert_one_line
 from helpers import interruptible
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import ganzoo
-from ganzoo.cli import main
 from ganzoo.cli.common import parse_seeds
 from ganzoo.pictures import read_settings
-
-GANZOO = [sys.executable, "-c", "from ganzoo.cli import main; main()"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Call the command line in this process: status, stdout, stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
-
-
-def assert_one_line(result, *parts):
-    """A mistake: status 2, nothing on stdout, one line on stderr that holds the parts."""
-    status, out, err = result
-    assert (status, out) == (2, "")
-    assert err.startswith("ganzoo: ") and err.count("\n") == 1 and "Traceback" not in err
-    for part in parts:
-        assert part in err
 
 
 def test_generate_writes_a_png_per_seed_and_a_sheet(run, model_folder, tmp_path):
@@ -113,6 +88,7 @@ def test_ctrl_c_leaves_whole_pictures_and_says_how_many(model_folder, tmp_path):
             image.load()
 
 
+TO_CONVERT = "ganzoo convert ffhq.pkl stylegan2_ffhq"
 MISTAKES = {
     "an unknown model": (["generate", "mobilestylegan_fhq"], ["Did you mean 'mobilestylegan_ffhq'"]),
     "a recipe has no weights": (["generate", "mobilestylegan"], ["is a recipe", "mobilestylegan_ffhq"]),
@@ -136,6 +112,8 @@ MISTAKES = {
     "info on nothing": (["info", "stylegan3"], ["Did you mean 'stylegan2'"]),
     "nothing to list": (["list", "dcgan*"], ["dcgan*"]),
     "nothing to verify": (["verify", "stylegan2"], ["is a recipe"]),
+    "pictures of an external model": (["generate", "stylegan2_ffhq"], [TO_CONVERT]),
+    "an external model to verify": (["verify", "stylegan2_ffhq"], [TO_CONVERT]),
 }  # fmt: skip
 
 
@@ -167,6 +145,8 @@ def test_list_shows_models_recipes_and_blocks(run):
         "Apache-2.0",
         "stylegan2_wavelet",
         "conv_transpose, idwt",
+        "none, residual",
+        "discriminator",
     ):
         assert word in out
     assert "fixed filters included" in out
@@ -178,11 +158,36 @@ def test_list_takes_a_pattern(run):
 
 
 def test_list_prints_json(run):
-    data = json.loads(run("list", "*ffhq*", "--json")[1])
+    data = json.loads(run("list", "mobile*ffhq*", "--json")[1])
     [model] = data["models"]
+    assert model["external"] is False
     assert model["resolution"] == 1024 and model["parameters"] == 2_101_248 + 7_306_395
     assert model["macs"] == 2_097_152 + 7_358_734_336 and "transposed" in data["macs_convention"]
     assert model["cached"] in (True, False) and "non-commercial" in model["licence"]["teacher"]
+
+
+def test_an_external_model_is_listed_as_one_to_convert(run):
+    [row] = [line for line in run("list", "stylegan2_f*")[1].splitlines() if "stylegan2_ffhq" in line]
+    assert (
+        "30.37 M" in row
+        and "75.39 G" in row
+        and "non-commercial" in row
+        and row.rstrip().endswith("to convert")
+    )
+    [model] = json.loads(run("list", "stylegan2_f*", "--json")[1])["models"]
+    assert model["external"] is True and model["cached"] is False
+    assert model["parameters"] == 2_101_248 + 28_268_812
+
+
+def test_info_of_an_external_model_says_how_to_get_it(run):
+    status, out, _ = run("info", "stylegan2_ffhq")
+    assert status == 0 and "28,268,812" in out and "Nvidia Source Code License-NC" in out
+    assert "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl" in out
+    assert "ganzoo convert ffhq.pkl stylegan2_ffhq" in out
+    assert "cached:" not in out and "source:" not in out
+    data = json.loads(run("info", "stylegan2_ffhq", "--json")[1])["model"]
+    assert data["external"]["owner"] == "NVIDIA" and data["cached"] is False
+    assert data["sources"] == [] and data["golden"] is None
 
 
 @pytest.mark.parametrize(

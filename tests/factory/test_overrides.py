@@ -16,7 +16,7 @@ def test_a_string_picks_another_block():
 
 def test_a_mapping_sets_options_and_leaves_the_others():
     config = tiny(mapping={"depth": 2}).config
-    assert config.mapping == {"name": "mlp", "depth": 2, "lr_multiplier": 0.01}
+    assert config.mapping == {**tiny().config.mapping, "depth": 2}
 
 
 def test_a_mapping_with_a_name_picks_another_block_and_sets_its_options():
@@ -61,6 +61,8 @@ def test_channels_take_the_place_of_channel_base_and_channel_max():
         ({"conv": ["full"]}, "conv"),
         ({"conv": {"name": ["full"]}}, "conv"),
         ({"mapping": {"depth": 10_000}}, "depth"),
+        ({"shortcut": "residul"}, "Did you mean 'residual'?"),
+        ({"discriminator": "residual"}, "Unknown setting of a generator: 'discriminator'"),
         ({"_target_": "os.system"}, "_target_"),
         ({"defaults": []}, "defaults"),
     ],

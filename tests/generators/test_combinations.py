@@ -1,4 +1,6 @@
-"""Every upsampler x convolution x head x demodulation, with either output: a new block joins by itself."""
+"""Every upsampler x convolution x head x demodulation, with either output, and shortcuts around some of
+them: a new block joins by itself.
+"""
 
 import itertools
 
@@ -7,23 +9,43 @@ import torch
 from helpers import assert_same_picture, tiny_config, trained
 
 import ganzoo
-from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, UPSAMPLERS
+from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, SHORTCUTS, UPSAMPLERS
 
-KINDS = ("upsampler", "conv", "head", "demodulation", "output")
-CHOICES = (UPSAMPLERS.names(), CONVS.names(), HEADS.names(), DEMODULATIONS.names(), ["pixel", "wavelet"])
-COMBINATIONS = list(itertools.product(*CHOICES))
+AXES = {
+    "upsampler": UPSAMPLERS.names(),
+    "conv": CONVS.names(),
+    "head": HEADS.names(),
+    "demodulation": DEMODULATIONS.names(),
+    "output": ["pixel", "wavelet"],
+    "shortcut": SHORTCUTS.names(),
+}
+ALL = list(itertools.product(*AXES.values()))
+BASES = [  # StyleGAN2 and MobileStyleGAN, shortcut aside
+    ("conv_transpose", "full", "skip", "style", "pixel"),
+    ("idwt", "depthwise", "aux", "static", "wavelet"),
+]
+SHORTCUT = [combination for combination in ALL if combination[-1] != "none"]
+
+
+def is_near(combination):
+    """Whether a combination differs from one of the bases in one axis at most, its shortcut aside."""
+    return any(sum(a != b for a, b in zip(combination, base, strict=False)) <= 1 for base in BASES)
+
+
+# Without a shortcut, all; with one, each axis by itself.
+COMBINATIONS = [c for c in ALL if c[-1] == "none" or is_near(c)]
 
 
 def every_second(combination):
     """The combination, marked slow on the black squares of the chessboard; on the white ones any two blocks
     meet.
     """
-    indices = [names.index(name) for names, name in zip(CHOICES, combination, strict=True)]
+    indices = [names.index(name) for names, name in zip(AXES.values(), combination, strict=True)]
     return pytest.param(combination, marks=pytest.mark.slow if sum(indices) % 2 else ())
 
 
 def tiny(combination, **settings):
-    return tiny_config(**dict(zip(KINDS, combination, strict=True)), **settings)
+    return tiny_config(**dict(zip(AXES, combination, strict=True)), **settings)
 
 
 @pytest.fixture(params=COMBINATIONS, ids="-".join)
@@ -33,7 +55,7 @@ def generator(request):
 
 def two_levels(combination):
     """A generator with one upsampler, which is quick to trace."""
-    return trained(tiny(combination, resolution=8 if combination[-1] == "pixel" else 16))
+    return trained(tiny(combination, resolution=8 if "pixel" in combination else 16))
 
 
 def test_every_combination_gives_pictures(generator):
@@ -74,6 +96,23 @@ def test_every_combination_deploys_to_the_same_pictures(generator, n):
     assert_same_picture(ganzoo.deploy(generator)(z), generator(z))
 
 
+@pytest.mark.parametrize("combination", [c for c in SHORTCUT if not is_near(c)], ids="-".join)
+def test_every_combination_with_a_shortcut_deploys_to_the_same_pictures(combination):
+    generator = trained(tiny(combination))
+    for n in (1, 3):
+        z = generator.sample_z(n)
+        assert_same_picture(ganzoo.deploy(generator)(z), generator(z))
+
+
+@pytest.mark.parametrize("combination", [c for c in SHORTCUT if not is_near(c)], ids="-".join)
+def test_every_combination_with_a_shortcut_gives_other_pictures_than_without(combination):
+    generator = trained(tiny(combination))
+    z = generator.sample_z(2)
+    picture = generator(z)
+    assert torch.isfinite(picture).all() and picture.shape == (2, 3, 16, 16)
+    assert not torch.allclose(picture, trained(tiny((*combination[:-1], "none")))(z))
+
+
 @pytest.mark.parametrize("combination", [every_second(c) for c in COMBINATIONS], ids="-".join)
 def test_every_combination_compiles_without_a_graph_break(combination):
     torch.compiler.reset()  # the combinations share code: without this, the ninth would run uncompiled
@@ -94,10 +133,7 @@ def test_every_combination_exports_with_a_free_batch_size(combination):
         assert_same_picture(exported(generator.sample_z(n)), generator(generator.sample_z(n)))
 
 
-EXTREMES = [
-    ("conv_transpose", "full", "skip", "style", "pixel"),
-    ("idwt", "depthwise", "aux", "static", "wavelet"),
-]
+EXTREMES = [(*BASES[0], "none"), (*BASES[1], "none"), (*BASES[0], "residual")]
 
 
 @pytest.mark.parametrize("combination", EXTREMES, ids="-".join)

@@ -10,6 +10,7 @@ NETWORKS = {
     "mobilestylegan": MOBILE,
     "stylegan2 with idwt": {"upsampler": "idwt"},
     "mobilestylegan with skip": {**MOBILE, "head": "skip"},
+    "mobilestylegan with residual": {**MOBILE, "shortcut": "residual"},
 }
 
 

@@ -7,11 +7,12 @@ from deploy_helpers import assert_deploys, trained
 from torch import nn
 
 import ganzoo
-from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, KINDS, MAPPINGS, UPSAMPLERS
+from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, KINDS, MAPPINGS, SHORTCUTS, UPSAMPLERS
 from ganzoo.blocks.conv import ModulatedConv
 from ganzoo.blocks.demodulation import Demodulation
 from ganzoo.blocks.head import AuxHead
 from ganzoo.blocks.mapping import MappingNetwork
+from ganzoo.blocks.shortcut import Shortcut
 from ganzoo.ops.equalized import EqualizedLinear
 
 
@@ -95,6 +96,17 @@ class DirectMapping(MappingNetwork):
         return self.layer(z)
 
 
+class MeanShortcut(Shortcut):
+    """A path that carries the channels' mean."""
+
+    def __init__(self, *, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels=in_channels, out_channels=out_channels)
+
+    def forward(self, below, x):
+        weights = torch.linspace(0, 1, below.shape[1])[:, None, None]  # tells the channels apart
+        return x + F.interpolate((below * weights).mean(dim=1, keepdim=True), scale_factor=2.0)
+
+
 @pytest.fixture
 def third_party():
     """Registers the blocks above for one test."""
@@ -105,6 +117,7 @@ def third_party():
     DEMODULATIONS.register("weight")(WeightDemodulation)
     DEMODULATIONS.register("absent")(AbsentDemodulation)
     MAPPINGS.register("direct")(DirectMapping)
+    SHORTCUTS.register("mean")(MeanShortcut)
     yield
     for kind, registry in KINDS.items():
         for name in set(registry._classes) - set(before[kind]):
@@ -118,6 +131,7 @@ FOREIGN = [
     {"mapping": "direct"},
     {"demodulation": "weight"},
     {"demodulation": "absent"},
+    {"shortcut": "mean"},
 ]
 
 

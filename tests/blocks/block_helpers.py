@@ -1,0 +1,94 @@
+"""A block of every kind, in the context that its network gives it, and comparisons."""
+
+import torch
+
+from ganzoo.blocks import (
+    CONVS,
+    DEMODULATIONS,
+    DISCRIMINATORS,
+    HEADS,
+    MAPPINGS,
+    SHORTCUTS,
+    UPSAMPLERS,
+)
+
+IN, OUT, W_DIM, Z_DIM, NUM_WS = 8, 6, 5, 7, 4
+HEAD_CHANNELS = (8, 12, 6)
+
+
+def randomized(module, seed=0):
+    """The module with every parameter drawn from a normal distribution around what it starts with."""
+    random = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += torch.randn(parameter.shape, generator=random)
+    return module
+
+
+def demodulation(name, in_channels=IN):
+    return DEMODULATIONS.build(name, in_channels=in_channels)
+
+
+def conv(name, demodulated="style", in_channels=IN, out_channels=OUT, **options):
+    return CONVS.build(
+        {"name": name, **options},
+        in_channels=in_channels,
+        out_channels=out_channels,
+        w_dim=W_DIM,
+        demodulation=demodulation(demodulated, in_channels),
+    )
+
+
+def upsampler(name, conv_name, **conv_options):
+    def make_conv(in_channels, out_channels):
+        return conv(conv_name, in_channels=in_channels, out_channels=out_channels, **conv_options)
+
+    return UPSAMPLERS.build(name, in_channels=IN, out_channels=OUT, w_dim=W_DIM, make_conv=make_conv)
+
+
+def head(name, output="pixel", clamp=None):
+    return HEADS.build(name, channels=HEAD_CHANNELS, w_dim=W_DIM, img_channels=3, output=output, clamp=clamp)
+
+
+def mapping(name, label_dim=0):
+    return MAPPINGS.build(name, z_dim=Z_DIM, w_dim=W_DIM, num_ws=NUM_WS, label_dim=label_dim)
+
+
+def shortcut(name, in_channels=IN, out_channels=OUT):
+    return SHORTCUTS.build(name, in_channels=in_channels, out_channels=out_channels)
+
+
+def discriminator(name, label_dim=0):
+    return DISCRIMINATORS.build(name, resolution=16, channels=(8, 12, 6), img_channels=3, label_dim=label_dim)
+
+
+def example(kind, name):
+    """A block in the context that its kind is given."""
+    builders = {
+        "mapping": mapping,
+        "upsampler": lambda name: upsampler(name, "full"),
+        "conv": conv,
+        "demodulation": demodulation,
+        "head": head,
+        "shortcut": shortcut,
+        "discriminator": discriminator,
+    }
+    return builders[kind](name)
+
+
+def run_head(block, w):
+    """The picture and the predictions of all levels, from random features."""
+    image, predictions = None, []
+    for level, channels in enumerate(HEAD_CHANNELS):
+        x = torch.randn(len(w), channels, 4 * 2**level, 4 * 2**level)
+        image, prediction = block(level, x, w, image)
+        predictions.append(prediction)
+    return image, predictions
+
+
+def assert_batch_independent(block, *inputs):
+    """Every sample comes out of a batch as it comes out alone."""
+    together = block(*inputs)
+    for i in range(len(together)):
+        alone = block(*(x[i : i + 1] for x in inputs))
+        torch.testing.assert_close(alone, together[i : i + 1], atol=1e-5, rtol=1e-5)

@@ -1,0 +1,262 @@
+"""`ganzoo convert` on files of the original implementations."""
+
+import hashlib
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from cli_helpers import GANZOO
+from helpers import interruptible
+from ir_fixtures import tiny_generator, write_ir
+from PIL import Image
+
+import ganzoo
+from ganzoo.discriminator import Discriminator
+from ganzoo.weights import weights_digest
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+NVIDIA = GOLDEN / "nvidia_pkl" / "ada_uncond_skip_32.pkl"
+CONDITIONAL = GOLDEN / "nvidia_pkl" / "ada_cond_skip_32.pkl"
+ROSINALITY = GOLDEN / "rosinality" / "ros_train_32.pt"
+DISTILLER = GOLDEN / "mobilestylegan" / "msg_32_distiller.ckpt"
+PAIR = [GOLDEN / "mobilestylegan" / f"msg_32_{half}.ckpt" for half in ("mapping", "synthesis")]
+FILES = ["README.md", "config.json", "model.safetensors"]
+# Sources with the network that is converted by default and the others.
+SOURCES = {
+    "NVIDIA": ([NVIDIA], "generator_ema", ["generator", "discriminator"]),
+    "NVIDIA, conditional": ([CONDITIONAL], "generator_ema", ["generator", "discriminator"]),
+    "rosinality": ([ROSINALITY], "generator_ema", ["generator", "discriminator"]),
+    "distiller": ([DISTILLER], "student", ["teacher", "discriminator"]),
+    "pair": (PAIR, "teacher", []),
+    "pair turned round": (PAIR[::-1], "teacher", []),
+}
+NETWORKS = [
+    pytest.param(files, part, id=f"{source}: {part or 'default'}")
+    for source, (files, default, others) in SOURCES.items()
+    for part in (None, default, *others)
+]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def converted(run, out, *arguments):
+    """The network that `ganzoo convert` wrote, and what it printed."""
+    status, printed, err = run("convert", *arguments, out)
+    assert (status, err) == (0, "")
+    assert names(out) == FILES and names(out.parent) == [out.name]
+    return ganzoo.load(out), printed
+
+
+@pytest.fixture
+def ir(tmp_path_factory):
+    """A folder of OpenVINO files."""
+    folder = tmp_path_factory.mktemp("ir")
+    for name, data in write_ir(tiny_generator()).items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize(("files", "part"), NETWORKS)
+def test_every_network_of_a_source_becomes_a_model_folder(run, tmp_path, files, part):
+    chosen = [] if part is None else ["--part", part]
+    network, _ = converted(run, tmp_path / "new", *files, *chosen)
+    assert weights_digest(network) == weights_digest(ganzoo.convert(files, part))
+    assert isinstance(network, Discriminator if part == "discriminator" else ganzoo.Generator)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_was_found_is_printed(run, tmp_path, source):
+    files, default, others = SOURCES[source]
+    network, printed = converted(run, tmp_path / "new", *files)
+    assert f"network {default}" in " ".join(printed.split())
+    for word in (*others, "32 x 32", ", ".join(map(str, network.config.channels)), "of the source used"):
+        assert word in printed
+    for file in files:
+        assert hashlib.sha256(file.read_bytes()).hexdigest() in printed and file.name in printed
+    assert printed.rstrip().endswith(f"Next: ganzoo generate {tmp_path / 'new'}")
+
+
+def test_labels_are_printed(run, tmp_path):
+    network, printed = converted(run, tmp_path / "new", CONDITIONAL)
+    assert f"labels {network.label_dim}" in " ".join(printed.split())
+    _, printed = converted(run, tmp_path / "new", NVIDIA, "--overwrite")
+    assert "labels none" in " ".join(printed.split())
+
+
+def test_a_discriminator_is_not_offered_for_pictures(run, tmp_path):
+    _, printed = converted(run, tmp_path / "new", NVIDIA, "--part=discriminator")
+    assert "Next:" not in printed and "read back and the same" in printed
+    assert "ganzoo.load" in (tmp_path / "new" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("form", ["folder", "one of its files"])
+def test_a_folder_of_openvino_files_becomes_a_model_folder(run, tmp_path, ir, form):
+    source = ir if form == "folder" else ir / "SynthesisNetwork.xml"
+    network, printed = converted(run, tmp_path / "new", source)
+    assert network.config.upsampler["name"] == "idwt" and "OpenVINO" in printed
+    assert weights_digest(network) == weights_digest(ganzoo.convert(ir))
+    card = (tmp_path / "new" / "README.md").read_text()
+    assert all(hashlib.sha256(file.read_bytes()).hexdigest() in card for file in ir.iterdir())
+
+
+# The card
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_card_holds_the_lineage(run, tmp_path, source):
+    files, default, _ = SOURCES[source]
+    converted(run, tmp_path / "new", *files)
+    card = (tmp_path / "new" / "README.md").read_text()
+    for file in files:
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert f"| {file.name} | {file.stat().st_size} | `{sha256}` |" in card
+    assert f"network: {default}." in card and "# new\n" in card
+    assert str(files[0].parent) not in card  # where a user keeps files is nobody's business
+
+
+def test_the_card_of_an_unknown_licence_asks_for_it(run, tmp_path):
+    converted(run, tmp_path / "new", NVIDIA)
+    card = (tmp_path / "new" / "README.md").read_text()
+    assert card.startswith("---\nlicense: unknown\n") and "Say what it is before you pass them on." in card
+
+
+def test_the_card_bears_the_licence_that_was_given(run, tmp_path):
+    converted(run, tmp_path / "new", NVIDIA, "--license", "CC-BY-NC-4.0")
+    card = (tmp_path / "new" / "README.md").read_text()
+    assert card.startswith("---\nlicense: cc-by-nc-4.0\n")
+    assert "Licence of the weights: cc-by-nc-4.0." in card and "unknown" not in card
+
+
+def test_the_card_accounts_for_every_tensor_of_the_file(run, tmp_path):
+    _, printed = converted(run, tmp_path / "new", NVIDIA)
+    card = (tmp_path / "new" / "README.md").read_text()
+    lines = re.findall(r"^\* (.*)$", card, re.MULTILINE)
+    assert any("used" in line for line in lines)
+    assert any("another network of the file" in line for line in lines)
+    assert " ".join(lines[0].split()) in " ".join(printed.split())
+
+
+@pytest.mark.parametrize("part", ["generator_ema", "discriminator"])
+def test_the_python_of_the_card_runs(run, tmp_path, monkeypatch, part):
+    converted(run, tmp_path / "new", NVIDIA, "--part", part)
+    [code] = re.findall(r"```python\n(.*?)```", (tmp_path / "new" / "README.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+
+
+# The folder
+
+
+def test_pictures_are_generated_from_the_folder(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    converted(run, Path("teacher").absolute(), NVIDIA)
+    assert run("generate", "teacher", "--seeds=0-1", "--out=faces")[0] == 0
+    assert names(tmp_path / "faces") == ["seed0000.png", "seed0001.png", "sheet.png"]
+    with Image.open(tmp_path / "faces" / "seed0000.png") as image:
+        assert image.size == (32, 32)
+    assert run("verify", "teacher")[0] == 0
+    assert run("info", "teacher")[0] == 0
+
+
+def test_pictures_of_a_class_are_generated_from_a_conditional_folder(run, tmp_path):
+    network, _ = converted(run, tmp_path / "new", CONDITIONAL)
+    last = network.label_dim - 1
+    assert (
+        run("generate", tmp_path / "new", "--seeds=0", f"--label={last}", "--out", tmp_path / "out")[0] == 0
+    )
+    status, _, err = run("generate", tmp_path / "new", "--seeds=0", "--out", tmp_path / "other")
+    assert status == 2 and f"0 to {last}" in err
+
+
+def test_a_discriminators_folder_makes_no_pictures_and_the_message_says_why(run, tmp_path):
+    converted(run, tmp_path / "new", NVIDIA, "--part=discriminator")
+    for command in ("generate", "info", "verify"):
+        status, out, err = run(command, tmp_path / "new")
+        assert (status, out) == (2, "") and "holds a discriminator" in err and err.count("\n") == 1
+
+
+def test_missing_parents_of_the_folder_are_made(run, tmp_path):
+    converted(run, tmp_path / "a" / "b" / "new", NVIDIA)
+
+
+def test_an_empty_folder_is_filled_and_other_files_in_it_stay(run, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "notes.txt").write_text("mine")
+    assert run("convert", NVIDIA, tmp_path / "new")[0] == 0
+    assert names(tmp_path / "new") == [*FILES, "notes.txt"]
+    assert (tmp_path / "new" / "notes.txt").read_text() == "mine"
+
+
+def test_overwrite_replaces_the_model(run, tmp_path):
+    converted(run, tmp_path / "new", NVIDIA)
+    network, _ = converted(run, tmp_path / "new", ROSINALITY, "--overwrite")
+    assert weights_digest(network) == weights_digest(ganzoo.convert(ROSINALITY))
+    assert ROSINALITY.name in (tmp_path / "new" / "README.md").read_text()
+
+
+def test_files_are_as_open_to_others_as_the_users_own(run, tmp_path):
+    converted(run, tmp_path / "new", NVIDIA)
+    (tmp_path / "new" / "mine").touch()
+    assert len({path.stat().st_mode for path in (tmp_path / "new").iterdir()}) == 1
+    (tmp_path / "folder").mkdir()
+    assert (tmp_path / "new").stat().st_mode == (tmp_path / "folder").stat().st_mode
+
+
+def test_a_relative_folder_is_titled_by_its_own_name(run, tmp_path, monkeypatch):
+    (tmp_path / "faces").mkdir()
+    monkeypatch.chdir(tmp_path / "faces")
+    assert run("convert", NVIDIA, ".")[0] == 0
+    assert "# faces\n" in Path("README.md").read_text() and names(Path()) == FILES
+
+
+WAITS = """
+import sys, time
+from pathlib import Path
+import ganzoo.converters.conversion, ganzoo.weights
+from ganzoo.cli import main
+
+def wait(*_):
+    Path(ready).touch()
+    time.sleep(60)
+
+ready = sys.argv.pop()
+ganzoo.{place} = wait
+main()
+"""
+
+
+@pytest.mark.parametrize("place", ["converters.conversion._detect", "weights.write_weights", "weights.load"])
+def test_ctrl_c_leaves_nothing(tmp_path, place):
+    ready, out = tmp_path / "ready", tmp_path / "models" / "new"
+    out.parent.mkdir()
+    code = WAITS.format(place=place)
+    with interruptible([GANZOO[0], "-c", code, "convert", str(NVIDIA), str(out), str(ready)]) as process:
+        deadline = time.monotonic() + 120
+        while not ready.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.count("\n") == 1 and "was left as it was" in err and "Traceback" not in err
+    assert names(out.parent) == []
+
+
+def test_options_of_convert_are_frozen(run):
+    help_text = run("convert", "--help")[1]
+    assert [o for o in ("--part", "--license", "--overwrite") if o not in help_text] == []
+
+
+def test_nothing_of_torchs_unpickler_is_imported_by_help():
+    code = "import sys; import ganzoo.cli.convert; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([GANZOO[0], "-c", code], check=False).returncode == 0
+
+
+def test_the_config_says_that_it_is_a_generators(run, tmp_path):
+    converted(run, tmp_path / "new", NVIDIA)
+    assert json.loads((tmp_path / "new" / "config.json").read_text())["module"] == "generator"
