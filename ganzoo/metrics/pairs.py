@@ -1,0 +1,131 @@
+"""Figures of pairs: what a student makes of the latents, or the styles, that its teacher is given."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganzoo.generators.generator import Generator
+from ganzoo.generators.synthesis import Output
+from ganzoo.metrics.features import FeatureNetwork
+from ganzoo.metrics.figures import Figure
+
+PAIR_METRICS = ("l1", "psnr", "perceptual")
+GIVEN = ("z", "w")
+RANDOM_SEED = 2020
+_RANGE = 2.0  # of pictures in -1..1
+
+
+def perceptual_distance(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor:
+    """Distance of pictures in a network's features, `[N]` (after Zhang et al. 2018, equation 1, unweighted).
+
+    Features of every stage are scaled to unit length at every place; squared differences are summed over
+    channels, averaged over places, and summed over stages.
+
+    Args:
+        network: its own name belongs to every number.
+        a: `[N, 3, H, W]` in -1..1.
+        b: of the same shape.
+    """
+    size = network.info.size
+    maps = [network.maps(_pixels(x, size)) for x in (a, b)]
+    total = torch.zeros(a.shape[0], device=a.device)
+    for x, y in zip(*maps, strict=True):
+        total = total + (F.normalize(x, dim=1) - F.normalize(y, dim=1)).square().sum(dim=1).mean(dim=(1, 2))
+    return total
+
+
+def _pixels(images: Tensor, size: int) -> Tensor:
+    """Pictures in -1..1 as a feature network takes them: `[N, 3, size, size]` in 0..255."""
+    images = images.clamp(-1, 1) * 127.5 + 127.5
+    if images.shape[1] == 1:
+        images = images.expand(-1, 3, -1, -1)
+    return F.interpolate(images, size=(size, size), mode="bicubic", antialias=True).clamp(0, 255)
+
+
+@torch.inference_mode()
+def pair_figures(
+    student: Generator,
+    teacher: Generator,
+    *,
+    metrics: Iterable[str],
+    seeds: Sequence[int],
+    network: FeatureNetwork | None,
+    given: str = "z",
+    truncation_psi: float = 1.0,
+    resamples: int = 1000,
+    report: Callable[[int], None] = lambda done: None,
+) -> dict[str, Figure]:
+    """Mean distances between the two pictures of every seed, with the standard deviation of the mean.
+
+    Both networks get the same noise, the teacher's. Pictures are compared at the student's resolution; the
+    teacher's are brought to it with antialiasing.
+
+    Args:
+        student: the network to judge.
+        teacher: on the same device.
+        metrics: of `PAIR_METRICS`: mean absolute difference; peak signal-to-noise ratio in dB; distance in
+            features.
+        seeds: of the latents; held out from training.
+        network: for "perceptual".
+        given: "z" for the same latent through each one's own mapping, "w" for the teacher's styles in both.
+        truncation_psi: of the styles.
+        resamples: bootstrap resamples of the mean.
+        report: called with the number of pairs that are done.
+
+    Raises:
+        ValueError: for networks that do not take the same latents, styles or labels, or give other channels.
+    """
+    if given not in GIVEN:
+        raise ValueError(f"given is one of {', '.join(GIVEN)}; got {given!r}.")
+    for what in ("z_dim", "label_dim", "img_channels", *(["w_dim"] if given == "w" else [])):
+        ours, theirs = getattr(student, what), getattr(teacher, what)
+        if ours != theirs:
+            raise ValueError(f"Student and teacher differ in {what}: {ours} and {theirs}.")
+    if student.resolution > teacher.resolution:
+        raise ValueError(f"The student's pictures are larger, {student.resolution}, than the teacher's.")
+    values: dict[str, list[float]] = {metric: [] for metric in metrics}
+    for done, seed in enumerate(seeds, start=1):
+        a, b = _pair(student, teacher, seed, given, truncation_psi)
+        for metric, numbers in values.items():
+            numbers.append(_distance(metric, a, b, network))
+        report(done)
+    return {metric: _mean(np.array(numbers), resamples) for metric, numbers in values.items()}
+
+
+def _pair(student: Generator, teacher: Generator, seed: int, given: str, psi: float) -> tuple[Tensor, Tensor]:
+    """The student's and the teacher's picture of a seed."""
+    device = teacher.mapping.w_avg.device
+    z = teacher.z_of_seeds([seed]).to(device)
+    label = None
+    if teacher.label_dim:
+        label = F.one_hot(torch.tensor([seed % teacher.label_dim]), teacher.label_dim).float().to(device)
+    w = teacher.mapping(z, label, psi)
+    target = cast(Output, teacher.synthesis(w))
+    own = w[:, : student.num_ws] if given == "w" else student.mapping(z, label, psi)
+    image = cast(Output, student.synthesis(own, target.noise)).image
+    size = image.shape[-2:]
+    if target.image.shape[-2:] == size:
+        return image, target.image
+    return image, F.interpolate(target.image, size=size, mode="bilinear", antialias=True)
+
+
+def _distance(metric: str, a: Tensor, b: Tensor, network: FeatureNetwork | None) -> float:
+    if metric == "perceptual":
+        if network is None:
+            raise ValueError("The perceptual distance needs a feature network.")
+        return perceptual_distance(network, a, b).item()
+    if metric == "l1":
+        return (a - b).abs().mean().item()
+    error = (a.clamp(-1, 1) - b.clamp(-1, 1)).square().mean().clamp(min=1e-12)
+    return float(10 * torch.log10(_RANGE**2 / error))
+
+
+def _mean(numbers: NDArray[np.float64], resamples: int) -> Figure:
+    random = np.random.RandomState(RANDOM_SEED)
+    means = [numbers[random.randint(len(numbers), size=len(numbers))].mean() for _ in range(resamples)]
+    return Figure(float(numbers.mean()), float(np.std(means, ddof=1)) if len(means) > 1 else None)

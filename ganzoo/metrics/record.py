@@ -1,0 +1,154 @@
+"""Records: a figure together with everything that is needed to repeat it, one JSON line each."""
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganzoo._version import __version__
+
+SCHEMA_VERSION = 1
+# Fields in which two records must agree before their figures are compared.
+PROTOCOL = ("metric", "num_fake", "num_real", "features", "resizer", "sampling", "real")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A figure and its protocol.
+
+    Attributes:
+        metric: its full name; a Frechet distance is called FID on Inception's features alone.
+        value: the figure.
+        uncertainty: standard deviation over bootstrap resamples, or None.
+        num_fake, num_real: pictures on either side.
+        features: feature network: name, sha256 of its weights, size and normalisation of its input.
+        resizer: what brought the pictures to that size.
+        sampling: how the fakes were made: seeds, truncation, noise, resolution.
+        fake: what is judged: name, sha256, form.
+        real: what it is compared with: kind, sha256, and how it was made.
+        seconds: that it took.
+        command, date, hardware, versions: of the measurement.
+        warnings: what a reader of the figure should know.
+    """
+
+    metric: str
+    value: float
+    uncertainty: float | None
+    num_fake: int
+    num_real: int | None
+    features: Mapping[str, Any] | None
+    resizer: str | None
+    sampling: Mapping[str, Any] | None
+    fake: Mapping[str, Any]
+    real: Mapping[str, Any] | None
+    seconds: float
+    command: str
+    date: str
+    hardware: str
+    versions: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+    def to_json(self) -> str:
+        """One line; `from_json` takes it back."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Record":
+        """The record of a line.
+
+        Raises:
+            ValueError: if it is no record of this version.
+        """
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"This is no record: {error}") from error
+        names = {f.name for f in fields(cls)}
+        if not isinstance(data, dict) or set(data) != names or data["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(
+                f"This is no record of version {SCHEMA_VERSION}, whose keys are {', '.join(sorted(names))}."
+            )
+        return cls(**{**data, "warnings": tuple(data["warnings"])})
+
+
+def read_records(path: Path) -> list[Record]:
+    """Records of a file, one a line.
+
+    Raises:
+        ValueError: if a line is no record, with its number.
+        FileNotFoundError: if there is no such file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist.")
+    records = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip():
+            try:
+                records.append(Record.from_json(line))
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
+    return records
+
+
+def differences(a: Record, b: Record) -> list[str]:
+    """Fields of the protocol in which two records differ, with both values; empty if they are comparable."""
+    first, second = asdict(a), asdict(b)
+    return [line for key in PROTOCOL for line in _differences(key, first[key], second[key])]
+
+
+def compared(records: Iterable[Record], others: Iterable[Record]) -> list[tuple[Record, Record]]:
+    """Pairs of records of the same metric.
+
+    Raises:
+        ValueError: if none have a metric in common, or two of them differ in their protocol: with the field.
+    """
+    by_metric = {record.metric: record for record in others}
+    pairs = [(record, by_metric[record.metric]) for record in records if record.metric in by_metric]
+    if not pairs:
+        raise ValueError(
+            f"The records have no metric in common; there: {', '.join(sorted(by_metric)) or 'none'}."
+        )
+    for record, other in pairs:
+        if found := differences(record, other):
+            raise ValueError(f"Two records of {record.metric} cannot be compared: {'; '.join(found)}.")
+    return pairs
+
+
+def hardware() -> str:
+    """The processor, and the accelerator if there is one."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    text = f"{name}, {torch.get_num_threads()} threads"
+    return f"{text}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else text
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes the figures."""
+    import importlib.metadata
+
+    names = ["torch", "torch-fidelity", "timm", "numpy", "pillow"]
+    found = {"ganzoo": __version__, "python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _differences(key: str, a: Any, b: Any) -> list[str]:
+    """Leaves in which two values differ."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return [line for k in sorted({*a, *b}) for line in _differences(f"{key}.{k}", a.get(k), b.get(k))]
+    return [] if a == b else [f"{key}: {a!r} and {b!r}"]

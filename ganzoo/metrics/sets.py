@@ -1,0 +1,145 @@
+"""Sets of pictures to measure: what a generator makes of a range of seeds, or files."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ganzoo.data.reading import PictureSet
+from ganzoo.data.resize import resize
+from ganzoo.generators.generator import Generator
+from ganzoo.generators.synthesis import NOISE_MODES
+from ganzoo.weights import weights_digest
+
+Pictures = NDArray[np.float32]  # [N, size, size, 3] in 0..255
+
+
+class Samples(ABC):
+    """Numbered pictures of one size, and what a record says of them.
+
+    Attributes:
+        name: as the user gave it.
+        protocol: everything that decides on the pictures, for records and for the names of caches.
+    """
+
+    name: str
+    protocol: dict[str, Any]
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def read(self, indices: Sequence[int], size: int) -> Pictures:
+        """Pictures of these numbers, resized as `ganzoo.data.resize` does."""
+
+
+class GeneratedSamples(Samples):
+    """Pictures of a generator: number i is made from the seed `seed + i` alone, rounded to 8 bits.
+
+    Args:
+        generator: as created or deployed, on any device.
+        name: for the record.
+        num: how many.
+        seed: of the first.
+        truncation_psi, truncation_cutoff, noise: see `Generator`; random noise is drawn from the same seed.
+        resolution: of the pictures to measure; smaller than the network's, they are resized first.
+        sha256: of the weights; None computes it, which a deployed generator cannot.
+
+    Raises:
+        ValueError: for an unknown noise mode, or a generator of other than 1 or 3 channels.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        *,
+        name: str,
+        num: int,
+        seed: int = 0,
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise: str = "const",
+        resolution: int | None = None,
+        sha256: str | None = None,
+    ) -> None:
+        if noise not in NOISE_MODES:
+            raise ValueError(f"noise is one of {', '.join(NOISE_MODES)}; got {noise!r}.")
+        if generator.img_channels not in (1, 3):
+            raise ValueError(f"Pictures of 1 or 3 channels can be measured; got {generator.img_channels}.")
+        self.generator = generator
+        self.name = name
+        self.num, self.seed = num, seed
+        self.psi, self.cutoff, self.noise = truncation_psi, truncation_cutoff, noise
+        self.resolution = resolution or generator.resolution
+        self.protocol = {
+            "kind": "generator",
+            "sha256": sha256 or weights_digest(generator),
+            "form": type(generator).__name__,
+            "first_seed": seed,
+            "truncation_psi": truncation_psi,
+            "truncation_cutoff": truncation_cutoff,
+            "noise": noise,
+            "labels": "in turn" if generator.label_dim else None,
+            "resolution": self.resolution,
+            "bits": 8,
+        }
+
+    def __len__(self) -> int:
+        return self.num
+
+    @torch.inference_mode()
+    def read(self, indices: Sequence[int], size: int) -> Pictures:
+        device = self.generator.mapping.w_avg.device
+        pictures = []
+        for i in indices:  # one at a time: on a CPU, larger batches are slower
+            seed = self.seed + i
+            label = None
+            if self.generator.label_dim:
+                label = torch.zeros(1, self.generator.label_dim, device=device)
+                label[0, seed % self.generator.label_dim] = 1
+            noise = torch.Generator().manual_seed(seed) if self.noise == "random" else None
+            z = self.generator.z_of_seeds([seed]).to(device)
+            image = self.generator(z, label, self.psi, self.cutoff, self.noise, noise)[0]
+            pixels = (
+                (image.float().clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
+            )
+            pixels = np.repeat(pixels, 3 // pixels.shape[2], axis=2)
+            if self.resolution != pixels.shape[0]:
+                pixels = resize(pixels, self.resolution).round().astype(np.uint8)
+            pictures.append(resize(pixels, size))
+        return np.stack(pictures)
+
+
+class FileSamples(Samples):
+    """All pictures of a folder or a zip file, in the order of their names.
+
+    Raises:
+        ValueError: for an empty set, or, when they are read, pictures of different sizes.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.pictures = PictureSet(path)
+        self.name = os.fspath(path)
+        self.size = self.pictures.read(0).size
+        self.protocol = {"kind": "files", "sha256": self.pictures.sha256, "resolution": list(self.size)}
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def read(self, indices: Sequence[int], size: int) -> Pictures:
+        return np.stack([self._read(i, size) for i in indices])
+
+    def _read(self, index: int, size: int) -> Pictures:
+        image = self.pictures.read(index)
+        if image.size != self.size:
+            (w, h), (w0, h0) = image.size, self.size
+            name, first = self.pictures.names[index], self.pictures.names[0]
+            raise ValueError(
+                f"{self.name}: {name} has {w} x {h} pixels, {first} has {w0} x {h0}. Bring them to one size "
+                "first: ganzoo data prepare."
+            )
+        return resize(image, size)

@@ -1,0 +1,228 @@
+"""Runs that are killed, that meet a full disk, that meet each other, and that meet large pictures."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+from picture_helpers import encoded, picture, write_folder
+from PIL import Image
+
+from ganzoo.data import PictureSet, prepare
+
+COUNT, DONE = 40, 9
+PREPARE_SOME = f"""
+import sys, time
+from ganzoo.data import partial, prepare
+partial._SECONDS = 0.0  # all is on the disk after every picture
+def wait(done, total):
+    if done == {DONE}:
+        time.sleep(600)
+prepare(sys.argv[1], sys.argv[2], resolution=64, workers=int(sys.argv[3]), progress=wait)
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """Forty pictures, and a duplicate of the first as the last."""
+    files = {f"{i:02d}.bmp": encoded(picture(70, 70, seed=i), "BMP") for i in range(COUNT)}
+    files[f"{COUNT}.bmp"] = files["00.bmp"]
+    return write_folder(tmp_path_factory.mktemp("stopped") / "src", files)
+
+
+@pytest.fixture(scope="module")
+def whole(source, tmp_path_factory):
+    """The zip of a run that nothing stopped."""
+    out = tmp_path_factory.mktemp("whole") / "out.zip"
+    prepare(source, out, resolution=64, workers=1)
+    return out.read_bytes()
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out.zip"
+
+
+def journal(out):
+    path = out.with_name(f"{out.name}.partial") / "journal.jsonl"
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def children(process):
+    """Processes of the group that the run leads: itself and its workers."""
+    listing = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listing.splitlines()]
+    return sum(pgid == str(process.pid) and not state.startswith("Z") for pgid, state in rows)
+
+
+def killed(source, out, workers=2):
+    """Kill a run after nine pictures, by a signal that it cannot see."""
+    command = [sys.executable, "-c", PREPARE_SOME, str(source), str(out), str(workers)]
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while len(journal(out)) < DONE and time.monotonic() < deadline:
+            time.sleep(0.005)
+    finally:
+        process.kill()
+        process.wait()
+    return process
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(source, whole, out, workers):
+    killed(source, out, workers)
+    assert not out.exists()
+    assert len(journal(out)) == DONE
+    report = prepare(source, out, resolution=64, workers=3 - workers)
+    assert report.resumed == DONE and report.counts["duplicate"] == 1
+    assert out.read_bytes() == whole
+    assert [path.name for path in out.parent.iterdir()] == ["out.zip"]
+
+
+def test_the_workers_of_a_killed_run_end_with_it(source, out):
+    process = killed(source, out)
+    deadline = time.monotonic() + 20
+    while children(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert children(process) == 0
+
+
+def test_what_the_journal_does_not_tell_of_is_made_again(source, whole, out):
+    killed(source, out)
+    folder = out.with_name("out.zip.partial")
+    with (folder / "pictures.zip").open("ab") as pictures, (folder / "journal.jsonl").open("ab") as lines:
+        pictures.write(b"half a picture")
+        lines.write(b'{"name": "half a li')
+    prepare(source, out, resolution=64, workers=1)
+    assert out.read_bytes() == whole
+    with zipfile.ZipFile(out) as archive:
+        assert archive.testzip() is None
+
+
+OTHER = {
+    "resolution": {"resolution": 32},
+    "crop": {"crop": "none"},
+    "channels": {"channels": 1},
+    "upscale": {"upscale": True},
+    "max_pixels": {"max_pixels": 10**6},
+}
+
+
+@pytest.fixture(scope="module")
+def unfinished(source, tmp_path_factory):
+    out = tmp_path_factory.mktemp("unfinished") / "out.zip"
+    killed(source, out, workers=1)
+    return out
+
+
+@pytest.mark.parametrize("setting", OTHER)
+def test_a_run_with_other_settings_is_not_continued(source, unfinished, setting):
+    before = journal(unfinished)
+    with pytest.raises(ValueError, match=f"unfinished run with another {setting}: delete .*--overwrite"):
+        prepare(source, unfinished, **{"resolution": 64, "workers": 1, **OTHER[setting]})
+    assert journal(unfinished) == before
+
+
+def test_a_run_of_another_source_is_not_continued(unfinished, tmp_path):
+    other = write_folder(tmp_path / "src", {"a.png": encoded(picture(64, 64))})
+    with pytest.raises(ValueError, match="another source"):
+        prepare(other, unfinished, resolution=64, workers=1)
+
+
+def test_it_starts_over_when_allowed(source, out):
+    killed(source, out, workers=1)
+    report = prepare(source, out, resolution=32, workers=1, overwrite=True)
+    assert report.resumed == 0 and report.counts["written"] == COUNT
+    assert PictureSet(out).read(0).size == (32, 32)
+
+
+@pytest.mark.parametrize("damage", ["pictures.zip", "settings.json"])
+def test_a_damaged_folder_is_not_continued(source, out, damage):
+    folder = out.with_name("out.zip.partial")
+    killed(source, out, workers=1)
+    (folder / damage).write_bytes(b"")
+    with pytest.raises(ValueError, match="damaged: delete"):
+        prepare(source, out, resolution=64, workers=1)
+
+
+def test_somebody_elses_folder_is_left_alone(source, out):
+    folder = write_folder(out.with_name("out.zip.partial"), {"thesis.txt": b"all of it"})
+    with pytest.raises(ValueError, match="not ours: move them"):
+        prepare(source, out, resolution=64, workers=1, overwrite=True)
+    assert (folder / "thesis.txt").read_bytes() == b"all of it"
+
+
+def test_two_runs_do_not_write_one_zip(source, out):
+    def second(done, total):
+        if done == 1:
+            with pytest.raises(ValueError, match="in use by another run"):
+                prepare(source, out, resolution=64, workers=1, overwrite=True)
+
+    prepare(source, out, resolution=64, workers=1, progress=second)
+    assert len(PictureSet(out)) == COUNT
+
+
+def test_an_interrupted_run_keeps_what_is_done(source, whole, out):
+    def stop(done, total):
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, out, resolution=64, workers=2, progress=stop)
+    assert len(journal(out)) == 7 and json.loads(journal(out)[6])["name"] == "06.bmp"
+    assert prepare(source, out, resolution=64, workers=1).resumed == 7
+    assert out.read_bytes() == whole
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_is_one_error_and_what_is_done_is_kept(source, whole, out, workers):
+    code = (
+        "import sys\nfrom ganzoo.data import prepare\n"
+        "try: prepare(sys.argv[1], sys.argv[2], resolution=64, workers=int(sys.argv[3]))\n"
+        "except OSError as error: sys.exit(str(error))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(source), str(out), str(workers)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY)),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1 and "out.zip.partial: File too large. What is done" in ended.stderr
+    assert not out.exists()
+    prepare(source, out, resolution=64, workers=1)
+    assert out.read_bytes() == whole
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_one_error(source, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OSError, match=r"out\.zip\.partial: Permission denied\.$"):
+        prepare(source, tmp_path / "out.zip", resolution=64, workers=1)
+
+
+MEASURE = """
+import resource, sys
+from ganzoo.data import prepare
+prepare(sys.argv[1], sys.argv[2], resolution=256, workers=2)
+largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + 2 * largest)
+"""
+
+
+def test_pictures_of_4k_take_less_than_a_gibibyte_with_two_workers(tmp_path):
+    files = {}
+    for i in range(3):
+        image = Image.new("RGBA", (4096, 4096), (i, 0, 0, 255))
+        image.putpixel((0, 0), (0, 0, 0, 0))  # a transparent picture costs most
+        files[f"{i}.png"] = encoded(image, compress_level=1)
+    source = write_folder(tmp_path / "src", files)
+    # By a shell: a process that this one starts itself inherits the high-water mark of its memory.
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", MEASURE, source, tmp_path / "out.zip"]
+    kib = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert 2**17 < kib < 2**20
