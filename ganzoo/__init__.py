@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo._version import __version__
 
 if TYPE_CHECKING:
-    from ganzoo.config import GeneratorConfig
+    from ganzoo.config import DiscriminatorConfig, GeneratorConfig
     from ganzoo.converters.conversion import convert
     from ganzoo.discriminator import Discriminator
     from ganzoo.factory import create, list_blocks, list_models
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Loaded on first use, so that the command line answers --help without waiting for torch.
 _HOMES = {
+    "DiscriminatorConfig": "ganzoo.config",
     "GeneratorConfig": "ganzoo.config",
     "convert": "ganzoo.converters.conversion",
     "Discriminator": "ganzoo.discriminator",
@@ -39,6 +40,7 @@ _HOMES = {
 
 __all__ = [
     "Discriminator",
+    "DiscriminatorConfig",
     "Generator",
     "GeneratorConfig",
     "Output",

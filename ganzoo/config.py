@@ -158,6 +158,14 @@ class ExternalWeights:
     page: str
     url: str
 
+    def folder(self, name: str) -> str:
+        """Where the converted model goes: not the model's own name, which would hide the folder."""
+        return f"my-{name.replace('_', '-')}"
+
+    def command(self, name: str) -> str:
+        """The line that converts the file."""
+        return f"ganzoo convert {self.url.rsplit('/', 1)[-1]} {self.folder(name)}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:

@@ -43,7 +43,8 @@ class Discriminator(nn.Module):
         """
         shape = (self.img_channels, self.resolution, self.resolution)
         if images.shape[1:] != shape:
-            raise ValueError(f"Pictures have shape [N, *{list(shape)}]; got {list(images.shape)}.")
+            sizes = ", ".join(map(str, shape))
+            raise ValueError(f"Pictures have shape [N, {sizes}]; got {list(images.shape)}.")
         if (label is not None) != (self.label_dim > 0):
             has = f"needs a label [N, {self.label_dim}]" if self.label_dim else "takes no label"
             raise ValueError(f"This discriminator {has}.")

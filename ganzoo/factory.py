@@ -2,17 +2,19 @@
 
 import inspect
 import os
+import shlex
 import threading
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import torch
 from torch import nn
 
 from ganzoo.blocks import KINDS
-from ganzoo.config import ExternalWeights, GeneratorConfig, ModelEntry, WheelSource
+from ganzoo.config import DiscriminatorConfig, ExternalWeights, GeneratorConfig, ModelEntry, WheelSource
+from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
@@ -89,23 +91,31 @@ def config_of(name: str) -> GeneratorConfig:
     return GeneratorConfig.from_dict(_settings(name))
 
 
+@overload
+def build(config: GeneratorConfig, seed: int = INIT_SEED) -> Generator: ...
+
+
+@overload
+def build(config: DiscriminatorConfig, seed: int = INIT_SEED) -> Discriminator: ...
+
+
 @torch.inference_mode(False)  # what is made in inference mode could never be trained
-def build(config: GeneratorConfig, seed: int = INIT_SEED) -> Generator:
-    """A generator with random weights, which depend on the seed alone.
+def build(config: GeneratorConfig | DiscriminatorConfig, seed: int = INIT_SEED) -> Generator | Discriminator:
+    """A network with random weights, which depend on the seed alone.
 
     No global random state is read or moved.
     """
-    generator = empty(config)
+    network = empty(config)
     random = torch.Generator("cpu").manual_seed(seed)
-    for module in generator.modules():
+    for module in network.modules():
         own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         if any(tensor.is_meta for tensor in own):
             module._apply(_as_nan, recurse=False)  # type: ignore[no-untyped-call]
             _initialize(module, random)
-    for name, tensor in generator.state_dict().items():
+    for name, tensor in network.state_dict().items():
         if tensor.isnan().any():
             raise TypeError(f"{name!r} has no initial value: reset_parameters of its block must fill it.")
-    return generator
+    return network
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -148,7 +158,7 @@ def _settings(name: str) -> dict[str, Any]:
     if name.startswith("dir:"):
         config = read_config(Path(name.removeprefix("dir:")) / CONFIG_FILE)
         if not isinstance(config, GeneratorConfig):
-            raise ValueError(f"{name!r} holds a discriminator: ganzoo.load reads it.")
+            raise ValueError(f"{name!r} is a discriminator and makes no pictures: ganzoo.load reads it.")
         return config.to_dict()
     if name in list_models():
         entry = model_entry(name)
@@ -188,11 +198,11 @@ def _published(
 
 def _how_to_convert(name: str, external: ExternalWeights, licence: str) -> str:
     """Message for weights that the user has to fetch."""
-    file = external.url.rsplit("/", 1)[-1]
     return (
         f"{external.owner} publishes the weights of {name!r}, and ganzoo may not pass them on. "
         f"Licence: {licence}. Download {external.url} (described at {external.page}), run "
-        f"`ganzoo convert {file} {name}`, and use 'dir:{name}'; pretrained=False gives random weights."
+        f"`{external.command(name)}`, and use 'dir:{external.folder(name)}'. pretrained=False gives random "
+        "weights."
     )
 
 
@@ -230,7 +240,9 @@ def _initialize(module: nn.Module, random: torch.Generator) -> None:
 
 def _no_such_name(name: str) -> str:
     """Message for a name that is no model, recipe or directory."""
-    if os.path.isdir(name):  # noqa: PTH112 - a Path refuses names that are too long
+    if os.path.isfile(name):  # noqa: PTH113 - a Path refuses names that are too long
+        return f"{name!r} is a file. A checkpoint is converted first: ganzoo convert {shlex.quote(name)} OUT."
+    if os.path.isdir(name):  # noqa: PTH112
         return f"{name!r} is a folder: write 'dir:{name}'."
     if name.startswith("hf-hub:"):
         return f"{name!r}: this version cannot load from the Hub. Download the repository, then 'dir:PATH'."

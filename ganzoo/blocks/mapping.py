@@ -12,6 +12,7 @@ from ganzoo.registry import unknown
 
 MAX_DEPTH = 64
 MAX_FEATURES = 8192
+MAX_ONE_HOT = 4_000_000  # numbers; labels of 100,000 classes would take gigabytes
 
 
 class MappingNetwork(nn.Module, ABC):
@@ -83,14 +84,19 @@ class MappingNetwork(nn.Module, ABC):
         """
         generator = torch.Generator("cpu").manual_seed(seed)
         total = torch.zeros_like(self.w_avg, dtype=torch.float64)
+        rows = max(1, MAX_ONE_HOT // max(1, self.label_dim))
         for start in range(0, num, 1000):
             n = min(1000, num - start)
             z = torch.randn(n, self.z_dim, generator=generator, device="cpu", dtype=torch.float32)
-            label = None
+            classes = None
             if self.label_dim:
                 classes = torch.randint(self.label_dim, [n], generator=generator, device="cpu")
-                label = nn.functional.one_hot(classes, self.label_dim).to(self.w_avg)
-            total += self.styles(z.to(self.w_avg), label).double().sum(dim=0)
+            with torch.autocast(self.w_avg.device.type, enabled=False):
+                for i in range(0, n, rows):
+                    label = None
+                    if classes is not None:
+                        label = nn.functional.one_hot(classes[i : i + rows], self.label_dim).to(self.w_avg)
+                    total += self.styles(z[i : i + rows].to(self.w_avg), label).double().sum(dim=0)
         return (total / num).to(self.w_avg)
 
 

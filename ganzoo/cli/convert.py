@@ -1,5 +1,6 @@
 """`ganzoo convert`: a foreign checkpoint to a model directory, without running anything in it."""
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +29,10 @@ def convert(
     ] = "",
     part: Annotated[
         str | None,
-        typer.Option(help="generator_ema, student, teacher, generator or discriminator: the first there is."),
+        typer.Option(
+            help="Which network: generator_ema, student, teacher, generator or discriminator. Default: the "
+            "first of these that the file has."
+        ),
     ] = None,
     licence: Annotated[
         str, typer.Option("--license", help="Licence of the weights, for the card, as the Hub spells it.")
@@ -45,7 +49,7 @@ def convert(
     from ganzoo.converters.card import CARD_FILE, card_stub
     from ganzoo.converters.conversion import read_source
     from ganzoo.files import move_together
-    from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save
+    from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
 
     model = Path(out)
     refuse_unwritable(model, "OUT")
@@ -62,21 +66,32 @@ def convert(
             save(conversion.module, written)
             card = card_stub(conversion, title=model.absolute().name, licence=licence.lower())
             (written / CARD_FILE).write_text(card, encoding="utf-8")
-            _check(load(written), conversion.module, model)
+            following = _next(model, conversion.module)
+            config, digest = conversion.module.config, weights_digest(conversion.module)
+            del conversion  # one copy in memory is enough
+            again = load(written)
+            if again.config != config or weights_digest(again) != digest:
+                raise OSError(
+                    f"{model}: what was written differs from what was read: is the disk sound?"
+                )
             move_together(names, written, model)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: {model} was left as it was.") from None
     typer.echo(f"{', '.join(names)} are in {model}, read back and the same, bit for bit.")
-    if conversion.part != "discriminator":
-        typer.echo(f"Next: ganzoo generate {model}")
+    typer.echo(following)
 
 
-def _check(found: "Network", expected: "Network", out: Path) -> None:
-    """Raise OSError if what was read back is not what was written."""
-    from ganzoo.weights import weights_digest
+def _next(model: Path, module: "Network") -> str:
+    """What to do with the model next."""
+    from ganzoo.factory import list_models
+    from ganzoo.generators.generator import Generator
+    from ganzoo.recipes import list_recipes
 
-    if found.config != expected.config or weights_digest(found) != weights_digest(expected):
-        raise OSError(f"{out}: what was written differs from what was converted. Is the disk sound?")
+    name = str(model)
+    name = f"dir:{name}" if name in [*list_models(), *list_recipes()] else name
+    if not isinstance(module, Generator) or module.img_channels not in (1, 3):
+        return f"Next, in Python: ganzoo.load({str(model)!r})"
+    return f"Next: ganzoo generate {shlex.quote(name)}" + (" --label 0" if module.label_dim else "")
 
 
 def _print(conversion: "Conversion") -> None:

@@ -2,11 +2,15 @@
 
 import json
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganzoo.cli.common import resolve
+
+if TYPE_CHECKING:
+    from ganzoo.config import DiscriminatorConfig
 
 _NAME_WIDTH = 29  # of the longest recipe: names are there to be copied
 _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
@@ -83,9 +87,16 @@ def info(
     """Show what a model is made of, what it costs, where it comes from."""
     from dataclasses import asdict
 
+    from ganzoo.config import DiscriminatorConfig
     from ganzoo.cost import CONVENTION, costs
     from ganzoo.factory import cached_weights, config_of, list_models, model_entry
+    from ganzoo.weights import CONFIG_FILE, read_config
 
+    folder = Path(resolve(name).removeprefix("dir:"))
+    found = read_config(folder / CONFIG_FILE) if resolve(name).startswith("dir:") else None
+    if isinstance(found, DiscriminatorConfig):
+        _discriminator_info(name, found, as_json)
+        return
     config = config_of(resolve(name))
     cost = costs(config)
     entry = model_entry(name) if resolve(name) in list_models() else None
@@ -138,8 +149,7 @@ def info(
         if entry.external:
             where = f"published by {entry.external.owner}: {entry.external.url}, {entry.external.page}"
             terminal.print(f"weights: {where}", highlight=False, soft_wrap=True)
-            fetched = entry.external.url.rsplit("/", 1)[-1]
-            terminal.print(f"to use them: ganzoo convert {fetched} {name}", highlight=False, soft_wrap=True)
+            terminal.print(f"to use them: {entry.external.command(name)}", highlight=False, soft_wrap=True)
         else:
             cached = cached_weights(entry)
             terminal.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
@@ -147,6 +157,19 @@ def info(
             terminal.print(
                 f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})", highlight=False
             )
+
+
+def _discriminator_info(name: str, config: "DiscriminatorConfig", as_json: bool) -> None:
+    """The same for a discriminator, whose work is not counted."""
+    from ganzoo.weights import empty
+
+    parameters = sum(p.numel() for p in empty(config).parameters())
+    if as_json:
+        typer.echo(json.dumps({"name": name, "config": config.to_dict(), "parameters": parameters}, indent=2))
+        return
+    typer.echo(f"{name}: a discriminator of {parameters:,} parameters")
+    for key, value in config.to_dict().items():
+        typer.echo(f"  {key}: {_value(value)}")
 
 
 def _row(name: str) -> dict[str, Any]:

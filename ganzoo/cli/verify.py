@@ -16,12 +16,14 @@ def verify(
     import torch
 
     from ganzoo.factory import cached_weights, create, list_models, model_entry
-    from ganzoo.weights import WEIGHTS_FILE, published_digest, stored_digest, weights_digest
+    from ganzoo.weights import WEIGHTS_FILE, load, published_digest, stored_digest, weights_digest
 
     name = resolve(name)
-    generator = create(name, pretrained=True, cache_dir=cache_dir)
+    is_folder = name.startswith("dir:")
+    folder = Path(name.removeprefix("dir:"))
+    generator = load(folder) if is_folder else create(name, pretrained=True, cache_dir=cache_dir)
     entry = model_entry(name) if name in list_models() else None
-    path = cached_weights(entry, cache_dir) if entry else Path(name.removeprefix("dir:")) / WEIGHTS_FILE
+    path = cached_weights(entry, cache_dir) if entry else folder / WEIGHTS_FILE
     stored = stored_digest(path)
     if stored is None:
         typer.echo(f"weights: {path} records no hash: it was not written by ganzoo")

@@ -9,6 +9,7 @@ from ganzoo.generators.generator import Generator
 
 CARD_FILE = "README.md"
 UNKNOWN_LICENCE = "unknown"
+_MAX_REASONS, _MAX_LISTED = 20, 1000
 
 
 def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
@@ -22,11 +23,13 @@ def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
     config = conversion.module.config
     is_generator = isinstance(conversion.module, Generator)
     what = "generator" if is_generator else "discriminator"
+    family = "mobilestylegan" if conversion.part == "student" else "stylegan2"
+    title = _cell(title)
     lines = [
         "---",
         f"license: {licence}",
         "library_name: ganzoo",
-        "tags: [ganzoo, stylegan2]",
+        f"tags: [{', '.join(['ganzoo', what, family])}]",
         "---",
         "",
         f"# {title}",
@@ -36,7 +39,7 @@ def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
         "```python",
         "import ganzoo",
         "",
-        f'{"G" if is_generator else "D"} = ganzoo.load("{title}")',
+        f"{'G' if is_generator else 'D'} = ganzoo.load({title!r})",
         "```",
         "",
         "## Lineage",
@@ -52,7 +55,13 @@ def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
         "",
         "## What the conversion did",
         "",
-        *(f"* {line}" for line in account(conversion)),
+        *(f"* {_cell(line)}" for line in account(conversion)),
+        "",
+        "<details><summary>Tensors that were dropped or made</summary>",
+        "",
+        *(f"* {_cell(name)}: {_cell(why)}" for name, why in _without_use(conversion)),
+        "",
+        "</details>",
         "",
         "## Data, intended use, known faults",
         "",
@@ -70,8 +79,17 @@ def account(conversion: Conversion) -> list[str]:
     return lines
 
 
+def _without_use(conversion: Conversion) -> list[tuple[str, str]]:
+    """Names of the source's tensors that were not used, and of ours that it lacks, each with the reason."""
+    listed = [*conversion.dropped.items(), *conversion.made.items()]
+    more = len(listed) - _MAX_LISTED
+    return [*listed[:_MAX_LISTED], *([("…", f"{more} more")] if more > 0 else [])]
+
+
 def _by_reason(reasons: Iterable[str]) -> list[tuple[str, int]]:
-    return Counter(reasons).most_common()
+    counted = Counter(reasons).most_common()
+    rest = sum(count for _, count in counted[_MAX_REASONS:])
+    return counted[:_MAX_REASONS] + ([("other reasons", rest)] if rest else [])
 
 
 def _tensors(count: int) -> str:

@@ -4,8 +4,10 @@ Tensors come as `TensorRef`: where their numbers lie in the file. Nothing is cop
 called, so that optimiser states and networks that nobody asked for cost nothing.
 """
 
+import io
 import math
 import mmap
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,10 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.converters.safe_pickle import Limits, Name, Pickle, UnsafePickleError
+from ganzoo.converters.safe_pickle import MAX_NAME, Limits, Name, Pickle, UnsafePickleError, plain_name, shown
+from ganzoo.converters.unfold import check_size
 
 MAX_DIMENSIONS = 8
-MAX_ZIP_MEMBERS = 100_000
+MAX_ZIP_MEMBERS = 50_000
+MAX_ZIP_DIRECTORY = 8 << 20  # bytes; what zipfile makes of them takes ten times as much
+_SPARE_TENSORS = 16 << 20  # that a file of few numbers may have beyond twice its size
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _ZIP_HEADER = 30  # bytes of a member's local header, before its name and extra field
 
@@ -49,16 +54,15 @@ class Storage:
     crc: int | None = None
 
     def array(self) -> NDArray[Any]:
-        """All numbers `[numel]`, a view of the file; bfloat16 as float32."""
+        """All numbers `[numel]`, a view of the file; bfloat16 as the bits of it."""
         if self.data is None:
             raise UnsafePickleError("The file lacks the numbers of a tensor.")
         if self.crc is not None and zlib.crc32(self.data) != self.crc:
             raise UnsafePickleError(
                 "The file is damaged: the numbers of a tensor do not match their checksum."
             )
-        if self.kind == "bfloat16":
-            return (np.frombuffer(self.data, "<u2", self.numel).astype(np.uint32) << 16).view(np.float32)
-        return np.frombuffer(self.data, self.kind, self.numel)
+        self.crc = None  # once is enough: a thousand tensors may be views of one storage
+        return np.frombuffer(self.data, "<u2" if self.kind == "bfloat16" else self.kind, self.numel)
 
     @property
     def itemsize(self) -> int:
@@ -74,11 +78,22 @@ class TensorRef:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
 
+    @property
+    def float_bytes(self) -> int:
+        """Size as float32, or as what it is if that is more."""
+        return math.prod(self.shape) * max(4, self.storage.itemsize)
+
     def array(self) -> NDArray[Any]:
-        """The numbers, a copy of their own."""
+        """The numbers, a copy of their own; bfloat16 as float32."""
         flat = self.storage.array()[self.offset :]
         strides = [s * flat.itemsize for s in self.stride]
-        return np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False).copy()
+        found = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False).copy()
+        _forget(self.storage.data)
+        if self.storage.kind == "bfloat16":
+            bits = found.astype(np.uint32)
+            bits <<= 16
+            return bits.view(np.float32)
+        return found
 
 
 @dataclass
@@ -90,7 +105,7 @@ class Record:
 
     def set_state(self, state: Any) -> None:
         if isinstance(state, dict):
-            self.state.update({str(k): v for k, v in state.items()})
+            self.state.update(_attributes(state))
 
 
 @dataclass
@@ -109,21 +124,36 @@ class ArrayRef:
     """A numpy array in the file."""
 
     value: NDArray[Any] | None = None
+    data: memoryview | None = None
 
     def set_state(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
-        if type(dtype) is not _DType or not all(type(n) is int and n >= 0 for n in shape):
+        if type(dtype) is not _DType or not _is_shape(shape):
             raise UnsafePickleError("An array is malformed.")
-        if len(shape) > MAX_DIMENSIONS or math.prod(shape) * dtype.dtype.itemsize != len(data):
-            raise UnsafePickleError(f"An array of shape {list(shape)} does not fit its {len(data)} bytes.")
+        if math.prod(shape) * dtype.dtype.itemsize != len(data):
+            raise UnsafePickleError(f"An array does not fit its {len(data)} bytes.")
+        self.data = memoryview(data)
         flat = np.frombuffer(data, dtype.dtype)
         self.value = flat.reshape(shape, order="F" if fortran else "C")
+
+    @property
+    def float_bytes(self) -> int:
+        """Size as float32, or as what it is if that is more."""
+        return 0 if self.value is None else self.value.size * max(4, self.value.itemsize)
 
     def array(self) -> NDArray[Any]:
         """The numbers, a copy of their own."""
         if self.value is None:
             raise UnsafePickleError("The file lacks the numbers of an array.")
-        return self.value.copy()
+        copy = self.value.copy()
+        _forget(self.data)
+        return copy
+
+
+def _forget(data: memoryview | None) -> None:
+    """Release the pages of the file that were read: they are cached anyway, and count as memory in use."""
+    if data is not None and isinstance(data.obj, mmap.mmap) and hasattr(data.obj, "madvise"):
+        data.obj.madvise(mmap.MADV_DONTNEED)
 
 
 def open_checkpoint(path: Path) -> Any:
@@ -139,15 +169,24 @@ def open_checkpoint(path: Path) -> Any:
         raise UnsafePickleError(f"{path} is empty.")
     with path.open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    limits = Limits(tensor_bytes=2 * len(data))
+    limits = Limits(tensor_bytes=2 * len(data) + _SPARE_TENSORS)
     try:
-        if zipfile.is_zipfile(path):
-            return _Zip(path, data, limits).load()
-        return _load_stream(data, limits)
+        found = _Zip(path, data, limits).load() if zipfile.is_zipfile(path) else _load_stream(data, limits)
+        check_size(found, limits.tensor_bytes)
     except UnsafePickleError as error:
         raise UnsafePickleError(f"{path}: {error}") from error
-    except (zipfile.BadZipFile, NotImplementedError, RecursionError, MemoryError) as error:
-        raise UnsafePickleError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    except (zipfile.BadZipFile, struct.error, ValueError, RuntimeError, MemoryError) as error:
+        raise UnsafePickleError(f"{path} is damaged: {type(error).__name__}.") from error
+    return found
+
+
+class _Directory(io.FileIO):
+    """A zip file whose directory is no larger than one of torch.save: zipfile reads it at once."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_ZIP_DIRECTORY:
+            raise zipfile.BadZipFile("too many members")
+        return super().read(size) or b""
 
 
 class _Zip:
@@ -157,7 +196,7 @@ class _Zip:
 
     def __init__(self, path: Path, data: memoryview, limits: Limits) -> None:
         self.data, self.limits = data, limits
-        with zipfile.ZipFile(path) as archive:
+        with _Directory(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
         if len(members) > MAX_ZIP_MEMBERS or sum(m.file_size for m in members) > len(data):
             raise UnsafePickleError("The zip file promises more than it holds.")
@@ -170,7 +209,7 @@ class _Zip:
 
     def load(self) -> Any:
         order = self.members.get(f"{self.folder}byteorder")
-        if order is not None and bytes(self.member(order)) != b"little":
+        if order is not None and bytes(self.member(order)[:16]) != b"little":
             raise UnsafePickleError("The file was written on a machine of the other byte order.")
         return Pickle(
             self.member(self.members[f"{self.folder}data.pkl"]),
@@ -183,15 +222,15 @@ class _Zip:
         """The bytes of an uncompressed member, a view of the file."""
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise UnsafePickleError(
-                f"{info.filename} is compressed or encrypted, which torch.save never does."
+                f"{shown(info.filename)} is compressed or encrypted, which torch.save never does."
             )
-        header = self.data[info.header_offset : info.header_offset + _ZIP_HEADER]
+        header = self.data[max(info.header_offset, 0) : info.header_offset + _ZIP_HEADER]
         if len(header) < _ZIP_HEADER:
-            raise UnsafePickleError(f"{info.filename} lies outside of the file.")
+            raise UnsafePickleError(f"{shown(info.filename)} lies outside of the file.")
         name_length, extra_length = (int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
         start = info.header_offset + _ZIP_HEADER + name_length + extra_length
         if start + info.file_size > len(self.data):
-            raise UnsafePickleError(f"{info.filename} lies outside of the file.")
+            raise UnsafePickleError(f"{shown(info.filename)} lies outside of the file.")
         return self.data[start : start + info.file_size]
 
     def storage(self, persistent_id: Any) -> Storage:
@@ -200,9 +239,10 @@ class _Zip:
         if key not in self.storages:
             info = self.members.get(f"{self.folder}data/{key}")
             if info is None:
-                raise UnsafePickleError(f"The file lacks the storage {key!r}.")
+                raise UnsafePickleError(f"The file lacks the storage {shown(key)!r}.")
             storage = Storage(kind, numel, self.member(info), info.CRC)
-            _check_storage(storage)
+            if numel * storage.itemsize > info.file_size:
+                raise UnsafePickleError(f"A storage of {numel} items does not fit its bytes.")
             self.storages[key] = storage
         return self.storages[key]
 
@@ -235,8 +275,8 @@ def _load_stream(data: memoryview, limits: Limits) -> Any:
         first, position = load(position, persistent=storage)
         keys, position = load(position)
         for key in keys if isinstance(keys, list) else []:
-            if key not in storages:
-                raise UnsafePickleError(f"The file holds a storage that nothing refers to: {key!r}.")
+            if not isinstance(key, str) or key not in storages:
+                raise UnsafePickleError(f"The file holds a storage that nothing refers to: {shown(key)!r}.")
             item = storages[key]
             size = 8 + item.numel * item.itemsize
             if (
@@ -254,37 +294,40 @@ def _storage_id(persistent_id: Any) -> tuple[str, str, int]:
     """Numpy kind, key and number of items of a storage."""
     match persistent_id:
         case ("storage", Name() as kind, str() as key, _, int() as numel, *_) if (
-            str(kind) in _STORAGES and numel >= 0
+            str(kind) in _STORAGES and numel >= 0 and len(key) <= MAX_NAME
         ):
             return _STORAGES[str(kind)], key, numel
-    raise UnsafePickleError(f"The file refers to data of an unknown kind: {str(persistent_id)[:80]}.")
+    raise UnsafePickleError(f"The file refers to data of an unknown kind by {shown(persistent_id)}.")
 
 
-def _check_storage(storage: Storage) -> None:
-    """Raise UnsafePickleError if a storage promises more than its bytes hold."""
-    if storage.data is None or storage.numel * storage.itemsize > len(storage.data):
-        raise UnsafePickleError(f"A storage of {storage.numel} items does not fit its bytes.")
+def _is_shape(value: Any) -> bool:
+    """Whether a value is a tuple of a few numbers from 0."""
+    return (
+        type(value) is tuple
+        and len(value) <= MAX_DIMENSIONS
+        and all(type(n) is int and n >= 0 for n in value)
+    )
+
+
+def _attributes(state: Any) -> dict[str, Any]:
+    """The attributes of an object: a copy, their names checked."""
+    return {plain_name(name): value for name, value in state.items()}
 
 
 def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
     """What the names that checkpoints call are replaced by. Every one builds data and does nothing else."""
 
     def tensor(storage: Any, offset: int, shape: Any, stride: Any, *_: Any) -> TensorRef:
-        sizes = [*shape, *stride, offset]
-        if type(storage) is not Storage or len(shape) != len(stride) or len(shape) > MAX_DIMENSIONS:
+        are_shapes = _is_shape(shape) and _is_shape(stride) and _is_shape((offset,))
+        if type(storage) is not Storage or not are_shapes or len(shape) != len(stride):
             raise UnsafePickleError("A tensor is malformed.")
-        if any(type(n) is not int or n < 0 for n in sizes):
-            raise UnsafePickleError("A tensor has a size that is no number.")
         count = math.prod(shape)
         last = offset + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
         if count and (last >= storage.numel or count > storage.numel):
             raise UnsafePickleError(
                 f"A tensor of shape {list(shape)} does not fit its {storage.numel} numbers."
             )
-        limits.tensor_bytes -= count * storage.itemsize
-        if limits.tensor_bytes < 0:
-            raise UnsafePickleError("The tensors of the file are larger than the file.")
-        return TensorRef(storage, offset, tuple(shape), tuple(stride))
+        return TensorRef(storage, offset, shape, stride)
 
     def parameter(data: Any, *_: Any) -> TensorRef:
         if type(data) is not TensorRef:
@@ -296,11 +339,15 @@ def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
 
     def persistent_object(meta: Any) -> Record:
         # The object's module travels along as source text, `module_src`. It is dropped unread.
-        return Record(str(meta["class_name"]), dict(meta["state"]))
+        name, state = meta["class_name"], meta["state"]
+        if not isinstance(name, str) or not name.isidentifier() or len(name) > MAX_NAME:
+            raise UnsafePickleError(f"A module's class has the odd name {shown(name)!r}.")
+        limits.spend(len(state))
+        return Record(name, _attributes(state))
 
     def dtype(name: Any, *_: Any) -> _DType:
         if not isinstance(name, str) or name not in _NUMPY_TYPES:
-            raise UnsafePickleError(f"An array has the unknown type {name!r}.")
+            raise UnsafePickleError(f"An array has the unknown type {shown(name)!r}.")
         return _DType(np.dtype(name))
 
     def scalar(kind: Any, data: Any) -> Any:
@@ -312,12 +359,18 @@ def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
         return array
 
     def latin(text: Any, encoding: Any) -> bytes:
-        if encoding != "latin1":
-            raise UnsafePickleError(f"The file encodes text as {encoding!r}.")
-        return str(text).encode("latin-1")
+        if not isinstance(text, str) or encoding != "latin1":
+            raise UnsafePickleError(f"The file encodes {shown(text)!r} as {shown(encoding)!r}.")
+        limits.spend_text(len(text))
+        return text.encode("latin-1")
 
     def ordered(items: Any = ()) -> dict[Any, Any]:
-        return {key: value for key, value in items if isinstance(key, str | int)}
+        return {plain_name(key): value for key, value in items}
+
+    def shape_of(sizes: Any) -> tuple[int, ...]:
+        if not _is_shape(sizes):
+            raise UnsafePickleError("A shape is malformed.")
+        return tuple(sizes)
 
     calls: dict[str, Callable[..., Any]] = {
         "torch._utils._rebuild_tensor_v2": tensor,
@@ -327,13 +380,17 @@ def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
         "torch_utils.persistence._reconstruct_persistent_obj": persistent_object,
         "collections.OrderedDict": ordered,
         "collections.defaultdict": lambda *_: {},
-        "dnnlib.util.EasyDict": dict,
+        "dnnlib.util.EasyDict": ordered,
+        "dnnlib.tflib.network.Network": lambda: Record("Network"),
         "argparse.Namespace": lambda: Record("argparse.Namespace"),
-        "torch.Size": lambda sizes: tuple(sizes),
-        "torch.device": lambda *names: str(names[0]),
+        "torch.Size": shape_of,
+        "torch.device": lambda kind, *_: plain_name(kind),
         "numpy.dtype": dtype,
         "_codecs.encode": latin,
     }
+    for builtins in ("builtins", "__builtin__"):  # how old protocols spell what has an opcode today
+        calls[f"{builtins}.set"] = lambda items: list(items)  # nothing here reads a set
+        calls[f"{builtins}.bytes"] = lambda: b""
     for core in ("numpy.core.multiarray", "numpy._core.multiarray"):
         calls[f"{core}.scalar"] = scalar
         calls[f"{core}._reconstruct"] = lambda *_: ArrayRef()

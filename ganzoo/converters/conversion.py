@@ -20,17 +20,29 @@ Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Network = Generator | Discriminator
 # The first of them that a file has is the default.
 PARTS = ("generator_ema", "student", "teacher", "generator", "discriminator")
+_SPELLINGS = {  # of the files themselves
+    "g_ema": "generator_ema",
+    "G_ema": "generator_ema",
+    "g": "generator",
+    "G": "generator",
+    "d": "discriminator",
+    "D": "discriminator",
+}
 MAX_IR_BYTES = 2 << 30
 _CHUNK = 1 << 20
 _MAX_MESSAGE = 400
-_NO_CHECKPOINTS = {
+_OTHER_KINDS = {  # how their files begin
     b"\x89HDF": "an HDF5 file",
     b"<?xml": "an XML file",
     b"<!": "a web page",
     b"<htm": "a web page",
-    b"version https": "a Git LFS pointer",
-    b"\x1f\x8b": "a compressed file",
-    b"7z\xbc": "a compressed file",
+    b"version https": "a Git LFS pointer, in the place of the file itself",
+    b"\x1f\x8b": "a compressed file, to be unpacked first",
+    b"7z\xbc": "a compressed file, to be unpacked first",
+    b"\x93NUMPY": "a NumPy file",
+    b"\xff\xd8\xff": "a picture",
+    b"\x89PNG": "a picture",
+    b"%PDF": "a PDF file",
 }
 
 
@@ -96,14 +108,21 @@ def convert(path: Paths, part: str | None = None) -> Network:
 
 def read_source(path: Paths, part: str | None = None) -> Conversion:
     """The same with the account of the source's tensors."""
+    if not isinstance(path, str | os.PathLike | Iterable) or isinstance(path, bytes):
+        raise TypeError(f"A checkpoint is given by its path, or a teacher by two; got {path!r}.")
     paths = [Path(p) for p in ([path] if isinstance(path, str | os.PathLike) else path)]
     if not 1 <= len(paths) <= 2:
         raise ValueError(f"A checkpoint is one file, or the two of a teacher's pair; got {len(paths)}.")
+    part = _SPELLINGS.get(part, part) if part is not None else None
     if part is not None and part not in PARTS:
         raise ValueError(unknown("part", part, PARTS))
     for p in paths:
+        if "://" in str(path):
+            raise ValueError(f"{path} is an address: download the file first.")
         if not p.exists():
             raise FileNotFoundError(f"{p} does not exist.")
+        if not p.is_file() and not p.is_dir():
+            raise ValueError(f"{p} is no regular file.")
     try:
         if folder := _openvino_folder(paths):
             return _read_openvino(folder, part)
@@ -119,7 +138,9 @@ def read_source(path: Paths, part: str | None = None) -> Conversion:
 def _one_line(paths: list[Path], message: str) -> str:
     """A message that names the files; what it quotes from them cannot steer a terminal or flood it."""
     where = " and ".join(map(str, paths))
-    text = message.removeprefix(f"{where}: ")
+    for prefix in (*(f"{path}: " for path in paths), *(f"{path} " for path in paths)):
+        message = message.removeprefix(prefix)
+    text = message
     text = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
     return f"{where}: {text[:_MAX_MESSAGE]}{'…' if len(text) > _MAX_MESSAGE else ''}"
 
@@ -178,10 +199,14 @@ def _detect(contents: Any) -> tuple[str, dict[str, _Part]]:
     if state := mobilestylegan.find(contents):
         return "MobileStyleGAN.pytorch, distiller", _mobilestylegan(state)
     if states := rosinality.find(contents):
-        mean = contents.get("latent_avg")
-        return "rosinality/stylegan2-pytorch", {n: _rosinality(n, s, mean) for n, s in states.items()}
+        return "rosinality/stylegan2-pytorch", {name: _rosinality(name, s) for name, s in states.items()}
+    if nvidia.is_plain(contents):
+        raise ValueError(
+            "These are the tensors of NVIDIA's networks without their settings, such as activations and clamps: "
+            "give the .pkl that they come from."
+        )
     raise ValueError(
-        f"No network of a known format was found, but {_summary(contents)}. ganzoo converts NVIDIA .pkl, "
+        f"The file holds {_summary(contents)}, and no network that ganzoo knows: it converts NVIDIA .pkl, "
         "rosinality .pt and MobileStyleGAN .ckpt files."
     )
 
@@ -212,13 +237,9 @@ def _mobilestylegan(state: Mapping[str, Any]) -> dict[str, _Part]:
     return parts
 
 
-def _rosinality(name: str, state: Mapping[str, Any], mean: Any) -> _Part:
-    refs = _tensors(state)
-    if name == "discriminator":
-        return _Part(refs, rosinality.read_discriminator)
-    if name == "generator_ema" and isinstance(mean, TensorRef):
-        refs["latent_avg"] = mean
-    return _Part(refs, rosinality.read_generator)
+def _rosinality(name: str, state: Mapping[str, Any]) -> _Part:
+    reader = rosinality.read_discriminator if name == "discriminator" else rosinality.read_generator
+    return _Part(_tensors(state), reader)
 
 
 def _tensors(state: Mapping[str, Any]) -> dict[str, TensorRef | ArrayRef]:
@@ -248,7 +269,7 @@ def _openvino_folder(paths: list[Path]) -> Path | None:
     if path.is_dir():
         if (path / openvino.FILES[0]).is_file() or not (path / CONFIG_FILE).is_file():
             return path
-        raise ValueError(f"{path} is a model of ganzoo already: use 'dir:{path}'.")
+        raise ValueError("This is a model of ganzoo already: nothing is left to convert.")
     return path.parent if path.name in openvino.FILES else None
 
 
@@ -277,16 +298,16 @@ def _read_openvino(folder: Path, part: str | None) -> Conversion:
 
 
 def _refuse_others(path: Path) -> None:
-    """Raise ValueError for files that are certainly no pickle, with what they are."""
+    """Raise ValueError for files that are certainly no checkpoint, with what they are."""
     if path.is_dir():
-        raise ValueError(f"{path} is a folder.")
+        raise ValueError("This is a folder: only one of random-face's OpenVINO files is converted.")
     with path.open("rb") as file:
         head = file.read(16)
-    for magic, kind in _NO_CHECKPOINTS.items():
+    for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
-            raise ValueError(f"{path} is {kind}, no checkpoint. Download the file itself.")
+            raise ValueError(f"This is {kind}, and no checkpoint.")
     if head[8:9] == b"{":
-        raise ValueError(f"{path} is a safetensors file: if ganzoo wrote it, use 'dir:' and its folder.")
+        raise ValueError("This is a safetensors file: if ganzoo wrote it, its folder is a model already.")
 
 
 def _source_file(path: Path) -> SourceFile:
@@ -308,5 +329,5 @@ def _summary(contents: Any) -> str:
     """What a file holds, in a few words."""
     if isinstance(contents, dict):
         keys = ", ".join(str(key)[:40] for key, _ in zip(contents, range(6), strict=False))
-        return f"a dict of {len(contents)}: {keys}"
-    return f"a {contents.cls}" if isinstance(contents, Record) else f"a {type(contents).__name__}"
+        return f"a dict of {len(contents)} ({keys})"
+    return f"a {contents.cls!r}" if isinstance(contents, Record) else f"a {type(contents).__name__}"

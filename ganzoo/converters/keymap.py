@@ -219,7 +219,7 @@ def fill(module: Module, arrays: Mapping[str, Array], source: Tensors) -> Module
         state["mapping.w_avg"] = torch.zeros(expected["mapping.w_avg"], device="cpu", dtype=torch.float32)
         source.made["mapping.w_avg"] = ESTIMATED
     if missing := sorted(set(expected) - set(state)):
-        raise ValueError(f"The network lacks what becomes {', '.join(missing[:_SHOWN])}.")
+        raise ValueError(f"The file lacks the source of {', '.join(missing[:_SHOWN])}.")
     for name, tensor in state.items():
         if name not in expected:
             raise ValueError(f"The network has {name}, which its other tensors leave no room for.")
@@ -230,6 +230,9 @@ def fill(module: Module, arrays: Mapping[str, Array], source: Tensors) -> Module
     module.load_state_dict(state, strict=True, assign=True)
     if estimated and isinstance(module, Generator):
         module.mapping.w_avg.copy_(module.mapping.estimate_w_avg(W_AVG_SAMPLES))
+    for name, tensor in module.state_dict().items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} would hold numbers that are infinite or NaN.")
     return module
 
 

@@ -31,10 +31,11 @@ _HAAR = {"g0_col": _LOW, "g1_col": _HIGH, "g0_row": _LOW, "g1_row": _HIGH}
 
 def find(contents: Any) -> Mapping[str, Any]:
     """State dict of a distiller's file; empty if the file is of another kind."""
-    state = contents.get("state_dict") if isinstance(contents, dict) else None
-    if not isinstance(state, dict) or not any(str(name).startswith(STUDENT) for name in state):
+    state = contents.get("state_dict", contents) if isinstance(contents, dict) else None
+    if not isinstance(state, dict):
         return {}
-    return state
+    main = tuple(prefixes[0] for prefixes in PREFIXES.values())
+    return state if any(str(name).startswith(main) for name in state) else {}
 
 
 def is_half(contents: Any) -> bool:
@@ -159,7 +160,8 @@ def _layer(tensors: Tensors, source: str, index: int, arrays: dict[str, Array]) 
 def _modulation(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) -> None:
     """A plain linear layer of the style, stored as an equalised one."""
     weight = tensors.take(f"{source}.modulation.weight")
-    arrays[f"{target}.modulation.weight"] = weight * np.float32(math.sqrt(weight.shape[-1]))
+    with np.errstate(over="ignore"):  # `fill` refuses what is not finite
+        arrays[f"{target}.modulation.weight"] = weight * np.float32(math.sqrt(weight.shape[-1]))
     arrays[f"{target}.modulation.bias"] = tensors.take(f"{source}.modulation.bias")
 
 

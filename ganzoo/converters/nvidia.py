@@ -35,6 +35,7 @@ class Network:
 
     def __init__(self, root: Record, tensors: Tensors) -> None:
         self.tensors = tensors
+        self.cls = root.cls
         self.modules: dict[str, Record] = {}
         stack = [("", root)]
         while stack:
@@ -73,7 +74,9 @@ class Network:
         found = (_BLOCK.fullmatch(path) for path in self.modules)
         resolutions = sorted(int(m[2]) for m in found if m and (m[1] or "") == prefix)
         if resolutions != [4 * 2**i for i in range(len(resolutions))] or not resolutions:
-            raise ValueError(f"The network has blocks for {resolutions}; a StyleGAN2 has 4, 8, 16 …")
+            raise ValueError(
+                f"The network, a {self.cls!r}, has blocks for {resolutions}; a StyleGAN2 has 4, 8, 16 …"
+            )
         return [f"{prefix}b{r}" for r in resolutions]
 
     def linear(self, source: str, target: str, arrays: dict[str, Array]) -> float:
@@ -337,6 +340,12 @@ def find(contents: Any) -> Mapping[str, Record]:
         return {}
     names = {"generator_ema": "G_ema", "generator": "G", "discriminator": "D"}
     return {part: contents[k] for part, k in names.items() if isinstance(contents.get(k), Record)}
+
+
+def is_plain(contents: Any) -> bool:
+    """Whether a file holds the tensors of such networks, but not their settings."""
+    states = [contents, *contents.values()] if isinstance(contents, dict) else []
+    return any(isinstance(state, dict) and "synthesis.b4.const" in state for state in states)
 
 
 def _affine(network: Network, source: str, target: str, arrays: dict[str, Array]) -> None:

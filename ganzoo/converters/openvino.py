@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ganzoo.config import GeneratorConfig
-from ganzoo.converters.keymap import ESTIMATED, W_AVG_SAMPLES, Tensors
+from ganzoo.converters.keymap import Tensors, fill
 from ganzoo.generators.generator import Generator
+from ganzoo.weights import empty
 
 _NETWORKS = ("Mapping", "Synthesis")
 FILES = tuple(f"{name}Network.{suffix}" for name in _NETWORKS for suffix in ("xml", "bin"))
@@ -81,7 +81,10 @@ class Graph:
                 f"Constant {layer.name!r} of shape {shape} does not fit: bytes {offset} to {offset + size} "
                 f"of {len(self.weights)}."
             )
-        return np.frombuffer(self.weights, dtype, math.prod(shape), offset).reshape(shape)
+        array = np.frombuffer(self.weights, dtype, math.prod(shape), offset).reshape(shape)
+        if dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"Constant {layer.name!r} holds numbers that are infinite or NaN.")
+        return array
 
 
 def read_ir(xml_bytes: bytes, weights: bytes) -> Graph:
@@ -133,7 +136,6 @@ def read_ir(xml_bytes: bytes, weights: bytes) -> Graph:
     return Graph(layers, inputs, weights)
 
 
-@torch.inference_mode(False)  # what is made in inference mode could never be trained
 def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) -> Generator:
     """The generator of a random-face package, with the mean style estimated from its mapping network.
 
@@ -168,18 +170,12 @@ def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) ->
             "activation_gain": 1.0,
         }
     )
-    with torch.device("meta"):
-        generator = Generator(config).float()
-    state = {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in tensors.items()}
-    state["mapping.w_avg"] = torch.zeros(config.w_dim, dtype=torch.float32, device="cpu")
-    try:
-        generator.load_state_dict(state, strict=True, assign=True)
-    except RuntimeError as error:
-        raise ValueError(
-            f"The constants do not fit a MobileStyleGAN: {' '.join(str(error).split())}"
-        ) from error
-    generator.mapping.w_avg = generator.mapping.estimate_w_avg(W_AVG_SAMPLES, seed=0)
     account = Tensors({}) if account is None else account
+    arrays = {name: np.array(array, dtype=np.float32) for name, array in tensors.items()}
+    try:
+        generator = fill(empty(config), arrays, account)
+    except ValueError as error:
+        raise ValueError(f"The constants do not fit a MobileStyleGAN: {error}") from error
     for network, graph in graphs.items():
         for layer_id, layer in graph.layers.items():
             name = f"{network}Network/{layer.name}"
@@ -187,7 +183,6 @@ def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) ->
                 account.used[name] = None
             elif layer.type == "Const":
                 account.dropped[name] = "an index, a shape or a fixed factor of the graph"
-    account.made["mapping.w_avg"] = ESTIMATED
     return generator
 
 

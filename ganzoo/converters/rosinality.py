@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
-from ganzoo.converters.checkpoint import TensorRef
+from ganzoo.converters.checkpoint import ArrayRef, TensorRef
 from ganzoo.converters.keymap import Array, Tensors, fill, resolution_of, same
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
@@ -18,19 +18,32 @@ from ganzoo.weights import empty
 
 MAPPING_LR_MULTIPLIER = 0.01  # lr_mlp, a constant of the training script that no file records
 NETWORKS = {"generator_ema": "g_ema", "generator": "g", "discriminator": "d"}
+_FIRST = {"generator_ema": "input.input", "discriminator": "convs.0.0.weight"}  # a name that others lack
+_WRAPPERS = ("state_dict", "model", "params_ema", "params")
 _KERNEL_GAIN = 4.0  # of the filters behind upsampling: they are stored times 2 x 2
 
 
 def find(contents: Any) -> Mapping[str, Mapping[str, Any]]:
-    """State dicts by part; empty if the file is of another kind."""
+    """State dicts by part; empty if the file is of another kind.
+
+    A mean style beside the networks goes with the generator that it was measured on: the moving average,
+    where there is one.
+    """
     if not isinstance(contents, dict):
         return {}
-    if isinstance(contents.get("input.input"), TensorRef):
-        return {"generator_ema": contents}
-    found = {part: contents[key] for part, key in NETWORKS.items() if isinstance(contents.get(key), dict)}
-    return {
-        part: state for part, state in found.items() if "input.input" in state or "convs.0.0.weight" in state
-    }
+    networks = {part: contents[key] for part, key in NETWORKS.items() if isinstance(contents.get(key), dict)}
+    states = {part: _without_wrapper(state) for part, state in networks.items()}
+    found = {part: state for part, state in states.items() if any(name in state for name in _FIRST.values())}
+    if not found:  # one network alone, perhaps under a trainer's name
+        wrapped = [contents[key] for key in _WRAPPERS if isinstance(contents.get(key), dict)]
+        bare = _without_wrapper(wrapped[0] if wrapped else contents)
+        found = {part: bare for part, first in _FIRST.items() if first in bare}
+    mean = contents.get("latent_avg")
+    for part in ("generator_ema", "generator"):
+        if part in found and isinstance(mean, TensorRef | ArrayRef):
+            found[part] = {**found[part], "latent_avg": mean}
+            break
+    return found
 
 
 def read_generator(tensors: Tensors) -> Generator:
@@ -159,6 +172,13 @@ def read_discriminator(tensors: Tensors, prefix: str = "") -> Discriminator:
     return fill(empty(config), arrays, tensors)
 
 
+def _without_wrapper(state: Mapping[Any, Any]) -> dict[str, Any]:
+    """A state dict by its own names, without the `module.` that parallel training puts in front of them."""
+    names = [str(name) for name in state]
+    prefix = "module." if names and all(name.startswith("module.") for name in names) else ""
+    return {name.removeprefix(prefix): value for name, value in zip(names, state.values(), strict=True)}
+
+
 def _conv(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) -> None:
     """A modulated convolution: `[1, out, in, k, k]` there, `[out, in, k, k]` here."""
     weight = tensors.take(f"{source}.conv.weight")
@@ -170,6 +190,8 @@ def _conv(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) 
 def _taps(tensors: Tensors, names: list[str], *, gain: float = _KERNEL_GAIN) -> dict[str, Any]:
     """The option `taps` of the filter that layers share; empty where the file has none."""
     filters = {n: tensors.separable_filter(n, gain=gain) for n in names if n in tensors}
+    if names and not filters:
+        tensors.made["taps"] = "1, 3, 3, 1, the original's default: the file holds no filter"
     return {"taps": same("The resampling filter", filters)} if filters else {}
 
 

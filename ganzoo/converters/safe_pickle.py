@@ -11,12 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAX_OPCODES = 500_000  # in all streams of a file; a 1024 x 1024 training snapshot has about 50,000
+MAX_OPCODES = 300_000  # in all streams of a file; a 1024 x 1024 training snapshot has about 50,000
 MAX_NESTED_STREAMS = 4
 MAX_STRING = 1 << 20
+MAX_TEXT = 16 << 20  # of all streams: in memory, one emoji makes every letter of a text take four bytes
 MAX_INTEGER_BYTES = 64
+MAX_LINE = 1000  # of a number or a name
+MAX_NAME = 500  # characters of a key or a name
 MAX_KEY_ITEMS = 16
-_SCALARS = (str, int, float, bool, bytes, type(None))
+MAX_KEY_INTEGER = 1 << 60  # larger ones share their hashes: a dict of them takes quadratic time
+MAX_ODD_KEYS = 2_000  # other numbers and tuples, whose hashes a file can choose as well
+_SHOWN = 80
 _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _BINARY = ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8")
 
@@ -43,6 +48,37 @@ class Limits:
     tensor_bytes: int
     opcodes: int = MAX_OPCODES
     streams: int = MAX_NESTED_STREAMS
+    text: int = MAX_TEXT
+    odd_keys: int = MAX_ODD_KEYS
+
+    def spend(self, items: int = 1) -> None:
+        """Count opcodes, or the items that one of them copies.
+
+        Raises:
+            UnsafePickleError: if none is left.
+        """
+        self.opcodes -= items
+        if self.opcodes < 0:
+            raise UnsafePickleError(f"The file has more than {MAX_OPCODES} opcodes and items.")
+
+    def spend_text(self, length: int) -> None:
+        """Count bytes of text.
+
+        Raises:
+            UnsafePickleError: if there are too many.
+        """
+        self.text -= length
+        if length > MAX_STRING or self.text < 0:
+            raise UnsafePickleError(f"The pickle is too large: a text of {length} bytes.")
+
+
+def shown(value: object) -> str:
+    """What a file says, for a message: short and printable; of what is no text, only the kind."""
+    if not isinstance(value, str | Name):
+        return f"a {type(value).__name__}"
+    text = str(value)
+    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 class Pickle:
@@ -98,9 +134,7 @@ class Pickle:
 
     def next_opcode(self) -> tuple[str, Any]:
         """Name and argument of the next opcode; its length is checked before it is read."""
-        self.limits.opcodes -= 1
-        if self.limits.opcodes < 0:
-            raise UnsafePickleError(f"The file has more than {MAX_OPCODES} opcodes.")
+        self.limits.spend()
         code = bytes(self.take(1)).decode("latin-1")
         opcode = _OPCODES.get(code)
         if opcode is None:
@@ -109,16 +143,12 @@ class Pickle:
             return opcode.name, None
         start, size = self.position, opcode.arg.n
         if size == pickletools.UP_TO_NEWLINE:
-            lines = 2 if opcode.name in ("GLOBAL", "INST") else 1
-            window = bytes(self.data[start : start + MAX_STRING])
-            end = -1
-            for _ in range(lines):
-                end = window.find(b"\n", end + 1)
-                if end < 0:
-                    raise UnsafePickleError(
-                        f"The pickle is malformed at {opcode.name}: a line without an end."
-                    )
-            size = end + 1
+            is_text = opcode.name in _TEXTS
+            size = self.line(MAX_STRING if is_text else MAX_LINE)
+            if opcode.name in ("GLOBAL", "INST"):
+                self.position = start + size
+                size += self.line(MAX_LINE)
+            self.limits.spend_text(size if is_text else 0)
         elif size < 0:  # a length, then as many bytes
             width = {
                 pickletools.TAKEN_FROM_ARGUMENT1: 1,
@@ -130,14 +160,27 @@ class Pickle:
             if opcode.name in _BINARY:
                 payload = self.take(length)
                 return opcode.name, payload if length > MAX_KEY_ITEMS else bytes(payload)
-            if length > (MAX_INTEGER_BYTES if opcode.name.startswith("LONG") else MAX_STRING):
+            if opcode.name not in _TEXTS and length > MAX_INTEGER_BYTES:
                 raise UnsafePickleError(f"The pickle is too large at {opcode.name}: {length} bytes.")
+            self.limits.spend_text(length)
             size = width + length
         self.position = start
         try:
             return opcode.name, opcode.arg.reader(io.BytesIO(bytes(self.take(size))))
         except (ValueError, AttributeError, IndexError) as error:
-            raise UnsafePickleError(f"The pickle is malformed at {opcode.name}: {error}.") from error
+            kind = type(error).__name__  # its text may quote a megabyte
+            raise UnsafePickleError(f"The pickle is malformed at {opcode.name}: {kind}.") from error
+
+    def line(self, limit: int) -> int:
+        """Length of the line that begins here, with its end."""
+        width = 64
+        while True:
+            end = bytes(self.data[self.position : self.position + width]).find(b"\n")
+            if end >= 0:
+                return end + 1
+            if width >= limit or self.position + width >= len(self.data):
+                raise UnsafePickleError("The pickle is malformed: a line without an end, or too long.")
+            width = min(4 * width, limit)
 
     def take(self, size: int) -> memoryview:
         """The next bytes."""
@@ -193,9 +236,9 @@ class Pickle:
             self.stack.append(self.pop_to_mark())
         elif name == "DICT":
             items = self.pop_to_mark()
-            self.stack.append({_key(k): v for k, v in zip(items[::2], items[1::2], strict=True)})
+            self.stack.append({self.key(k): v for k, v in zip(items[::2], items[1::2], strict=True)})
         elif name == "FROZENSET":
-            self.stack.append(frozenset(map(_key, self.pop_to_mark())))
+            self.stack.append(frozenset(map(self.key, self.pop_to_mark())))
         elif name in ("APPEND", "APPENDS"):
             items = [self.pop()] if name == "APPEND" else self.pop_to_mark()
             self.target(list).extend(items)
@@ -203,28 +246,27 @@ class Pickle:
             items = list(reversed([self.pop(), self.pop()])) if name == "SETITEM" else self.pop_to_mark()
             target = self.target(dict)
             for key, value in zip(items[::2], items[1::2], strict=True):
-                target[_key(key)] = value
+                target[self.key(key)] = value
         elif name == "ADDITEMS":
             items = self.pop_to_mark()
-            self.target(set).update(map(_key, items))
+            self.target(set).update(map(self.key, items))
         elif name == "GLOBAL":
             module, _, attribute = argument.partition(" ")
-            self.stack.append(Name(module, attribute))
+            self.stack.append(Name(plain_name(module), plain_name(attribute)))
         elif name == "STACK_GLOBAL":
             attribute, module = self.pop(), self.pop()
-            if not isinstance(module, str) or not isinstance(attribute, str):
-                raise UnsafePickleError("The pickle is malformed: a global whose name is no text.")
-            self.stack.append(Name(module, attribute))
+            self.stack.append(Name(plain_name(module), plain_name(attribute)))
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = self.pop(), self.pop()
             self.stack.append(self.call(function, arguments))
         elif name == "NEWOBJ_EX":
             keywords, arguments, function = self.pop(), self.pop(), self.pop()
             if keywords:
-                raise UnsafePickleError(f"The file calls {function} with keywords.")
+                raise UnsafePickleError(f"The file calls {shown(function)} with keywords.")
             self.stack.append(self.call(function, arguments))
         elif name == "BUILD":
             state, target = self.pop(), self.stack[-1]
+            self.limits.spend(len(state) if isinstance(state, dict) else 0)
             if hasattr(target, "set_state"):
                 target.set_state(state)
             elif not isinstance(
@@ -238,6 +280,19 @@ class Pickle:
         else:
             raise UnsafePickleError(f"The pickle uses {name}, which no checkpoint needs.")
 
+    def key(self, value: Any) -> Any:
+        """A key that hashes and compares quickly: nested tuples that share their parts could take forever."""
+        if isinstance(value, Name) or (type(value) is int and abs(value) < MAX_KEY_INTEGER):
+            return value
+        if isinstance(value, str):
+            return plain_name(value)
+        self.limits.odd_keys -= 1
+        if self.limits.odd_keys < 0:
+            raise UnsafePickleError(f"The file has more than {MAX_ODD_KEYS} keys that are numbers or tuples.")
+        if type(value) is tuple and len(value) <= MAX_KEY_ITEMS:
+            return tuple(plain_name(v) if isinstance(v, str) else _number(v) for v in value)
+        return _number(value)
+
     def target(self, kind: type) -> Any:
         """The container on top of the stack that items are added to."""
         if not self.stack or type(self.stack[-1]) is not kind:
@@ -248,23 +303,33 @@ class Pickle:
         """What a stand-in makes of the arguments."""
         if not isinstance(function, Name) or str(function) not in self.stand_ins:
             raise UnsafePickleError(
-                f"The file asks to call {function if isinstance(function, Name) else type(function)}: "
-                "this is not data. Nothing was run."
+                f"The file asks to call {shown(function)}: this is not data. Nothing was run."
             )
         if type(arguments) is not tuple:
             raise UnsafePickleError(f"The file calls {function} with arguments that are no tuple.")
+        self.limits.spend(sum(len(a) for a in arguments if isinstance(a, _COPIED)))
         return self.stand_ins[str(function)](*arguments)
 
 
-def _key(value: Any) -> Any:
-    """A key that hashes quickly: nested tuples that share their parts could take forever."""
-    if isinstance(value, (*_SCALARS, Name)):
-        return value
-    if type(value) is tuple and len(value) <= MAX_KEY_ITEMS and all(isinstance(v, _SCALARS) for v in value):
-        return value
-    raise UnsafePickleError(f"The pickle uses a {type(value).__name__} as a key.")
+def plain_name(value: Any) -> str:
+    """A text that serves as a name or a key: short and printable, so that messages may repeat it.
+
+    Raises:
+        UnsafePickleError: for anything else.
+    """
+    if not isinstance(value, str) or len(value) > MAX_NAME or not value.isprintable():
+        raise UnsafePickleError(f"The pickle is malformed: {shown(value)!r} serves as a name.")
+    return value
 
 
+def _number(value: Any) -> Any:
+    """The same for a key, or a part of one, that is no text."""
+    if not isinstance(value, int | float | bytes | None):
+        raise UnsafePickleError(f"The pickle uses a {type(value).__name__} as a key.")
+    return value
+
+
+_COPIED = (list, tuple, dict, set, frozenset)
 _NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
 _TEXTS = (
     "UNICODE",

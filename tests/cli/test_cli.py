@@ -88,7 +88,7 @@ def test_ctrl_c_leaves_whole_pictures_and_says_how_many(model_folder, tmp_path):
             image.load()
 
 
-TO_CONVERT = "ganzoo convert ffhq.pkl stylegan2_ffhq"
+TO_CONVERT = "ganzoo convert ffhq.pkl my-stylegan2-ffhq"
 MISTAKES = {
     "an unknown model": (["generate", "mobilestylegan_fhq"], ["Did you mean 'mobilestylegan_ffhq'"]),
     "a recipe has no weights": (["generate", "mobilestylegan"], ["is a recipe", "mobilestylegan_ffhq"]),
@@ -183,7 +183,7 @@ def test_info_of_an_external_model_says_how_to_get_it(run):
     status, out, _ = run("info", "stylegan2_ffhq")
     assert status == 0 and "28,268,812" in out and "Nvidia Source Code License-NC" in out
     assert "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl" in out
-    assert "ganzoo convert ffhq.pkl stylegan2_ffhq" in out
+    assert "ganzoo convert ffhq.pkl my-stylegan2-ffhq" in out
     assert "cached:" not in out and "source:" not in out
     data = json.loads(run("info", "stylegan2_ffhq", "--json")[1])["model"]
     assert data["external"]["owner"] == "NVIDIA" and data["cached"] is False

@@ -79,7 +79,8 @@ def test_what_was_found_is_printed(run, tmp_path, source):
         assert word in printed
     for file in files:
         assert hashlib.sha256(file.read_bytes()).hexdigest() in printed and file.name in printed
-    assert printed.rstrip().endswith(f"Next: ganzoo generate {tmp_path / 'new'}")
+    label = " --label 0" if network.label_dim else ""
+    assert printed.rstrip().endswith(f"Next: ganzoo generate {tmp_path / 'new'}{label}")
 
 
 def test_labels_are_printed(run, tmp_path):
@@ -176,9 +177,16 @@ def test_pictures_of_a_class_are_generated_from_a_conditional_folder(run, tmp_pa
 
 def test_a_discriminators_folder_makes_no_pictures_and_the_message_says_why(run, tmp_path):
     converted(run, tmp_path / "new", NVIDIA, "--part=discriminator")
-    for command in ("generate", "info", "verify"):
-        status, out, err = run(command, tmp_path / "new")
-        assert (status, out) == (2, "") and "holds a discriminator" in err and err.count("\n") == 1
+    status, out, err = run("generate", tmp_path / "new")
+    assert (status, out) == (2, "") and "is a discriminator" in err and err.count("\n") == 1
+
+
+def test_a_discriminators_folder_is_shown_and_verified(run, tmp_path):
+    network, _ = converted(run, tmp_path / "new", NVIDIA, "--part=discriminator")
+    status, out, _ = run("info", tmp_path / "new")
+    assert status == 0 and f"{sum(p.numel() for p in network.parameters()):,} parameters" in out
+    status, out, _ = run("verify", tmp_path / "new")
+    assert status == 0 and "is as it was written" in out
 
 
 def test_missing_parents_of_the_folder_are_made(run, tmp_path):

@@ -38,7 +38,7 @@ FILES = {
     "a compressed file": (b"\x1f\x8b\x08" + bytes(64), ["compressed"]),
     "half a file": (NVIDIA.read_bytes()[:50_000], []),
     "a damaged head": (b"\xff" + NVIDIA.read_bytes()[1:], []),
-    "another pickle": (pickle.dumps({"weights": [1, 2, 3]}), ["No network", "weights"]),
+    "another pickle": (pickle.dumps({"weights": [1, 2, 3]}), ["no network", "weights"]),
     "a pickle that calls os.system": (pickle.dumps(Call()), ["system"]),
     "a network with a call beside it": (pickle.dumps({"G_ema": 1, "evil": Call()}), ["system"]),
     "escape codes": (pickle.dumps({"\x1b[2J\x1b]0;owned\x07": 1}), []),
@@ -49,7 +49,7 @@ ARGUMENTS = {
     "one of two files does not exist": ([HALVES[0], "nowhere.ckpt", "OUT"], ["nowhere.ckpt"]),
     "a folder without IR files": (["empty", "OUT"], ["MappingNetwork.xml"]),
     "a folder with some of the IR files": (["partial", "OUT"], ["lacks SynthesisNetwork.bin"]),
-    "a folder that is a model already": (["model", "OUT"], ["dir:model"]),
+    "a folder that is a model already": (["model", "OUT"], ["a model of ganzoo already"]),
     "a folder beside a file": (["empty", NVIDIA, "OUT"], ["empty"]),
     "half a pair": ([HALVES[0], "OUT"], ["half", "both files"]),
     "the other half": ([HALVES[1], "OUT"], ["half", "both files"]),
@@ -211,4 +211,4 @@ def test_what_was_written_is_read_back(run, tmp_path, monkeypatch):
     monkeypatch.setattr("ganzoo.weights.save_file", other)
     result = run("convert", NVIDIA, tmp_path / "new")
     assert_failed(result, 2)
-    assert "differs from what was converted" in result[2] and contents(tmp_path) == {}
+    assert "differs from what was read" in result[2] and contents(tmp_path) == {}

@@ -1,7 +1,9 @@
 """Checkpoint files of the original implementations, read without running them."""
 
 import argparse
+import collections
 import json
+import pickle  # noqa: TID251 - files are written, none is read
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from ganzoo.converters.checkpoint import ArrayRef, Record, TensorRef, open_checkpoint
+from ganzoo.converters.safe_pickle import Name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ZIPS = sorted([*GOLDEN.glob("rosinality/*.pt"), *GOLDEN.glob("mobilestylegan/*.ckpt")], key=lambda p: p.name)
@@ -97,6 +100,77 @@ def test_numpy_scalars_and_arrays_are_read(tmp_path, protocol):
     found = open_checkpoint(tmp_path / "a")
     assert found["scalar"] == 2.5 and isinstance(found["array"], ArrayRef)
     assert np.array_equal(found["array"].array(), np.arange(6.0).reshape(2, 3))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("core", [b"numpy._core.multiarray", b"numpy.core.multiarray"])
+def test_numpy_is_read_under_its_old_and_its_new_name(tmp_path, protocol, core):
+    value = {
+        "gain": np.sqrt(2),
+        "half": np.float16(0.5),
+        "truth": np.bool_(True),
+        "big": np.arange(3, dtype=">f4"),
+        "order": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "none": np.zeros((0, 3), np.float32),
+    }
+    data = pickle.dumps(value, protocol)
+    for name in (b"numpy._core.multiarray", b"numpy.core.multiarray"):
+        # in protocol 4 the length comes first: in one byte, and in the frame, which is not looked at
+        data = data.replace(b"\x8c" + bytes([len(name)]) + name, b"\x8c" + bytes([len(core)]) + core)
+        data = data.replace(b"c" + name + b"\n", b"c" + core + b"\n")
+    (tmp_path / "a").write_bytes(data)
+    found = open_checkpoint(tmp_path / "a")
+    assert (found["gain"], found["half"], found["truth"]) == (np.sqrt(2), 0.5, True)
+    for name in ("big", "order", "none"):
+        assert found[name].array().shape == value[name].shape
+        assert np.array_equal(found[name].array(), value[name])
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_plain_things_of_all_protocols_are_read(tmp_path, protocol):
+    value = {
+        "names": {"a"},
+        "bytes": (b"", b"abc", bytes(range(256)) * 2),
+        "counts": collections.defaultdict(list, {"a": [1.5]}),
+        "ordered": collections.OrderedDict([("b", 2**70), (3, -1)]),
+        "size": (torch.Size([2, 3]), torch.device("cpu")),
+        "optimiser": {"state": {0: {"step": 1}}, (0.9, 0.99): None, None: True},
+        "options": argparse.Namespace(batch=8, path=None),
+        "text": "zwei\nZeilen, ä 🍌",
+    }
+    torch.save(value, tmp_path / "a", pickle_protocol=protocol)
+    found = open_checkpoint(tmp_path / "a")
+    assert list(found) == list(value) and set(found["names"]) == {"a"}
+    assert tuple(map(bytes, found["bytes"])) == value["bytes"]
+    for name in ("counts", "ordered", "optimiser", "text"):
+        assert found[name] == value[name]
+    assert found["size"] == ((2, 3), "cpu") and found["options"].state == {"batch": 8, "path": None}
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_lightning_file_whose_callbacks_have_classes_for_keys_is_read(tmp_path, zipped):
+    value = {
+        "epoch": 3,
+        "pytorch-lightning_version": "1.0.2",
+        "callbacks": {argparse.ArgumentParser: {"best_model_score": torch.tensor(0.5), "dirpath": ""}},
+        "hparams_type": argparse.Namespace,
+        "state_dict": {f"module.{k}": v for k, v in torch.nn.Linear(2, 2).state_dict().items()},
+    }
+    torch.save(value, tmp_path / "a", _use_new_zipfile_serialization=zipped)
+    found = open_checkpoint(tmp_path / "a")
+    [(key, callback)] = found["callbacks"].items()
+    assert key == Name("argparse", "ArgumentParser") and callback["best_model_score"].array() == 0.5
+    assert list(found["state_dict"]) == ["module.weight", "module.bias"]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_tensors_that_are_views_of_one_storage_are_read_apart(tmp_path, zipped):
+    whole = torch.arange(12.0, dtype=torch.bfloat16)
+    value = {"a": whole[:4].view(2, 2).T, "b": whole[2:3], "c": whole[5], "d": whole[:0], "e": whole}
+    torch.save(value, tmp_path / "a", _use_new_zipfile_serialization=zipped)
+    for name, ref in open_checkpoint(tmp_path / "a").items():
+        assert ref.array().shape == value[name].shape and ref.array().dtype == np.float32
+        assert np.array_equal(ref.array(), value[name].float().numpy())
 
 
 def test_a_changed_number_is_noticed_by_its_checksum(tmp_path):

@@ -235,15 +235,19 @@ def test_a_name_that_is_never_called_is_only_a_name(tmp_path):
     assert [str(key) for key in found] == ["pytorch_lightning.callbacks.ModelCheckpoint"]
 
 
-def test_a_list_that_holds_itself_is_read(tmp_path):
-    found = open_bytes(b"\x80\x02]q\x00h\x00a.", tmp_path)
-    assert found[0] is found
+def test_a_list_that_holds_itself_is_refused(tmp_path):
+    assert "contain themselves" in refusal(b"\x80\x02]q\x00h\x00a.", tmp_path)
 
 
-def test_tuples_that_share_their_parts_cost_nothing_as_values_and_are_refused_as_keys(tmp_path):
-    shared = b"K\x01q\x00" + b"".join(b"h%c" % i + b"h%c" % i + b"\x86q%c" % (i + 1) for i in range(60))
-    open_bytes(b"\x80\x02" + shared + b".", tmp_path)
-    assert "key" in refusal(b"\x80\x02" + shared + b"}h\x3cK\x01s.", tmp_path)
+def doubled(times, opcode=b"\x86"):
+    """A pair of a pair of a pair, each of them one object twice."""
+    return b"K\x01q\x00" + b"".join(b"h%c" % i + b"h%c" % i + opcode + b"q%c" % (i + 1) for i in range(times))
+
+
+def test_tuples_that_share_their_parts_are_read_until_they_unfold_to_a_forest(tmp_path):
+    assert open_bytes(b"\x80\x02" + doubled(3) + b".", tmp_path) == (((1, 1),) * 2,) * 2
+    assert "too large" in refusal(b"\x80\x02" + doubled(60) + b".", tmp_path)
+    assert "key" in refusal(b"\x80\x02" + doubled(60) + b"}h\x3cK\x01s.", tmp_path)
 
 
 def test_opcodes_are_counted(tmp_path):
@@ -251,13 +255,14 @@ def test_opcodes_are_counted(tmp_path):
 
 
 def test_nesting_in_the_data_is_no_recursion_here(tmp_path):
-    open_bytes(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".", tmp_path)
+    assert "too deep" in refusal(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".", tmp_path)
 
 
 def test_tensors_that_share_one_storage_are_limited_by_the_files_size(tmp_path):
-    one = tensor(numel=1000, shape=(1000,))[2:-1]
-    data = b"\x80\x02](" + one * 200 + b"e."
-    assert "larger than the file" in refusal(zipped(data, {"data/0": bytes(4000)}), tmp_path)
+    one = tensor(numel=100_000, shape=(100_000,))[2:-1]
+    for times, shared in ((60, one), (1, b"](" + one + b"q\x00" + b"h\x00" * 60 + b"e")):
+        data = b"\x80\x02](" + shared * times + b"e."
+        assert "larger than the file" in refusal(zipped(data, {"data/0": bytes(400_000)}), tmp_path)
 
 
 def test_a_large_file_is_not_copied(tmp_path):

@@ -30,8 +30,8 @@ def test_the_error_says_where_the_weights_are_whose_they_are_and_what_to_run(nam
     for part in (entry.external.owner, entry.external.url, entry.external.page, entry.licence["weights"]):
         assert part in text
     file = entry.external.url.rsplit("/", 1)[-1]
-    assert f"`ganzoo convert {file} {name}`" in text
-    assert f"'dir:{name}'" in text and "pretrained=False" in text
+    assert f"`ganzoo convert {file} {entry.external.folder(name)}`" in text
+    assert f"'dir:{entry.external.folder(name)}'" in text and "pretrained=False" in text
     assert not (tmp_path / "cache").exists()
 
 
@@ -39,7 +39,7 @@ def test_stylegan2_ffhq_is_fetched_from_nvidia_and_converted():
     text = message("stylegan2_ffhq", OSError)
     assert "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl" in text
     assert "Nvidia Source Code License-NC (non-commercial)" in text
-    assert "`ganzoo convert ffhq.pkl stylegan2_ffhq`" in text
+    assert "`ganzoo convert ffhq.pkl my-stylegan2-ffhq`" in text
 
 
 def test_an_external_model_without_weights_is_its_recipe_with_random_ones():
