@@ -103,11 +103,11 @@ def convert(path: Paths, part: str | None = None) -> Network:
             part that it lacks.
         OSError: if it cannot be read.
     """
-    return read_source(path, part).module
+    return convert_with_account(path, part).module
 
 
-def read_source(path: Paths, part: str | None = None) -> Conversion:
-    """The same with the account of the source's tensors."""
+def convert_with_account(path: Paths, part: str | None = None) -> Conversion:
+    """What `convert` gives, with the account of the source's tensors; it raises the same."""
     if not isinstance(path, str | os.PathLike | Iterable) or isinstance(path, bytes):
         raise TypeError(f"A checkpoint is given by its path, or a teacher by two; got {path!r}.")
     paths = [Path(p) for p in ([path] if isinstance(path, str | os.PathLike) else path)]
@@ -202,7 +202,7 @@ def _detect(contents: Any) -> tuple[str, dict[str, _Part]]:
         return "rosinality/stylegan2-pytorch", {name: _rosinality(name, s) for name, s in states.items()}
     if nvidia.is_plain(contents):
         raise ValueError(
-            "These are the tensors of NVIDIA's networks without their settings, such as activations and clamps: "
+            "These are tensors of NVIDIA's networks without their settings, such as activations and clamps: "
             "give the .pkl that they come from."
         )
     raise ValueError(

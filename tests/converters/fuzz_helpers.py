@@ -108,15 +108,15 @@ def attempt(read, watch):
     return *result, events
 
 
-def warm_up(read_source):
+def warm_up(convert_with_account):
     """Read every fixture, so that nothing is left to be imported, and the codecs that files have named."""
     for codec in ("cp437", "raw_unicode_escape", "ascii", "latin-1"):
         codecs.lookup(codec)
     for path in FIXTURES:
         for part in (None, "discriminator", "student", "nonsense"):
-            attempt(lambda p=path, q=part: read_source(p, q), Watch.quiet)
+            attempt(lambda p=path, q=part: convert_with_account(p, q), Watch.quiet)
     teachers = [path for path in FIXTURES if path.name.startswith("msg_teacher")]
-    attempt(lambda: read_source(teachers), Watch.quiet)
+    attempt(lambda: convert_with_account(teachers), Watch.quiet)
 
 
 Watch.quiet = types.SimpleNamespace(events=None)
@@ -126,18 +126,20 @@ def serve():
     """Judge the jobs on stdin."""
     import torch
 
-    from ganzoo.converters.conversion import read_source
+    from ganzoo.converters.conversion import convert_with_account
 
     torch.set_num_threads(1)
     watch = Watch()
-    warm_up(read_source)
+    warm_up(convert_with_account)
     for line in sys.stdin:
         job = json.loads(line)
         reader, writer = os.pipe()
         started = time.monotonic()
         if (child := os.fork()) == 0:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            outcome, message, events = attempt(lambda j=job: read_source(j["paths"], j["part"]), watch)
+            outcome, message, events = attempt(
+                lambda j=job: convert_with_account(j["paths"], j["part"]), watch
+            )
             grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
             result = {"outcome": outcome, "message": message[:5000], "events": events[:5], "grown": grown}
             os.write(writer, json.dumps(result).encode())
@@ -314,14 +316,14 @@ def _opcodes(data):
 
 def fuzz(seed, count, folder):
     """Read that many mutants in this process; what happened is printed as JSON."""
-    from ganzoo.converters.conversion import PARTS, read_source
+    from ganzoo.converters.conversion import PARTS, convert_with_account
 
     def late(*_):
         raise BaseException("more than 30 s")
 
     signal.signal(signal.SIGALRM, late)
     watch, mutator, path = Watch(), Mutator(seed), Path(folder) / "mutant"
-    warm_up(read_source)
+    warm_up(convert_with_account)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcomes, messages, faults, largest, slowest, grown = Counter(), set(), [], 0, 0.0, 0
     for _ in range(count):
@@ -330,7 +332,7 @@ def fuzz(seed, count, folder):
         part = mutator.random.choice([None, None, *PARTS])
         started = time.monotonic()
         signal.alarm(30)
-        outcome, message, events = attempt(lambda p=part: read_source(path, p), watch)
+        outcome, message, events = attempt(lambda p=part: convert_with_account(path, p), watch)
         signal.alarm(0)
         slowest, largest = max(slowest, time.monotonic() - started), max(largest, len(data))
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10

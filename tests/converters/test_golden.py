@@ -8,7 +8,7 @@ from golden_helpers import GOLDEN, NETWORKS, STYLEGAN3, load
 from helpers import assert_golden
 
 import ganzoo
-from ganzoo.converters.conversion import read_source
+from ganzoo.converters.conversion import convert_with_account
 
 EXPECTED = sorted([*GOLDEN.glob("*/*_expected.npz"), GOLDEN / "losses" / "msg_32_losses.npz"])
 CHECKPOINTS = [path for kind in ("pkl", "pt", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
@@ -60,7 +60,7 @@ def test_every_golden_checkpoint_is_converted():
 def test_every_network_of_a_golden_file_is_compared(paths):
     compared = {network.part for network in NETWORKS if network.paths == paths}
     refused = {"generator_ema", "generator"} if paths == (STYLEGAN3,) else set()
-    found = read_source(paths, part=next(iter(compared))).parts
+    found = convert_with_account(paths, part=next(iter(compared))).parts
     assert sorted(found) == sorted([*compared, *refused])
 
 

@@ -14,7 +14,7 @@ from helpers import assert_golden
 
 from ganzoo.converters import conversion, keymap
 from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.conversion import read_source
+from ganzoo.converters.conversion import convert_with_account
 from ganzoo.converters.keymap import Tensors, flatten
 
 RECORDED = [pytest.param(network, id=str(network), marks=network.recorded) for network in NETWORKS]
@@ -79,7 +79,7 @@ def mutate(monkeypatch):
 def is_noticed(network):
     """Whether the conversion or one of the comparisons fails."""
     try:
-        module = read_source(network.paths, network.part).module
+        module = convert_with_account(network.paths, network.part).module
     except ValueError:
         return True
     for name, output in network.outputs.items():
@@ -95,7 +95,7 @@ def is_noticed(network):
 def test_a_tensor_that_changes_by_a_tenth_is_noticed(network, quick, mutate):
     assert not is_noticed(network)
     scalable, survived = set(), set()
-    for name in read_source(network.paths, network.part).used:
+    for name in convert_with_account(network.paths, network.part).used:
         mutate(name)
         if is_noticed(network):
             continue
@@ -117,7 +117,7 @@ def test_what_no_golden_array_shows_is_the_files(network):
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_only_what_the_original_never_reads_is_dropped(network, quick):
-    found = read_source(network.paths, network.part)
+    found = convert_with_account(network.paths, network.part)
     elsewhere = ("another network of the file", "no part of a network")
     dropped = {name for name, reason in found.dropped.items() if not reason.startswith(elsewhere)}
     names = {*found.used, *dropped}

@@ -9,7 +9,7 @@ from golden_helpers import GOLDEN
 
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.conversion import read_source
+from ganzoo.converters.conversion import convert_with_account
 from ganzoo.weights import weights_digest
 
 TRAINED = GOLDEN / "rosinality" / "ros_train_32.pt"
@@ -63,14 +63,14 @@ def test_a_lone_discriminator_is_found(file):
 def test_a_recorded_mean_style_is_used_whatever_its_form(file, key, kind, shape):
     mean = np.full(shape, 3.0, dtype=np.float32)
     saved(file, {key: state(CONVERTED, "g_ema"), "latent_avg": kind(mean)})
-    conversion = read_source(file)
+    conversion = convert_with_account(file)
     assert (conversion.module.mapping.w_avg == 3).all() and "mapping.w_avg" not in conversion.made
 
 
 def test_the_mean_of_the_moving_average_is_not_given_to_the_raw_generator(file):
     weights = state(CONVERTED, "g_ema")
     saved(file, {"g": weights, "g_ema": weights, "latent_avg": torch.full([32], 3.0)})
-    conversion = read_source(file, "generator")
+    conversion = convert_with_account(file, "generator")
     assert "mapping.w_avg" in conversion.made
     assert conversion.dropped["latent_avg"] == "another network of the file: --part generator_ema"
 

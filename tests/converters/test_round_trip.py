@@ -12,7 +12,7 @@ from helpers import assert_same_picture
 
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.conversion import read_source
+from ganzoo.converters.conversion import convert_with_account
 from ganzoo.converters.keymap import ESTIMATED, flatten
 
 DISCRIMINATORS = [network for network in NETWORKS if network.part == "discriminator"]
@@ -32,7 +32,7 @@ each_discriminator = pytest.mark.parametrize("network", DISCRIMINATORS, ids=str)
 
 @cache
 def source(network):
-    return read_source(network.paths, network.part)
+    return convert_with_account(network.paths, network.part)
 
 
 def random(*shape):

@@ -12,7 +12,7 @@ import snapshots
 from reference import D, G, Mapping, assert_computes, assert_judges
 
 import ganzoo
-from ganzoo.converters.conversion import read_source
+from ganzoo.converters.conversion import convert_with_account
 
 SMALL = Mapping(num_layers=3, layer_features=10)
 LABELS = Mapping(num_layers=2, embed_features=5)
@@ -184,12 +184,12 @@ def test_the_three_networks_of_a_file_are_found_by_their_places(tmp_path):
     spec = G(channels=(4, 4))
     assert_computes(ganzoo.convert(path, "generator"), trees[0].tensors(), spec)
     assert_computes(ganzoo.convert(path), trees[2].tensors(), spec)
-    assert read_source(path).parts == ("generator", "discriminator", "generator_ema")
+    assert convert_with_account(path).parts == ("generator", "discriminator", "generator_ema")
 
 
 def test_the_counter_of_progressive_growing_is_dropped_by_name(tmp_path):
     _, networks = both()
-    source = read_source(write_tensorflow(tmp_path / "a.pkl", networks[2]))
+    source = convert_with_account(write_tensorflow(tmp_path / "a.pkl", networks[2]))
     assert "progressive growing" in source.dropped["lod"] and not source.made
 
 

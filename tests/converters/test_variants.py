@@ -14,7 +14,7 @@ from snapshots import attribute, everywhere, lack, rate, tensor
 
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.conversion import read_source
+from ganzoo.converters.conversion import convert_with_account
 from ganzoo.converters.keymap import flatten
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -162,7 +162,7 @@ def test_the_small_clamp_of_these_tests_clips(architecture):
 def test_a_missing_mean_style_is_estimated(tmp_path):
     spec = G(w_avg=False, c_dim=3)
     tree = snapshots.generator(spec)
-    source = read_source(snapshots.write_nvidia(tmp_path / "a.pkl", G_ema=tree))
+    source = convert_with_account(snapshots.write_nvidia(tmp_path / "a.pkl", G_ema=tree))
     assert "estimated" in source.made["mapping.w_avg"]
     ws = reference.styles(tree.tensors(), spec, *inputs(spec, n=10_000))[:, 0]
     assert (source.module.mapping.w_avg - ws.mean(dim=0)).abs().max() < 0.05 * ws.std()
@@ -213,7 +213,7 @@ def test_tensors_of_another_type_or_order_in_memory_are_read(tmp_path, kind):
 
 def test_an_account_names_every_tensor_once(tmp_path):
     tree = snapshots.generator(G(architecture="resnet", c_dim=2))
-    source = read_source(snapshots.write_nvidia(tmp_path / "a.pkl", G_ema=tree))
+    source = convert_with_account(snapshots.write_nvidia(tmp_path / "a.pkl", G_ema=tree))
     dropped = [name for name in tree.tensors() if name not in source.used]
     assert all(name.endswith("resample_filter") for name in dropped)
     assert sorted(source.dropped) == sorted(dropped) and not source.made
@@ -258,7 +258,7 @@ def test_a_bare_state_dict_without_noise_and_mean_style_is_read(tmp_path):
     spec = G(w_avg=False)
     tree = snapshots.generator(spec)
     state = snapshots.rosinality_generator(tree, spec, noises=False)
-    source = read_source(snapshots.write_rosinality(tmp_path / "a.pt", state))
+    source = convert_with_account(snapshots.write_rosinality(tmp_path / "a.pt", state))
     z, _ = inputs(spec)
     ws = reference.styles(tree.tensors(), spec, z)
     with torch.inference_mode():
