@@ -6,6 +6,7 @@ import sys
 import typer
 
 from ganzoo.cli.common import Interrupted
+from ganzoo.cli.compare import compare
 from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
 from ganzoo.cli.evaluate import evaluate
@@ -24,6 +25,7 @@ app.command("generate")(generate)
 app.command("verify")(verify)
 app.command("convert")(convert)
 app.command("eval")(evaluate)
+app.command("compare")(compare)
 app.add_typer(data_app, name="data")
 
 

@@ -57,3 +57,14 @@ def refuse_unwritable(out: Path, what: str) -> None:
                 pass
         except OSError as error:
             raise OSError(f"{what} {str(out)!r} cannot be written: {error.strerror}.") from error
+
+
+def refuse_device(device: str) -> None:
+    """Raise ValueError for a device that cannot compute here."""
+    import torch
+
+    try:
+        if torch.empty(0, device=device).is_meta:
+            raise RuntimeError("it computes nothing.")
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.common import Interrupted, parse_seeds, refuse_unwritable, resolve
+from ganzoo.cli.common import Interrupted, parse_seeds, refuse_device, refuse_unwritable, resolve
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,11 +46,7 @@ def generate(
     from ganzoo.pictures import contact_sheet, save_png, tile_side, to_images
     from ganzoo.progress import progress_console
 
-    try:
-        if torch.empty(0, device=device).is_meta:
-            raise RuntimeError("it computes nothing.")
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    refuse_device(device)
     refuse_unwritable(out, "--out")
     trained = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)
     generator = deploy(trained)

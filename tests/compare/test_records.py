@@ -1,7 +1,8 @@
+import pytest
 from compare_helpers import comparison, page, record
 
 from ganzoo.compare.records import groups, higher_is_better
-from ganzoo.compare.tables import quality
+from ganzoo.compare.tables import quality, records_section
 
 
 def test_records_of_one_protocol_stand_together():
@@ -59,3 +60,18 @@ def test_the_better_direction_follows_the_metric():
         map(higher_is_better, ["fd_efficientnet_lite0", "fid", "kid", "l1", "ppl", "perceptual_x"])
     )
     assert all(map(higher_is_better, ["is", "is_x", "precision_x", "recall", "psnr"]))
+
+
+@pytest.mark.parametrize("value", [[], {}, "x", None, 3, [[1]]])
+@pytest.mark.parametrize("field", ["features", "sampling", "real", "date", "resizer", "num_real"])
+def test_a_field_of_another_kind_is_shown_or_left_out(field, value):
+    assert "fd_x" in records_section(groups([record(**{field: value}), record()]), [])
+
+
+def test_a_figure_that_is_no_number_is_not_plotted():
+    models = comparison()
+    a, b = (m.sha256 for m in models.models)
+    nan = float("nan")
+    assert "L1" in quality(models, groups([record(value=nan, sha256=a), record(sha256=b)])).label
+    found = quality(models, groups([record(uncertainty=nan, sha256=a), record(sha256=b)]))
+    assert found.points == ((0, 1.0, None), (1, 1.0, 0.1))

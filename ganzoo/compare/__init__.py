@@ -1,0 +1,1 @@
+"""Several models side by side on one page: pictures of the same seeds, differences, cost, quality."""

@@ -1,0 +1,312 @@
+"""`compare`: what several models make of the same seeds, how far apart that is, and how long it takes."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganzoo.compare.images import MAX_SIDE, Encoded, encode
+from ganzoo.config import GeneratorConfig
+from ganzoo.cost import Cost, costs
+from ganzoo.generators.deploy import deploy
+from ganzoo.generators.generator import Generator
+from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
+from ganzoo.metrics.record import hardware, versions
+from ganzoo.pictures import to_images
+from ganzoo.weights import weights_digest
+
+MAX_MODELS, MAX_SEEDS = 8, 64  # columns that a page has room for, and rows that it stays handy with
+_RANGE = 2.0  # of pictures in -1..1
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model of the comparison, in its deploy form.
+
+    Attributes:
+        name: as the user gave it.
+        generator: deployed.
+        sha256: of the weights before.
+    """
+
+    name: str
+    generator: Generator
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the pictures are made; see `Generator`. Random noise is drawn from the picture's seed."""
+
+    seeds: tuple[int, ...]
+    truncation_psi: float = 1.0
+    noise: str = "const"
+    label: int | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A picture against the first model's of the same seed.
+
+    Attributes:
+        l1: mean absolute difference of pictures in -1..1, as in `ganzoo.metrics.pairs`.
+        psnr: in dB, of the clipped pictures, as there.
+        perceptual: distance in features, as there, or None.
+        map: absolute difference, averaged over the channels, as part of the range: `[H, W]` in 0..1.
+        resolution: at which they were compared, the smaller of the two.
+    """
+
+    l1: float
+    psnr: float
+    perceptual: float | None
+    map: NDArray[np.float16]
+    resolution: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A seed: every model's picture, and its difference from the first one's, or None."""
+
+    seed: int
+    pictures: tuple[Encoded, ...]
+    differences: tuple[Difference | None, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the page says of a model.
+
+    Attributes:
+        name, sha256: of the subject.
+        config: what it is made of.
+        cost: by part; see `ganzoo.cost.costs`.
+        seconds: of one picture, deployed, run by run; empty if they were not measured.
+        incomparable: why its pictures are not compared with the first model's, or None.
+    """
+
+    name: str
+    sha256: str
+    config: GeneratorConfig
+    cost: dict[str, Cost]
+    seconds: tuple[float, ...]
+    incomparable: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that was measured, here and now.
+
+    Attributes:
+        models: in the order given; the first is what the others are compared with.
+        settings: of the pictures.
+        rows: one a seed.
+        features: network of the perceptual distance, or None.
+        date, device, hardware, versions: of the measurement.
+        load: processes that wanted a core in the minute before, or None where nobody counts.
+    """
+
+    models: tuple[Model, ...]
+    settings: Settings
+    rows: tuple[Row, ...]
+    features: FeatureInfo | None
+    date: str
+    device: str
+    hardware: str
+    versions: dict[str, str]
+    load: float | None
+
+
+def subject(name: str, generator: Generator) -> Subject:
+    """A generator as `create` gives it, made ready for `compare`.
+
+    Raises:
+        ValueError: for a generator of other than 1 or 3 channels.
+    """
+    if generator.img_channels not in (1, 3):
+        raise ValueError(
+            f"{name}: pictures of 1 or 3 channels can be shown; these have {generator.img_channels}."
+        )
+    return Subject(name, deploy(generator), weights_digest(generator))
+
+
+def check_label(config: GeneratorConfig, name: str, label: int | None) -> None:
+    """Raise ValueError if a conditional model is not given a label that it has."""
+    if config.label_dim and (label is None or not 0 <= label < config.label_dim):
+        raise ValueError(f"{name} needs a label, 0 to {config.label_dim - 1}; got {label}.")
+
+
+@torch.inference_mode()
+def compare(
+    subjects: Sequence[Subject],
+    settings: Settings,
+    *,
+    network: FeatureNetwork | None = None,
+    runs: int = 10,
+    report: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Comparison:
+    """Pictures, differences, costs and latencies of models, all on one device.
+
+    Args:
+        subjects: the first is what the others are compared with.
+        settings: seeds and how their pictures are made; unconditional models ignore the label.
+        network: features of the perceptual distance, on the same device.
+        runs: pictures of each model to time; 0 for no latency.
+        report: called with what is being done, how much is done, and how much there is.
+
+    Raises:
+        ValueError: for a number of models or seeds that no page has room for, or a label that a model lacks.
+    """
+    if not 2 <= len(subjects) <= MAX_MODELS:
+        raise ValueError(f"A comparison takes 2 to {MAX_MODELS} models; got {len(subjects)}.")
+    if not 1 <= len(settings.seeds) <= MAX_SEEDS:
+        raise ValueError(f"A page has room for 1 to {MAX_SEEDS} seeds; got {len(settings.seeds)}.")
+    for s in subjects:
+        check_label(s.generator.config, s.name, settings.label)
+    reasons = [_incomparable(subjects[0], s) for s in subjects]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    rows = []
+    for done, seed in enumerate(settings.seeds):
+        report("Pictures", done, len(settings.seeds))
+        rows.append(_row(subjects, reasons, settings, seed, network))
+    calls = [_call(s.generator, settings, settings.seeds[0]) for s in subjects]
+    seconds: list[list[float]] = [[] for _ in subjects]
+    device = subjects[0].generator.mapping.w_avg.device
+    for done, times in enumerate(in_turns(calls, runs, device)):
+        report("Latency", done, runs)
+        for own, elapsed in zip(seconds, times, strict=True):
+            own.append(elapsed)
+    return Comparison(
+        models=tuple(
+            Model(s.name, s.sha256, s.generator.config, costs(s.generator.config), tuple(own), reason)
+            for s, own, reason in zip(subjects, seconds, reasons, strict=True)
+        ),
+        settings=settings,
+        rows=tuple(rows),
+        features=None if network is None else network.info,
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        device=str(device),
+        hardware=hardware(),
+        versions=versions(),
+        load=load,
+    )
+
+
+def in_turns(
+    calls: Sequence[Callable[[], Any]], runs: int, device: torch.device
+) -> Iterator[tuple[float, ...]]:
+    """Seconds of every call, one of each a round, after a round that does not count.
+
+    Models take turns, A B A B, so that a machine that slows down slows all of them.
+    """
+    for i in range(runs + 1 if runs else 0):
+        times = []
+        for call in calls:
+            _finish(device)
+            began = time.perf_counter()
+            call()
+            _finish(device)
+            times.append(time.perf_counter() - began)
+        if i:
+            yield tuple(times)
+
+
+def difference(image: Tensor, first: Tensor, network: FeatureNetwork | None = None) -> Difference:
+    """A picture against the first model's.
+
+    The larger picture is brought to the size of the smaller one with antialiasing; grey stands for three
+    equal channels.
+
+    Args:
+        image: `[1, 1 or 3, H, W]` in -1..1, unclamped.
+        first: the first model's, perhaps of another size.
+        network: features of the perceptual distance.
+    """
+    side = min(image.shape[-1], first.shape[-1])
+    a, b = (_at(x.float(), side) for x in (image, first))
+    error = (a.clamp(-1, 1) - b.clamp(-1, 1)).abs()
+    # The same definitions as in ganzoo.metrics.pairs, so that the figures can be held against its records.
+    squared = error.square().mean().clamp(min=1e-12)
+    perceptual = None
+    if network is not None:
+        from ganzoo.metrics.pairs import perceptual_distance
+
+        perceptual = perceptual_distance(network, a, b).item()
+    return Difference(
+        l1=(a - b).abs().mean().item(),
+        psnr=float(10 * torch.log10(_RANGE**2 / squared)),
+        perceptual=perceptual,
+        map=_shrunk(error.mean(dim=1, keepdim=True) / _RANGE)[0, 0].cpu().numpy().astype(np.float16),
+        resolution=side,
+    )
+
+
+def _row(
+    subjects: Sequence[Subject],
+    reasons: Sequence[str | None],
+    settings: Settings,
+    seed: int,
+    network: FeatureNetwork | None,
+) -> Row:
+    """Pictures and differences of a seed; they leave memory with it."""
+    images = [_call(s.generator, settings, seed)() for s in subjects]
+    return Row(
+        seed,
+        tuple(encode(to_images(image)[0]) for image in images),
+        (
+            None,
+            *(
+                None if reason else difference(image, images[0], network)
+                for image, reason in zip(images[1:], reasons[1:], strict=True)
+            ),
+        ),
+    )
+
+
+def _call(generator: Generator, settings: Settings, seed: int) -> Callable[[], Tensor]:
+    """What makes the picture `[1, C, R, R]` of a seed; its latent and label are on the device already."""
+    device = generator.mapping.w_avg.device
+    z = generator.z_of_seeds([seed]).to(device)
+    label = None
+    if generator.label_dim:
+        label = F.one_hot(torch.tensor([settings.label or 0]), generator.label_dim).float().to(device)
+
+    def call() -> Tensor:
+        random = torch.Generator().manual_seed(seed) if settings.noise == "random" else None
+        image: Tensor = generator(z, label, settings.truncation_psi, noise=settings.noise, generator=random)
+        return image
+
+    return call
+
+
+def _incomparable(first: Subject, other: Subject) -> str | None:
+    """Why the pictures of one seed have nothing to do with each other, or None."""
+    ours, theirs = other.generator.z_dim, first.generator.z_dim
+    if ours == theirs:
+        return None
+    return f"its latents have {ours} numbers, those of the first model {theirs}: one seed is two latents"
+
+
+def _at(image: Tensor, side: int) -> Tensor:
+    """Three channels at another size."""
+    if image.shape[-1] != side:
+        image = F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
+    return image.expand(-1, 3, -1, -1)
+
+
+def _shrunk(x: Tensor) -> Tensor:
+    """At most `MAX_SIDE` pixels a side, by averages."""
+    return F.adaptive_avg_pool2d(x, MAX_SIDE) if x.shape[-1] > MAX_SIDE else x
+
+
+def _finish(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
