@@ -47,7 +47,7 @@ def convert(
         raise ValueError("Give the checkpoint and the folder for the model: ganzoo convert FILE OUT.")
 
     from ganzoo.converters.card import CARD_FILE, card_stub
-    from ganzoo.converters.conversion import read_source
+    from ganzoo.converters.conversion import convert_with_account
     from ganzoo.files import move_together
     from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
 
@@ -58,7 +58,7 @@ def convert(
     if there and not overwrite:
         raise ValueError(f"{model} holds {', '.join(there)}: choose another folder, or add --overwrite.")
     try:
-        conversion = read_source(files, part)
+        conversion = convert_with_account(files, part)
         _print(conversion)
         model.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=model.parent, prefix=f".{model.name}.") as temporary:
