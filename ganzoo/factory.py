@@ -201,8 +201,8 @@ def _how_to_convert(name: str, external: ExternalWeights, licence: str) -> str:
     return (
         f"{external.owner} publishes the weights of {name!r}, and ganzoo may not pass them on. "
         f"Licence: {licence}. Download {external.url} (described at {external.page}), run "
-        f"`{external.command(name)}`, and use 'dir:{external.folder(name)}'. pretrained=False gives random "
-        "weights."
+        f"`{external.command(name)}`, and use that folder, in Python as 'dir:{external.folder(name)}'. "
+        "Without weights: pretrained=False."
     )
 
 

@@ -65,6 +65,8 @@ class MappingNetwork(nn.Module, ABC):
         if (label is not None) != (self.label_dim > 0):
             has = f"needs a label [N, {self.label_dim}]" if self.label_dim else "takes no label"
             raise ValueError(f"This mapping network {has}.")
+        if label is not None and not isinstance(label, Tensor):
+            raise TypeError(f"label is a tensor [N, {self.label_dim}], one-hot; got {label!r}.")
         if label is not None and label.shape != (z.shape[0], self.label_dim):
             raise ValueError(f"label has shape [{z.shape[0]}, {self.label_dim}]; got {list(label.shape)}.")
         cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff

@@ -60,7 +60,7 @@ def convert(
     try:
         conversion = convert_with_account(files, part)
         _print(conversion)
-        model.parent.mkdir(parents=True, exist_ok=True)
+        _make(model.parent)
         with tempfile.TemporaryDirectory(dir=model.parent, prefix=f".{model.name}.") as temporary:
             written = Path(temporary)
             save(conversion.module, written)
@@ -71,9 +71,7 @@ def convert(
             del conversion  # one copy in memory is enough
             again = load(written)
             if again.config != config or weights_digest(again) != digest:
-                raise OSError(
-                    f"{model}: what was written differs from what was read: is the disk sound?"
-                )
+                raise OSError(f"{model}: what was written differs from what was read: is the disk sound?")
             move_together(names, written, model)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: {model} was left as it was.") from None
@@ -92,6 +90,20 @@ def _next(model: Path, module: "Network") -> str:
     if not isinstance(module, Generator) or module.img_channels not in (1, 3):
         return f"Next, in Python: ganzoo.load({str(model)!r})"
     return f"Next: ganzoo generate {shlex.quote(name)}" + (" --label 0" if module.label_dim else "")
+
+
+def _make(folder: Path) -> None:
+    """Make a folder.
+
+    Raises:
+        OSError: if it cannot be made or written, with its name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"OUT cannot be made in {str(folder)!r}: {error.strerror}.") from error
 
 
 def _print(conversion: "Conversion") -> None:

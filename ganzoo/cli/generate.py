@@ -111,7 +111,8 @@ def _label(generator: "Generator", label: int | None) -> Any:
             raise ValueError("--label: this model is not conditional.")
         return None
     if label is None or not 0 <= label < generator.label_dim:
-        raise ValueError(f"--label is 0 to {generator.label_dim - 1} for this model; got {label}.")
+        got = "" if label is None else f"; got {label}"
+        raise ValueError(f"--label: this model needs a class from 0 to {generator.label_dim - 1}{got}.")
     return (
         torch.nn.functional.one_hot(torch.tensor([label]), generator.label_dim)
         .float()

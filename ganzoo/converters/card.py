@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ganzoo._version import __version__
-from ganzoo.converters.conversion import Conversion
+from ganzoo.converters.conversion import ANOTHER, Conversion
 from ganzoo.generators.generator import Generator
 
 CARD_FILE = "README.md"
@@ -57,7 +57,7 @@ def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
         "",
         *(f"* {_cell(line)}" for line in account(conversion)),
         "",
-        "<details><summary>Tensors that were dropped or made</summary>",
+        "<details><summary>Tensors of the network that were dropped or made</summary>",
         "",
         *(f"* {_cell(name)}: {_cell(why)}" for name, why in _without_use(conversion)),
         "",
@@ -82,6 +82,7 @@ def account(conversion: Conversion) -> list[str]:
 def _without_use(conversion: Conversion) -> list[tuple[str, str]]:
     """Names of the source's tensors that were not used, and of ours that it lacks, each with the reason."""
     listed = [*conversion.dropped.items(), *conversion.made.items()]
+    listed = [(name, why) for name, why in listed if not why.startswith(ANOTHER)]
     more = len(listed) - _MAX_LISTED
     return [*listed[:_MAX_LISTED], *([("…", f"{more} more")] if more > 0 else [])]
 

@@ -22,6 +22,7 @@ from ganzoo.converters.safe_pickle import MAX_NAME, Limits, Name, Pickle, Unsafe
 from ganzoo.converters.unfold import check_size
 
 MAX_DIMENSIONS = 8
+_ZIP_BEGINS, _PICKLE_BEGINS = b"PK\x03\x04", b"\x80"  # the latter for 20 years
 MAX_ZIP_MEMBERS = 50_000
 MAX_ZIP_DIRECTORY = 8 << 20  # bytes; what zipfile makes of them takes ten times as much
 _SPARE_TENSORS = 16 << 20  # that a file of few numbers may have beyond twice its size
@@ -170,10 +171,15 @@ def open_checkpoint(path: Path) -> Any:
     with path.open("rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     limits = Limits(tensor_bytes=2 * len(data) + _SPARE_TENSORS)
+    is_zip = zipfile.is_zipfile(path)
+    if not is_zip and data[:4] == _ZIP_BEGINS:
+        raise UnsafePickleError(f"{path}: The file is cut off: its end is missing. Download it again.")
     try:
-        found = _Zip(path, data, limits).load() if zipfile.is_zipfile(path) else _load_stream(data, limits)
+        found = _Zip(path, data, limits).load() if is_zip else _load_stream(data, limits)
         check_size(found, limits.tensor_bytes)
     except UnsafePickleError as error:
+        if not is_zip and data[:1] != _PICKLE_BEGINS and "malformed" in str(error):
+            raise UnsafePickleError(f"{path}: This is neither a file of torch.save nor a pickle.") from error
         raise UnsafePickleError(f"{path}: {error}") from error
     except (zipfile.BadZipFile, struct.error, ValueError, RuntimeError, MemoryError) as error:
         raise UnsafePickleError(f"{path} is damaged: {type(error).__name__}.") from error

@@ -28,6 +28,7 @@ _SPELLINGS = {  # of the files themselves
     "d": "discriminator",
     "D": "discriminator",
 }
+ANOTHER = "another network of the file"
 MAX_IR_BYTES = 2 << 30
 _CHUNK = 1 << 20
 _MAX_MESSAGE = 400
@@ -171,7 +172,7 @@ def _read_checkpoint(paths: list[Path], part: str | None) -> Conversion:
         if id(ref) in used:
             continue
         if id(ref) in other:
-            dropped[path_in_file] = f"another network of the file: --part {other[id(ref)]}"
+            dropped[path_in_file] = f"{ANOTHER}: --part {other[id(ref)]}"
         else:
             dropped[path_in_file] = f"no part of a network: {_owner(path_in_file)}"
     return Conversion(

@@ -149,3 +149,22 @@ def test_the_surroundings_do_not_matter():
         torch.set_default_dtype(torch.float32)
     assert weights_digest(generator) == expected and torch.equal(torch.get_rng_state(), before)
     assert not any(parameter.is_inference() for parameter in generator.parameters())
+
+
+def test_half_of_a_download_is_told_from_a_stranger(file):
+    file.write_bytes(TRAINED.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match="cut off"):
+        ganzoo.convert(file)
+
+
+@pytest.mark.parametrize("contents", [b"hello, world\n", b"# Faces\n", b"\x00" * 100, b"ELF and so on" * 9])
+def test_what_is_no_checkpoint_at_all_is_called_so(file, contents):
+    file.write_bytes(contents)
+    with pytest.raises(ValueError, match=r"neither a file of torch\.save nor a pickle"):
+        ganzoo.convert(file)
+
+
+def test_a_label_that_is_no_tensor_is_a_misuse():
+    generator = ganzoo.convert(SNAPSHOT)
+    with pytest.raises(TypeError, match="one-hot"):
+        generator(generator.sample_z(1), 3)
