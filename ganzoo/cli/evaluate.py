@@ -1,19 +1,21 @@
 """`ganzoo eval`: quality figures, each with the protocol that it was measured by."""
 
 import math
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.common import Interrupted, refuse_unwritable, resolve
+from ganzoo.cli.common import Interrupted, refuse_device, refuse_unwritable, resolve
 
 if TYPE_CHECKING:
     from ganzoo.metrics.record import Record
     from ganzoo.metrics.sets import Samples
 
 HELD_OUT_SEED = 1_000_000_000  # far from the seeds that people look at and train on
+_STATISTICS_SUFFIX = ".npz"
 _EXTRA = 'Quality figures need an extra: pip install "ganzoo-torch[eval]".'
 
 
@@ -27,9 +29,12 @@ def evaluate(
         str | None, typer.Option(help="A model to compare with seed by seed: l1, psnr, perceptual.")
     ] = None,
     metrics: Annotated[
-        str,
-        typer.Option(help="Of fd, kid, precision, recall, is, ppl; with --teacher: l1, psnr, perceptual."),
-    ] = "fd,kid",
+        str | None,
+        typer.Option(
+            help="Of fd, kid, precision, recall, is, ppl (fd,kid by default; fd against statistics); with "
+            "--teacher of l1, psnr, perceptual (all of them)."
+        ),
+    ] = None,
     features: Annotated[
         str, typer.Option(help="efficientnet_lite0, inception (FID proper), or a classifier of timm.")
     ] = "efficientnet_lite0",
@@ -58,24 +63,30 @@ def evaluate(
     cache_dir: Annotated[Path | None, typer.Option(help="Where weights and features are kept.")] = None,
 ) -> None:
     """Measure a model or pictures against pictures, a model or its teacher."""
-    wanted = _metrics(metrics, has_teacher=teacher is not None)
+    _refuse_clashes(teacher, real, save, resolution, (real_psi, real_noise))
+    wanted = _metrics(metrics, _default(teacher, real, save))
     if not math.isfinite(psi) or not math.isfinite(real_psi):
         raise ValueError("--psi is a number such as 0.7.")
-    compares = bool({"fd", "kid", "precision", "recall"} & set(wanted))
-    if compares and real is None and save is None:
+    if {"fd", "kid", "precision", "recall"} & set(wanted) and real is None:
         raise ValueError("Give --real: a folder or zip file of pictures, a model, or a file of statistics.")
+    if save is not None and save.suffix != _STATISTICS_SUFFIX:
+        raise ValueError(f"--save ends in {_STATISTICS_SUFFIX}; got {str(save)!r}.")
     for path, option in ((save, "--save"), (out, "--out")):
         if path is not None:
             refuse_unwritable(path.absolute().parent, option)
+            if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+                raise OSError(f"{option} {str(path)!r} cannot be written: it is no writable file.")
 
     try:
         import accelerate  # noqa: F401
         import torch_fidelity  # noqa: F401
     except ImportError as error:
         raise ImportError(_EXTRA) from error
+    from ganzoo.metrics.extract import processes
     from ganzoo.metrics.record import compared, read_records
 
-    before = read_records(against) if against is not None else []
+    refuse_device(device)
+    before = read_records(against) if against is not None else None
     sampling = {"num": num, "resolution": resolution, "device": device, "cache_dir": cache_dir}
     fake = {"seed": seed, "psi": psi, "noise": noise, "eager": eager}
     other = {"seed": real_seed, "psi": real_psi, "noise": real_noise, "eager": False}
@@ -91,21 +102,60 @@ def evaluate(
             save=save,
         )
     except KeyboardInterrupt:
-        raise Interrupted("Interrupted: the features so far are kept, the same command goes on.") from None
+        kept = "" if teacher else ": the features so far are kept, the same command goes on"
+        raise Interrupted(f"Interrupted{kept}.") from None
+    if not processes(device).is_main_process:
+        return
     if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("a", encoding="utf-8") as file:
             file.writelines(record.to_json() + "\n" for record in records)
     if as_json:
         for record in records:
             typer.echo(record.to_json())
-    else:
+    elif records:
         _print(records)
-    for record, old in compared(records, before) if before else []:
+    if save is not None and not as_json:
+        typer.echo(f"The statistics are in {save}.")
+    for record, old in compared(records, before) if before is not None else []:
         change = record.value - old.value
-        typer.echo(f"{record.metric}: {old.value:.4g} ({old.fake['name']}) before, {change:+.4g} now.")
+        typer.echo(
+            f"{record.metric}: {old.value:.4g} ({old.fake.get('name')}) before, {change:+.4g} now.",
+            err=as_json,
+        )
 
 
-def _metrics(text: str, *, has_teacher: bool) -> list[str]:
+def _refuse_clashes(
+    teacher: str | None,
+    real: str | None,
+    save: Path | None,
+    resolution: int | None,
+    of_real: tuple[float, str],
+) -> None:
+    """Raise ValueError for options that would go unheard."""
+    if teacher is not None:
+        if real is not None:
+            raise ValueError("Give --teacher or --real: they ask for different figures.")
+        if save is not None:
+            raise ValueError("--save keeps the statistics of pictures; with --teacher there are none.")
+        if resolution is not None:
+            raise ValueError("--teacher compares at the student's own resolution: leave out --resolution.")
+    if of_real != (1.0, "const") and real is None:
+        raise ValueError(
+            "--real-psi and --real-noise are of the model of --real; a teacher takes those of the student."
+        )
+
+
+def _default(teacher: str | None, real: str | None, save: Path | None) -> tuple[str, ...]:
+    """What is measured if nothing is said."""
+    if teacher is not None:
+        return ("l1", "psnr", "perceptual")
+    if real is None:
+        return () if save is not None else ("fd", "kid")
+    return ("fd",) if real.endswith(_STATISTICS_SUFFIX) else ("fd", "kid")
+
+
+def _metrics(text: str | None, default: tuple[str, ...]) -> list[str]:
     """The metrics of a list.
 
     Raises:
@@ -115,8 +165,13 @@ def _metrics(text: str, *, has_teacher: bool) -> list[str]:
     from ganzoo.metrics.pairs import PAIR_METRICS
     from ganzoo.registry import unknown
 
+    if text is None:
+        return list(default)
     wanted = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    has_teacher = default == PAIR_METRICS
     known = list(PAIR_METRICS) if has_teacher else [*METRICS, "ppl"]
+    if not wanted:
+        raise ValueError(f"--metrics is a list such as fd,kid, of {', '.join(known)}; got {text!r}.")
     for metric in wanted:
         if metric in PAIR_METRICS and not has_teacher:
             raise ValueError(f"{metric} compares with a teacher, seed by seed: give --teacher.")
@@ -140,31 +195,39 @@ def _measure(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ganzoo.metrics import evaluate as ev
+    from ganzoo.metrics.extract import processes
     from ganzoo.metrics.features import load_features
+    from ganzoo.metrics.saved import SavedStatistics
     from ganzoo.progress import progress_console
 
     cache_dir, device = fake[1]["cache_dir"], fake[1]["device"]
-    network = load_features(features, cache_dir=cache_dir).to(device)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=progress_console(), transient=True) as progress:
+    state = processes(device)  # first: it tells every process which accelerator "cuda" is
+    text = TextColumn("{task.description}", markup=False)  # names may hold brackets
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    network = None
+    if not pairs or "perceptual" in metrics:
+        with state.main_process_first():  # what is downloaded is downloaded once
+            network = load_features(features, cache_dir=cache_dir).to(device)
+    with Progress(
+        *columns, console=progress_console(), transient=True, disable=not state.is_main_process
+    ) as progress:
         task = progress.add_task("Opening", total=None)
 
         def report(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total or None)
 
-        pictures = open_samples(fake[0], **fake[1])
         name, options = other
-        reference: Samples | ev.SavedStatistics | None = None
-        if name is not None and name.endswith(ev.STATISTICS_SUFFIX):
-            reference = ev.SavedStatistics(name)
-        elif name is not None:
-            reference = open_samples(name, **options)
-        if pairs:
+        reference: Samples | SavedStatistics | None = None
+        if name is not None and name.endswith(_STATISTICS_SUFFIX):
+            reference = SavedStatistics(name)
+        with state.main_process_first():
+            pictures = open_samples(fake[0], **fake[1])
+            if name is not None and reference is None:
+                reference = open_samples(name, **options)
+        if pairs or network is None:
             return ev.evaluate_pairs(
                 pictures, reference, metrics=metrics, network=network, given=given, report=report
             )
-        if reference is None:  # --save alone
-            metrics = [metric for metric in metrics if metric in ("is", "ppl")]
         return ev.evaluate(
             pictures,
             reference,

@@ -1,80 +1,27 @@
 """`evaluate`: figures of a set of pictures against another, as records."""
 
-import json
 import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ganzoo.data.resize import RESIZER
-from ganzoo.files import replacing
-from ganzoo.metrics.extract import Features, extract
+from ganzoo.metrics import pairs, path_length
+from ganzoo.metrics.extract import Features, extract, processes
 from ganzoo.metrics.features import FeatureNetwork
-from ganzoo.metrics.figures import Figure, Statistics, figure_name, measure, statistics
-from ganzoo.metrics.pairs import pair_figures
-from ganzoo.metrics.path_length import path_length
+from ganzoo.metrics.figures import METRICS, NEIGHBOURS, Figure, figure_name, measure
 from ganzoo.metrics.record import Record, hardware, versions
+from ganzoo.metrics.saved import SavedStatistics, save_statistics
 from ganzoo.metrics.sets import GeneratedSamples, Samples
+from ganzoo.registry import unknown
 
-STATISTICS_SUFFIX = ".npz"
 PPL = "ppl"
-_OF_THE_NETWORK = ("sha256", "form")  # what a protocol says of the generator itself, not of the sampling
-
-
-class SavedStatistics:
-    """Mean and covariance of features that were kept in a file.
-
-    Attributes:
-        statistics: of the pictures.
-        features: the feature network that they were measured in.
-        protocol: of the pictures.
-        name: the file.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.name = os.fspath(path)
-        try:
-            with np.load(path) as data:
-                mean, covariance = data["mean"], data["covariance"]
-                header = json.loads(str(data["header"]))
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ValueError(f"{self.name} holds no statistics that ganzoo eval --save wrote.") from error
-        if covariance.shape != (*mean.shape, *mean.shape) or mean.shape != (header["features"]["dim"],):
-            raise ValueError(f"{self.name} is damaged: its mean and covariance do not fit.")
-        self.statistics = Statistics(mean, covariance, header["num"])
-        self.features: dict[str, Any] = header["features"]
-        self.protocol: dict[str, Any] = header["protocol"]
-        self.resizer: str = header["resizer"]
-
-    def check(self, network: FeatureNetwork) -> None:
-        """Raise ValueError if they were measured in another network or way."""
-        if self.features["sha256"] != network.info.sha256:
-            raise ValueError(
-                f"{self.name} holds statistics of {self.features['name']!r}, not of {network.info.name!r}: "
-                f"use --features {self.features['name']}."
-            )
-        if self.resizer != RESIZER:
-            raise ValueError(f"{self.name} was resized by {self.resizer}; this version resizes by {RESIZER}.")
-
-
-def save_statistics(path: Path, features: Features, samples: Samples, network: FeatureNetwork) -> None:
-    """Write the mean and covariance of a set's features, with what they were measured by."""
-    found = statistics(features.features)
-    header = {
-        "num": found.num,
-        "features": asdict(network.info),
-        "protocol": samples.protocol,
-        "resizer": RESIZER,
-    }
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, mean=found.mean, covariance=found.covariance, header=np.array(json.dumps(header)))
+_OF_THE_NETWORK = ("sha256", "config", "form")  # what a protocol says of the generator, not of the sampling
+Report = Callable[[str, int, int], None]
 
 
 def evaluate(
@@ -86,26 +33,28 @@ def evaluate(
     resamples: int = 10,
     cache_dir: str | os.PathLike[str] | None = None,
     save: Path | None = None,
-    report: Callable[[str, int, int], None] = lambda what, done, total: None,
+    report: Report = lambda what, done, total: None,
 ) -> list[Record]:
     """Figures of a set of pictures against another, each with its protocol.
+
+    Under `accelerate launch` or `torchrun`, the processes share the pictures; the main one measures, writes
+    and returns the records, the others return none.
 
     Args:
         fake: the pictures to judge.
         real: what they are compared with; None for metrics that compare with nothing.
-        metrics: of `ganzoo.metrics.figures.METRICS`.
+        metrics: of `ganzoo.metrics.figures.METRICS`, or "ppl".
         network: the features to measure in.
         resamples: bootstrap resamples for the uncertainty; 0 for none.
         cache_dir: see `extract`.
         save: where to write the statistics of `fake`.
-        report: called with what is being done, how many pictures are done, and how many there are.
+        report: called with what is being done, how many steps are done, and how many there are.
 
     Raises:
         ValueError: for pictures or statistics that cannot be used.
     """
-    began = time.perf_counter()
-    if isinstance(real, SavedStatistics):
-        real.check(network)
+    metrics = list(metrics)
+    _check(metrics, fake, real, network, save)
 
     def features_of(samples: Samples) -> Features:
         total = len(samples)
@@ -116,28 +65,45 @@ def evaluate(
             report=lambda done: report(f"Features of {samples.name}", min(done, total), total),
         )
 
-    own = features_of(fake)
-    if save is not None:
+    began = time.perf_counter()
+    compare = set(metrics) - {"is", PPL}
+    own = features_of(fake) if save is not None or set(metrics) - {PPL} else None
+    other = features_of(real) if isinstance(real, Samples) and compare else None
+    extracting = time.perf_counter() - began
+    if not processes(network.mean.device).is_main_process:
+        return []
+    if save is not None and own is not None:
         save_statistics(save, own, fake, network)
-    other = features_of(real) if isinstance(real, Samples) else None
+
     records = []
+    figures: dict[str, Figure] = {}
+    fixed = real.statistics if isinstance(real, SavedStatistics) else None
     for metric in metrics:
-        report(f"Measuring {metric}", 0, 0)
-        if metric == PPL:
-            records.append(_path_length(fake, network))
+        began = time.perf_counter()
+        if metric == PPL and isinstance(fake, GeneratedSamples):
+            records.append(_path_length(fake, network, report))
             continue
-        fixed = real.statistics if isinstance(real, SavedStatistics) else None
-        figure = measure(metric, own, other, real_statistics=fixed, resamples=resamples)
-        num_real = None if metric == "is" else fixed.num if fixed else len(other.features) if other else None
+        if metric not in figures and own is not None:
+            figures |= measure(
+                metric,
+                own,
+                other,
+                real_statistics=fixed,
+                resamples=resamples,
+                report=lambda done, metric=metric: report(f"Measuring {metric}", done, resamples),  # type: ignore[misc]
+            )
+        num_real = fixed.num if fixed else len(other.features) if other else None
+        num_real = num_real if metric in compare else None
         records.append(
             make_record(
                 figure_name(metric, network.info.name),
-                figure,
+                figures[metric],
                 fake=fake,
-                real=None if metric == "is" else real,
+                real=real.protocol if real is not None and metric in compare else None,
                 num_real=num_real,
                 network=network,
-                seconds=time.perf_counter() - began,
+                resizer=f"{RESIZER}, rounded to 8 bits" if network.info.rounded else RESIZER,
+                seconds=extracting + time.perf_counter() - began,
                 warnings=_warnings(metric, len(fake), num_real, network.info.dim),
             )
         )
@@ -149,11 +115,13 @@ def evaluate_pairs(
     teacher: Samples | SavedStatistics | None,
     *,
     metrics: Iterable[str],
-    network: FeatureNetwork,
+    network: FeatureNetwork | None,
     given: str = "z",
-    report: Callable[[str, int, int], None] = lambda what, done, total: None,
+    report: Report = lambda what, done, total: None,
 ) -> list[Record]:
     """Figures of a student against its teacher, seed by seed; see `pair_figures`.
+
+    Seeds, truncation and noise are the student's.
 
     Raises:
         ValueError: unless both are models that take the same latents.
@@ -162,7 +130,7 @@ def evaluate_pairs(
         raise ValueError("A student and its teacher are models, not pictures.")
     began = time.perf_counter()
     seeds = range(student.seed, student.seed + len(student))
-    figures = pair_figures(
+    figures = pairs.pair_figures(
         student.generator,
         teacher.generator,
         metrics=metrics,
@@ -170,34 +138,104 @@ def evaluate_pairs(
         network=network,
         given=given,
         truncation_psi=student.psi,
+        noise=student.noise,
         report=lambda done: report("Comparing pairs", done, len(seeds)),
     )
+    if not processes(teacher.generator.mapping.w_avg.device).is_main_process:
+        return []
+    resized = teacher.generator.resolution != student.generator.resolution
     records = []
     for metric, figure in figures.items():
-        perceptual = metric == "perceptual"
-        record = make_record(
-            figure_name(metric, network.info.name) if perceptual else metric,
-            figure,
-            fake=student,
-            real=teacher,
-            num_real=len(student),
-            network=network if perceptual else None,
-            seconds=time.perf_counter() - began,
+        used = network if metric == "perceptual" else None
+        steps = [pairs.RESIZER] * resized + [pairs.FEATURE_RESIZER] * (used is not None)
+        records.append(
+            make_record(
+                figure_name(metric, used.info.name) if used else metric,
+                figure,
+                fake=student,
+                real={key: teacher.protocol[key] for key in ("kind", *_OF_THE_NETWORK)},
+                num_real=len(student),
+                network=used,
+                resizer=", ".join(steps) or None,
+                sampling={
+                    **_sampling(student.protocol),
+                    "given": given,
+                    "noise": f"{student.noise}, the teacher's",
+                    "bits": None,
+                },
+                seconds=time.perf_counter() - began,
+            )
         )
-        teachers = {"sha256": teacher.protocol["sha256"], "form": teacher.protocol["form"], "given": given}
-        records.append(replace(record, real=teachers))
     return records
 
 
-def _path_length(fake: Samples, network: FeatureNetwork) -> Record:
+def _check(
+    metrics: list[str],
+    fake: Samples,
+    real: Samples | SavedStatistics | None,
+    network: FeatureNetwork,
+    save: Path | None,
+) -> None:
+    """Raise ValueError for what could not be measured, before anything is computed."""
+    for metric in metrics:
+        if metric not in (*METRICS, PPL):
+            raise ValueError(unknown("metric", metric, [*METRICS, PPL]))
+    if isinstance(real, SavedStatistics):
+        real.check(network)
+        if others := set(metrics) - {"fd", "is", PPL}:
+            raise ValueError(
+                f"{real.name} holds statistics, which serve fd only; {', '.join(sorted(others))} compares "
+                "with pictures."
+            )
+    if real is None and (others := set(metrics) - {"is", PPL}):
+        raise ValueError(f"{', '.join(sorted(others))} compares with pictures or a model: none is given.")
+    sizes = {samples.name: len(samples) for samples in (fake, real) if isinstance(samples, Samples)}
+    needed = {"fd": 2, "kid": 2, "precision": NEIGHBOURS + 1, "recall": NEIGHBOURS + 1, "is": 2, PPL: 2}
+    least = max([2 * (save is not None), *(needed[metric] for metric in metrics)])
+    for name, size in sizes.items():
+        if size < least:
+            raise ValueError(f"{name}: {', '.join(metrics) or '--save'} needs {least} pictures; got {size}.")
+    if PPL in metrics:
+        if not isinstance(fake, GeneratedSamples):
+            raise ValueError("ppl is measured on a model, not on pictures.")
+        path_length.check(fake.generator, network, fake.noise)
+        if fake.resolution != fake.generator.resolution:
+            raise ValueError("ppl is measured at the model's own resolution.")
+
+
+def _path_length(fake: GeneratedSamples, network: FeatureNetwork, report: Report) -> Record:
     """The perceptual path length of a model."""
-    if not isinstance(fake, GeneratedSamples):
-        raise ValueError("ppl is measured on a model, not on pictures.")
     began = time.perf_counter()
-    figure = path_length(fake.generator, network, num=len(fake), truncation_psi=fake.psi)
-    name = figure_name(PPL, network.info.name)
-    seconds = time.perf_counter() - began
-    return make_record(name, figure, fake=fake, real=None, num_real=None, network=network, seconds=seconds)
+    figure = path_length.path_length(
+        fake.generator,
+        network,
+        num=len(fake),
+        seed=fake.seed,
+        truncation_psi=fake.psi,
+        noise=fake.noise,
+        report=lambda done: report("Measuring ppl", done, len(fake)),
+    )
+    sampling = {
+        "kind": "paths in z",
+        "seed": fake.seed,
+        "truncation_psi": fake.psi,
+        "noise": fake.noise,
+        "resolution": fake.resolution,
+        "epsilon": path_length.EPSILON,
+        "interpolation": path_length.INTERPOLATION,
+        "percentiles": list(path_length.PERCENTILES),
+    }
+    return make_record(
+        figure_name(PPL, network.info.name),
+        figure,
+        fake=fake,
+        real=None,
+        num_real=None,
+        network=network,
+        resizer=pairs.FEATURE_RESIZER,
+        sampling=sampling,
+        seconds=time.perf_counter() - began,
+    )
 
 
 def make_record(
@@ -205,28 +243,33 @@ def make_record(
     figure: Figure,
     *,
     fake: Samples,
-    real: Samples | SavedStatistics | None,
+    real: Mapping[str, Any] | None,
     num_real: int | None,
     network: FeatureNetwork | None,
+    resizer: str | None,
     seconds: float,
+    sampling: Mapping[str, Any] | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Record:
     """A figure with the protocol of what it was measured on, here and now."""
+    device = fake.generator.mapping.w_avg.device if isinstance(fake, GeneratedSamples) else None
+    device = network.mean.device if device is None and network is not None else device
+    kind = "cpu" if device is None else device.type
     return Record(
         metric=metric,
         value=figure.value,
         uncertainty=figure.uncertainty,
         num_fake=len(fake),
         num_real=num_real,
-        features=None if network is None else asdict(network.info),
-        resizer=None if network is None else RESIZER,
-        sampling=_sampling(fake.protocol),
+        features=None if network is None else network.info.to_dict(),
+        resizer=resizer,
+        sampling=_sampling(fake.protocol) if sampling is None else sampling,
         fake={"name": fake.name, **{key: fake.protocol.get(key) for key in ("kind", *_OF_THE_NETWORK)}},
-        real=None if real is None else real.protocol,
+        real=real,
         seconds=round(seconds, 1),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        hardware=hardware(),
+        hardware=hardware(kind, processes(kind).num_processes),
         versions=versions(),
         warnings=warnings,
     )

@@ -3,14 +3,18 @@
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ganzoo._version import __version__
 from ganzoo.data.resize import RESIZER
 from ganzoo.files import replacing
 from ganzoo.metrics.features import FeatureNetwork
@@ -18,6 +22,8 @@ from ganzoo.metrics.sets import Samples
 from ganzoo.sources import default_cache_dir
 
 PIECE = 64  # pictures; also the batch of the feature network
+# What numpy raises for a .npz that is damaged, or none at all.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error)
 Array = NDArray[np.float32]
 
 
@@ -32,6 +38,17 @@ class Features:
 
     features: Array
     logits: Array
+
+
+def processes(device: str | torch.device) -> Any:
+    """Accelerate's `PartialState`: how many processes there are, and which one this is.
+
+    Raises:
+        ImportError: without accelerate.
+    """
+    from accelerate import PartialState
+
+    return PartialState(cpu=torch.device(device).type == "cpu")
 
 
 def extract(
@@ -50,15 +67,18 @@ def extract(
         samples: the pictures.
         network: on any device.
         cache_dir: where the pieces are kept; by default `~/.cache/ganzoo/features`.
-        report: called with the number of pictures that are done, after every piece of this process.
+        report: called with the number of pictures that are done, at first and after every piece.
+
+    Raises:
+        ValueError: if a picture cannot be read, or a feature is not finite.
     """
-    from accelerate import PartialState
     from accelerate.utils import gather_object
 
-    state = PartialState(cpu=network.mean.device.type == "cpu")
+    state = processes(network.mean.device)
     folder = _folder(samples, network, cache_dir)
     starts = range(0, len(samples), PIECE)
     own: dict[int, tuple[Array, Array]] = {}
+    report(0)
     for start in starts[state.process_index :: state.num_processes]:
         indices = range(start, min(start + PIECE, len(samples)))
         own[start] = _piece(samples, network, indices, folder / f"{start:07d}.npz")
@@ -72,16 +92,18 @@ def _piece(samples: Samples, network: FeatureNetwork, indices: range, path: Path
     """Features and logits of some pictures, from the cache if they are there."""
     if path.is_file():
         try:
-            with np.load(path) as data:
+            with path.open("rb") as piece, np.load(piece, allow_pickle=False) as data:
                 kept = data["features"], data["logits"]
-            if len(kept[0]) >= len(indices):
+            if kept[0].shape[1:] == (network.info.dim,) and len(kept[0]) == len(kept[1]) >= len(indices):
                 return kept[0][: len(indices)], kept[1][: len(indices)]
-        except (OSError, ValueError, KeyError, EOFError):  # half a file: computed anew
+        except UNREADABLE:  # computed anew
             pass
     pixels = torch.from_numpy(samples.read(indices, network.info.size)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         outputs = network(pixels.to(network.mean.device))
     features, logits = (output.float().cpu().numpy() for output in outputs)
+    if not np.isfinite(features).all():
+        raise ValueError(f"The feature network {network.info.name!r} gives features that are not finite.")
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, features=features, logits=logits)
     return features, logits
@@ -90,7 +112,8 @@ def _piece(samples: Samples, network: FeatureNetwork, indices: range, path: Path
 def _folder(samples: Samples, network: FeatureNetwork, cache_dir: str | os.PathLike[str] | None) -> Path:
     """Where the pieces lie: named by everything that decides on them, so that no two mix."""
     root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    key = json.dumps([samples.protocol, asdict(network.info), RESIZER, PIECE], sort_keys=True)
-    folder = root / "features" / hashlib.sha256(key.encode()).hexdigest()[:16]
+    facts = [samples.protocol, network.info.to_dict(), network.mean.device.type, RESIZER, PIECE, __version__]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    folder = root / "features" / digest[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,9 +1,13 @@
 """Feature networks by name: what distances between sets of pictures are measured in."""
 
+import difflib
 import hashlib
+import http.client
+import json
+import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +46,7 @@ class FeatureInfo:
         dim: width of the features.
         size: side of the pictures that it takes.
         mean, std: what it subtracts from and divides by, of pixels in 0..255, per channel.
+        rounded: whether it takes pictures of 8 bits, so that resized ones are rounded.
     """
 
     name: str
@@ -50,6 +55,11 @@ class FeatureInfo:
     size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    rounded: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """For records: what JSON gives back unchanged."""
+        return dict(json.loads(json.dumps(asdict(self))))
 
 
 class FeatureNetwork(nn.Module):
@@ -80,7 +90,9 @@ class TimmFeatures(FeatureNetwork):
     def __init__(self, info: FeatureInfo, model: Any) -> None:
         super().__init__(info)
         self.model = model.to(memory_format=torch.channels_last)
-        self.stages = [stage["module"] for stage in getattr(model, "feature_info", None) or []]
+        modules = dict(model.named_modules())
+        stages = getattr(model, "feature_info", None) or []
+        self.stages = [(stage["module"], stage["num_chs"]) for stage in stages if stage["module"] in modules]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         x = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
@@ -88,16 +100,18 @@ class TimmFeatures(FeatureNetwork):
         return features.flatten(1), self.model.get_classifier()(features).flatten(1)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
-        if not self.stages:
-            return super().maps(pixels)
         found: list[Tensor] = []
         modules = dict(self.model.named_modules())
-        hooks = [modules[s].register_forward_hook(lambda m, a, out: found.append(out)) for s in self.stages]
+        stages = [modules[name] for name, _ in self.stages]
+        hooks = [stage.register_forward_hook(lambda m, a, out: found.append(out)) for stage in stages]
         try:
             self.model.forward_features((pixels - self.mean) / self.std)
         finally:
             for hook in hooks:
                 hook.remove()
+        widths = [width for _, width in self.stages]
+        if not found or [x.shape[1] if x.ndim == 4 else None for x in found] != widths:
+            return super().maps(pixels)  # tokens, or channels last: nothing to compare place by place
         return found
 
 
@@ -139,6 +153,7 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
 def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
     """EfficientNet-Lite0 of a package index: its tensors are timm's, in the same order."""
     import timm
+    from safetensors import SafetensorError
     from safetensors.torch import load_file, save_file
 
     from ganzoo.files import replacing
@@ -158,37 +173,58 @@ def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
                 )
             pairs = zip(own, found, strict=True)
             save_file({key: torch.from_numpy(ref.array()).contiguous() for key, ref in pairs}, temporary)
-    model.load_state_dict(load_file(path), strict=True)
-    return TimmFeatures(_timm_info("efficientnet_lite0", model), model)
+    try:
+        model.load_state_dict(load_file(path), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise OSError(f"{path} is damaged: delete it, and it is fetched again.") from error
+    return _of_timm("efficientnet_lite0", model)
 
 
 def _timm(name: str, others: list[str]) -> FeatureNetwork:
     """A classifier that timm downloads."""
     import timm
 
-    if name not in timm.list_models(pretrained=False):
-        near = timm.list_models(f"*{name[:12]}*")[:20]
+    trained = timm.list_models(pretrained=True)  # architecture.tag
+    plain = {full.partition(".")[0] for full in trained}
+    if name not in trained and name not in plain:
+        near = difflib.get_close_matches(name, [*trained, *plain], n=5, cutoff=0.6)
         raise ValueError(
-            unknown("feature network", name, [*others, *near]) + " Any classifier of timm will do."
+            unknown("feature network", name, [*others, *near]) + " Any trained classifier of timm will do."
         )
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.ERROR)  # it tells of each of its ten attempts
     try:
         model = timm.create_model(name, pretrained=True)
     except Exception as error:  # whatever the client of the day raises when it has no network
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise OSError(f"The weights of {name!r} could not be downloaded by timm: {reason}") from error
-    return TimmFeatures(_timm_info(name, model), model)
+    finally:
+        hub.setLevel(level)
+    return _of_timm(name, model)
 
 
-def _timm_info(name: str, model: Any) -> FeatureInfo:
+@torch.no_grad()  # not in inference mode: losses are trained through these networks
+def _of_timm(name: str, model: Any) -> FeatureNetwork:
+    """A model of timm as a feature network."""
     config = model.pretrained_cfg
-    return FeatureInfo(
+    info = FeatureInfo(
         name=name,
         sha256=weights_digest(model),
-        dim=model.num_features,
+        dim=0,
         size=config["input_size"][-1],
         mean=tuple(255 * m for m in config["mean"]),
         std=tuple(255 * s for s in config["std"]),
     )
+    network = TimmFeatures(info, model).eval()
+    try:  # what timm calls the width of the features differs from family to family
+        features, logits = network(torch.zeros(1, 3, info.size, info.size))
+    except Exception as error:
+        raise ValueError(f"{name!r} is no plain classifier of timm: it gives no features.") from error
+    if features.ndim != 2 or logits.ndim != 2:
+        raise ValueError(f"{name!r} is no plain classifier of timm: it gives no features.")
+    network.info = replace(info, dim=features.shape[1])
+    return network
 
 
 def _inception() -> FeatureNetwork:
@@ -198,20 +234,27 @@ def _inception() -> FeatureNetwork:
         from torch_fidelity.utils import create_feature_extractor
     except ImportError as error:
         raise ImportError('Quality figures need an extra: pip install "ganzoo-torch[eval]".') from error
+    file = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[-1]
+    if file.exists():
+        _inception_hash(file)  # before anything reads it
     try:
         model = create_feature_extractor(
             "inception-v3-compat", ["2048", "logits_unbiased"], cuda=False, verbose=False
         )
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise OSError(
             f"The weights of Inception-v3 could not be downloaded ({error}). Fetch {URL_INCEPTION_V3} into "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, or use --features efficientnet_lite0."
+            f"{file.parent}, or use --features efficientnet_lite0."
         ) from error
-    file = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[-1]
+    info = FeatureInfo(INCEPTION, _inception_hash(file), 2048, 299, (128.0,) * 3, (128.0,) * 3, rounded=True)
+    return InceptionFeatures(info, model)
+
+
+def _inception_hash(file: Path) -> str:
+    """sha256 of the weights; OSError if they are not the published ones."""
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     if not sha256.startswith(INCEPTION_HASH):
         raise OSError(
             f"{file} is not the published Inception-v3: its sha256 begins with {sha256[:8]}. Delete it."
         )
-    info = FeatureInfo(INCEPTION, sha256, 2048, 299, (128.0,) * 3, (128.0,) * 3)
-    return InceptionFeatures(info, model)
+    return sha256

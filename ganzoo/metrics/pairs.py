@@ -1,6 +1,6 @@
 """Figures of pairs: what a student makes of the latents, or the styles, that its teacher is given."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import numpy as np
@@ -11,12 +11,15 @@ from torch import Tensor
 
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
+from ganzoo.metrics.extract import processes
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Figure
+from ganzoo.registry import unknown
 
 PAIR_METRICS = ("l1", "psnr", "perceptual")
 GIVEN = ("z", "w")
 RANDOM_SEED = 2020
+RESIZER, FEATURE_RESIZER = "torch-bilinear-antialias", "torch-bicubic-antialias"  # for records
 _RANGE = 2.0  # of pictures in -1..1
 
 
@@ -53,17 +56,19 @@ def pair_figures(
     teacher: Generator,
     *,
     metrics: Iterable[str],
-    seeds: Sequence[int],
+    seeds: range,
     network: FeatureNetwork | None,
     given: str = "z",
     truncation_psi: float = 1.0,
+    noise: str = "const",
     resamples: int = 1000,
     report: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Figure]:
     """Mean distances between the two pictures of every seed, with the standard deviation of the mean.
 
     Both networks get the same noise, the teacher's. Pictures are compared at the student's resolution; the
-    teacher's are brought to it with antialiasing.
+    teacher's are brought to it with antialiasing. Under `accelerate launch` or `torchrun`, every process
+    takes its share of the seeds, and all of them get the whole.
 
     Args:
         student: the network to judge.
@@ -74,12 +79,22 @@ def pair_figures(
         network: for "perceptual".
         given: "z" for the same latent through each one's own mapping, "w" for the teacher's styles in both.
         truncation_psi: of the styles.
+        noise: of the teacher: const, random (by the seed) or none.
         resamples: bootstrap resamples of the mean.
         report: called with the number of pairs that are done.
 
     Raises:
-        ValueError: for networks that do not take the same latents, styles or labels, or give other channels.
+        ValueError: for networks that do not take the same latents, styles or labels, or give other channels,
+            or pictures that are not finite.
     """
+    from accelerate.utils import gather_object
+
+    metrics = list(metrics)
+    for metric in metrics:
+        if metric not in PAIR_METRICS:
+            raise ValueError(unknown("metric of pairs", metric, PAIR_METRICS))
+    if "perceptual" in metrics and network is None:
+        raise ValueError("The perceptual distance needs a feature network.")
     if given not in GIVEN:
         raise ValueError(f"given is one of {', '.join(GIVEN)}; got {given!r}.")
     for what in ("z_dim", "label_dim", "img_channels", *(["w_dim"] if given == "w" else [])):
@@ -88,16 +103,28 @@ def pair_figures(
             raise ValueError(f"Student and teacher differ in {what}: {ours} and {theirs}.")
     if student.resolution > teacher.resolution:
         raise ValueError(f"The student's pictures are larger, {student.resolution}, than the teacher's.")
-    values: dict[str, list[float]] = {metric: [] for metric in metrics}
-    for done, seed in enumerate(seeds, start=1):
-        a, b = _pair(student, teacher, seed, given, truncation_psi)
-        for metric, numbers in values.items():
-            numbers.append(_distance(metric, a, b, network))
-        report(done)
-    return {metric: _mean(np.array(numbers), resamples) for metric, numbers in values.items()}
+    layers = [len(g.synthesis.sizes) for g in (student, teacher)]
+    if layers[0] > layers[1] or (given == "w" and student.num_ws > teacher.num_ws):
+        raise ValueError(
+            f"The student has {layers[0]} layers and the teacher {layers[1]}, too few to lend each of them "
+            "noise and style."
+        )
+    state = processes(teacher.mapping.w_avg.device)
+    own: list[tuple[int, list[float]]] = []
+    for seed in seeds[state.process_index :: state.num_processes]:
+        a, b = _pair(student, teacher, seed, given, truncation_psi, noise)
+        if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+            raise ValueError(f"The pictures of seed {seed} are not finite.")
+        own.append((seed, [_distance(metric, a, b, network) for metric in metrics]))
+        report(min(len(own) * state.num_processes, len(seeds)))
+    values = dict(gather_object(own))
+    numbers = np.array([values[seed] for seed in seeds])
+    return {metric: _mean(numbers[:, k], resamples) for k, metric in enumerate(metrics)}
 
 
-def _pair(student: Generator, teacher: Generator, seed: int, given: str, psi: float) -> tuple[Tensor, Tensor]:
+def _pair(
+    student: Generator, teacher: Generator, seed: int, given: str, psi: float, noise: str
+) -> tuple[Tensor, Tensor]:
     """The student's and the teacher's picture of a seed."""
     device = teacher.mapping.w_avg.device
     z = teacher.z_of_seeds([seed]).to(device)
@@ -105,7 +132,8 @@ def _pair(student: Generator, teacher: Generator, seed: int, given: str, psi: fl
     if teacher.label_dim:
         label = F.one_hot(torch.tensor([seed % teacher.label_dim]), teacher.label_dim).float().to(device)
     w = teacher.mapping(z, label, psi)
-    target = cast(Output, teacher.synthesis(w))
+    source = torch.Generator().manual_seed(seed) if noise == "random" else None
+    target = cast(Output, teacher.synthesis(w, noise, source))
     own = w[:, : student.num_ws] if given == "w" else student.mapping(z, label, psi)
     image = cast(Output, student.synthesis(own, target.noise)).image
     size = image.shape[-2:]
@@ -115,9 +143,7 @@ def _pair(student: Generator, teacher: Generator, seed: int, given: str, psi: fl
 
 
 def _distance(metric: str, a: Tensor, b: Tensor, network: FeatureNetwork | None) -> float:
-    if metric == "perceptual":
-        if network is None:
-            raise ValueError("The perceptual distance needs a feature network.")
+    if network is not None and metric == "perceptual":
         return perceptual_distance(network, a, b).item()
     if metric == "l1":
         return (a - b).abs().mean().item()

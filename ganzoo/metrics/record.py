@@ -14,6 +14,15 @@ from ganzoo._version import __version__
 SCHEMA_VERSION = 1
 # Fields in which two records must agree before their figures are compared.
 PROTOCOL = ("metric", "num_fake", "num_real", "features", "resizer", "sampling", "real")
+# What a line must hold for what is computed and printed from it.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "metric": (str,),
+    "value": (int, float),
+    "uncertainty": (int, float, type(None)),
+    "num_fake": (int,),
+    "fake": (dict,),
+    "warnings": (list,),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +82,9 @@ class Record:
             raise ValueError(
                 f"This is no record of version {SCHEMA_VERSION}, whose keys are {', '.join(sorted(names))}."
             )
+        for key, kinds in _KINDS.items():
+            if not isinstance(data[key], kinds) or isinstance(data[key], bool):
+                raise ValueError(f"This is no record: its {key} is {data[key]!r}.")
         return cls(**{**data, "warnings": tuple(data["warnings"])})
 
 
@@ -80,18 +92,24 @@ def read_records(path: Path) -> list[Record]:
     """Records of a file, one a line.
 
     Raises:
-        ValueError: if a line is no record, with its number.
+        ValueError: if a line is no record, with its number, or there is none.
         FileNotFoundError: if there is no such file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist.")
     records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} holds no records: it is no text.") from error
+    for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
                 records.append(Record.from_json(line))
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from error
+    if not records:
+        raise ValueError(f"{path} holds no record.")
     return records
 
 
@@ -102,25 +120,31 @@ def differences(a: Record, b: Record) -> list[str]:
 
 
 def compared(records: Iterable[Record], others: Iterable[Record]) -> list[tuple[Record, Record]]:
-    """Pairs of records of the same metric.
+    """Every record that has its metric among the others, with the last of these that has its protocol.
 
     Raises:
-        ValueError: if none have a metric in common, or two of them differ in their protocol: with the field.
+        ValueError: if none have a metric in common, or none of that metric the same protocol: with the
+            fields.
     """
-    by_metric = {record.metric: record for record in others}
-    pairs = [(record, by_metric[record.metric]) for record in records if record.metric in by_metric]
+    by_metric: dict[str, list[Record]] = {}
+    for other in others:
+        by_metric.setdefault(other.metric, []).insert(0, other)
+    pairs = []
+    for record in records:
+        if candidates := by_metric.get(record.metric):
+            same = [other for other in candidates if not differences(record, other)]
+            if not same:
+                found = "; ".join(differences(record, candidates[0]))
+                raise ValueError(f"Two records of {record.metric} cannot be compared: {found}.")
+            pairs.append((record, same[0]))
     if not pairs:
-        raise ValueError(
-            f"The records have no metric in common; there: {', '.join(sorted(by_metric)) or 'none'}."
-        )
-    for record, other in pairs:
-        if found := differences(record, other):
-            raise ValueError(f"Two records of {record.metric} cannot be compared: {'; '.join(found)}.")
+        there = ", ".join(sorted(by_metric)) or "none"
+        raise ValueError(f"The records have no metric in common; there: {there}.")
     return pairs
 
 
-def hardware() -> str:
-    """The processor, and the accelerator if there is one."""
+def hardware(device: str = "cpu", processes: int = 1) -> str:
+    """The processor, the accelerator if it was used, and the number of processes if there were several."""
     name = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -129,15 +153,19 @@ def hardware() -> str:
                 break
     except OSError:
         pass
-    text = f"{name}, {torch.get_num_threads()} threads"
-    return f"{text}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else text
+    parts = [name, f"{torch.get_num_threads()} threads"]
+    if device != "cpu":
+        parts.append(torch.cuda.get_device_name() if device == "cuda" else device)
+    if processes > 1:
+        parts.append(f"{processes} processes")
+    return ", ".join(parts)
 
 
 def versions() -> dict[str, str]:
     """Versions of what computes the figures."""
     import importlib.metadata
 
-    names = ["torch", "torch-fidelity", "timm", "numpy", "pillow"]
+    names = ["torch", "torch-fidelity", "accelerate", "timm", "numpy", "pillow"]
     found = {"ganzoo": __version__, "python": platform.python_version()}
     for name in names:
         try:

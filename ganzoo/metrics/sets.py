@@ -1,5 +1,7 @@
 """Sets of pictures to measure: what a generator makes of a range of seeds, or files."""
 
+import hashlib
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from ganzoo.data.reading import PictureSet
-from ganzoo.data.resize import resize
-from ganzoo.generators.generator import Generator
+from ganzoo.data.resize import resize, to_uint8
+from ganzoo.generators.generator import MAX_SEED, Generator
 from ganzoo.generators.synthesis import NOISE_MODES
+from ganzoo.pictures import to_images
 from ganzoo.weights import weights_digest
 
 Pictures = NDArray[np.float32]  # [N, size, size, 3] in 0..255
@@ -50,7 +53,8 @@ class GeneratedSamples(Samples):
         sha256: of the weights; None computes it, which a deployed generator cannot.
 
     Raises:
-        ValueError: for an unknown noise mode, or a generator of other than 1 or 3 channels.
+        ValueError: for an unknown noise mode, a generator of other than 1 or 3 channels, seeds or a
+            resolution out of range; when they are made, for pictures that are not finite.
     """
 
     def __init__(
@@ -70,6 +74,10 @@ class GeneratedSamples(Samples):
             raise ValueError(f"noise is one of {', '.join(NOISE_MODES)}; got {noise!r}.")
         if generator.img_channels not in (1, 3):
             raise ValueError(f"Pictures of 1 or 3 channels can be measured; got {generator.img_channels}.")
+        if num < 1 or not 0 <= seed <= MAX_SEED - num + 1:
+            raise ValueError(f"Seeds are whole numbers from 0 to {MAX_SEED}; got {num} of them from {seed}.")
+        if resolution is not None and not 1 <= resolution <= generator.resolution:
+            raise ValueError(f"resolution is 1 to {generator.resolution} for {name}; got {resolution}.")
         self.generator = generator
         self.name = name
         self.num, self.seed = num, seed
@@ -78,6 +86,7 @@ class GeneratedSamples(Samples):
         self.protocol = {
             "kind": "generator",
             "sha256": sha256 or weights_digest(generator),
+            "config": _digest(generator.config.to_dict()),
             "form": type(generator).__name__,
             "first_seed": seed,
             "truncation_psi": truncation_psi,
@@ -103,13 +112,12 @@ class GeneratedSamples(Samples):
                 label[0, seed % self.generator.label_dim] = 1
             noise = torch.Generator().manual_seed(seed) if self.noise == "random" else None
             z = self.generator.z_of_seeds([seed]).to(device)
-            image = self.generator(z, label, self.psi, self.cutoff, self.noise, noise)[0]
-            pixels = (
-                (image.float().clamp(-1, 1) * 127.5 + 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
-            )
-            pixels = np.repeat(pixels, 3 // pixels.shape[2], axis=2)
+            image = self.generator(z, label, self.psi, self.cutoff, self.noise, noise)
+            if not torch.isfinite(image).all():
+                raise ValueError(f"The picture of seed {seed} by {self.name} is not finite.")
+            pixels = np.asarray(to_images(image)[0].convert("RGB"))
             if self.resolution != pixels.shape[0]:
-                pixels = resize(pixels, self.resolution).round().astype(np.uint8)
+                pixels = to_uint8(resize(pixels, self.resolution))
             pictures.append(resize(pixels, size))
         return np.stack(pictures)
 
@@ -143,3 +151,8 @@ class FileSamples(Samples):
                 "first: ganzoo data prepare."
             )
         return resize(image, size)
+
+
+def _digest(config: dict[str, Any]) -> str:
+    """A hash of a network's config: networks of the same weights may differ in it."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

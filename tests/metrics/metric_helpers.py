@@ -147,9 +147,9 @@ def run_cli(*arguments, processes=1, check=True):
     script = [str(HERE / "tiny_cli.py"), "eval", *map(str, arguments)]
     command = [sys.executable, *script]
     if processes > 1:
-        launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-port=0", "--"]
+        launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone", "--"]
         command = [sys.executable, *launcher, *script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     assert not check or done.returncode == 0, done.stderr
     return done
 

@@ -1,6 +1,5 @@
 """Sets of pictures: generators by seeds, files by names."""
 
-import subprocess
 import sys
 
 import numpy as np
@@ -10,6 +9,7 @@ from metric_helpers import tiny_model, write_pictures
 from PIL import Image
 
 import ganzoo
+from ganzoo.cli import main
 from ganzoo.data.resize import resize, to_uint8
 from ganzoo.metrics.sets import FileSamples, GeneratedSamples
 
@@ -26,9 +26,10 @@ def generated(folder, *, deployed=False, **options):
 
 
 def generate(folder, out, *options):
-    code = "import torch; torch.set_num_threads(1); from ganzoo.cli import main; main()"
-    command = [sys.executable, "-c", code, "generate", str(folder), "--out", str(out), *options]
-    subprocess.run(command, check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.setattr(sys, "argv", ["ganzoo", "generate", str(folder), "--out", str(out), *options])
+        main()
+    assert not stop.value.code
     return [np.asarray(Image.open(path).convert("RGB")) for path in sorted(out.glob("seed*.png"))]
 
 

@@ -17,6 +17,9 @@ from ganzoo.cli import main
 class SlowFeatures(TinyFeatures):
     """They leave time to interrupt them."""
 
+    def __init__(self):
+        super().__init__("slow")
+
     def forward(self, pixels):
         time.sleep(0.3)
         return super().forward(pixels)

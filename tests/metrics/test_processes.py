@@ -1,0 +1,42 @@
+"""Two processes under torchrun: each picture once, and one that speaks."""
+
+import numpy as np
+import pytest
+from metric_helpers import records, run_cli, tiny_model, write_pictures
+
+
+def test_one_and_two_processes_agree_and_the_main_one_alone_speaks_and_writes(tmp_path):
+    model = tiny_model(tmp_path / "model")
+    real = write_pictures(tmp_path / "real", 70, bias=20)
+    found, kept = [], []
+    for processes in (1, 2):
+        place = tmp_path / str(processes)
+        done = run_cli(
+            *(model, "--num=200", "--real", real, "--metrics=fd,kid,ppl", "--resamples=2", "--json"),
+            *("--out", place / "out.jsonl", "--save", place / "save.npz", "--cache-dir", place),
+            processes=processes,
+        )
+        lines = records(done.stdout)
+        assert [line["metric"] for line in lines] == ["fd_tiny", "kid_tiny", "ppl_tiny"]
+        assert records((place / "out.jsonl").read_text()) == lines
+        assert ("2 processes" in lines[0]["hardware"]) == (processes == 2)
+        found.append([(line["value"], line["uncertainty"]) for line in lines])
+        names = sorted(path.name for path in place.glob("features/*/*.npz"))
+        assert names == ["0000000.npz"] * 2 + ["0000064.npz"] * 2 + ["0000128.npz", "0000192.npz"]
+        with np.load(place / "save.npz") as data:
+            kept.append((data["mean"], data["covariance"]))
+    assert found[0] == found[1]
+    assert all(np.array_equal(one, other) for one, other in zip(*kept, strict=True))
+
+
+@pytest.mark.slow
+def test_pairs_are_shared_by_two_processes(tmp_path):
+    models = [tiny_model(tmp_path / name, **options) for name, options in MODELS.items()]
+    found = [
+        records(run_cli(models[0], "--teacher", models[1], "--num=7", "--json", processes=n).stdout)
+        for n in (1, 2)
+    ]
+    assert [r["value"] for r in found[0]] == [r["value"] for r in found[1]] != [0, 0, 0]
+
+
+MODELS = {"student": {"activation_gain": 1.0}, "teacher": {}}
