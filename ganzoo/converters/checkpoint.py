@@ -9,26 +9,22 @@ import math
 import mmap
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ganzoo.converters.contents import ArrayRef, DType, Record, Storage, TensorRef, attributes, is_shape
 from ganzoo.converters.safe_pickle import MAX_NAME, Limits, Name, Pickle, UnsafePickleError, plain_name, shown
 from ganzoo.converters.unfold import check_size
 
-MAX_DIMENSIONS = 8
 _ZIP_BEGINS, _PICKLE_BEGINS = b"PK\x03\x04", b"\x80"  # the latter for 20 years
 MAX_ZIP_MEMBERS = 50_000
 MAX_ZIP_DIRECTORY = 8 << 20  # bytes; what zipfile makes of them takes ten times as much
 _SPARE_TENSORS = 16 << 20  # that a file of few numbers may have beyond twice its size
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _ZIP_HEADER = 30  # bytes of a member's local header, before its name and extra field
-
 # names of torch's storages: numpy type of the numbers
 _STORAGES = {
     "torch.FloatStorage": "<f4",
@@ -43,118 +39,6 @@ _STORAGES = {
     "torch.BoolStorage": "?",
 }
 _NUMPY_TYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
-
-
-@dataclass
-class Storage:
-    """Numbers in the file: their kind, how many, and, once it is known, where."""
-
-    kind: str
-    numel: int
-    data: memoryview | None = None
-    crc: int | None = None
-
-    def array(self) -> NDArray[Any]:
-        """All numbers `[numel]`, a view of the file; bfloat16 as the bits of it."""
-        if self.data is None:
-            raise UnsafePickleError("The file lacks the numbers of a tensor.")
-        if self.crc is not None and zlib.crc32(self.data) != self.crc:
-            raise UnsafePickleError(
-                "The file is damaged: the numbers of a tensor do not match their checksum."
-            )
-        self.crc = None  # once is enough: a thousand tensors may be views of one storage
-        return np.frombuffer(self.data, "<u2" if self.kind == "bfloat16" else self.kind, self.numel)
-
-    @property
-    def itemsize(self) -> int:
-        return 2 if self.kind == "bfloat16" else np.dtype(self.kind).itemsize
-
-
-@dataclass(frozen=True)
-class TensorRef:
-    """A tensor in the file."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-
-    @property
-    def float_bytes(self) -> int:
-        """Size as float32, or as what it is if that is more."""
-        return math.prod(self.shape) * max(4, self.storage.itemsize)
-
-    def array(self) -> NDArray[Any]:
-        """The numbers, a copy of their own; bfloat16 as float32."""
-        flat = self.storage.array()[self.offset :]
-        strides = [s * flat.itemsize for s in self.stride]
-        found = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False).copy()
-        _forget(self.storage.data)
-        if self.storage.kind == "bfloat16":
-            bits = found.astype(np.uint32)
-            bits <<= 16
-            return bits.view(np.float32)
-        return found
-
-
-@dataclass
-class Record:
-    """An object of a class that is plain data: the class's name and the attributes."""
-
-    cls: str
-    state: dict[str, Any] = field(default_factory=dict)
-
-    def set_state(self, state: Any) -> None:
-        if isinstance(state, dict):
-            self.state.update(_attributes(state))
-
-
-@dataclass
-class _DType:
-    """A numpy type under construction: its byte order is set afterwards."""
-
-    dtype: np.dtype[Any]
-
-    def set_state(self, state: Any) -> None:
-        if state[1] == ">":
-            self.dtype = self.dtype.newbyteorder(">")
-
-
-@dataclass
-class ArrayRef:
-    """A numpy array in the file."""
-
-    value: NDArray[Any] | None = None
-    data: memoryview | None = None
-
-    def set_state(self, state: Any) -> None:
-        _, shape, dtype, fortran, data = state
-        if type(dtype) is not _DType or not _is_shape(shape):
-            raise UnsafePickleError("An array is malformed.")
-        if math.prod(shape) * dtype.dtype.itemsize != len(data):
-            raise UnsafePickleError(f"An array does not fit its {len(data)} bytes.")
-        self.data = memoryview(data)
-        flat = np.frombuffer(data, dtype.dtype)
-        self.value = flat.reshape(shape, order="F" if fortran else "C")
-
-    @property
-    def float_bytes(self) -> int:
-        """Size as float32, or as what it is if that is more."""
-        return 0 if self.value is None else self.value.size * max(4, self.value.itemsize)
-
-    def array(self) -> NDArray[Any]:
-        """The numbers, a copy of their own."""
-        if self.value is None:
-            raise UnsafePickleError("The file lacks the numbers of an array.")
-        copy = self.value.copy()
-        _forget(self.data)
-        return copy
-
-
-def _forget(data: memoryview | None) -> None:
-    """Release the pages of the file that were read: they are cached anyway, and count as memory in use."""
-    if data is not None and isinstance(data.obj, mmap.mmap) and hasattr(data.obj, "madvise"):
-        data.obj.madvise(mmap.MADV_DONTNEED)
 
 
 def open_checkpoint(path: Path) -> Any:
@@ -306,25 +190,11 @@ def _storage_id(persistent_id: Any) -> tuple[str, str, int]:
     raise UnsafePickleError(f"The file refers to data of an unknown kind by {shown(persistent_id)}.")
 
 
-def _is_shape(value: Any) -> bool:
-    """Whether a value is a tuple of a few numbers from 0."""
-    return (
-        type(value) is tuple
-        and len(value) <= MAX_DIMENSIONS
-        and all(type(n) is int and n >= 0 for n in value)
-    )
-
-
-def _attributes(state: Any) -> dict[str, Any]:
-    """The attributes of an object: a copy, their names checked."""
-    return {plain_name(name): value for name, value in state.items()}
-
-
 def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
     """What the names that checkpoints call are replaced by. Every one builds data and does nothing else."""
 
     def tensor(storage: Any, offset: int, shape: Any, stride: Any, *_: Any) -> TensorRef:
-        are_shapes = _is_shape(shape) and _is_shape(stride) and _is_shape((offset,))
+        are_shapes = is_shape(shape) and is_shape(stride) and is_shape((offset,))
         if type(storage) is not Storage or not are_shapes or len(shape) != len(stride):
             raise UnsafePickleError("A tensor is malformed.")
         count = math.prod(shape)
@@ -349,12 +219,12 @@ def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
         if not isinstance(name, str) or not name.isidentifier() or len(name) > MAX_NAME:
             raise UnsafePickleError(f"A module's class has the odd name {shown(name)!r}.")
         limits.spend(len(state))
-        return Record(name, _attributes(state))
+        return Record(name, attributes(state))
 
-    def dtype(name: Any, *_: Any) -> _DType:
+    def dtype(name: Any, *_: Any) -> DType:
         if not isinstance(name, str) or name not in _NUMPY_TYPES:
             raise UnsafePickleError(f"An array has the unknown type {shown(name)!r}.")
-        return _DType(np.dtype(name))
+        return DType(np.dtype(name))
 
     def scalar(kind: Any, data: Any) -> Any:
         return np.frombuffer(data, kind.dtype, 1)[0].item()
@@ -374,7 +244,7 @@ def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
         return {plain_name(key): value for key, value in items}
 
     def shape_of(sizes: Any) -> tuple[int, ...]:
-        if not _is_shape(sizes):
+        if not is_shape(sizes):
             raise UnsafePickleError("A shape is malformed.")
         return tuple(sizes)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.converters import mobilestylegan, nvidia, openvino, rosinality, tensorflow
-from ganzoo.converters.checkpoint import ArrayRef, Record, TensorRef, open_checkpoint
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.contents import ArrayRef, Record, TensorRef
 from ganzoo.converters.keymap import Tensors, flatten
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ganzoo.converters.checkpoint import ArrayRef, Record, TensorRef
+from ganzoo.converters.contents import ArrayRef, Record, TensorRef
 from ganzoo.generators.generator import Generator
 
 Array = NDArray[Any]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
-from ganzoo.converters.checkpoint import Record
+from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import (
     Array,
     Tensors,

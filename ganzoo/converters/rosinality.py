@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
-from ganzoo.converters.checkpoint import ArrayRef, TensorRef
+from ganzoo.converters.contents import ArrayRef, TensorRef
 from ganzoo.converters.keymap import Array, Tensors, fill, resolution_of, same
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
-from ganzoo.converters.checkpoint import ArrayRef, Record
+from ganzoo.converters.contents import ArrayRef, Record
 from ganzoo.converters.keymap import Array, Tensors, check_architecture, fill, resolution_of
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator

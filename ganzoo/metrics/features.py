@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.config import WheelSource
-from ganzoo.converters.checkpoint import TensorRef, open_checkpoint
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.contents import TensorRef
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir, source_files
 from ganzoo.weights import weights_digest

@@ -168,7 +168,7 @@ def dump_tree(contents, source="", protocol=4):
     """
     import torch
 
-    from ganzoo.converters.checkpoint import ArrayRef, Record, TensorRef
+    from ganzoo.converters.contents import ArrayRef, Record, TensorRef
 
     module = types.ModuleType("torch_utils.persistence")
     exec("def _reconstruct_persistent_obj(meta): raise NotImplementedError", module.__dict__)

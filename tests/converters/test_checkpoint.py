@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganzoo.converters.checkpoint import ArrayRef, Record, TensorRef, open_checkpoint
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.contents import ArrayRef, Record, TensorRef
 from ganzoo.converters.safe_pickle import Name
 
 GOLDEN = Path(__file__).parents[1] / "golden"

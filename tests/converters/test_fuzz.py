@@ -14,7 +14,8 @@ from fuzz_helpers import FIXTURES, SNIPPETS, Judge, complaint, dump_tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ganzoo.converters.checkpoint import Record, TensorRef, open_checkpoint
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.contents import Record, TensorRef
 
 SLOW = pytest.mark.slow
 SNAPSHOTS = {path.name: path for path in FIXTURES if path.suffix == ".pkl"}

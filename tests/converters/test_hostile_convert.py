@@ -15,7 +15,8 @@ import torch
 from fuzz_helpers import FIXTURES, Judge, complaint, dump_tree
 from test_safe_pickle import call, doubled, storage, tensor, text, zipped
 
-from ganzoo.converters.checkpoint import Record, open_checkpoint
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.contents import Record
 
 ADA, CONDITIONAL = (
     next(p for p in FIXTURES if p.name == f"ada_{kind}_skip_32.pkl") for kind in ("uncond", "cond")
