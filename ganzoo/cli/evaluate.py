@@ -46,6 +46,7 @@ def evaluate(
     noise: Annotated[str, typer.Option(help="const, random or none.")] = "const",
     real_noise: Annotated[str, typer.Option(help="The same for the model of --real.")] = "const",
     resolution: Annotated[int | None, typer.Option(help="Resize the model's pictures to it first.")] = None,
+    real_resolution: Annotated[int | None, typer.Option(help="The same for the model of --real.")] = None,
     given: Annotated[
         str, typer.Option(help="With --teacher: z, or w for the teacher's styles in both.")
     ] = "z",
@@ -63,7 +64,7 @@ def evaluate(
     cache_dir: Annotated[Path | None, typer.Option(help="Where weights and features are kept.")] = None,
 ) -> None:
     """Measure a model or pictures against pictures, a model or its teacher."""
-    _refuse_clashes(teacher, real, save, resolution, (real_psi, real_noise))
+    _refuse_clashes(teacher, real, save, resolution, (real_psi, real_noise, real_resolution))
     wanted = _metrics(metrics, _default(teacher, real, save))
     if not math.isfinite(psi) or not math.isfinite(real_psi):
         raise ValueError("--psi is a number such as 0.7.")
@@ -87,9 +88,10 @@ def evaluate(
 
     refuse_device(device)
     before = read_records(against) if against is not None else None
-    sampling = {"num": num, "resolution": resolution, "device": device, "cache_dir": cache_dir}
-    fake = {"seed": seed, "psi": psi, "noise": noise, "eager": eager}
+    sampling = {"num": num, "device": device, "cache_dir": cache_dir}
+    fake = {"seed": seed, "psi": psi, "noise": noise, "eager": eager, "resolution": resolution}
     other = {"seed": real_seed, "psi": real_psi, "noise": real_noise, "eager": False}
+    other["resolution"] = real_resolution
     try:
         records = _measure(
             (name, {**sampling, **fake}),
@@ -130,7 +132,7 @@ def _refuse_clashes(
     real: str | None,
     save: Path | None,
     resolution: int | None,
-    of_real: tuple[float, str],
+    of_real: tuple[float, str, int | None],
 ) -> None:
     """Raise ValueError for options that would go unheard."""
     if teacher is not None:
@@ -140,9 +142,10 @@ def _refuse_clashes(
             raise ValueError("--save keeps the statistics of pictures; with --teacher there are none.")
         if resolution is not None:
             raise ValueError("--teacher compares at the student's own resolution: leave out --resolution.")
-    if of_real != (1.0, "const") and real is None:
+    if of_real != (1.0, "const", None) and real is None:
         raise ValueError(
-            "--real-psi and --real-noise are of the model of --real; a teacher takes those of the student."
+            "--real-psi, --real-noise and --real-resolution are of the model of --real; a teacher takes those "
+            "of the student."
         )
 
 

@@ -288,6 +288,29 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_else(evaluate, t
 def test_options_of_eval_are_frozen(run):
     help_text = run("eval", "--help")[1]
     names = ["real", "teacher", "metrics", "features", "num", "seed", "real-seed", "psi", "real-psi", "noise"]
-    names += ["real-noise", "resolution", "given", "eager", "resamples", "device", "save", "out", "against"]
+    names += [
+        "real-noise",
+        "resolution",
+        "real-resolution",
+        "given",
+        "eager",
+        "resamples",
+        "device",
+        "save",
+        "out",
+        "against",
+    ]
     names += ["json", "cache-dir"]
     assert [name for name in names if f"--{name}" not in help_text] == []
+
+
+def test_each_side_has_its_own_resolution(evaluate, model_folder):
+    def sides(*options):
+        models = (str(model_folder), "--real", str(model_folder))
+        _, out, _ = evaluate(*models, "--num=4", "--metrics=fd", "--json", *options)
+        [found] = records(out)
+        return found["sampling"]["resolution"], found["real"]["resolution"]
+
+    assert sides() == (32, 32)
+    assert sides("--resolution=8") == (8, 32)
+    assert sides("--real-resolution=8") == (32, 8)
