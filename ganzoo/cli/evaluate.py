@@ -144,8 +144,8 @@ def _refuse_clashes(
             raise ValueError("--teacher compares at the student's own resolution: leave out --resolution.")
     if of_real != (1.0, "const", None) and real is None:
         raise ValueError(
-            "--real-psi, --real-noise and --real-resolution are of the model of --real; a teacher takes those "
-            "of the student."
+            "--real-psi, --real-noise and --real-resolution are of the model of --real; a teacher takes "
+            "those of the student."
         )
 
 
