@@ -112,15 +112,17 @@ def convert_with_account(path: Paths, part: str | None = None) -> Conversion:
     """What `convert` gives, with the account of the source's tensors; it raises the same."""
     if not isinstance(path, str | os.PathLike | Iterable) or isinstance(path, bytes):
         raise TypeError(f"A checkpoint is given by its path, or a teacher by two; got {path!r}.")
-    paths = [Path(p) for p in ([path] if isinstance(path, str | os.PathLike) else path)]
+    given = [path] if isinstance(path, str | os.PathLike) else list(path)
+    for item in given:
+        if "://" in os.fspath(item):
+            raise ValueError(f"{item} is an address: download the file first.")
+    paths = [Path(item) for item in given]
     if not 1 <= len(paths) <= 2:
         raise ValueError(f"A checkpoint is one file, or the two of a teacher's pair; got {len(paths)}.")
     part = _SPELLINGS.get(part, part) if part is not None else None
     if part is not None and part not in PARTS:
         raise ValueError(unknown("part", part, PARTS))
     for p in paths:
-        if "://" in str(path):
-            raise ValueError(f"{path} is an address: download the file first.")
         if not p.exists():
             raise FileNotFoundError(f"{p} does not exist.")
         if not p.is_file() and not p.is_dir():
@@ -142,8 +144,7 @@ def _one_line(paths: list[Path], message: str) -> str:
     where = " and ".join(map(str, paths))
     for prefix in (*(f"{path}: " for path in paths), *(f"{path} " for path in paths)):
         message = message.removeprefix(prefix)
-    text = message
-    text = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    text = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
     return f"{where}: {text[:_MAX_MESSAGE]}{'…' if len(text) > _MAX_MESSAGE else ''}"
 
 

@@ -19,6 +19,7 @@ MAX_NESTING = 64
 MAX_NAME = 1000
 MAX_SHARED = 4096  # numbers; one filter may serve many layers
 NOISE_SEED = 0
+MAPPING_LR_MULTIPLIER = 0.01  # of StyleGAN2, where no file of a format records it
 W_AVG_SAMPLES = 10_000  # enough for a mean within 1 % of the styles' spread
 ESTIMATED = f"estimated from {W_AVG_SAMPLES} latents: the source has no mean style"
 _SHOWN = 5

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ganzoo.config import GeneratorConfig
-from ganzoo.converters.keymap import Array, Tensors, fill
-from ganzoo.converters.rosinality import MAPPING_LR_MULTIPLIER, count, read_mapping, read_synthesis
+from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill
+from ganzoo.converters.rosinality import count, read_mapping, read_synthesis
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
 

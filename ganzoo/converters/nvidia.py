@@ -13,6 +13,7 @@ from typing import Any
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import (
+    MAPPING_LR_MULTIPLIER,
     Array,
     Tensors,
     check_architecture,
@@ -129,17 +130,13 @@ class Network:
         embedded = label_dim = 0
         if "mapping.embed.weight" in self.tensors:
             embedded, label_dim = self.tensors.shape("mapping.embed.weight")
-            plain = {"mapping.embed": self.linear("mapping.embed", f"{prefix}.embed", arrays)}
-            if (
-                same("The learning rate", plain) != 1
-                or self.attribute("mapping.embed", "activation") != "linear"
-            ):
-                raise ValueError("The embedding of the label is not linear.")
+            self.expect("mapping.embed", activation="linear", bias_gain=1)
+            self.linear("mapping.embed", f"{prefix}.embed", arrays)
         first = self.tensors.shape(f"{layers[0]}.weight")[1] if layers else embedded
         width = self.tensors.shape(f"{layers[-1]}.weight")[0] if layers else embedded
         options = {
             "depth": depth,
-            "lr_multiplier": float(same("The learning rate", rates)) if rates else 0.01,
+            "lr_multiplier": float(same("The learning rate", rates)) if rates else MAPPING_LR_MULTIPLIER,
             "activation": self.activation(layers) if layers else "lrelu",
             "layer_features": self.tensors.shape("mapping.fc0.weight")[0] if depth > 1 else width,
             "embed_features": embedded or width,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.config import GeneratorConfig
-from ganzoo.converters.keymap import Tensors, fill
+from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Tensors, fill
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
 
@@ -26,7 +26,6 @@ FILES = tuple(f"{name}Network.{suffix}" for name in _NETWORKS for suffix in ("xm
 MAX_XML_BYTES = 16 << 20
 MAX_DEPTH = 32
 MAX_DIMENSIONS = 8
-MAPPING_LR_MULTIPLIER = 0.01
 _DTYPES = {"f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4", "u8": "u1", "boolean": "?"}
 
 

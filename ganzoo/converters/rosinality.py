@@ -11,12 +11,11 @@ import numpy as np
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.contents import ArrayRef, TensorRef
-from ganzoo.converters.keymap import Array, Tensors, fill, resolution_of, same
+from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill, resolution_of, same
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
 
-MAPPING_LR_MULTIPLIER = 0.01  # lr_mlp, a constant of the training script that no file records
 NETWORKS = {"generator_ema": "g_ema", "generator": "g", "discriminator": "d"}
 _FIRST = {"generator_ema": "input.input", "discriminator": "convs.0.0.weight"}  # a name that others lack
 _WRAPPERS = ("state_dict", "model", "params_ema", "params")
