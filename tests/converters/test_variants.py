@@ -310,8 +310,8 @@ GENERATOR_ERRORS = {
     "rates differ": (rate("mapping.fc1", 0.1), "learning rate differs"),
     "gain of the weights": (attribute("mapping.fc1", weight_gain=1.0), "scales its weights"),
     "rate of a style": (rate(f"{CONV0}.affine", 0.1), "bias_gain"),
-    "rate of the embedding": (rate("mapping.embed", 0.01), "mapping.embed has bias_gain"),
-    "activation of the embedding": (attribute("mapping.embed", activation="lrelu"), "mapping.embed has activation"),
+    "rate of the embedding": (rate("mapping.embed", 0.01), "embed has bias_gain"),
+    "activation of the embedding": (attribute("mapping.embed", activation="lrelu"), "embed has activation"),
 }
 DISCRIMINATOR_ERRORS = {
     "clamps differ": (attribute("b8.conv0", conv_clamp=128), "conv_clamp differs"),
