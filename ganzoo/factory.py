@@ -126,6 +126,14 @@ def build(config: GeneratorConfig | DiscriminatorConfig, seed: int = INIT_SEED) 
     return network
 
 
+def resolve(name: str) -> str:
+    """A name for `create`; the folder of a model may be given by its bare path."""
+    if name in [*list_models(), *list_recipes()]:
+        return name
+    is_model = os.path.isfile(os.path.join(name, "config.json"))  # noqa: PTH113, PTH118 - a Path refuses long names
+    return f"dir:{name}" if is_model else name
+
+
 def list_models(pattern: str = "*") -> list[str]:
     """Names of published models that match a wildcard pattern, sorted."""
     return sorted(p.stem for p in MODELS.glob("*.yaml") if fnmatchcase(p.stem, pattern))

@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all, and several of them together."""
+"""Files that appear whole or not at all, several of them together, and folders that take none."""
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,3 +49,16 @@ def move_together(names: Iterable[str], source: Path, target: Path) -> None:
         if made:
             target.rmdir()
         raise
+
+
+def refuse_unwritable(out: Path, what: str) -> None:
+    """Raise OSError if the folder cannot be made or written, before anything is downloaded or computed."""
+    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise OSError(f"{what} {str(out)!r} cannot be written: {existing} is no writable folder.")
+    if existing == out:
+        try:
+            with tempfile.TemporaryFile(dir=out):  # rights alone do not tell: the disk may be read-only
+                pass
+        except OSError as error:
+            raise OSError(f"{what} {str(out)!r} cannot be written: {error.strerror}.") from error

@@ -31,8 +31,9 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from ganzoo.allocator import keep_freed_memory
 from ganzoo.blocks import KINDS
-from ganzoo.cli.common import Interrupted
+from ganzoo.interruption import Interrupted
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import RECIPES, REGISTRY, list_recipes, override
 from ganzoo.registry import unknown
@@ -138,6 +139,7 @@ def _work(jobs: tuple[Job, ...], folder: Path, _: DictConfig) -> Outcome:
     if Path.cwd() != folder:  # of the command, which paths in the settings start from
         os.chdir(folder)
     print(f"Job {number + 1} of {len(jobs)}: {job.name}", flush=True)
+    keep_freed_memory()
     try:
         load_plugins()
         distill(job.data)

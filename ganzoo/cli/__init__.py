@@ -5,7 +5,6 @@ import sys
 
 import typer
 
-from ganzoo.cli.common import Interrupted
 from ganzoo.cli.compare import compare
 from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
@@ -15,6 +14,7 @@ from ganzoo.cli.generate import generate
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
+from ganzoo.interruption import Interrupted
 
 app = typer.Typer(
     add_completion=False,

@@ -1,25 +1,6 @@
-"""What several commands share: model names as users type them, lists of seeds, the end by Ctrl-C."""
-
-import os
-import tempfile
-from pathlib import Path
+"""What several commands share: lists of seeds, and devices."""
 
 MAX_SEEDS = 100_000
-
-
-class Interrupted(Exception):
-    """The user pressed Ctrl-C; the message says what was kept."""
-
-
-def resolve(name: str) -> str:
-    """A name for `create`; the folder of a model may be given by its bare path."""
-    from ganzoo.factory import list_models
-    from ganzoo.recipes import list_recipes
-
-    if name in [*list_models(), *list_recipes()]:
-        return name
-    is_model = os.path.isfile(os.path.join(name, "config.json"))  # noqa: PTH113, PTH118 - a Path refuses long names
-    return f"dir:{name}" if is_model else name
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -44,19 +25,6 @@ def parse_seeds(text: str) -> list[int]:
             raise ValueError(f"--seeds {text!r}: a seed is at most {2**32 - 1}.")
         seeds += range(start, stop + 1)
     return list(dict.fromkeys(seeds))  # every seed once: a picture is a file
-
-
-def refuse_unwritable(out: Path, what: str) -> None:
-    """Raise OSError if the folder cannot be made or written, before anything is downloaded or computed."""
-    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise OSError(f"{what} {str(out)!r} cannot be written: {existing} is no writable folder.")
-    if existing == out:
-        try:
-            with tempfile.TemporaryFile(dir=out):  # rights alone do not tell: the disk may be read-only
-                pass
-        except OSError as error:
-            raise OSError(f"{what} {str(out)!r} cannot be written: {error.strerror}.") from error
 
 
 def refuse_device(device: str) -> None:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.cli.common import Interrupted, parse_seeds, refuse_device, refuse_unwritable, resolve
+from ganzoo.allocator import keep_freed_memory
+from ganzoo.cli.common import parse_seeds, refuse_device
+from ganzoo.files import refuse_unwritable
+from ganzoo.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.compare.measure import Comparison, Settings
@@ -55,7 +58,7 @@ def compare(
     from ganzoo.compare.measure import MAX_MODELS, MAX_SEEDS, Settings, check_label
     from ganzoo.compare.page import write_page
     from ganzoo.compare.records import groups
-    from ganzoo.factory import config_of
+    from ganzoo.factory import config_of, resolve
     from ganzoo.metrics.record import read_records
 
     if not 2 <= len(names) <= MAX_MODELS:
@@ -63,6 +66,7 @@ def compare(
     if len(numbers) > MAX_SEEDS:
         raise ValueError(f"--seeds {seeds!r}: a page has room for {MAX_SEEDS} seeds; got {len(numbers)}.")
     refuse_unwritable(out.absolute().parent, "--out")
+    keep_freed_memory()
     refuse_device(device)
     # All that is cheap to refuse, before anything is downloaded or computed.
     configs = [config_of(resolve(name)) for name in names]
@@ -96,7 +100,7 @@ def _measure(
 
     from ganzoo.compare.measure import compare as measure
     from ganzoo.compare.measure import subject
-    from ganzoo.factory import create
+    from ganzoo.factory import create, resolve
     from ganzoo.metrics.features import INCEPTION, load_features
     from ganzoo.progress import progress_console
 

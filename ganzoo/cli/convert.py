@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.cli.common import Interrupted, refuse_unwritable
+from ganzoo.files import refuse_unwritable
+from ganzoo.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.converters.conversion import Conversion, Network

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.cli.common import Interrupted, refuse_unwritable
+from ganzoo.files import refuse_unwritable
+from ganzoo.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.data import Report

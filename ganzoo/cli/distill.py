@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.results import results
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def _run(found: "Plan") -> None:
     from ganzoo.training.results import read_result, summary
     from ganzoo.training.run import distill as train
 
+    keep_freed_memory()
     folder = train(found.jobs[0].data)
     typer.echo(f"{folder}: {summary(read_result(folder))}")
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.cli.common import Interrupted, refuse_device, refuse_unwritable, resolve
+from ganzoo.allocator import keep_freed_memory
+from ganzoo.cli.common import refuse_device
+from ganzoo.files import refuse_unwritable
+from ganzoo.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.metrics.record import Record
@@ -102,6 +105,7 @@ def evaluate(
     from ganzoo.metrics.extract import processes
     from ganzoo.metrics.record import compared, read_records
 
+    keep_freed_memory()
     refuse_device(device)
     before = read_records(against) if against is not None else None
     try:
@@ -271,7 +275,7 @@ def _measure(
 
 def open_samples(name: str, sampling: Sampling, *, device: str, cache_dir: Path | None) -> "Samples":
     """The pictures that a name stands for: a model's, or files."""
-    from ganzoo.factory import create, list_models
+    from ganzoo.factory import create, list_models, resolve
     from ganzoo.generators.deploy import deploy
     from ganzoo.metrics.sets import FileSamples, GeneratedSamples
     from ganzoo.weights import weights_digest

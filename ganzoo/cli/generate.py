@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.common import Interrupted, parse_seeds, refuse_device, refuse_unwritable, resolve
+from ganzoo.allocator import keep_freed_memory
+from ganzoo.cli.common import parse_seeds, refuse_device
+from ganzoo.files import refuse_unwritable
+from ganzoo.interruption import Interrupted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,11 +44,12 @@ def generate(
     import torch
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ganzoo.factory import create
+    from ganzoo.factory import create, resolve
     from ganzoo.generators.deploy import deploy
     from ganzoo.pictures import contact_sheet, save_png, tile_side, to_images
     from ganzoo.progress import progress_console
 
+    keep_freed_memory()
     refuse_device(device)
     refuse_unwritable(out, "--out")
     trained = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)

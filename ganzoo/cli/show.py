@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.cli.common import resolve
-
 if TYPE_CHECKING:
     from ganzoo.config import DiscriminatorConfig
 
@@ -89,7 +87,7 @@ def info(
 
     from ganzoo.config import BundledSource, DiscriminatorConfig
     from ganzoo.cost import CONVENTION, costs
-    from ganzoo.factory import cached_weights, config_of, list_models, model_entry
+    from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve
     from ganzoo.weights import CONFIG_FILE, read_config
 
     folder = Path(resolve(name).removeprefix("dir:"))

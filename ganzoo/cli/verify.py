@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli.common import resolve
-
 
 def verify(
     name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")],
@@ -16,7 +14,7 @@ def verify(
     import torch
 
     from ganzoo.config import BundledSource
-    from ganzoo.factory import cached_weights, create, list_models, model_entry
+    from ganzoo.factory import cached_weights, create, list_models, model_entry, resolve
     from ganzoo.weights import WEIGHTS_FILE, load, published_digest, stored_digest, weights_digest
 
     name = resolve(name)

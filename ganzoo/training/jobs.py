@@ -5,9 +5,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ganzoo.cli.common import resolve
 from ganzoo.config import GeneratorConfig
-from ganzoo.factory import config_of
+from ganzoo.factory import config_of, resolve
 from ganzoo.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.registry import unknown
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name

@@ -18,6 +18,7 @@ from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
 from timm.scheduler import CosineLRScheduler  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
+from ganzoo.interruption import StopRequest
 from ganzoo.training.checkpoint import (
     checkpoints,
     load_checkpoint,
@@ -28,7 +29,6 @@ from ganzoo.training.checkpoint import (
 )
 from ganzoo.training.ema import EMA
 from ganzoo.training.settings import OptimizerSettings, RunSettings
-from ganzoo.training.stopping import StopRequest
 from ganzoo.training.task import Phase, Task
 
 

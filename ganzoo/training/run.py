@@ -15,13 +15,13 @@ from typing import Any, TypeVar, cast
 import torch
 
 from ganzoo._version import __version__
-from ganzoo.cli.common import Interrupted, refuse_unwritable, resolve
 from ganzoo.config import GeneratorConfig
 from ganzoo.cost import costs
 from ganzoo.discriminator import Discriminator
-from ganzoo.factory import build, create
-from ganzoo.files import replacing
+from ganzoo.factory import build, create, resolve
+from ganzoo.files import refuse_unwritable, replacing
 from ganzoo.generators.generator import Generator
+from ganzoo.interruption import Interrupted
 from ganzoo.metrics.features import FeatureNetwork, load_features
 from ganzoo.metrics.figures import Figure
 from ganzoo.pictures import save_png

