@@ -10,7 +10,16 @@ import time
 import pytest
 import torch
 from safetensors.torch import load_file
-from training_helpers import HERE, OFF, RUN, STUDENT, forked, lines, merged, remembered, save_teacher
+from training_helpers import (
+    HERE,
+    OFF,
+    forked,
+    lines,
+    merged,
+    remembered,
+    run_data,
+    save_teacher,
+)
 
 import ganzoo
 import ganzoo.training.cache as cache
@@ -32,11 +41,6 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    return save_teacher(tmp_path_factory.mktemp("teacher"))
-
-
 @pytest.fixture(autouse=True, scope="module")
 def quick():
     with pytest.MonkeyPatch.context() as patch:
@@ -45,10 +49,9 @@ def quick():
         yield
 
 
-def run_data(source, out, **changes):
-    base = {**STUDENT, "teacher": str(source), "out": str(out)}
-    base["cache"] = {"folder": str(source.parent / "pictures")}
-    return merged({**base, **merged(RUN, EVERYTHING)}, changes)
+def changed(source, out, **changes):
+    """Settings of a run with everything, and changes to them."""
+    return run_data(source, out, **merged(EVERYTHING, changes))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def whole(teacher, tmp_path_factory):
     def find(**changes):
         name = json.dumps(changes)
         if name not in made:
-            made[name] = distill(run_data(teacher, root / str(len(made)), **changes))
+            made[name] = distill(changed(teacher, root / str(len(made)), **changes))
         return made[name]
 
     return find
@@ -153,7 +156,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
 def test_a_run_that_is_killed_goes_on_to_the_same_bits(teacher, whole, tmp_path, moment):
-    data = run_data(teacher, tmp_path / "run")
+    data = changed(teacher, tmp_path / "run")
 
     def work():
         moment()
@@ -175,7 +178,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS.keys())
 def test_runs_of_every_kind_go_on_to_the_same_bits(teacher, whole, tmp_path, changes):
-    data = run_data(teacher, tmp_path / "run", **changes)
+    data = changed(teacher, tmp_path / "run", **changes)
 
     def work():
         die_after_step(5)()
@@ -186,7 +189,7 @@ def test_runs_of_every_kind_go_on_to_the_same_bits(teacher, whole, tmp_path, cha
 
 
 def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_bits(teacher, whole, tmp_path):
-    data = run_data(teacher, tmp_path / "run", checkpoint_kimg=0.004)
+    data = changed(teacher, tmp_path / "run", checkpoint_kimg=0.004)
     for step in range(2, 9, 2):
 
         def work(step=step):
@@ -216,7 +219,7 @@ def planned(data):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_run_that_is_asked_to_stop_tells_what_it_kept_and_goes_on(teacher, whole, tmp_path, number):
-    data = run_data(teacher, tmp_path / "run")
+    data = changed(teacher, tmp_path / "run")
 
     def work():
         step = module.RunLog.step
@@ -233,7 +236,7 @@ def test_a_run_that_is_asked_to_stop_tells_what_it_kept_and_goes_on(teacher, who
 
 
 def test_a_run_that_is_stopped_before_it_learnt_says_so(teacher, tmp_path):
-    data = run_data(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "pictures")})
+    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "pictures")})
 
     def work():
         module.TeacherCache.fill = lambda self, shards, report: os.kill(os.getpid(), signal.SIGINT)
@@ -249,14 +252,14 @@ def test_what_is_not_finite_in_the_teacher_ends_in_one_line(tmp_path):
     with torch.no_grad():
         generator.synthesis.const[0, 0, 0, 0] = torch.nan
     ganzoo.save(generator, tmp_path / "teacher")
-    data = run_data(tmp_path / "teacher", tmp_path / "run")
+    data = changed(tmp_path / "teacher", tmp_path / "run")
     assert forked(command(data, tmp_path)) == [2]
     told = (tmp_path / "stderr").read_text().splitlines()
     assert len(told) == 2 and "of phase student is not finite. No checkpoint was written yet" in told[1]
 
 
 def test_a_disk_that_fills_up_ends_in_one_line_and_keeps_the_last_checkpoint(teacher, whole, tmp_path):
-    data = run_data(teacher, tmp_path / "run")
+    data = changed(teacher, tmp_path / "run")
 
     def work():
         calls, save_file = [], checkpoint.save_file
@@ -300,7 +303,7 @@ def assert_close_runs(folder, expected):
     ids=["with an adversary", "without one", "from the disk"],
 )
 def test_two_processes_learn_what_one_does(teacher, whole, tmp_path, changes, alone):
-    data = run_data(teacher, tmp_path / "run", **merged(changes, {"cache": {"folder": str(tmp_path / "p")}}))
+    data = changed(teacher, tmp_path / "run", **merged(changes, {"cache": {"folder": str(tmp_path / "p")}}))
     assert forked(lambda: distill(data), processes=2) == [0, 0]
     kept = {key: value for key, value in changes.items() if key != "loss"}
     assert_close_runs(tmp_path / "run", whole(**merged(kept, alone)))
@@ -308,7 +311,7 @@ def test_two_processes_learn_what_one_does(teacher, whole, tmp_path, changes, al
 
 def test_two_processes_go_on_to_the_same_bits(teacher, tmp_path):
     """One of them is killed; the launcher ends the other."""
-    folders = [run_data(teacher, tmp_path / name) for name in ("whole", "cut")]
+    folders = [changed(teacher, tmp_path / name) for name in ("whole", "cut")]
 
     def work():
         if os.environ["RANK"] == "1":
@@ -335,7 +338,7 @@ def test_both_processes_are_told_what_is_wrong(teacher, tmp_path, changes, told)
     if not changes:
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "thesis.tex").write_text("mine")
-    data = run_data(teacher, tmp_path / "run", **changes)
+    data = changed(teacher, tmp_path / "run", **changes)
 
     def work():
         with pytest.raises(ValueError, match=told):
@@ -345,7 +348,7 @@ def test_both_processes_are_told_what_is_wrong(teacher, tmp_path, changes, told)
 
 
 def test_every_shard_is_made_by_one_of_the_processes_however_late_they_look(teacher, tmp_path):
-    data = run_data(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "p"), "pictures": 10})
+    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "p"), "pictures": 10})
     data |= {"kimg": 0.004, "held_out": {"num": 2, "metrics": ["l1"], "best": "l1"}}
 
     def work():
@@ -380,7 +383,7 @@ for data in json.loads(sys.argv[2]):
 
 
 def test_torchrun_carries_out_one_run_after_the_other(teacher, tmp_path):
-    jobs = [run_data(teacher, tmp_path / name, kimg=0.008, device="auto") for name in ("one", "two")]
+    jobs = [changed(teacher, tmp_path / name, kimg=0.008, device="auto") for name in ("one", "two")]
     script = tmp_path / "sweep.py"
     script.write_text(SWEEP)
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "--", str(script)]

@@ -9,14 +9,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from training_helpers import (
-    RUN,
-    STUDENT,
     TinyFeatures,
     lines,
     make_teacher,
     merged,
     remembered,
+    result_of,
+    run_data,
     save_teacher,
+    settings_of,
 )
 
 import ganzoo
@@ -24,17 +25,11 @@ from ganzoo.pictures import read_settings, to_images
 from ganzoo.training import run as module
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.run import distill
-from ganzoo.training.settings import RunSettings
 from ganzoo.training.teacher import Teacher
 from ganzoo.weights import weights_digest
 
 ALL_FIGURES = {"num": 20, "metrics": ["psnr", "l1", "fd", "lpips"], "best": "lpips", "features": "tiny"}
 WHOLE = {"held_out": ALL_FIGURES, "sample_kimg": 0.012, "eval_every": 0.012, "recipe": "some_recipe"}
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    return save_teacher(tmp_path_factory.mktemp("teacher"))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -55,25 +50,10 @@ def run(teacher, tmp_path):
     return work
 
 
-def run_data(source, out, **changes):
-    base = {**STUDENT, **RUN, "teacher": str(source), "out": str(out)}
-    return merged({**base, "cache": {"folder": str(source.parent / "pictures")}}, changes)
-
-
 @pytest.fixture(scope="module")
 def finished(teacher, tmp_path_factory):
     """The folder of a run with everything."""
     return distill(run_data(teacher, tmp_path_factory.mktemp("runs") / "whole", **WHOLE))
-
-
-def result_of(folder):
-    return json.loads((folder / "result.json").read_text())
-
-
-def settings_of(folder):
-    data = json.loads((folder / "settings.json").read_text())
-    student = ganzoo.GeneratorConfig.from_dict(data.pop("student"))
-    return RunSettings.from_dict(data, student)
 
 
 def pairs(folder, student, numbers):

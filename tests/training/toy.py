@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from training_helpers import ALONE, run_settings
 
-from ganzoo.training.loop import Trainer
+from ganzoo.training.loop import Events, Trainer
 from ganzoo.training.task import Phase
 
 
@@ -57,3 +57,16 @@ def weights(network):
 
 def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(value, b[name]) for name, value in a.items())
+
+
+def recorded(trainer):
+    told = []
+    trainer.run(
+        Events(
+            log=lambda kimg, terms, seconds: told.append(("log", round(1000 * kimg), terms)),
+            sheet=lambda kimg: told.append(("sheet", round(1000 * kimg))),
+            measure=lambda kimg: told.append(("measure", round(1000 * kimg))),
+            step=lambda images: told.append(("step", images)),
+        )
+    )
+    return told

@@ -177,3 +177,19 @@ def lines(path):
 def save_teacher(folder, **changes):
     ganzoo.save(make_teacher(**changes), folder)
     return folder
+
+
+def run_data(source, out, **changes):
+    """Settings of a run, whose pictures of the teacher lie beside it."""
+    base = {**STUDENT, **RUN, "teacher": str(source), "out": str(out)}
+    return merged({**base, "cache": {"folder": str(source.parent / "pictures")}}, changes)
+
+
+def result_of(folder):
+    return json.loads((folder / "result.json").read_text())
+
+
+def settings_of(folder):
+    data = json.loads((folder / "settings.json").read_text())
+    student = ganzoo.GeneratorConfig.from_dict(data.pop("student"))
+    return RunSettings.from_dict(data, student)
