@@ -2,17 +2,21 @@
 
 import pytest
 
-from ganzoo.config import ExternalWeights, ModelEntry
+from ganzoo import packed
+from ganzoo.cli.verify import verify
+from ganzoo.config import BundledSource, ExternalWeights, ModelEntry, WheelSource
 from ganzoo.cost import costs
 from ganzoo.factory import MODELS, config_of, list_models, model_entry
 from ganzoo.recipes import read_yaml
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
+BUNDLED = [name for name in OURS if isinstance(model_entry(name).sources[0], BundledSource)]
 EXTERNAL = [name for name in list_models() if model_entry(name).external is not None]
 
 
 def test_there_are_models_with_weights_and_external_ones():
     assert "mobilestylegan_ffhq" in OURS and "stylegan2_ffhq" in EXTERNAL
+    assert BUNDLED == ["mobilestylegan_ffhq_64"]
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -40,7 +44,8 @@ def test_an_entry_that_is_not_external_has_a_source_with_hashes(name):
     entry = model_entry(name)
     assert entry.sources
     for source in entry.sources:
-        assert all(len(sha256) == 64 for sha256 in (source.sha256, *source.files.values()))
+        files = source.files if isinstance(source, WheelSource) else {}
+        assert all(len(sha256) == 64 for sha256 in (source.sha256, *files.values()))
     assert len(entry.weights_sha256) == 64
 
 
@@ -57,6 +62,26 @@ def test_an_entrys_golden_statistics_are_by_seed_and_channel(name):
     golden, channels = model_entry(name).golden, config_of(name).img_channels
     for statistic in (golden.mean, golden.std):
         assert [len(row) for row in statistic] == [channels] * len(golden.seeds)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_model_needs_no_network_and_gives_its_published_pictures(name, tmp_path, capsys):
+    verify(name, cache_dir=tmp_path / "none")
+    told = capsys.readouterr().out
+    assert "of the package, whose sha256 was checked" in told
+    assert told.endswith(f"{name} is what was published.\n")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_a_bundled_file_is_small_and_as_large_as_its_entry_says(name):
+    [source] = model_entry(name).sources
+    assert (packed.BUNDLED / source.file).stat().st_size == source.bytes < 4_000_000
+
+
+def test_no_file_is_bundled_without_an_entry():
+    named = {source.file for name in BUNDLED for source in model_entry(name).sources}
+    assert {path.name for path in packed.BUNDLED.iterdir()} == named
 
 
 def entry_data():
