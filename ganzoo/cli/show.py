@@ -85,9 +85,9 @@ def info(
     """Show what a model is made of, what it costs, where it comes from."""
     from dataclasses import asdict
 
-    from ganzoo.config import BundledSource, DiscriminatorConfig
+    from ganzoo.config import DiscriminatorConfig
     from ganzoo.cost import CONVENTION, costs
-    from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve
+    from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve, source_name
     from ganzoo.weights import CONFIG_FILE, read_config
 
     folder = Path(resolve(name).removeprefix("dir:"))
@@ -141,11 +141,7 @@ def info(
         for part, licence in entry.licence.items():
             terminal.print(f"licence of the {part}: {licence}", highlight=False, soft_wrap=True)
         for s in entry.sources:
-            if isinstance(s, BundledSource):
-                what = f"{s.file}, in the package"
-            else:
-                what = f"{s.distribution} {s.version}"
-            terminal.print(f"source: {what}, sha256 {s.sha256}", highlight=False, soft_wrap=True)
+            terminal.print(f"source: {source_name(s)}, sha256 {s.sha256}", highlight=False, soft_wrap=True)
         if entry.external:
             where = f"published by {entry.external.owner}: {entry.external.url}, {entry.external.page}"
             terminal.print(f"weights: {where}", highlight=False, soft_wrap=True)
