@@ -34,11 +34,13 @@ _FLOATS = {"F32", "F16", "BF16"}
 _SHOWN = 5
 
 
-def save(module: Generator | Discriminator, directory: str | os.PathLike[str]) -> None:
+def save(
+    module: Generator | Discriminator, directory: str | os.PathLike[str], *, recipe: str | None = None
+) -> None:
     """Write `config.json` and `model.safetensors` into the directory, which is made if need be.
 
     Of a generator also `golden.safetensors`, by which `ganzoo verify` proves a copy; it takes two pictures on
-    the CPU. Each file appears whole or not at all.
+    the CPU. Each file appears whole or not at all. A recipe's name is kept in the metadata of the weights.
 
     Raises:
         TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again.
@@ -51,7 +53,8 @@ def save(module: Generator | Discriminator, directory: str | os.PathLike[str]) -
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     config = module.config.to_dict()
-    write_weights(module, directory / WEIGHTS_FILE, {CONFIG_KEY: config_digest(config)})
+    metadata = {CONFIG_KEY: config_digest(config), **({"recipe": recipe} if recipe is not None else {})}
+    write_weights(module, directory / WEIGHTS_FILE, metadata)
     data = {
         "schema_version": SCHEMA_VERSION,
         "ganzoo_version": __version__,

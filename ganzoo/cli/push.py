@@ -76,13 +76,13 @@ def push(
 
 def _save_published(name: str, folder: Path, cache_dir: Path | None) -> None:
     """A published model as a folder with its card."""
-    from ganzoo.factory import create
+    from ganzoo.factory import create, model_entry
     from ganzoo.hub.card import published_card
     from ganzoo.hub.readme import pictures_of
     from ganzoo.paths import DATA
     from ganzoo.weights import save
 
-    save(create(name, pretrained=True, cache_dir=cache_dir), folder)
+    save(create(name, pretrained=True, cache_dir=cache_dir), folder, recipe=model_entry(name).recipe)
     card = published_card(name)
     (folder / "README.md").write_text(card, encoding="utf-8")
     for picture in pictures_of(card, DATA / "hub_cards"):

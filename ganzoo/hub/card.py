@@ -9,8 +9,8 @@ from ganzoo.config import BundledSource, GeneratorConfig, ModelEntry, WheelSourc
 from ganzoo.cost import CONVENTION, costs
 from ganzoo.factory import config_of, model_entry, source_name
 from ganzoo.hub.names import is_hub_name, parse_hub_name
-from ganzoo.hub.pull import CARD_FILE, file_sha256
-from ganzoo.hub.readme import UNKNOWN, check_licence, read_card
+from ganzoo.hub.pull import CARD_FILE
+from ganzoo.hub.readme import UNKNOWN, check_licence, read_card, set_licence
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record
@@ -89,10 +89,8 @@ def folder_card(
     results = of_records(records, config.resolution)
     path = folder / CARD_FILE
     if not path.is_file():
-        told = [
-            lineage or "Not written yet.",
-            f"`{WEIGHTS_FILE}`: sha256 `{file_sha256(folder / WEIGHTS_FILE)}`.",
-        ]
+        sha256 = file_sha256(folder / WEIGHTS_FILE)
+        told = [lineage or "Not written yet.", f"`{WEIGHTS_FILE}`: sha256 `{sha256}`."]
         return _render(
             config,
             metadata={"license": licence or UNKNOWN},
@@ -112,7 +110,7 @@ def folder_card(
     text = path.read_text(encoding="utf-8")
     untouched, card = is_untouched(text), read_card(unsigned(text), str(path))
     if licence is not None:
-        card.data["license"] = licence
+        set_licence(card, licence)
     if results:
         card.data["model_name"] = card.data.get("model_name") or folder.absolute().name
         card.data["eval_results"] = merged(card.data.get("eval_results") or [], results)

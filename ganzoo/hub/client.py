@@ -53,7 +53,7 @@ def hub_call(what: str, endpoint: str | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         kind, reason = _reason(error, endpoint)
-        raise kind(f"{what}: {reason}") from error
+        raise kind(f"{what}: {reason}.") from error
     finally:
         client_log.set_verbosity(before)
         if bars:
@@ -75,11 +75,12 @@ def _reason(error: Exception, endpoint: str | None) -> tuple[type[HubError], str
             return Unreachable, "HF_HUB_OFFLINE is set, and this is not in the cache"
         if isinstance(e, OSError) and e.errno in _DISK:
             return HubError, f"{e.filename or 'the cache'} cannot be written: {e.strerror}"
-        if isinstance(e, transport):
+        # The client closes what its other threads still use when one of them finds the Hub gone.
+        if isinstance(e, transport) or (isinstance(e, RuntimeError) and "has been closed" in str(e)):
             return Unreachable, f"{where} cannot be reached, or breaks off: {_first_line(e)}. Try again later"
     if any(isinstance(e, errors.LocalEntryNotFoundError) for e in chain):
         return Unreachable, f"{where} cannot be reached, and this is not, or not whole, in the cache"
-    return HubError, _first_line(error)
+    return HubError, ": ".join(dict.fromkeys(map(_first_line, (error, chain[-1]))))
 
 
 def _answer(error: "HfHubHTTPError", where: str, has_token: bool) -> tuple[type[HubError], str]:

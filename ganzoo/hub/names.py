@@ -7,6 +7,7 @@ SCHEME = "hf-hub:"
 _PART = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
 _REPO = re.compile(rf"{_PART}/{_PART}", re.ASCII)
 _REVISION = re.compile(r"[\w./+-]+", re.ASCII)
+_LONGEST = 2 * 96 + 1
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -58,9 +59,7 @@ def check_repo(repo: str) -> str:
     Raises:
         ValueError: if it is not of the form `owner/name`.
     """
-    bare = repo.removeprefix(SCHEME)
-    if not _REPO.fullmatch(bare) or "--" in bare or ".." in bare or len(bare) > 2 * 96:
-        raise ValueError(f"A repository of the Hub is owner/name, such as hf-hub:me/my-gan; got {repo!r}.")
-    if bare != repo:
-        raise ValueError(f"A repository is named without scheme where models are pushed: {bare}.")
+    if not _REPO.fullmatch(repo) or "--" in repo or ".." in repo or len(repo) > _LONGEST:
+        scheme = f" Here without {SCHEME}" if repo.startswith(SCHEME) else ""
+        raise ValueError(f"A repository of the Hub is owner/name, such as me/my-gan; got {repo!r}.{scheme}")
     return repo

@@ -1,10 +1,13 @@
 """A model's folder to the Hub: proved first, then one commit."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
+
+import torch
 
 from ganzoo._version import __version__
 from ganzoo.generators.generator import Generator
@@ -64,7 +67,7 @@ class _Proved:
 
 
 def push(
-    folder: Path,
+    folder: str | os.PathLike[str],
     repo: str,
     *,
     licence: str | None = None,
@@ -97,7 +100,10 @@ def push(
             lineage.
         HubError: if the Hub refuses or cannot be reached; nothing was committed then.
     """
+    if isinstance(folder, torch.nn.Module):
+        raise TypeError("push takes the folder of a model and its card: ganzoo.save(module, folder) first.")
     check_repo(repo)
+    folder = Path(folder)
     if dtype not in DTYPES:
         raise ValueError(f"--dtype is fp32 or fp16; got {dtype!r}.")
     with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
@@ -137,8 +143,9 @@ def _prove(folder: Path, staging: Path, *, rounded: bool, include: Sequence[str]
     check_folder(folder, generator)
     proved = _Proved({name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE, GOLDEN_FILE)})
     if rounded:
-        config_sha256 = stored_digest(folder / WEIGHTS_FILE, CONFIG_KEY)
-        proved.rounding = write_rounded(generator, staging, config_sha256)
+        kept = {key: stored_digest(folder / WEIGHTS_FILE, key) for key in (CONFIG_KEY, "recipe")}
+        metadata = {key: value for key, value in kept.items() if value is not None}
+        proved.rounding = write_rounded(generator, staging, metadata)
         proved.files |= {name: staging / name for name in (WEIGHTS_FILE, GOLDEN_FILE)}
     elif not (folder / GOLDEN_FILE).is_file():  # saved before there were any
         write_golden(generator, staging / GOLDEN_FILE, weights_digest(generator))

@@ -14,7 +14,9 @@ UNKNOWN = "unknown"
 _NOT_WRITTEN = "Not written yet."
 _LINEAGE = re.compile(r"^## Lineage[^\n]*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
-_LICENCE = re.compile(r"^(\* Licence, weights|Licence of the weights): unknown.*$", re.MULTILINE)
+_LICENCE = re.compile(
+    r"^(\* Licence, weights: |Licence of the weights: |\| weights \| )unknown[^|\n]*", re.MULTILINE
+)
 _LOAD = re.compile(r"ganzoo\.load\([^)\n]*\)[^\n]*")
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
@@ -51,11 +53,7 @@ def card_to_push(text: str, where: str, *, licence: str | None, repo: str, notes
     untouched = is_untouched(text)
     card = read_card(text, where)
     if licence is not None:
-        check_licence(licence)
-        card.data["license"] = licence
-        if licence != "other":
-            card.data["license_name"] = card.data["license_link"] = None
-        card.text = _LICENCE.sub(rf"\1: {licence}.", card.text)
+        set_licence(card, licence)
     named = card.data.get("license")
     if not isinstance(named, str) or named.lower() in ("", UNKNOWN):
         raise ValueError(
@@ -64,7 +62,7 @@ def card_to_push(text: str, where: str, *, licence: str | None, repo: str, notes
         )
     lineage = _LINEAGE.search(card.text)
     told = lineage[1].strip() if lineage else ""
-    if not card.data.get("base_model") and told.lstrip("* ") in ("", _NOT_WRITTEN):
+    if not card.data.get("base_model") and (not told or _NOT_WRITTEN in told):
         raise ValueError(
             f"{where} tells no lineage: write below '## Lineage' what the weights were made from and by whom."
         )
@@ -74,6 +72,18 @@ def card_to_push(text: str, where: str, *, licence: str | None, repo: str, notes
     if notes:
         text = f"{unsigned(text)}\n{notes}\n"
     return signed(text) if untouched else text
+
+
+def set_licence(card: "ModelCard", licence: str) -> None:
+    """Name the licence of the weights in a card's metadata, and in its text where that says unknown.
+
+    Raises:
+        ValueError: if the Hub cannot know a licence by it.
+    """
+    card.data["license"] = check_licence(licence)
+    if licence != "other":
+        card.data["license_name"] = card.data["license_link"] = None
+    card.text = _LICENCE.sub(lambda m: m[1] + licence + (" " if "|" in m[1] else "."), card.text)
 
 
 def check_licence(licence: str) -> str:

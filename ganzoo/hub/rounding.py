@@ -1,6 +1,7 @@
 """Weights in float16: half the size, and what that does to the pictures."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 
 from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, write_golden
-from ganzoo.weights import CONFIG_KEY, WEIGHTS_FILE, load_weights, weights_digest, write_weights
+from ganzoo.weights import WEIGHTS_FILE, load_weights, weights_digest, write_weights
 
 SEEDS = range(4)
 PSI = 0.7
@@ -33,14 +34,13 @@ class Rounding:
         )
 
 
-def write_rounded(generator: Generator, folder: Path, config_sha256: str | None) -> Rounding:
+def write_rounded(generator: Generator, folder: Path, metadata: Mapping[str, str]) -> Rounding:
     """Write a generator's weights in float16, and their golden file; what the rounding costs.
 
     Raises:
         ValueError: if a weight is too large for float16.
     """
     weights = folder / WEIGHTS_FILE
-    metadata = {} if config_sha256 is None else {CONFIG_KEY: config_sha256}
     write_weights(generator, weights, metadata, torch.float16)
     rounded: Generator = load_weights(generator.config, weights)
     for name, tensor in rounded.state_dict().items():

@@ -1,13 +1,18 @@
 """A Hub on the loopback interface, a client that knows no other, and a model to send there."""
 
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import huggingface_hub.utils._http as client_http
 import pytest
 import torch
 from hub_server import HubServer
+from huggingface_hub import constants
 
 import ganzoo
+from ganzoo.cli import main
 from ganzoo.hub.signature import signed
 
 CARD = """---
@@ -36,7 +41,8 @@ Random weights of seed 0, made by this test.
 def saved(tmp_path_factory):
     """A saved MobileStyleGAN of 64 x 64 whose weights no seed gives, with a card."""
     folder = tmp_path_factory.mktemp("saved") / "tiny"
-    generator = ganzoo.create("mobilestylegan", resolution=64, channel_base=512, channel_max=32)
+    sizes = {"resolution": 64, "channel_base": 512, "channel_max": 32, "z_dim": 64, "w_dim": 64}
+    generator = ganzoo.create("mobilestylegan", **sizes)
     with torch.no_grad():
         generator.synthesis.const.add_(1)
     ganzoo.save(generator, folder)
@@ -58,19 +64,26 @@ def server(tmp_path):
 
 
 @pytest.fixture
-def hub(server, tmp_path, monkeypatch):
-    """The Hub, with a client in this process that knows its address and its owner's token."""
-    import huggingface_hub.utils._http as client_http
-    from huggingface_hub import constants
+def connect(monkeypatch):
+    """Tell the client in this process another address."""
 
+    def call(url):
+        resolve = "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + resolve)
+
+    return call
+
+
+@pytest.fixture
+def hub(server, connect, tmp_path, monkeypatch):
+    """The Hub, with a client in this process that knows its address and its owner's token."""
     home = tmp_path / "home"
-    monkeypatch.setattr(constants, "ENDPOINT", server.url)
-    resolve = "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + resolve)
+    connect(server.url)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
     monkeypatch.setattr(constants, "HF_XET_CACHE", str(home / "xet"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(client_http.time, "sleep", lambda seconds: None)  # between the client's own attempts
+    monkeypatch.setattr(client_http, "time", SimpleNamespace(sleep=lambda seconds: None))  # between attempts
     monkeypatch.setenv("HF_XET_CACHE", str(home / "xet"))
     monkeypatch.setenv("HF_TOKEN", server.token)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
@@ -87,11 +100,9 @@ def stranger(monkeypatch):
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Call the command line in this process: status, stdout, stderr."""
-    import sys
-
-    from ganzoo.cli import main
 
     def call(*arguments):
+        capsys.readouterr()  # what was said before
         monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             main()

@@ -6,11 +6,13 @@ can be turned into a fault, and the server can break off in the middle of one.
 """
 
 import base64
+import contextlib
 import hashlib
 import itertools
 import json
 import re
 import shutil
+import socket
 import struct
 import tempfile
 import threading
@@ -33,10 +35,6 @@ class Fault(Exception):
     def __init__(self, status, message, code=None):
         super().__init__(message)
         self.status, self.code = status, code
-
-
-class Cut(Exception):
-    """The connection ends here, and the server with it."""
 
 
 def metadata(readme):
@@ -422,8 +420,10 @@ class HubServer(ThreadingHTTPServer):
     daemon_threads = True
     token = "hf_of_the_owner"
 
-    def __init__(self, root):
-        self.store, self.log, self.faults, self.spoilt = Store(Path(root)), [], [], {}
+    def __init__(self, root, store=None):
+        self.store = store or Store(Path(root))
+        self.log, self.faults, self.spoilt = [], [], {}
+        self.connections = []
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -435,9 +435,16 @@ class HubServer(ThreadingHTTPServer):
         return next((answer for pattern, answer in self.faults if re.fullmatch(pattern, request)), None)
 
     def gone(self):
-        """Take no more connections."""
+        """Take no more connections, and break off those that there are."""
         self.socket.close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         threading.Thread(target=self.shutdown, daemon=True).start()
+
+    def process_request(self, request, client_address):
+        self.connections.append(request)
+        super().process_request(request, client_address)
 
     def handle_error(self, request, client_address):
         pass  # a client that went away
