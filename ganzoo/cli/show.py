@@ -28,6 +28,12 @@ def list_(
     ] = None,
 ) -> None:
     """List models, recipes and blocks; with --hub, models on the Hub."""
+    if hub is not None:
+        _list_hub(hub, pattern, tag or [], as_json)
+        return
+    if tag:
+        raise ValueError("--tag is for models on the Hub: give --hub OWNER.")
+
     from fnmatch import fnmatchcase
 
     from ganzoo.blocks import KINDS
@@ -35,11 +41,6 @@ def list_(
     from ganzoo.factory import cached_weights, list_blocks, list_models, model_entry
     from ganzoo.recipes import list_recipes
 
-    if hub is not None:
-        _list_hub(hub, pattern, tag or [], as_json)
-        return
-    if tag:
-        raise ValueError("--tag is for models on the Hub: give --hub OWNER.")
     if markdown:
         typer.echo(_markdown(list_models(pattern)))
         return

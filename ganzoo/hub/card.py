@@ -9,7 +9,7 @@ from ganzoo.config import BundledSource, GeneratorConfig, ModelEntry, WheelSourc
 from ganzoo.cost import CONVENTION, costs
 from ganzoo.factory import config_of, model_entry, source_name
 from ganzoo.hub.names import is_hub_name, parse_hub_name
-from ganzoo.hub.pull import CARD_FILE
+from ganzoo.hub.pull import CARD_FILE, file_sha256
 from ganzoo.hub.readme import UNKNOWN, check_licence, read_card, set_licence
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
