@@ -52,7 +52,7 @@ def push(
         with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
             if name in list_models():
                 folder = Path(temporary) / name
-                _save_published(name, folder, cache_dir)
+                _save_published(name, folder, repo, cache_dir)
             else:
                 folder = Path(model.removeprefix("dir:"))
             pushed = push_folder(folder, repo, **options)
@@ -74,7 +74,7 @@ def push(
     typer.echo(f"To use it: ganzoo generate {pushed.name}")
 
 
-def _save_published(name: str, folder: Path, cache_dir: Path | None) -> None:
+def _save_published(name: str, folder: Path, repo: str, cache_dir: Path | None) -> None:
     """A published model as a folder with its card."""
     from ganzoo.factory import create, model_entry
     from ganzoo.hub.card import published_card
@@ -83,7 +83,7 @@ def _save_published(name: str, folder: Path, cache_dir: Path | None) -> None:
     from ganzoo.weights import save
 
     save(create(name, pretrained=True, cache_dir=cache_dir), folder, recipe=model_entry(name).recipe)
-    card = published_card(name)
+    card = published_card(name, repo)
     (folder / "README.md").write_text(card, encoding="utf-8")
     for picture in pictures_of(card, DATA / "hub_cards"):
         shutil.copyfile(DATA / "hub_cards" / picture, folder / picture)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.config import BundledSource, GeneratorConfig, ModelEntry, WheelSource
 from ganzoo.cost import CONVENTION, costs
 from ganzoo.factory import config_of, model_entry, source_name
-from ganzoo.hub.names import is_hub_name, parse_hub_name
+from ganzoo.hub.names import SCHEME, is_hub_name, parse_hub_name
 from ganzoo.hub.pull import CARD_FILE, file_sha256
 from ganzoo.hub.readme import UNKNOWN, check_licence, read_card, set_licence
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
@@ -28,8 +28,12 @@ _KNOWN = ("apache-2.0", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-s
 _MEASURED = re.compile(r"^## Measured[^\n]*\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
-def published_card(name: str) -> str:
+def published_card(name: str, repo: str | None = None) -> str:
     """The card of a published model; every number in it is the registry's, or counted here.
+
+    Args:
+        name: of the model.
+        repo: owner and name on the Hub, where it is pushed.
 
     Raises:
         ValueError: for an unknown name.
@@ -42,7 +46,9 @@ def published_card(name: str) -> str:
         getting = (
             f"Download {entry.external.url} ({entry.external.page}), then `{entry.external.command(name)}`."
         )
-    create = f'ganzoo.create("{name}")'
+    called = name if repo is None else f"{SCHEME}{repo}"
+    create = f'ganzoo.create("{called}")'
+    getting = f"`ganzoo verify {called}` proves your copy: its hash, and its pictures on your machine."
     if entry.external is not None:
         create = f'ganzoo.create("dir:{entry.external.folder(name)}")'
     return _render(

@@ -101,7 +101,7 @@ def table(records: Iterable[Record]) -> str:
     """Records as a Markdown table."""
     lines = [
         "| figure | value | ± | pictures | against | features | command, hardware, date |",
-        "|---|---|---|---|---|---|---|",
+        "|---|--:|--:|--:|---|---|---|",
     ]
     for r in records:
         spread = "" if r.uncertainty is None else f"{r.uncertainty:.2g}"
@@ -115,7 +115,7 @@ def table(records: Iterable[Record]) -> str:
 
 def entry_table(entry: ModelEntry) -> str:
     """Published numbers of a registry entry as a Markdown table."""
-    lines = ["| figure | value | command | hardware | date |", "|---|---|---|---|---|"]
+    lines = ["| figure | value | command | hardware | date |", "|---|--:|---|---|---|"]
     for m in entry.measured:
         lines.append(f"| {m.metric} | {m.value:g} {m.unit} | `{m.command}` | {m.hardware} | {m.date} |")
     return "\n".join(lines)

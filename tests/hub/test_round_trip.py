@@ -146,6 +146,30 @@ def test_what_is_in_the_cache_needs_no_hub(hub, model, run, capsys):
     assert_one_line(run("info", "hf-hub:me/other"), "hf-hub:me/other cannot be read", "cannot be reached")
 
 
+def test_nothing_is_asked_when_the_client_is_told_to_be_offline(hub, model, run, monkeypatch):
+    push(model, "me/tiny")
+    ganzoo.create(NAME)
+    hub.log.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert same_weights(ganzoo.create(NAME), model)
+    assert_one_line(run("generate", "hf-hub:me/other"), "HF_HUB_OFFLINE is set")
+    assert_one_line(run("push", model, "me/tiny"), "HF_HUB_OFFLINE is set")
+    assert not hub.log
+
+
+def test_options_are_frozen(run):
+    # Scripts rely on these names: a change here is a change for users.
+    options = {
+        "push": ["--license", "--private", "--revision", "--pr", "--dtype", "--include", "--overwrite-card",
+                 "--dry-run", "--endpoint", "--cache-dir"],
+        "card": ["--out", "--records", "--license", "--lineage", "--samples"],
+        "list": ["--hub", "--tag"],
+    }  # fmt: skip
+    for command, names in options.items():
+        text = run(command, "--help")[1]
+        assert [name for name in names if name not in text] == []
+
+
 def test_every_command_takes_a_name_of_the_hub(hub, model, run, tmp_path):
     commit = push(model, "me/tiny").commit
     status, out, _ = run("info", NAME, "--json")
