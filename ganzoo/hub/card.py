@@ -41,16 +41,12 @@ def published_card(name: str, repo: str | None = None) -> str:
     entry, config = model_entry(name), config_of(name)
     prose = CARDS / f"{name}.md"
     hub_licence = _hub_licence(entry.licence["weights"], entry.external.page if entry.external else None)
-    getting = f"`ganzoo verify {name}` proves your copy: its hash, and its pictures on your machine."
-    if entry.external is not None:
-        getting = (
-            f"Download {entry.external.url} ({entry.external.page}), then `{entry.external.command(name)}`."
-        )
     called = name if repo is None else f"{SCHEME}{repo}"
     create = f'ganzoo.create("{called}")'
     getting = f"`ganzoo verify {called}` proves your copy: its hash, and its pictures on your machine."
-    if entry.external is not None:
-        create = f'ganzoo.create("dir:{entry.external.folder(name)}")'
+    if (external := entry.external) is not None:
+        create = f'ganzoo.create("dir:{external.folder(name)}")'
+        getting = f"Download {external.url} ({external.page}), then `{external.command(name)}`."
     return _render(
         config,
         metadata=hub_licence,

@@ -69,6 +69,10 @@ def test_a_card_tells_all_licences_the_lineage_the_faults_and_the_cost(name):
     for source in entry.sources:
         for sha256 in (source.sha256, *source.files.values()):
             assert sha256 in card
+    if (external := entry.external) is not None:
+        assert external.command(name) in card and external.url in card
+    else:
+        assert f'ganzoo.create("{name}")' in card and f"`ganzoo verify {name}`" in card
     assert "Known faults" in card and "Intended use" in card
     for m in entry.measured:
         assert f"| {m.metric} | {m.value:g} {m.unit} | `{m.command}` | {m.hardware} | {m.date} |" in card
