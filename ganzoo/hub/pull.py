@@ -103,6 +103,8 @@ class Remote:
         if self.whole:
             return False
         new = not (self.folder / WEIGHTS_FILE).is_file()
+        if new and self.offline:  # not every version of the client tells a snapshot that is not whole
+            raise HubError(f"{self.name}: the cache lacks {WEIGHTS_FILE}, and the Hub cannot be reached.")
         with hub_call(f"{self.name} cannot be downloaded"):
             snapshot_download(
                 self.hub.repo,

@@ -255,7 +255,8 @@ class Handler(BaseHTTPRequestHandler):
     def create_repo(self):
         asked = json.loads(self.body)
         repo = f"{asked.get('organization') or 'me'}/{asked['name']}"
-        self.server.store.create(repo, asked.get("visibility") == "private")
+        private = asked.get("visibility") == "private" or asked.get("private")  # 2.x, 1.x
+        self.server.store.create(repo, bool(private))
         self.json({"url": f"{self.server.url}/{repo}", "name": repo, "id": repo})
 
     def validate_yaml(self):
