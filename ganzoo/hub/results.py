@@ -1,5 +1,6 @@
 """Figures of our records as the Hub's evaluation results, each with the protocol that it was measured by."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def of_records(records: Iterable[Record], resolution: int) -> "list[EvalResult]"
                 dataset_config=", ".join(part for part in shown if part),
                 dataset_revision=real.get("sha256"),
                 metric_type=record.metric,
-                metric_value=record.value,
+                metric_value=float(record.value),
                 metric_args=_plain({**protocol, **{name: getattr(record, name) for name in told}}),
             )
         )
@@ -80,7 +81,7 @@ def of_run(result: Mapping[str, Any], teacher_sha256: str) -> "list[EvalResult]"
             dataset_config=f"{_size(settings['student']['resolution'])}, bilinear with antialiasing",
             dataset_revision=teacher_sha256,
             metric_type=name,
-            metric_value=figure["value"],
+            metric_value=float(figure["value"]),
             metric_args=_plain({**protocol, "standard_error": figure["uncertainty"]}),
         )
         for name, figure in result["figures"].items()
@@ -135,7 +136,9 @@ def _size(resolution: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Mappings and tuples as YAML has them, without what is None."""
+    """Mappings, lists, strings and numbers of the plain types that YAML has, without what is None."""
     if isinstance(value, Mapping):
-        return {key: _plain(v) for key, v in value.items() if v is not None}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+        return {str(key): _plain(v) for key, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return json.loads(json.dumps(value))  # torch's version is a string that YAML takes for an object

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import torch
 from hub_helpers import assert_one_line
 from huggingface_hub import ModelCard
 from PIL import Image
@@ -205,7 +206,7 @@ def result_of(teacher):
         "name": "first", "recipe": "mobilestylegan", "teacher": teacher, "kimg": 3.0, "seconds": 60.0,
         "parameters": 10, "macs": 20, "held_out": 5, "hardware": "a CPU", "date": "2026-11-22",
         "figures": {"l1": {"value": 0.25, "uncertainty": 0.01}, "fd": {"value": 9.0, "uncertainty": None}},
-        "versions": {"torch": "2.15"},
+        "versions": {"torch": torch.__version__},
         "settings": {
             "student": config.to_dict(), "batch_size": 4, "truncation_psi": 1.0, "noise": "const",
             "held_out": {"features": "efficientnet_lite0"},
