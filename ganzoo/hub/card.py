@@ -15,7 +15,7 @@ from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record
 from ganzoo.paths import DATA
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, read_config
+from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, read_config, stored_digest
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -80,14 +80,20 @@ def folder_card(
         sheet: caption of the pictures in the folder's `samples.jpg`.
 
     Raises:
-        ValueError: if the folder holds no generator, its card cannot be read, or the licence is no
-            identifier.
+        ValueError: if the folder holds no generator, its card cannot be read, the licence is no identifier,
+            or a record is one of other weights.
     """
     config = read_config(folder / CONFIG_FILE)
     if not isinstance(config, GeneratorConfig):
         raise ValueError(f"{folder} holds a discriminator: only generators have cards.")
     if licence is not None:
         check_licence(licence)
+    digest = stored_digest(folder / WEIGHTS_FILE)
+    if others := [record for record in records if record.fake.get("sha256") != digest]:
+        found = others[0].fake.get("name")
+        raise ValueError(
+            f"{others[0].metric} was measured on {found}, whose weights are not those in {folder}."
+        )
     results = of_records(records, config.resolution)
     path = folder / CARD_FILE
     if not path.is_file():

@@ -22,6 +22,7 @@ from ganzoo.metrics.record import Record
 from ganzoo.paths import DATA
 from ganzoo.recipes import read_yaml
 from ganzoo.training.card import student_card
+from ganzoo.weights import stored_digest
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
 RECORD = Record(
@@ -32,6 +33,13 @@ RECORD = Record(
     fake={"name": "tiny", "sha256": "b" * 64}, seconds=3.0, command="ganzoo eval tiny --real photos.zip",
     date="2026-11-22T08:00:00+00:00", hardware="a CPU | 2 threads", versions={"torch": "2.15"},
 )  # fmt: skip
+
+
+def record_of(folder):
+    """The same record, of a folder's weights."""
+    data = json.loads(RECORD.to_json())
+    data["fake"]["sha256"] = stored_digest(folder / "model.safetensors")
+    return data
 
 
 def parsed(text):
@@ -127,7 +135,7 @@ def test_a_folder_without_a_card_gets_a_draft_that_asks_for_the_rest(model, run)
 
 
 def test_records_stand_on_the_card_with_their_whole_protocol(model, run, tmp_path):
-    (tmp_path / "figures.jsonl").write_text(RECORD.to_json() + "\n")
+    (tmp_path / "figures.jsonl").write_text(json.dumps(record_of(model)) + "\n")
     assert run("card", model, "--records", tmp_path / "figures.jsonl", "--out", model)[0] == 0
     text = (model / "README.md").read_text()
     [result] = parsed(text).data.eval_results
@@ -140,9 +148,17 @@ def test_records_stand_on_the_card_with_their_whole_protocol(model, run, tmp_pat
     assert is_untouched(text) and "nothing in particular" in text
 
 
+def test_figures_of_other_weights_do_not_come_on_the_card(model, run, tmp_path):
+    (tmp_path / "figures.jsonl").write_text(RECORD.to_json() + "\n")
+    before = (model / "README.md").read_bytes()
+    result = run("card", model, "--records", tmp_path / "figures.jsonl", "--out", model)
+    assert_one_line(result, "fd_efficientnet_lite0 was measured on tiny", "not those in")
+    assert (model / "README.md").read_bytes() == before
+
+
 def test_figures_that_are_measured_anew_take_the_place_of_the_old(model, run, tmp_path):
     for value in (12.5, 11.0):
-        line = json.dumps({**json.loads(RECORD.to_json()), "value": value})
+        line = json.dumps({**record_of(model), "value": value})
         (tmp_path / "figures.jsonl").write_text(line + "\n")
         assert run("card", model, "--records", tmp_path / "figures.jsonl", "--out", model)[0] == 0
     text = (model / "README.md").read_text()
