@@ -178,7 +178,7 @@ def _published_lineage(entry: ModelEntry) -> list[str]:
         if isinstance(source, WheelSource):
             lines += [f"`{path}`: sha256 `{sha256}`." for path, sha256 in source.files.items()]
         if isinstance(source, BundledSource):
-            lines.append(f"`{source.file}` is packed: float16, the mapping network in 8 bits.")
+            lines.append(f"`{source.file}` is packed: float16, the matrices in 8 bits.")
     if entry.external is not None:
         lines.append(f"Published by {entry.external.owner}: {entry.external.url}.")
     if entry.weights_sha256 is not None:
