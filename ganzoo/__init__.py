@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ganzoo.generators.deploy import deploy
     from ganzoo.generators.generator import Generator, mix_styles
     from ganzoo.generators.synthesis import Output
+    from ganzoo.hub.push import push
     from ganzoo.recipes import list_recipes
     from ganzoo.weights import load, save
 
@@ -35,6 +36,7 @@ _HOMES = {
     "Output": "ganzoo.generators.synthesis",
     "list_recipes": "ganzoo.recipes",
     "load": "ganzoo.weights",
+    "push": "ganzoo.hub.push",
     "save": "ganzoo.weights",
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "list_recipes",
     "load",
     "mix_styles",
+    "push",
     "save",
 ]
 

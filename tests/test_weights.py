@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 import ganzoo.weights
 from ganzoo.config import GeneratorConfig
 from ganzoo.factory import build
+from ganzoo.golden import GOLDEN_FILE
 from ganzoo.weights import (
     CONFIG_FILE,
     MAX_CONFIG_BYTES,
@@ -101,7 +102,7 @@ def test_the_mean_style_and_the_noise_are_saved(generator, tmp_path):
 
 
 def test_a_model_folder_holds_a_config_and_weights(folder):
-    assert set(contents(folder)) == {"config.json", "model.safetensors"}
+    assert set(contents(folder)) == {"config.json", "golden.safetensors", "model.safetensors"}
     data = json.loads((folder / CONFIG_FILE).read_text())
     assert data["schema_version"] == 1
     assert data["ganzoo_version"] == ganzoo.__version__
@@ -112,7 +113,7 @@ def test_saving_again_replaces_the_files(folder):
     other = build(tiny(), seed=5)
     save(other, folder)
     assert torch.equal(load(folder).synthesis.const, other.synthesis.const)
-    assert set(contents(folder)) == {CONFIG_FILE, WEIGHTS_FILE}
+    assert set(contents(folder)) == {CONFIG_FILE, GOLDEN_FILE, WEIGHTS_FILE}
 
 
 def test_saved_files_have_the_usual_permissions(folder):

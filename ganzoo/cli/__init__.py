@@ -5,12 +5,14 @@ import sys
 
 import typer
 
+from ganzoo.cli.card import card
 from ganzoo.cli.compare import compare
 from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
 from ganzoo.cli.distill import distill
 from ganzoo.cli.evaluate import evaluate
 from ganzoo.cli.generate import generate
+from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
@@ -30,6 +32,8 @@ app.command("distill", add_help_option=False)(distill)
 app.command("results")(results)
 app.command("eval")(evaluate)
 app.command("compare")(compare)
+app.command("card")(card)
+app.command("push")(push)
 app.add_typer(data_app, name="data")
 
 

@@ -50,11 +50,12 @@ def convert(
     from ganzoo.converters.card import CARD_FILE, card_stub
     from ganzoo.converters.conversion import convert_with_account
     from ganzoo.files import move_together
+    from ganzoo.golden import GOLDEN_FILE
     from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
 
     model = Path(out)
     refuse_unwritable(model, "OUT")
-    names = (CARD_FILE, CONFIG_FILE, WEIGHTS_FILE)
+    names = (CARD_FILE, CONFIG_FILE, GOLDEN_FILE, WEIGHTS_FILE)
     there = [name for name in names if (model / name).exists()]
     if there and not overwrite:
         raise ValueError(f"{model} holds {', '.join(there)}: choose another folder, or add --overwrite.")
@@ -76,7 +77,8 @@ def convert(
             move_together(names, written, model)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: {model} was left as it was.") from None
-    typer.echo(f"{', '.join(names)} are in {model}, read back and the same, bit for bit.")
+    written_names = [name for name in names if (model / name).exists()]
+    typer.echo(f"{', '.join(written_names)} are in {model}, read back and the same, bit for bit.")
     typer.echo(following)
 
 

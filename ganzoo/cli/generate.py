@@ -21,7 +21,7 @@ SHEET_FILE = "sheet.png"
 
 
 def generate(
-    name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")],
+    name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, its folder, or hf-hub:owner/name.")],
     seeds: Annotated[str, typer.Option(help="One picture for each: 0-15, or 1,4,10-12.")] = "0-7",
     psi: Annotated[float, typer.Option(help="Truncation: 1 for full variety, 0 for the mean picture.")] = 0.7,
     cutoff: Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")] = None,

@@ -20,8 +20,20 @@ def list_(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the models as a Markdown table.")
     ] = False,
+    hub: Annotated[
+        str | None, typer.Option(metavar="OWNER", help="List the models of an owner on the Hub; * for all.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="With --hub: only models with this tag; may be repeated.")
+    ] = None,
 ) -> None:
-    """List models, recipes and blocks."""
+    """List models, recipes and blocks; with --hub, models on the Hub."""
+    if hub is not None:
+        _list_hub(hub, pattern, tag or [], as_json)
+        return
+    if tag:
+        raise ValueError("--tag is for models on the Hub: give --hub OWNER.")
+
     from fnmatch import fnmatchcase
 
     from ganzoo.blocks import KINDS
@@ -78,16 +90,17 @@ def list_(
 
 def info(
     name: Annotated[
-        str, typer.Argument(help="A model or recipe of `ganzoo list`, or the folder of a saved model.")
+        str,
+        typer.Argument(help="A model or recipe of `ganzoo list`, a folder, or hf-hub:owner/name."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a model is made of, what it costs, where it comes from."""
     from dataclasses import asdict
 
-    from ganzoo.config import BundledSource, DiscriminatorConfig
+    from ganzoo.config import DiscriminatorConfig
     from ganzoo.cost import CONVENTION, costs
-    from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve
+    from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve, source_name
     from ganzoo.weights import CONFIG_FILE, read_config
 
     folder = Path(resolve(name).removeprefix("dir:"))
@@ -141,11 +154,7 @@ def info(
         for part, licence in entry.licence.items():
             terminal.print(f"licence of the {part}: {licence}", highlight=False, soft_wrap=True)
         for s in entry.sources:
-            if isinstance(s, BundledSource):
-                what = f"{s.file}, in the package"
-            else:
-                what = f"{s.distribution} {s.version}"
-            terminal.print(f"source: {what}, sha256 {s.sha256}", highlight=False, soft_wrap=True)
+            terminal.print(f"source: {source_name(s)}, sha256 {s.sha256}", highlight=False, soft_wrap=True)
         if entry.external:
             where = f"published by {entry.external.owner}: {entry.external.url}, {entry.external.page}"
             terminal.print(f"weights: {where}", highlight=False, soft_wrap=True)
@@ -170,6 +179,25 @@ def _discriminator_info(name: str, config: "DiscriminatorConfig", as_json: bool)
     typer.echo(f"{name}: a discriminator of {parameters:,} parameters")
     for key, value in config.to_dict().items():
         typer.echo(f"  {key}: {_value(value)}")
+
+
+def _list_hub(owner: str, pattern: str, tags: list[str], as_json: bool) -> None:
+    """Models on the Hub, by the names that `create` takes."""
+    from ganzoo.hub.listing import hub_models
+
+    found = hub_models(None if owner == "*" else owner, pattern, tags)
+    if not found:
+        raise ValueError(f"The Hub shows no model of ganzoo by {owner!r} that fits.")
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = _table(None, "name", "licence", "base model", "private", "downloads", "changed")
+    for m in found:
+        private = "yes" if m["private"] else "no"
+        table.add_row(
+            m["name"], m["licence"], m["base_model"], private, str(m["downloads"]), m["changed"][:10]
+        )
+    console().print(table)
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from ganzoo._version import __version__
 from ganzoo.converters.conversion import ANOTHER, Conversion
 from ganzoo.generators.generator import Generator
+from ganzoo.hub.signature import signed
 
 CARD_FILE = "README.md"
 UNKNOWN_LICENCE = "unknown"
@@ -68,7 +69,7 @@ def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
         "Not written yet.",
         "",
     ]
-    return "\n".join(lines)
+    return signed("\n".join(lines))
 
 
 def account(conversion: Conversion) -> list[str]:

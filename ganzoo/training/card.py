@@ -6,12 +6,17 @@ from typing import Any
 from ganzoo._version import __version__
 from ganzoo.cost import CONVENTION_SHORT
 from ganzoo.factory import list_models, model_entry
+from ganzoo.hub.card import base_model
+from ganzoo.hub.results import of_run
+from ganzoo.hub.signature import signed
 
 _UNKNOWN = "unknown: it is at most as free as the teacher's; say what it is before you pass the weights on"
 
 
 def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
     """A card in Markdown from the contents of result.json; no number in it is typed by hand."""
+    from huggingface_hub import ModelCardData  # imported where it is used: training does not wait for it
+
     settings = result["settings"]
     student, teacher = settings["student"], result["teacher"]
     licence: Mapping[str, str] = {"weights": _UNKNOWN}
@@ -22,11 +27,18 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
         spread = "" if figure["uncertainty"] is None else f"{figure['uncertainty']:.2g}"
         rows.append(f"| {name} | {figure['value']:.4g} | {spread} |")
     resolution = student["resolution"]
+    metadata = ModelCardData(
+        license="other" if teacher in list_models() else "unknown",
+        library_name="ganzoo",
+        pipeline_tag="unconditional-image-generation",
+        tags=["ganzoo", "generator", "distillation"],
+        base_model=base_model(teacher),
+        model_name=result["name"],
+        eval_results=of_run(result, teacher_sha256),
+    )
     lines = [
         "---",
-        f"license: {'other' if teacher in list_models() else 'unknown'}",
-        "library_name: ganzoo",
-        "tags: [ganzoo, generator, distillation]",
+        metadata.to_yaml(),
         "---",
         "",
         f"# {result['name']}",
@@ -68,4 +80,4 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
         "Not written yet.",
         "",
     ]
-    return "\n".join(lines)
+    return signed("\n".join(lines))

@@ -77,7 +77,7 @@ def refuse_inconsistent(data: Mapping[str, Any], complete: bool) -> None:
         )
     if complete and teacher in list_recipes():
         raise ValueError(f"teacher={teacher} is a recipe: it has no weights to learn from.")
-    if complete and isinstance(teacher, str) and not teacher.startswith("hf-hub:"):
+    if complete and isinstance(teacher, str):
         config_of(resolve(teacher))  # a typo is found before a folder is made for it
     student = GeneratorConfig.from_dict({k: v for k, v in data.items() if k in STUDENT_KEYS})
     own = {k: v for k, v in data.items() if k not in STUDENT_KEYS}

@@ -161,7 +161,7 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
             if judge.better(value, known):
                 trainer.facts |= {"best": value, "best_kimg": kimg, "best_of": best_of}
                 if state.is_main_process:
-                    save(averaged, folder / BEST)
+                    save(averaged, folder / BEST, recipe=recipe)
 
         def sheet(kimg: float) -> None:
             if state.is_main_process:
@@ -181,7 +181,7 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
         trainer.save_facts()
     if state.is_main_process:
         result = _result(settings, trainer, last, state, recipe=recipe, asked=asked)
-        save(averaged, folder / STUDENT)
+        save(averaged, folder / STUDENT, recipe=recipe)
         with replacing(folder / STUDENT / "README.md") as temporary:
             temporary.write_text(student_card(result, teacher.sha256), encoding="utf-8")
         with replacing(folder / RESULT) as temporary:

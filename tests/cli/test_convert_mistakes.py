@@ -121,8 +121,8 @@ def test_a_model_is_not_replaced_unasked(run, place):
     assert contents(place) == before
 
 
-@pytest.mark.parametrize("name", ["README.md", "config.json", "model.safetensors"])
-def test_any_one_of_the_three_files_keeps_a_folder(run, tmp_path, name):
+@pytest.mark.parametrize("name", ["README.md", "config.json", "golden.safetensors", "model.safetensors"])
+def test_any_one_of_its_files_keeps_a_folder(run, tmp_path, name):
     (tmp_path / name).write_text("mine")
     assert_one_line(run("convert", NVIDIA, tmp_path), name, "--overwrite")
     assert contents(tmp_path) == {Path(name): b"mine"}

@@ -1,0 +1,91 @@
+"""`ganzoo card`: the card of a published model, or of a folder, with its figures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_SEEDS, _PSI = range(24), 0.7
+
+
+def card(
+    name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write README.md into this folder; by default it is printed.")
+    ] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Add the records of a file that `ganzoo eval --out` wrote.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="Licence of the weights, as the Hub spells it.")
+    ] = None,
+    lineage: Annotated[
+        str | None, typer.Option(help="For a new card: what the weights were made from, by whom.")
+    ] = None,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="With --out, of a folder: a sheet of 24 pictures.")
+    ] = False,
+) -> None:
+    """Render a model's card: lineage, licences, cost, figures with their protocols."""
+    import shutil
+
+    from ganzoo.factory import list_models, resolve
+    from ganzoo.files import replacing
+    from ganzoo.hub.card import CARDS, folder_card, published_card
+    from ganzoo.hub.pull import CARD_FILE
+    from ganzoo.hub.readme import pictures_of
+    from ganzoo.hub.signature import is_untouched
+    from ganzoo.metrics.record import read_records
+
+    if samples and out is None:
+        raise ValueError("--samples writes a file: give --out, the model's folder.")
+    published = resolve(name) in list_models()
+    if published:
+        if records is not None or licence is not None or lineage is not None or samples:
+            raise ValueError(f"The card of {name} comes from the registry: leave out the other options.")
+        text = published_card(name)
+    else:
+        folder = Path(name.removeprefix("dir:"))
+        found = read_records(records) if records is not None else []
+        caption = f"Seeds {_SEEDS[0]} to {_SEEDS[-1]}, truncation psi {_PSI}, constant noise."
+        text = folder_card(
+            folder, licence=licence, lineage=lineage, records=found, sheet=caption if samples else None
+        )
+        if samples and out is not None:
+            _write_samples(folder, out)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    readme = out / CARD_FILE
+    if published and readme.is_file() and not is_untouched(readme.read_text(encoding="utf-8")):
+        raise ValueError(f"{readme} was edited by hand: choose another folder, or delete it.")
+    out.mkdir(parents=True, exist_ok=True)
+    if published:
+        for picture in pictures_of(text, CARDS):
+            shutil.copyfile(CARDS / picture, out / picture)
+    with replacing(readme) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    typer.echo(f"The card is {readme}.")
+
+
+def _write_samples(folder: Path, out: Path) -> None:
+    """A sheet of pictures of the folder's model, as a JPEG."""
+    import torch
+
+    from ganzoo.factory import create
+    from ganzoo.files import replacing
+    from ganzoo.generators.deploy import deploy
+    from ganzoo.hub.card import SHEET_FILE
+    from ganzoo.pictures import contact_sheet, tile_side, to_images
+
+    generator = deploy(create(f"dir:{folder}"))
+    side = tile_side(len(_SEEDS), generator.resolution)
+    label = torch.eye(1, generator.label_dim) if generator.label_dim else None
+    with torch.inference_mode():
+        tiles = [
+            to_images(generator(generator.sample_z(1, seed), label, _PSI))[0].resize((side, side))
+            for seed in _SEEDS
+        ]
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / SHEET_FILE) as temporary:
+        contact_sheet(tiles).save(temporary, format="JPEG", quality=90)

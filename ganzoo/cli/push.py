@@ -1,0 +1,89 @@
+"""`ganzoo push`: a model to the Hub."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ganzoo.interruption import Interrupted
+
+
+def push(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Folder of a model, or a model of `ganzoo list`.")
+    ],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository; made if need be.")],
+    licence: Annotated[
+        str | None,
+        typer.Option("--license", help="Licence of the weights, as the Hub spells it; else the card's."),
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a private repository.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch to push to, made if need be; by default the main one.")
+    ] = None,
+    pr: Annotated[bool, typer.Option("--pr", help="Open a pull request.")] = False,
+    dtype: Annotated[
+        str, typer.Option(help="fp32, or fp16: half the size; what that does to pictures is measured.")
+    ] = "fp32",
+    include: Annotated[
+        list[str] | None, typer.Option(help="Other files of the folder, such as '*.onnx'; may be repeated.")
+    ] = None,
+    overwrite_card: Annotated[
+        bool, typer.Option("--overwrite-card", help="Replace a card there that was edited by hand.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and tell, but change nothing.")] = False,
+    endpoint: Annotated[str | None, typer.Option(help="Address of another Hub.")] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
+) -> None:
+    """Check a model against its record and upload it in one commit, with its card."""
+    from ganzoo.factory import list_models, resolve
+    from ganzoo.hub.names import check_repo
+    from ganzoo.hub.push import push as push_folder
+
+    check_repo(repo)
+    name = resolve(model)
+    options: dict[str, Any] = {
+        "licence": licence, "private": private, "revision": revision, "pr": pr, "dtype": dtype,
+        "include": include or (), "overwrite_card": overwrite_card, "dry_run": dry_run, "endpoint": endpoint,
+    }  # fmt: skip
+    try:
+        with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
+            if name in list_models():
+                folder = Path(temporary) / name
+                _save_published(name, folder, repo, cache_dir)
+            else:
+                folder = Path(model.removeprefix("dir:"))
+            pushed = push_folder(folder, repo, **options)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted: nothing was committed to {repo}.") from None
+    size = f"{len(pushed.files)} files, {sum(pushed.files.values()) / 1e6:.2f} MB"
+    if pushed.rounding is not None:
+        typer.echo(f"float16 against float32: {pushed.rounding}")
+    if pushed.url is None:
+        new = f" (new{', private' if private else ''})" if pushed.creates else ""
+        typer.echo(f"Would push to {repo}{new}: {size}. Nothing was changed.")
+        for path, count in pushed.files.items():
+            typer.echo(f"  {path}: {count} bytes")
+        return
+    if not pushed.changed:
+        typer.echo(f"{repo} has all of this already: {pushed.commit}")
+        return
+    typer.echo(f"{pushed.url}: {size}, commit {pushed.commit}")
+    typer.echo(f"To use it: ganzoo generate {pushed.name}")
+
+
+def _save_published(name: str, folder: Path, repo: str, cache_dir: Path | None) -> None:
+    """A published model as a folder with its card."""
+    from ganzoo.factory import create, model_entry
+    from ganzoo.hub.card import published_card
+    from ganzoo.hub.readme import pictures_of
+    from ganzoo.paths import DATA
+    from ganzoo.weights import save
+
+    save(create(name, pretrained=True, cache_dir=cache_dir), folder, recipe=model_entry(name).recipe)
+    card = published_card(name, repo)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    for picture in pictures_of(card, DATA / "hub_cards"):
+        shutil.copyfile(DATA / "hub_cards" / picture, folder / picture)

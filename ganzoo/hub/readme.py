@@ -1,0 +1,117 @@
+"""A model's README.md before it is pushed: it names licence and lineage, or is refused."""
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ganzoo.hub.names import SCHEME
+from ganzoo.hub.signature import is_untouched, signed, unsigned
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCard
+
+UNKNOWN = "unknown"
+_NOT_WRITTEN = "Not written yet."
+_LINEAGE = re.compile(r"^## Lineage[^\n]*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
+_LICENCE = re.compile(
+    r"^(\* Licence, weights: |Licence of the weights: |\| weights \| )unknown[^|\n]*", re.MULTILINE
+)
+_LOAD = re.compile(r"ganzoo\.load\([^)\n]*\)[^\n]*")
+_IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9.-]*")
+
+
+def read_card(text: str, where: str) -> "ModelCard":
+    """The card, by the client's own parser.
+
+    Raises:
+        ValueError: if its metadata are no YAML, or not what the Hub takes.
+    """
+    from huggingface_hub import ModelCard
+
+    if not text.lstrip().startswith("---"):
+        raise ValueError(f"{where} has no metadata: it begins with --- and a line such as license: mit.")
+    try:
+        return ModelCard(text)
+    except Exception as error:  # the client and its YAML reader raise of everything
+        raise ValueError(f"{where}: its metadata cannot be read: {' '.join(str(error).split())}") from error
+
+
+def card_to_push(text: str, where: str, *, licence: str | None, repo: str, notes: str = "") -> str:
+    """The card as it will stand on the Hub.
+
+    Args:
+        text: of the README.md.
+        where: it lies.
+        licence: of the weights, in the place of the card's own.
+        repo: owner and name.
+        notes: sections that come last.
+
+    Raises:
+        ValueError: if it cannot be read, or names no licence or no lineage.
+    """
+    untouched = is_untouched(text)
+    card = read_card(text, where)
+    if licence is not None:
+        set_licence(card, licence)
+    named = card.data.get("license")
+    if not isinstance(named, str) or named.lower() in ("", UNKNOWN):
+        raise ValueError(
+            f"{where} names no licence: add --license, with the identifier that the Hub knows it by. A "
+            "student is at most as free as its teacher."
+        )
+    lineage = _LINEAGE.search(card.text)
+    told = lineage[1].strip() if lineage else ""
+    if not card.data.get("base_model") and (not told or _NOT_WRITTEN in told):
+        raise ValueError(
+            f"{where} tells no lineage: write below '## Lineage' what the weights were made from and by whom."
+        )
+    text = text if licence is None else card.content
+    if untouched:
+        text = _LOAD.sub(f'ganzoo.create("{SCHEME}{repo}")', text)
+    if notes:
+        text = f"{unsigned(text)}\n{notes}\n"
+    return signed(text) if untouched else text
+
+
+def set_licence(card: "ModelCard", licence: str) -> None:
+    """Name the licence of the weights in a card's metadata, and in its text where that says unknown.
+
+    Raises:
+        ValueError: if the Hub cannot know a licence by it.
+    """
+    card.data["license"] = check_licence(licence)
+    if licence != "other":
+        card.data["license_name"] = card.data["license_link"] = None
+    card.text = _LICENCE.sub(lambda m: m[1] + licence + (" " if "|" in m[1] else "."), card.text)
+
+
+def check_licence(licence: str) -> str:
+    """The identifier as it is.
+
+    Raises:
+        ValueError: if the Hub cannot know a licence by it.
+    """
+    if not _IDENTIFIER.fullmatch(licence) or licence == UNKNOWN:
+        raise ValueError(
+            f"--license is an identifier of the Hub, such as apache-2.0, cc-by-nc-4.0 or other; got "
+            f"{licence!r}."
+        )
+    return licence
+
+
+def pictures_of(text: str, folder: Path) -> list[str]:
+    """Paths of the pictures that a card shows, relative to its folder.
+
+    Raises:
+        ValueError: if one is not there, or lies elsewhere.
+    """
+    found = []
+    for target in dict.fromkeys(_IMAGE.findall(text)):
+        if "://" in target:
+            continue
+        path = PurePosixPath(target)
+        if path.is_absolute() or ".." in path.parts or not (folder / path).is_file():
+            raise ValueError(f"{folder / 'README.md'} shows {target!r}, which is no picture in that folder.")
+        found.append(str(path))
+    return found

@@ -1,0 +1,144 @@
+"""Figures of our records as the Hub's evaluation results, each with the protocol that it was measured by."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.config import ModelEntry
+from ganzoo.metrics.record import Protocol, Record
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+TASK = "unconditional-image-generation"
+
+
+def of_entry(entry: ModelEntry, resolution: int) -> "list[EvalResult]":
+    """Published numbers of a registry entry."""
+    from huggingface_hub import EvalResult
+
+    return [
+        EvalResult(
+            task_type=TASK,
+            dataset_type="latents",
+            dataset_name="Latents drawn by ganzoo",
+            dataset_config=_size(resolution),
+            metric_type=m.metric.partition(",")[0],
+            metric_name=m.metric,
+            metric_value=m.value,
+            metric_args={"unit": m.unit, "command": m.command, "hardware": m.hardware, "date": m.date},
+        )
+        for m in entry.measured
+    ]
+
+
+def of_records(records: Iterable[Record], resolution: int) -> "list[EvalResult]":
+    """Figures that `ganzoo eval` measured."""
+    from huggingface_hub import EvalResult
+
+    found = []
+    for record in records:
+        real = record.real or {}
+        network = (record.features or {}).get("name")
+        size = (record.sampling or {}).get("resolution") or resolution
+        shown = [_size(size), f"resizer {record.resizer}" if record.resizer else "", network or ""]
+        protocol = {name: getattr(record, name) for name in Protocol.__dataclass_fields__ if name != "metric"}
+        told = ("uncertainty", "command", "hardware", "date")
+        found.append(
+            EvalResult(
+                task_type=TASK,
+                dataset_type="pictures" if real.get("kind") == "files" else "generated",
+                dataset_name=_real_name(real),
+                dataset_config=", ".join(part for part in shown if part),
+                dataset_revision=real.get("sha256"),
+                metric_type=record.metric,
+                metric_value=float(record.value),
+                metric_args=_plain({**protocol, **{name: getattr(record, name) for name in told}}),
+            )
+        )
+    return found
+
+
+def of_run(result: Mapping[str, Any], teacher_sha256: str) -> "list[EvalResult]":
+    """Distances of a student from its teacher, from the contents of a run's result.json."""
+    from huggingface_hub import EvalResult
+
+    settings = result["settings"]
+    held_out = settings.get("held_out", {})
+    protocol = {
+        "num": result["held_out"],
+        "features": held_out.get("features"),
+        "truncation_psi": settings["truncation_psi"],
+        "noise": settings["noise"],
+        "versions": result["versions"],
+        "date": result["date"],
+    }
+    return [
+        EvalResult(
+            task_type=TASK,
+            dataset_type="generated",
+            dataset_name="Pictures of the teacher for held-out latents",
+            dataset_config=f"{_size(settings['student']['resolution'])}, bilinear with antialiasing",
+            dataset_revision=teacher_sha256,
+            metric_type=name,
+            metric_value=float(figure["value"]),
+            metric_args=_plain({**protocol, "standard_error": figure["uncertainty"]}),
+        )
+        for name, figure in result["figures"].items()
+    ]
+
+
+def merged(old: "Iterable[EvalResult]", new: "list[EvalResult]") -> "list[EvalResult]":
+    """Both, without the old ones of which the same was measured anew."""
+
+    def key(result: "EvalResult") -> tuple[Any, ...]:
+        return (*result.unique_identifier, result.metric_type, result.metric_name)
+
+    again = {key(result) for result in new}
+    return [*(result for result in old if key(result) not in again), *new]
+
+
+def table(records: Iterable[Record]) -> str:
+    """Records as a Markdown table."""
+    lines = [
+        "| figure | value | ± | pictures | against | features | command, hardware, date |",
+        "|---|--:|--:|--:|---|---|---|",
+    ]
+    for r in records:
+        spread = "" if r.uncertainty is None else f"{r.uncertainty:.2g}"
+        count = str(r.num_fake) if r.num_real is None else f"{r.num_fake} and {r.num_real}"
+        network = (r.features or {}).get("name", "")
+        how = f"`{r.command}`; {r.hardware}; {r.date}"
+        cells = [r.metric, f"{r.value:.5g}", spread, count, _real_name(r.real or {}), network, how]
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def entry_table(entry: ModelEntry) -> str:
+    """Published numbers of a registry entry as a Markdown table."""
+    lines = ["| figure | value | command | hardware | date |", "|---|--:|---|---|---|"]
+    for m in entry.measured:
+        lines.append(f"| {m.metric} | {m.value:g} {m.unit} | `{m.command}` | {m.hardware} | {m.date} |")
+    return "\n".join(lines)
+
+
+def _real_name(real: Mapping[str, Any]) -> str:
+    """What pictures were compared with, without saying where they lie."""
+    if not real:
+        return "Nothing: a figure of the model alone"
+    kind = "Pictures" if real.get("kind") == "files" else "Pictures of a network"
+    return f"{kind}, sha256 {str(real.get('sha256'))[:12]}"
+
+
+def _size(resolution: Any) -> str:
+    sides = list(resolution) if isinstance(resolution, list | tuple) else [resolution, resolution]
+    return "x".join(map(str, sides))
+
+
+def _plain(value: Any) -> Any:
+    """Mappings, lists, strings and numbers of the plain types that YAML has, without what is None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(v) for key, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return json.loads(json.dumps(value))  # torch's version is a string that YAML takes for an object

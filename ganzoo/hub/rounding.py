@@ -1,0 +1,58 @@
+"""Weights in float16: half the size, and what that does to the pictures."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ganzoo.generators.generator import Generator
+from ganzoo.golden import GOLDEN_FILE, write_golden
+from ganzoo.weights import WEIGHTS_FILE, load_weights, weights_digest, write_weights
+
+SEEDS = range(4)
+PSI = 0.7
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """Pictures of rounded weights against those of the original ones, of a range of 2.
+
+    Attributes:
+        largest: difference of any value.
+        psnr: in decibels.
+    """
+
+    largest: float
+    psnr: float
+
+    def __str__(self) -> str:
+        return (
+            f"largest difference {self.largest:.2g} of a range of 2, PSNR {self.psnr:.1f} dB, over "
+            f"{len(SEEDS)} pictures (seeds {SEEDS[0]} to {SEEDS[-1]}, truncation psi {PSI}, constant noise)"
+        )
+
+
+def write_rounded(generator: Generator, folder: Path, metadata: Mapping[str, str]) -> Rounding:
+    """Write a generator's weights in float16, and their golden file; what the rounding costs.
+
+    Raises:
+        ValueError: if a weight is too large for float16.
+    """
+    weights = folder / WEIGHTS_FILE
+    write_weights(generator, weights, metadata, torch.float16)
+    rounded: Generator = load_weights(generator.config, weights)
+    for name, tensor in rounded.state_dict().items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"float16 is too small for {name!r}: push these weights as they are.")
+    write_golden(rounded, folder / GOLDEN_FILE, weights_digest(rounded))
+    largest, squares = 0.0, 0.0
+    label = torch.eye(1, generator.label_dim) if generator.label_dim else None
+    with torch.inference_mode():
+        for seed in SEEDS:
+            z = generator.sample_z(1, seed)
+            off = rounded(z, label, PSI) - generator(z, label, PSI)
+            largest = max(largest, off.abs().max().item())
+            squares += off.square().mean().item() / len(SEEDS)
+    return Rounding(largest, 10 * math.log10(4 / squares) if squares else math.inf)

@@ -1,0 +1,43 @@
+"""Calls of the Hub's client: quiet, and told in one line when they fail."""
+
+import subprocess
+import sys
+
+import pytest
+from huggingface_hub.utils import logging as client_log
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled
+
+from ganzoo.hub.client import HubError, hub_call
+
+
+def test_the_client_says_nothing_itself_and_is_then_as_it_was():
+    before = client_log.get_verbosity(), are_progress_bars_disabled()
+    with pytest.raises(HubError), hub_call("It fails"):
+        assert client_log.get_verbosity() == 40 and are_progress_bars_disabled()
+        raise RuntimeError("broken")
+    assert (client_log.get_verbosity(), are_progress_bars_disabled()) == before
+
+
+def test_an_error_that_nobody_foresaw_is_told_with_its_cause():
+    with pytest.raises(HubError) as caught, hub_call("It fails"):
+        try:
+            raise KeyError("inner\nmore")
+        except KeyError as error:
+            raise RuntimeError("outer") from error
+    assert str(caught.value) == r"It fails: outer: 'inner\nmore'."
+
+
+def test_a_disk_that_cannot_be_written_is_told_by_its_name():
+    with pytest.raises(HubError, match="It fails: /cache cannot be written: No space"), hub_call("It fails"):
+        raise OSError(28, "No space left on device", "/cache")
+
+
+def test_ctrl_c_stays_what_it_is():
+    with pytest.raises(KeyboardInterrupt), hub_call("It fails"):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("module", ["ganzoo.cli", "ganzoo.factory, ganzoo.hub.push, ganzoo.hub.card"])
+def test_importing_does_not_import_the_client(module):
+    code = f"import sys, {module}; sys.exit('huggingface_hub' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,279 @@
+"""Models to a Hub and back, by the real client."""
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hub_helpers import (
+    NAME,
+    assert_one_line,
+    cached,
+    contents,
+    environment,
+    finished,
+    pictures,
+    pulling,
+    same_weights,
+    without_root_rights,
+)
+from huggingface_hub import HfApi, constants
+
+import ganzoo
+from ganzoo.factory import config_of
+from ganzoo.hub.pull import locate
+from ganzoo.hub.push import push
+
+FILES = {"README.md", "config.json", "golden.safetensors", "model.safetensors"}
+
+
+def picture_hash(folder):
+    return hashlib.sha256(pictures(ganzoo.load(folder)).numpy().tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("xet", [False, True], ids=["LFS", "Xet"])
+def test_a_pushed_model_gives_the_same_pictures_in_a_new_process(hub, model, run, tmp_path, monkeypatch, xet):
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", not xet)
+    status, out, err = run("push", model, "me/tiny")
+    commit = hub.store.resolve("me/tiny", "main")
+    assert (status, err) == (0, "")
+    assert f"{hub.url}/me/tiny/commit/{commit}: 4 files" in out and f"ganzoo generate {NAME}@{commit}" in out
+    assert any("xet-write-token" in line for line in hub.log) == xet
+    assert any(line.startswith("PUT ") for line in hub.log) == (not xet)
+    assert hub.store.files("me/tiny").keys() == FILES
+    assert hub.store.files("me/tiny")["model.safetensors"] == (model / "model.safetensors").read_bytes()
+
+    env = environment(hub, tmp_path / "elsewhere", xet=xet)
+    status, printed, err = finished(pulling(NAME, env))
+    assert status == 0, err
+    assert printed == picture_hash(model)
+    assert err == f"{NAME} is commit {commit}; {NAME}@{commit} will always be this one\n"
+    assert any("xet-read-token" in line for line in hub.log) == xet
+
+
+def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
+    push(model, "me/tiny")
+    env = environment(hub, tmp_path / "elsewhere")
+    both = [pulling(NAME, env) for _ in range(2)]
+    results = [finished(process) for process in both]
+    assert [status for status, _, _ in results] == [0, 0], results
+    assert {printed for _, printed, _ in results} == {picture_hash(model)}
+    assert set(cached(tmp_path / "elsewhere")) == FILES
+    assert not list((tmp_path / "elsewhere").rglob("*.incomplete"))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="root's rights are dropped by Linux's means")
+def test_a_cache_that_is_read_only_serves_what_it_has_and_says_what_it_lacks(hub, model, tmp_path):
+    commit, home, empty = push(model, "me/tiny").commit, tmp_path / "elsewhere", tmp_path / "empty"
+    assert finished(pulling(NAME, environment(hub, home)))[0] == 0
+    empty.mkdir()
+    folders = [path for path in [empty, home, *home.rglob("*")] if path.is_dir() and not path.is_symlink()]
+    for path in folders:
+        path.chmod(0o555)
+    try:
+        lacking = {**environment(hub, home), "HF_HUB_CACHE": str(empty)}
+        both = [
+            pulling(NAME, env, preexec_fn=without_root_rights) for env in (environment(hub, home), lacking)
+        ]
+        (status, printed, err), (failed, _, complaint) = map(finished, both)
+        assert status == 0, err
+        assert printed == picture_hash(model) and f"is commit {commit}" in err
+        assert failed == 1 and f"{NAME} cannot be read: {empty}" in complaint
+        assert "cannot be written: Permission denied" in complaint and not list(empty.iterdir())
+    finally:
+        for path in folders:
+            path.chmod(0o755)
+
+
+def test_tags_branches_and_pull_requests_name_their_own_commits(hub, model, run):
+    assert run("push", model, "me/tiny")[0] == 0
+    HfApi().create_tag("me/tiny", tag="v1")
+    other = ganzoo.load(model)
+    with torch.no_grad():
+        other.synthesis.const.mul_(2)
+    later = Path(shutil.copytree(model, model.parent / "later"))
+    ganzoo.save(other, later)
+    assert run("push", later, "me/tiny", "--revision", "experiment/two")[0] == 0
+    status, out, _ = run("push", later, "me/tiny", "--pr")
+    assert status == 0 and f"{hub.url}/me/tiny/discussions/1: " in out
+
+    for revision in ("main", "v1", hub.store.resolve("me/tiny", "main")):
+        assert same_weights(ganzoo.create(f"{NAME}@{revision}"), model)
+    for revision in ("experiment/two", "refs/pr/1"):
+        assert same_weights(ganzoo.create(f"{NAME}@{revision}"), later)
+    assert run("push", later, "me/tiny")[0] == 0
+    assert same_weights(ganzoo.create(NAME), later) and same_weights(ganzoo.create(f"{NAME}@v1"), model)
+
+
+def test_a_private_model_is_there_for_its_owner_alone(hub, model, run, stranger, monkeypatch):
+    assert_one_line(run("push", model, "me/tiny", "--private"), "token", "(401)", "hf auth login")
+    assert "me/tiny" not in hub.store.repos
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    assert run("push", model, "me/tiny", "--private")[0] == 0
+    assert hub.store.repos["me/tiny"]["private"] is True
+    assert same_weights(ganzoo.create(NAME), model)
+    assert NAME in run("list", "--hub", "me")[1]
+    monkeypatch.setenv("HF_TOKEN", "")
+    shutil.rmtree(constants.HF_HUB_CACHE)
+    assert_one_line(run("generate", NAME), f"{NAME} cannot be read", "private", "hf auth login")
+    assert_one_line(run("list", "--hub", "me"), "no model of ganzoo by 'me'")
+
+
+def test_a_gated_model_asks_for_consent(hub, model, run, stranger, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    push(model, "me/tiny")
+    hub.store.repos["me/tiny"]["gated"] = True
+    assert same_weights(ganzoo.create(NAME), model)
+    monkeypatch.setenv("HF_TOKEN", "")
+    shutil.rmtree(constants.HF_HUB_CACHE)
+    assert_one_line(run("generate", NAME), "consent", "hf auth login")
+
+
+def test_what_is_in_the_cache_needs_no_hub(hub, model, run, capsys):
+    commit = push(model, "me/tiny").commit
+    ganzoo.create(NAME)
+    requests = len(hub.log)
+    ganzoo.create(f"{NAME}@{commit}")
+    assert len(hub.log) == requests  # a commit never changes: there is nothing to ask
+    hub.gone()
+    capsys.readouterr()
+    assert same_weights(ganzoo.create(NAME), model)
+    assert "from the cache: the Hub cannot be reached" in capsys.readouterr().err
+    assert config_of(NAME) == ganzoo.load(model).config
+    assert_one_line(run("info", "hf-hub:me/other"), "hf-hub:me/other cannot be read", "cannot be reached")
+
+
+def test_nothing_is_asked_when_the_client_is_told_to_be_offline(hub, model, run, monkeypatch):
+    push(model, "me/tiny")
+    ganzoo.create(NAME)
+    hub.log.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert same_weights(ganzoo.create(NAME), model)
+    assert_one_line(run("generate", "hf-hub:me/other"), "HF_HUB_OFFLINE is set")
+    assert_one_line(run("push", model, "me/tiny"), "HF_HUB_OFFLINE is set")
+    assert not hub.log
+
+
+def test_options_are_frozen(run):
+    # Scripts rely on these names: a change here is a change for users.
+    options = {
+        "push": ["--license", "--private", "--revision", "--pr", "--dtype", "--include", "--overwrite-card",
+                 "--dry-run", "--endpoint", "--cache-dir"],
+        "card": ["--out", "--records", "--license", "--lineage", "--samples"],
+        "list": ["--hub", "--tag"],
+    }  # fmt: skip
+    for command, names in options.items():
+        text = run(command, "--help")[1]
+        assert [name for name in names if name not in text] == []
+
+
+def test_every_command_takes_a_name_of_the_hub(hub, model, run, tmp_path):
+    commit = push(model, "me/tiny").commit
+    status, out, _ = run("info", NAME, "--json")
+    assert status == 0 and json.loads(out)["config"]["resolution"] == 64
+    assert cached(tmp_path / "home") == ["config.json"]  # nothing large for a look
+    status, out, err = run("verify", f"{NAME}@{commit}")
+    assert status == 0 and "as it was written" in out and "pictures: those recorded in" in out
+    assert f"is commit {commit}" in err
+    status, out, _ = run("generate", NAME, "--seeds", "0-1", "--out", tmp_path / "out")
+    assert status == 0 and "2 pictures" in out
+
+
+def test_a_student_is_distilled_from_a_teacher_on_the_hub(hub, model, tmp_path):
+    from ganzoo.train import plan
+
+    push(model, "me/tiny")
+    [job] = plan("mobilestylegan", [f"teacher={NAME}@main", "resolution=32"]).jobs
+    assert job.data["teacher"] == f"{NAME}@main"
+    with pytest.raises(OSError, match="no such branch"):
+        plan("mobilestylegan", [f"teacher={NAME}@v9", "resolution=32"])
+
+
+def test_pictures_of_a_model_on_the_hub_are_measured(hub, model, tmp_path):
+    from ganzoo.cli.evaluate import Sampling, open_samples
+
+    push(model, "me/tiny")
+    samples = open_samples(NAME, Sampling(num=2, seed=0), device="cpu", cache_dir=tmp_path / "own")
+    assert samples.protocol["sha256"] and list((tmp_path / "own").glob("models--me--tiny"))
+
+
+def test_the_hub_is_listed_by_owner_name_and_tag(hub, model, run):
+    push(model, "me/tiny")
+    hub.store.add("me/strange", {"README.md": b"---\nlibrary_name: other\n---\n"})
+    hub.store.add("you/faces", {"README.md": b"---\nlicense: mit\ntags: [ganzoo, faces]\n---\n"})
+    status, out, _ = run("list", "--hub", "me")
+    assert status == 0 and NAME in out and "mit" in out and "strange" not in out and "you/" not in out
+    assert "hf-hub:you/faces" in run("list", "--hub", "*", "--tag", "faces")[1]
+    [found] = json.loads(run("list", "f*", "--hub", "*", "--json")[1])
+    assert found["name"] == "hf-hub:you/faces" and found["commit"] == hub.store.resolve("you/faces", "main")
+    assert_one_line(run("list", "--hub", "me", "--tag", "faces"), "no model of ganzoo by 'me'")
+    assert_one_line(run("list", "--tag", "faces"), "--hub OWNER")
+
+
+def test_half_the_size_is_had_at_a_price_that_is_told(hub, model, run):
+    status, out, _ = run("push", model, "me/tiny", "--dtype", "fp16")
+    assert status == 0 and "float16 against float32: largest difference" in out
+    there = hub.store.files("me/tiny")
+    size = (model / "model.safetensors").stat().st_size
+    assert size * 0.45 < len(there["model.safetensors"]) < size * 0.6
+    card = there["README.md"].decode()
+    assert "## Stored in float16" in card and out.splitlines()[0].partition(": ")[2] in card
+    loaded, original = ganzoo.create(NAME), ganzoo.load(model)  # its own golden pictures were checked
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, original.state_dict()[name].half().float())
+
+
+def test_a_dry_run_changes_nothing(hub, model, run):
+    before = contents(model)
+    status, out, _ = run("push", model, "me/tiny", "--private", "--dry-run")
+    assert status == 0 and "Would push to me/tiny (new, private): 4 files" in out
+    assert all(f"  {name}: " in out for name in FILES)
+    assert not hub.store.repos and contents(model) == before
+    assert all(line.startswith("GET ") for line in hub.log)
+
+
+def test_pushing_the_same_again_makes_no_commit(hub, model, run):
+    commit = push(model, "me/tiny").commit
+    status, out, _ = run("push", model, "me/tiny")
+    assert status == 0 and out == f"me/tiny has all of this already: {commit}\n"
+
+
+def test_another_endpoint_may_be_named(hub, model, run, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert run("push", model, "me/tiny", "--endpoint", hub.url)[0] == 0
+    assert "me/tiny" in hub.store.repos
+
+
+def test_exports_go_along_where_they_are_asked_for(hub, model, run):
+    (model / "exports").mkdir()
+    (model / "exports" / "deployed.onnx").write_bytes(b"onnx")
+    (model / "notes.txt").write_text("mine")
+    assert run("push", model, "me/tiny", "--include", "exports/*.onnx")[0] == 0
+    assert hub.store.files("me/tiny").keys() == {*FILES, "exports/deployed.onnx"}
+    ganzoo.create(NAME)
+    assert cached(Path(constants.HF_HUB_CACHE).parent) == sorted(FILES)  # what create needs, no more
+
+
+def test_a_model_is_pushed_from_python(hub, model):
+    pushed = ganzoo.push(str(model), "me/tiny", licence="apache-2.0")
+    assert pushed.commit == hub.store.resolve("me/tiny", "main") and pushed.creates
+    assert "license: apache-2.0" in hub.store.files("me/tiny")["README.md"].decode()
+    with pytest.raises(TypeError, match="save"):
+        ganzoo.push(ganzoo.load(model), "me/tiny")
+
+
+def test_overrides_that_the_weights_do_not_fit_are_refused_before_the_download(hub, model, tmp_path):
+    push(model, "me/tiny")
+    with pytest.raises(ValueError, match="do not fit these overrides: resolution is 64, not 128"):
+        ganzoo.create(NAME, resolution=128, channels=[8, 8, 8, 8, 8])
+    assert cached(tmp_path / "home") == ["config.json"]
+    assert ganzoo.create(NAME, pretrained=False).resolution == 64
+
+
+def test_the_commit_is_known_before_the_weights_are_here(hub, model):
+    commit = push(model, "me/tiny").commit
+    remote = locate(NAME)
+    assert remote.commit == commit and remote.config == ganzoo.load(model).config and not remote.offline
