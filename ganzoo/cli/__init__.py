@@ -10,6 +10,7 @@ from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
 from ganzoo.cli.distill import distill
 from ganzoo.cli.evaluate import evaluate
+from ganzoo.cli.export import export
 from ganzoo.cli.generate import generate
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
@@ -26,6 +27,7 @@ app.command("info")(info)
 app.command("generate")(generate)
 app.command("verify")(verify)
 app.command("convert")(convert)
+app.command("export")(export)
 app.command("distill", add_help_option=False)(distill)
 app.command("results")(results)
 app.command("eval")(evaluate)
