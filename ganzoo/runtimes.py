@@ -26,8 +26,8 @@ from ganzoo.sources import default_cache_dir
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
 
 # runtime: target of its files; the fastest first
-_ENGINES = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}
-RUNTIMES = ("auto", *_ENGINES)
+TARGET_OF = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}
+RUNTIMES = ("auto", *TARGET_OF)
 # precision: of the weights in the file, of the computation
 PRECISIONS = {
     "fp32": ("fp32", "fp32"), "bf16": ("fp32", "bf16"), "fp16": ("fp16", "fp32"), "int8": ("int8", "fp32"),
@@ -80,10 +80,18 @@ def load(
         return EngineGenerator(runtime, precision, lambda noise: Path(name), threads)
     resolved = resolve(name)
     config_of(resolved)  # an unknown name is told before a missing engine
-    require(_ENGINES[runtime])
+    require(TARGET_OF[runtime])
 
     def folder(noise: str) -> Path:
-        return _cached(resolved, runtime, precision, Options(noise=noise, batch=batch), cache_dir, report)
+        path = cached_folder(resolved, runtime, precision, batch, cache_dir, noise=noise)
+        if not (path / MANIFEST_FILE).is_file():
+            report(f"Exporting {name} for {runtime}, once")
+            generator = create(resolved, pretrained=True, cache_dir=cache_dir)
+            options, stored = Options(noise=noise, batch=batch), PRECISIONS[precision][0]
+            export(
+                generator, [TARGET_OF[runtime]], path, name=name, options=options, precision=stored, latents=1
+            )
+        return path
 
     return EngineGenerator(runtime, precision, folder, threads)
 
@@ -95,7 +103,7 @@ def is_exported(name: str) -> bool:
 
 def fastest() -> str:
     """The fastest runtime that is installed."""
-    for runtime, name in _ENGINES.items():
+    for runtime, name in TARGET_OF.items():
         if all(map(importlib.util.find_spec, target(name).PACKAGES)):
             return runtime
     return "torch"
@@ -103,7 +111,7 @@ def fastest() -> str:
 
 def described(runtime: str, precision: str) -> str:
     """A runtime with its version, for people."""
-    found = target(_ENGINES[runtime]).versions()
+    found = target(TARGET_OF[runtime]).versions()
     version = found.get(runtime, "")
     return f"{runtime} {version.partition('-')[0]}, {precision}"
 
@@ -219,7 +227,7 @@ def _run(
 def _open(folder: Path, graph: str, noise: str, runtime: str, precision: str, threads: int | None) -> Session:
     """A file of a folder in its engine, after its hash was checked."""
     manifest = read_manifest(folder)
-    name, (stored, computed) = _ENGINES[runtime], PRECISIONS[precision]
+    name, (stored, computed) = TARGET_OF[runtime], PRECISIONS[precision]
     if manifest["options"]["noise"] != noise and graph == "synthesis":
         raise ValueError(
             f"The files in {folder} were exported with --noise {manifest['options']['noise']}: "
@@ -233,28 +241,24 @@ def _open(folder: Path, graph: str, noise: str, runtime: str, precision: str, th
     raise ValueError(f"{folder} holds no {graph} for {name} in {stored}: ganzoo export writes one.")
 
 
-def _cached(
+def cached_folder(
     name: str,
     runtime: str,
     precision: str,
-    options: Options,
-    cache_dir: Path | None,
-    report: Callable[[str], None],
+    batch: int = 1,
+    cache_dir: Path | None = None,
+    *,
+    noise: str = "const",
 ) -> Path:
-    """The folder of a model's files for a runtime, which is made if need be."""
+    """Where the files of a model for a runtime lie, or would; `name` is one for `create`."""
     entry = model_entry(name) if name in list_models() else None
     if entry is not None:
         identity = [entry.name, entry.weights_sha256]
     else:
         own = Path(name.removeprefix("dir:"))
         identity = [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
-    made_for, stored = _ENGINES[runtime], PRECISIONS[precision][0]
-    what = [identity, made_for, stored, options.to_dict(), _GRAPHS_VERSION, __version__]
+    made_for, options = TARGET_OF[runtime], Options(noise=noise, batch=batch)
+    what = [identity, made_for, PRECISIONS[precision][0], options.to_dict(), _GRAPHS_VERSION, __version__]
     what.append(target(made_for).versions())
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-    folder = (cache_dir or default_cache_dir()) / "exports" / f"{made_for}-{key}"
-    if not (folder / MANIFEST_FILE).is_file():
-        report(f"Exporting {name.removeprefix('dir:')} for {runtime}, once")
-        generator = create(name, pretrained=True, cache_dir=cache_dir)
-        export(generator, [made_for], folder, name=name, options=options, precision=stored, latents=1)
-    return folder
+    return (cache_dir or default_cache_dir()) / "exports" / f"{made_for}-{key}"

@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from ganzoo.cli.bench import bench
 from ganzoo.cli.compare import compare
 from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
@@ -29,6 +30,7 @@ app.command("verify")(verify)
 app.command("convert")(convert)
 app.command("export")(export)
 app.command("distill", add_help_option=False)(distill)
+app.command("bench")(bench)
 app.command("results")(results)
 app.command("eval")(evaluate)
 app.command("compare")(compare)

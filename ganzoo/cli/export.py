@@ -14,7 +14,8 @@ def export(
     name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")],
     more: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", hidden=True)] = None,
     to: Annotated[
-        list[str] | None, typer.Option(metavar="TARGET...", help="One or more of: onnx, openvino, torch.")
+        list[str] | None,
+        typer.Option(metavar="TARGET...", help="onnx, openvino, torch, executorch, litert, coreml."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the files; made if need be.")] = Path("exported"),
     verify: Annotated[

@@ -1,6 +1,7 @@
 """`export`: a generator's files for any number of engines, verified, with a manifest."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 from ganzoo._version import __version__
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.graphs import Options, graphs
-from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, read_manifest
+from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, file_bytes, read_manifest
 from ganzoo.export.targets import Target, require, target
 from ganzoo.factory import build
 from ganzoo.files import move_together, refuse_unwritable
@@ -56,7 +57,7 @@ def export(
         name: of the model, for the manifest.
         options: what the files take and give.
         precision: of the weights in the files.
-        verify: run every file in its engine and compare with PyTorch.
+        verify: run every file that can be run here in its engine, and compare with PyTorch.
         latents: to compare on.
         command: for the manifest.
         report: called with what is being done.
@@ -89,7 +90,7 @@ def export(
                 paths = sorted(set(new.iterdir()) - before)
                 entry = describe(graph, t, precision, paths)
                 errors = None
-                if verify:
+                if verify and runs_here(t):
                     report(f"Comparing {graph.name} for {t} with PyTorch")
                     errors = measure(
                         generator, graph, options, module.open_file(path, precision), latents=latents
@@ -97,7 +98,7 @@ def export(
                     refuse_errors(f"{path.name} for {t}", errors, precision)
                 entry["errors"] = errors.to_dict() if errors else None
                 entries.append(entry)
-                size = sum(p.stat().st_size for p in paths)
+                size = sum(file_bytes(p) for p in paths)
                 written.append(Exported(t, graph.name, tuple(p.name for p in paths), size, errors))
         new_names = {name for entry in entries for name in entry["files"]}
         entries = [*(e for e in kept if not new_names & set(e["files"])), *entries]
@@ -145,6 +146,11 @@ def checked_target(name: str, precision: str, options: Options) -> Target:
         raise ValueError(f"{name} has no free batch size: give a number.")
     require(name)
     return module
+
+
+def runs_here(name: str) -> bool:
+    """Whether a target's files can be run on this machine, and so verified."""
+    return name != "coreml" or sys.platform == "darwin"
 
 
 def refuse_random(generator: Generator) -> None:

@@ -25,7 +25,7 @@ def describe(graph: Graph, target: str, precision: str, paths: list[Path]) -> di
         "graph": graph.name,
         "precision": precision,
         "files": {
-            path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size} for path in sorted(paths)
+            path.name: {"sha256": file_sha256(path), "bytes": file_bytes(path)} for path in sorted(paths)
         },
         "inputs": [
             {"name": i.name, "dtype": "float32", "shape": list(i.shape), "values": i.values}
@@ -77,16 +77,27 @@ def check_files(folder: Path, entry: Mapping[str, Any]) -> None:
     """Raise ValueError if a file of an entry is missing or not as it was written."""
     for name, facts in entry["files"].items():
         path = folder / name
-        if not path.is_file():
+        if not path.exists():
             raise ValueError(f"{path} is missing; the manifest lists it.")
         if file_sha256(path) != facts["sha256"]:
             raise ValueError(f"{path} is not as it was written: its sha256 differs from the manifest's.")
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
+    """sha256 of a file's bytes; of a folder, such as a package of Core ML, of its files' paths and hashes."""
     digest = hashlib.sha256()
+    if path.is_dir():
+        for part in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{part.relative_to(path).as_posix()} {file_sha256(part)}\n".encode())
+        return digest.hexdigest()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def file_bytes(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size

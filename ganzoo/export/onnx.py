@@ -72,7 +72,8 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
         result: Array = session.run(None, dict(zip(names, inputs, strict=True)))[0]
         return result
 
-    return run
+    shapes = (tuple(s if isinstance(s, int) else None for s in i.shape) for i in session.get_inputs())
+    return Session(run, tuple(shapes))
 
 
 def versions() -> dict[str, str]:

@@ -71,7 +71,10 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
         result: Array = request.infer(dict(enumerate(inputs)))[0]
         return result
 
-    return run
+    shapes = (
+        tuple(d.get_length() if d.is_static else None for d in port.partial_shape) for port in compiled.inputs
+    )
+    return Session(run, tuple(shapes))
 
 
 def versions() -> dict[str, str]:

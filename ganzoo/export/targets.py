@@ -14,6 +14,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -25,9 +26,25 @@ from ganzoo.export.graphs import Graph
 from ganzoo.registry import unknown
 
 Array = NDArray[np.float32]
-Session = Callable[[Sequence[Array]], Array]
 
-TARGETS = ("onnx", "openvino", "torch")
+TARGETS = ("onnx", "openvino", "torch", "executorch", "litert", "coreml")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A file in its engine: arrays in the order of its inputs to its first result.
+
+    Attributes:
+        run: what computes.
+        shapes: of the inputs; None where a dimension is free.
+    """
+
+    run: Callable[[Sequence[Array]], Array]
+    shapes: tuple[tuple[int | None, ...], ...]
+
+    def __call__(self, inputs: Sequence[Array]) -> Array:
+        """The result."""
+        return self.run(inputs)
 
 
 class Target(Protocol):

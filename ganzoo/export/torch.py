@@ -1,5 +1,6 @@
 """Archives of `torch.export`, for PyTorch without this package."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,17 +30,29 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
     Raises:
         ValueError: if it is none, or damaged.
     """
+    logger = logging.getLogger("torch.export")  # prints the traceback of what is raised here
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        module = torch.export.load(path).module()
+        program = torch.export.load(path)
     except Exception as error:
         raise ValueError(f"{path} is no archive of torch.export: {error}") from error
+    finally:
+        logger.setLevel(level)
+
+    module = program.module()
 
     def run(inputs: Sequence[Array]) -> Array:
         with torch.inference_mode():
             result: Array = module(*(torch.from_numpy(x) for x in inputs)).numpy()
         return result
 
-    return run
+    nodes = {node.name: node.meta["val"].shape for node in program.graph.nodes if node.op == "placeholder"}
+    shapes = (
+        tuple(s if isinstance(s, int) else None for s in nodes[name])
+        for name in program.graph_signature.user_inputs
+    )
+    return Session(run, tuple(shapes))
 
 
 def versions() -> dict[str, str]:

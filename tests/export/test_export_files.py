@@ -12,7 +12,7 @@ from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
 from ganzoo.export.manifest import file_sha256, read_manifest
 from ganzoo.export.onnx import quantize
-from ganzoo.export.targets import target
+from ganzoo.export.targets import Session, target
 from ganzoo.factory import build
 
 
@@ -97,6 +97,11 @@ def test_names_of_the_inputs_are_in_the_files(exported):
     assert model.outputs[0].any_name == "w"
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_session_knows_the_shapes_of_its_inputs(engine, exported):
+    assert session(exported, engine, "mapping").shapes == ((1, 8), (1,))
+
+
 def test_random_weights_are_refused(tmp_path):
     with pytest.raises(ValueError, match="random weights"):
         written(build(small().config), tmp_path / "out")
@@ -108,7 +113,7 @@ def test_a_file_that_gives_other_pictures_is_not_written(generator, tmp_path, mo
 
     def open_wrong(path, precision="fp32", threads=None):
         run = open_file(path, precision, threads)
-        return lambda inputs: run(inputs) + 0.01
+        return Session(lambda inputs: run(inputs) + 0.01, run.shapes)
 
     open_file = module.open_file
     monkeypatch.setattr(module, "open_file", open_wrong)
