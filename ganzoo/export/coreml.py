@@ -3,6 +3,8 @@
 They are written anywhere and run on a Mac alone: elsewhere they cannot be verified.
 """
 
+import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Sequence
@@ -26,7 +28,8 @@ def write(graph: Graph, path: Path, precision: str) -> None:
     """Write a graph as an ML program that computes in float32 or float16."""
     coremltools = engine("coremltools", EXTRA)
     logging.getLogger("coremltools").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), torch.no_grad():
+    # Its progress bars go to stderr.
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.export.export(graph.module, graph.examples).run_decompositions({})
         model = coremltools.convert(
