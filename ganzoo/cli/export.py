@@ -46,7 +46,7 @@ def export(
     if batch != "free" and not (batch.isascii() and batch.isdecimal()):
         raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
     options = Options(parts, styles, noise, None if batch == "free" else int(batch))
-    targets = [part for item in [*(to or []), *(more or [])] for part in item.split(",") if part]
+    targets = listed([*(to or []), *(more or [])])
     if not targets:
         raise ValueError(
             f"--to says for what, such as: ganzoo export {shlex.quote(name)} --to onnx openvino."
@@ -68,3 +68,8 @@ def export(
             told = f"max error {e.maximum:.1e}, rms {e.rms:.1e}, PSNR {e.psnr:.1f} dB on {e.latents} latents"
         typer.echo(f"{item.target}: {', '.join(item.files)}, {item.bytes / 1e6:.1f} MB: {told}")
     typer.echo(f"manifest.json in {out} says what they take.")
+
+
+def listed(items: list[str]) -> list[str]:
+    """Names given one by one or with commas between them."""
+    return [part for item in items for part in item.split(",") if part]

@@ -30,9 +30,14 @@ def write(graph: Graph, path: Path, precision: str) -> None:
             would run it take a hundred times as long. For a few numbers of the mapping network they do.
     """
     exir = engine("executorch.exir", EXTRA)
+    passes = engine("executorch.exir.passes.constant_prop_pass", EXTRA)
     xnnpack = engine("executorch.backends.xnnpack.partition.xnnpack_partitioner", EXTRA)
     with _quiet(), torch.no_grad():
         program = torch.export.export(graph.module, graph.examples).run_decompositions({})
+        for node in list(program.graph.nodes):  # checks of filters, in the way of folding them
+            if node.target is torch.ops.aten._assert_tensor_metadata.default:
+                program.graph.erase_node(node)
+        program = passes.constant_prop_pass(program)
         replace_foreign(program)
         edge = exir.to_edge_transform_and_lower(program, partitioner=[xnnpack.XnnpackPartitioner()])
         if left := undelegated(edge.exported_program()):

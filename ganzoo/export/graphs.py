@@ -1,7 +1,7 @@
 """What is exported: functions of tensors alone, with the names, shapes and ranges of their inputs."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ganzoo.export.forms import Form, formed
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.synthesis import Noise
 
 PARTS, STYLES, NOISES = ("apart", "together"), ("w+", "w"), ("const", "given", "none")
 MAX_BATCH = 256
@@ -99,7 +100,10 @@ def graphs(generator: Generator, options: Options, form: Form) -> list[Graph]:
     w = Input("w", (n, *rows, config.w_dim), "as the mapping network gives")
     side = config.resolution
     image = ("image", (n, config.img_channels, side, side), n)
-    mapping, synthesis = MappingGraph(deployed, options.styles), SynthesisGraph(deployed, options)
+    mapping, synthesis = (
+        MappingGraph(deployed, options.styles),
+        SynthesisGraph(deployed, options, hides_noise=form.hides_noise),
+    )
     if options.parts == "together":
         whole = WholeGraph(mapping, synthesis, inputs=len(z))
         return [Graph("generator", whole.eval(), (*z, *noise), *image)]
@@ -127,16 +131,21 @@ class MappingGraph(nn.Module):
 class SynthesisGraph(nn.Module):
     """Styles and, where the noise is given, a tensor a layer, to pictures `[N, img_channels, R, R]`."""
 
-    def __init__(self, generator: Generator, options: Options) -> None:
+    def __init__(self, generator: Generator, options: Options, *, hides_noise: bool) -> None:
         super().__init__()
         self.synthesis = generator.synthesis
         self.rows = options.styles == "w+"
         self.noise = options.noise
+        self.hides_noise = hides_noise and self.noise == "const"
 
     def forward(self, w: Tensor, *noise: Tensor) -> Tensor:
         if not self.rows:
             w = w[:, None].expand(-1, self.synthesis.num_ws, -1)
-        image: Tensor = self.synthesis(w, list(noise) if self.noise == "given" else self.noise).image
+        used: Noise = list(noise) if self.noise == "given" else self.noise
+        if self.hides_noise:
+            one = 1 + 0 * w[:1, :1, :1, None]
+            used = [cast(Tensor, constant) * one for constant in self.synthesis.layer_noise(w, "const")]
+        image: Tensor = self.synthesis(w, used).image
         return image
 
 

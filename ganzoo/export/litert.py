@@ -19,7 +19,7 @@ EXTRA, SUFFIX = "litert", ".tflite"
 PACKAGES = ("litert_torch", "ai_edge_litert")
 PRECISIONS = ("fp32",)
 FREE_BATCH = False
-FORM = Form(merge="rows", folds_style=False)
+FORM = Form(merge="rows", folds_style=False, hides_noise=True)
 
 
 def write(graph: Graph, path: Path, precision: str) -> None:

@@ -16,15 +16,9 @@ def test_export_writes_files_and_says_how_exact_they_are(run, folder, tmp_path):
     assert (tmp_path / "new" / "manifest.json").is_file() and (tmp_path / "new" / "synthesis.pt2").is_file()
 
 
-def test_a_list_of_targets_has_three_spellings(run, folder, tmp_path):
-    for i, to in enumerate(
-        (["--to", "torch", "openvino"], ["--to=torch", "--to=openvino"], ["--to=torch,openvino"])
-    ):
-        status, out, _ = run(
-            "export", folder, *to, "--out", tmp_path / str(i), "--no-verify", "--batch", "free"
-        )
-        assert status == 0 and "openvino: synthesis" in out and "torch: synthesis" in out
-        assert "not verified" in out
+@pytest.mark.parametrize("to", [["--to", "torch", "onx"], ["--to=torch", "--to=onx"], ["--to=torch,onx"]])
+def test_a_list_of_targets_has_three_spellings(run, to, folder, tmp_path):
+    assert_one_line(run("export", folder, *to, "--out", tmp_path / "out"), "target: 'onx'")
 
 
 MISTAKES = {

@@ -128,11 +128,17 @@ def test_a_result_that_is_no_number_is_not_written():
 
 
 def test_another_precision_joins_the_manifest(generator, tmp_path):
-    written(generator, tmp_path)
-    written(generator, tmp_path, precision="fp16")
-    written(generator, tmp_path)  # again: its files are replaced
+    for precision in ("fp32", "fp16", "fp32"):  # the last time, its files are replaced
+        written(generator, tmp_path, precision=precision, verify=False)
     found = [(e["graph"], e["precision"]) for e in read_manifest(tmp_path)["files"]]
     assert sorted(found) == [(g, p) for g in ("mapping", "synthesis") for p in ("fp16", "fp32")]
+
+
+def test_constant_noise_is_not_spread_over_the_channels(tmp_path):
+    generator = small(resolution=64, channel_max=32)
+    [_, item] = written(generator, tmp_path, verify=False)
+    kept = sum(t.numel() for name, t in generator.synthesis.state_dict().items() if "head" not in name)
+    assert item.bytes < 1.5 * 4 * kept + 200_000  # of the .xml
 
 
 def test_files_of_another_model_are_left_alone(generator, tmp_path):
