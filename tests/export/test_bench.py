@@ -87,7 +87,7 @@ def test_times_are_those_of_the_rounds_that_count(monkeypatch, tmp_path):
 
 
 def test_ratios_are_medians_of_the_rounds_a_picture():
-    [found] = ratios([row("a", (2.0, 4.0, 12.0)), row("b", (1.0, 1.0, 2.0), batch=2)], 1)
+    [found] = ratios([row("a", (4.0, 8.0, 24.0), batch=2), row("b", (2.0, 2.0, 4.0), batch=4)], 1)
     assert (found["of"], found["to"], found["ratio"]) == ("a", "b", 8.0)
 
 
