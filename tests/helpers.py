@@ -62,6 +62,15 @@ def assert_golden(got, expected):
     assert (got - expected).abs().max() <= 2e-5 * max(1.0, expected.abs().max().item())
 
 
+def assert_one_line(result, *parts):
+    """A mistake: status 2, nothing on stdout, one line on stderr that holds the parts."""
+    status, out, err = result
+    assert (status, out) == (2, "")
+    assert err.startswith("ganzoo: ") and err.count("\n") == 1 and "Traceback" not in err
+    for part in parts:
+        assert part in err
+
+
 @contextmanager
 def interruptible(command):
     """A process that a SIGINT reaches, and that ends with the block.

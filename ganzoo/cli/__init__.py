@@ -5,12 +5,14 @@ import sys
 
 import typer
 
+from ganzoo.cli.bench import bench
 from ganzoo.cli.card import card
 from ganzoo.cli.compare import compare
 from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
 from ganzoo.cli.distill import distill
 from ganzoo.cli.evaluate import evaluate
+from ganzoo.cli.export import export
 from ganzoo.cli.generate import generate
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
@@ -28,7 +30,9 @@ app.command("info")(info)
 app.command("generate")(generate)
 app.command("verify")(verify)
 app.command("convert")(convert)
+app.command("export")(export)
 app.command("distill", add_help_option=False)(distill)
+app.command("bench")(bench)
 app.command("results")(results)
 app.command("eval")(evaluate)
 app.command("compare")(compare)

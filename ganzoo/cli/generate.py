@@ -32,6 +32,10 @@ def generate(
     out: Annotated[Path, typer.Option(help="Folder for the pictures; made if need be.")] = Path("out"),
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures at once; on a CPU, 1 is quickest.")] = 1,
+    runtime: Annotated[
+        str, typer.Option(help="torch, openvino, onnxruntime, or auto: the fastest that is installed.")
+    ] = "torch",
+    precision: Annotated[str, typer.Option(help="Of other runtimes: fp32, bf16, fp16, int8.")] = "fp32",
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Write a PNG for each seed, with its settings inside, and a contact sheet of them all."""
@@ -48,13 +52,17 @@ def generate(
     from ganzoo.generators.deploy import deploy
     from ganzoo.pictures import contact_sheet, save_png, tile_side, to_images
     from ganzoo.progress import progress_console
+    from ganzoo.runtimes import is_exported
 
     keep_freed_memory()
     refuse_device(device)
     refuse_unwritable(out, "--out")
-    trained = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)
-    generator = deploy(trained)
-    one_hot = _label(trained, label)
+    engine = "PyTorch"
+    if runtime == "torch" and precision == "fp32" and not is_exported(name):
+        generator = deploy(create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir))
+    else:
+        generator, engine = _in_engine(name, runtime, precision, device, cache_dir)
+    one_hot = _label(generator, label)
     if cutoff is not None and not 0 <= cutoff <= generator.num_ws:
         raise ValueError(f"--cutoff is 0 to {generator.num_ws} for this model; got {cutoff}.")
     try:
@@ -102,8 +110,26 @@ def generate(
     count = "1 picture" if len(tiles) == 1 else f"{len(tiles)} pictures"
     typer.echo(
         f"{count} and {SHEET_FILE} in {out}: {seconds / len(tiles):.2f} s per image of "
-        f"{generator.resolution} x {generator.resolution} ({where}, PyTorch)."
+        f"{generator.resolution} x {generator.resolution} ({where}, {engine})."
     )
+
+
+def _in_engine(
+    name: str, runtime: str, precision: str, device: str, cache_dir: Path | None
+) -> "tuple[Generator, str]":
+    """The generator in a runtime on the CPU, and what that is."""
+    import torch
+
+    from ganzoo.progress import progress_console
+    from ganzoo.runtimes import described, fastest, load
+
+    if device != "cpu":
+        raise ValueError(f"--runtime {runtime} computes on the CPU; --device {device} is PyTorch's.")
+    runtime = fastest() if runtime == "auto" else runtime
+    with progress_console().status(f"Opening {name}") as status:
+        threads = torch.get_num_threads()
+        generator = load(name, runtime, precision, threads=threads, cache_dir=cache_dir, report=status.update)
+    return generator, described(runtime, precision)
 
 
 def _label(generator: "Generator", label: int | None) -> Any:

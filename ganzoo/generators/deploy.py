@@ -135,6 +135,8 @@ class DeployedConv(nn.Module):
         order_in, order_out: order of the channels that come in and go out.
     """
 
+    folds_style = True  # at batch 1; some engines want weights to be constants: see `ganzoo.export.forms`
+
     def __init__(
         self,
         conv: ModulatedConv,
@@ -171,7 +173,7 @@ class DeployedConv(nn.Module):
         style = self.style(w)
         first = self.weight if self.weight_dw is None else self.weight_dw
         # One sample's style goes into the weights where they are smaller than the features.
-        if x.shape[0] == 1 and first.numel() < x.numel():
+        if self.folds_style and x.shape[0] == 1 and first.numel() < x.numel():
             first = first * (
                 style[:, :, None, None] if self.weight_dw is None else style[0, :, None, None, None]
             )

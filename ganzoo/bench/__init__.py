@@ -1,0 +1,1 @@
+"""How fast generators are here, and what they take: `ganzoo bench`."""

@@ -1,0 +1,102 @@
+"""The table, the plot and the JSON file of a measurement."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganzoo.bench.measure import Row
+from ganzoo.compare.markup import Markup, tag
+from ganzoo.compare.plots import duration, si
+from ganzoo.files import replacing
+
+SCHEMA_VERSION = 1
+JSON_FILE, TABLE_FILE, PLOT_FILE = "bench.json", "table.md", "plot.svg"
+_WIDTH, _BAR, _STEP, _TOP = 880, 14, 48, 52
+_LEFT, _RIGHT = 24, 24
+_STYLE = """
+.ground { fill: #fff }
+text { fill: #59636e; font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif }
+.title { fill: #1b1f24; font-size: 16px; font-weight: 600 } .name { fill: #1b1f24 }
+rect.bar { fill: #2166c2 } line { stroke: #1b1f24 }
+@media (prefers-color-scheme: dark) {
+  .ground { fill: #111418 } text { fill: #9aa4b0 } .title, .name { fill: #e6e9ed }
+  rect.bar { fill: #6aa5f2 } line { stroke: #e6e9ed }
+}
+"""
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A Markdown table; columns that nobody measured are left out."""
+    columns = {
+        "": [row.label for row in rows],
+        "resolution": [_or_none(row.resolution, str) for row in rows],
+        "p50": [duration(row.p50) for row in rows],
+        "p90": [duration(row.p90) for row in rows],
+        "pictures/s": [f"{row.pictures_per_second:.3g}" for row in rows],
+        "start-up": [_or_none(row.start_seconds, duration) for row in rows],
+        "peak memory": [_or_none(row.peak_bytes, _size) for row in rows],
+        "on disk": [_size(row.bytes) for row in rows],
+        "parameters": [_or_none(row.parameters, si) for row in rows],
+        "MACs": [_or_none(row.macs, si) for row in rows],
+        "PSNR": [_or_none(row.psnr, lambda p: f"{p:.1f} dB") for row in rows],
+    }
+    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    lines = [list(shown), ["---"] * len(shown), *map(list, zip(*shown.values(), strict=True))]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def plot(rows: Sequence[Row], title: str) -> str:
+    """An SVG file: a bar for the median of every row, a line up to the 90th percentile."""
+    full = max(row.p90 for row in rows) or 1.0
+    room = _WIDTH - _LEFT - _RIGHT
+    parts: list[Markup] = [
+        tag("title", title),
+        tag("style", Markup(_STYLE)),
+        tag("rect", class_="ground", width="100%", height="100%"),
+        tag("text", title, class_="title", x=_LEFT, y=30),
+    ]
+    for i, row in enumerate(rows):
+        top = _TOP + i * _STEP
+        to_p50, to_p90 = (round(_LEFT + max(1.0, value / full * room), 1) for value in (row.p50, row.p90))
+        figures = f"{duration(row.p50)}, p90 {duration(row.p90)}"
+        middle = top + 22 + _BAR / 2
+        parts += [
+            tag("text", row.label, class_="name", x=_LEFT, y=top + 14),
+            tag("text", figures, x=_WIDTH - _RIGHT, y=top + 14, text_anchor="end"),
+            tag("rect", class_="bar", x=_LEFT, y=top + 22, width=round(to_p50 - _LEFT, 1), height=_BAR, rx=2),
+            tag("line", x1=to_p50, x2=to_p90, y1=middle, y2=middle),
+            tag("line", x1=to_p90, x2=to_p90, y1=middle - 5, y2=middle + 5),
+        ]
+    height = _TOP + len(rows) * _STEP + 12
+    box = f"0 0 {_WIDTH} {height}"
+    size: Mapping[str, Any] = {"width": _WIDTH, "height": height, "viewBox": box}
+    return tag("svg", *parts, xmlns="http://www.w3.org/2000/svg", role="img", **size) + "\n"
+
+
+def write(out: Path, rows: Sequence[Row], record: Mapping[str, Any]) -> None:
+    """Write the three files into a folder, which is made if need be; each appears whole.
+
+    Args:
+        out: the folder.
+        rows: of the measurement.
+        record: what else the JSON file holds: command, machine, versions.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    data = {"schema_version": SCHEMA_VERSION, **record, "rows": [row.to_dict() for row in rows]}
+    texts = {
+        JSON_FILE: json.dumps(data, indent=1, allow_nan=False) + "\n",
+        TABLE_FILE: table(rows),
+        PLOT_FILE: plot(rows, "Time of one call, from styles to pictures"),
+    }
+    for name, text in texts.items():
+        with replacing(out / name) as temporary:
+            temporary.write_text(text)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
+
+
+def _or_none(value: Any, shown: Any) -> str:
+    return "" if value is None else str(shown(value))

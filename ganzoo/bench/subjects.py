@@ -1,0 +1,223 @@
+"""What is measured: a model in a runtime, a recipe at a resolution, or a file in its engine."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganzoo.config import GeneratorConfig
+from ganzoo.cost import costs
+from ganzoo.export.graphs import Options, graphs
+from ganzoo.export.manifest import read_manifest
+from ganzoo.export.targets import TARGETS, Session, require, target
+from ganzoo.factory import build, config_of, create, resolve
+from ganzoo.generators.deploy import deploy
+from ganzoo.recipes import compose, list_recipes, override
+from ganzoo.runtimes import PRECISIONS, RUNTIMES, TARGET_OF, cached_folder, is_exported, load
+from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One line of the table.
+
+    Attributes:
+        name: a model, a recipe, a folder or a file.
+        runtime: a name of `ganzoo.runtimes.RUNTIMES`; for a file, its target.
+        precision: a name of `ganzoo.runtimes.PRECISIONS`.
+        batch: pictures at once; a file with a batch size of its own is asked for that.
+        resolution: of a recipe; None for its own.
+    """
+
+    name: str
+    runtime: str
+    precision: str = "fp32"
+    batch: int = 1
+    resolution: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A subject, ready.
+
+    Attributes:
+        run: makes `batch` pictures from styles that lie ready; the result is its pictures.
+        batch: how many.
+        resolution: of the pictures, or None where nobody knows.
+        bytes: on disk, mapping and synthesis.
+        config: or None for a file.
+    """
+
+    run: Callable[[], Any]
+    batch: int
+    resolution: int | None
+    bytes: int
+    config: GeneratorConfig | None
+
+    @property
+    def cost(self) -> dict[str, int]:
+        """Parameters and multiply-accumulates of mapping and deployed synthesis together."""
+        if self.config is None:
+            return {}
+        parts = costs(self.config)
+        both = parts["mapping"], parts["deployed synthesis"]
+        return {"parameters": sum(p.parameters for p in both), "macs": sum(p.macs for p in both)}
+
+
+def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path | None = None) -> Opened:
+    """A subject in its engine.
+
+    Args:
+        subject: what to open.
+        threads: of the engine.
+        work: a folder for files of recipes, which have random weights: no cache keeps them.
+        cache_dir: of models.
+
+    Raises:
+        ValueError: for an unknown name, runtime or precision, or a damaged file.
+        ImportError: if the engine is not installed.
+    """
+    path = Path(subject.name)
+    if is_file(subject.name):
+        return _open_file(path, subject, threads)
+    if subject.resolution is not None and subject.name not in list_recipes():
+        raise ValueError(f"A resolution is chosen for recipes; {subject.name!r} has its own.")
+    if subject.name in list_recipes():
+        return _open_recipe(subject, threads, work)
+    generator = load(
+        subject.name, subject.runtime, subject.precision, batch=subject.batch, threads=threads,
+        cache_dir=cache_dir,
+    )  # fmt: skip
+    if is_exported(subject.name):
+        size = _bytes(Path(subject.name), subject.runtime, subject.precision)
+    else:
+        size = generator_bytes(subject, resolve(subject.name), cache_dir)
+    w = generator.mapping(generator.sample_z(subject.batch), _labels(generator.label_dim, subject.batch))
+    return Opened(
+        lambda: generator.synthesis(w).image, subject.batch, generator.resolution, size, generator.config
+    )
+
+
+def is_file(name: str) -> bool:
+    """Whether a name is one of a file for an engine, by its ending."""
+    return Path(name).suffix in _SUFFIXES and not Path(name).is_dir()
+
+
+def label(subject: Subject) -> str:
+    """What a line of the table is called, short."""
+    name = Path(subject.name).name if Path(subject.name).exists() else subject.name
+    parts = [name if subject.resolution is None else f"{name} {subject.resolution}"]
+    if not is_file(subject.name):
+        parts.append(subject.runtime)
+    parts.append(subject.precision)
+    if subject.batch > 1:
+        parts.append(f"batch {subject.batch}")
+    return ", ".join(parts)
+
+
+_SUFFIXES = {target(name).SUFFIX: name for name in TARGETS}
+
+
+def _open_file(path: Path, subject: Subject, threads: int) -> Opened:
+    """A file alone: it is run on random numbers of its inputs' shapes."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist.")
+    name = _SUFFIXES[path.suffix]
+    require(name)
+    session = target(name).open_file(path, PRECISIONS[subject.precision][1], threads)
+    size = sum(p.stat().st_size for p in path.parent.glob(f"{path.stem}.*") if _goes_with(path, p))
+    inputs = _random(session, subject.batch)
+    shape = session(inputs).shape
+    batch = shape[0] if len(shape) == 4 else subject.batch
+    return Opened(lambda: session(inputs), batch, shape[-1] if len(shape) == 4 else None, size, None)
+
+
+def _open_recipe(subject: Subject, threads: int, work: Path) -> Opened:
+    """A recipe's network, untrained, through the same files as a trained one."""
+    if subject.runtime not in TARGET_OF:
+        raise ValueError(f"runtime is one of {', '.join(TARGET_OF)}; got {subject.runtime!r}.")
+    config = config_of(subject.name)
+    if subject.resolution is not None:
+        config = resized(subject.name, subject.resolution)
+    stored, computed = PRECISIONS[subject.precision]
+    name = TARGET_OF[subject.runtime]
+    require(name)
+    generator = build(config)
+    if subject.runtime == "torch":
+        synthesis = deploy(generator).synthesis
+        w = torch.randn(subject.batch, config.num_ws, config.w_dim)
+        size = 4 * sum(p.numel() for p in generator.parameters())
+        return Opened(lambda: synthesis(w).image, subject.batch, config.resolution, size, config)
+    folder = work / f"{subject.name}-{config.resolution}-{name}-{stored}-{subject.batch}"
+    size = 0
+    for graph in graphs(generator, Options(batch=subject.batch), target(name).FORM):
+        path = folder / f"{graph.name}{target(name).SUFFIX}"
+        if not path.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            target(name).write(graph, path, stored)
+    size = sum(p.stat().st_size for p in folder.iterdir())
+    session = target(name).open_file(path, computed, threads)
+    inputs = _random(session, subject.batch)
+    return Opened(lambda: session(inputs), subject.batch, config.resolution, size, config)
+
+
+def resized(recipe: str, resolution: int) -> GeneratorConfig:
+    """A recipe at another resolution, as `create` makes it.
+
+    Raises:
+        ValueError: for a resolution that it cannot have.
+    """
+    return GeneratorConfig.from_dict(override(compose(recipe), {"resolution": resolution}))
+
+
+def generator_bytes(subject: Subject, name: str, cache_dir: Path | None) -> int:
+    """What a model takes on disk in its runtime."""
+    if subject.runtime != "torch":
+        folder = cached_folder(name, subject.runtime, subject.precision, subject.batch, cache_dir)
+        return sum(p.stat().st_size for p in folder.iterdir() if p.suffix != ".json")
+    if name.startswith("dir:"):
+        own = Path(name.removeprefix("dir:"))
+        return sum((own / file).stat().st_size for file in (CONFIG_FILE, WEIGHTS_FILE))
+    generator = create(name, pretrained=True, cache_dir=cache_dir)
+    sizes: list[int] = [tensor.numel() for tensor in generator.state_dict().values()]
+    return 4 * sum(sizes)
+
+
+def check(subject: Subject) -> None:
+    """Raise what would be raised on opening, where that is cheap to tell."""
+    if subject.precision not in PRECISIONS:
+        raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; got {subject.precision!r}.")
+    if subject.runtime not in RUNTIMES and subject.runtime not in TARGETS:
+        raise ValueError(f"runtime is one of {', '.join(RUNTIMES)}; got {subject.runtime!r}.")
+
+
+def _bytes(folder: Path, runtime: str, precision: str) -> int:
+    """Of the files of an exported folder that a runtime reads."""
+    wanted = TARGET_OF[runtime], PRECISIONS[precision][0]
+    entries = [e for e in read_manifest(folder)["files"] if (e["target"], e["precision"]) == wanted]
+    names = [str(name) for entry in entries for name in entry["files"]]
+    return sum((folder / name).stat().st_size for name in names)
+
+
+def _goes_with(path: Path, other: Path) -> bool:
+    """Whether a file is the one, or holds its weights."""
+    return other == path or (path.suffix == ".xml" and other.suffix == ".bin")
+
+
+def _random(session: Session, batch: int) -> list[Any]:
+    """Normal numbers for every input, the same ones for every caller."""
+    random = np.random.RandomState(0)
+    shapes = [[batch if size is None else size for size in shape] for shape in session.shapes]
+    return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def _labels(label_dim: int, n: int) -> torch.Tensor | None:
+    """The first class, for all samples of a conditional network."""
+    return torch.eye(label_dim)[:1].repeat(n, 1) if label_dim else None

@@ -1,0 +1,108 @@
+"""`ganzoo bench`: how fast models are here, and what they take."""
+
+import os
+import shlex
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzoo.allocator import keep_freed_memory
+from ganzoo.files import refuse_unwritable
+from ganzoo.interruption import Interrupted
+
+
+def bench(
+    name: Annotated[
+        str, typer.Argument(help="A model, a recipe (random weights), a folder, or an engine's file.")
+    ],
+    runtime: Annotated[
+        str, typer.Option(help="One or several: torch, openvino, onnxruntime; auto for the fastest.")
+    ] = "auto",
+    precision: Annotated[str, typer.Option(help="One or several: fp32, bf16, fp16, int8.")] = "fp32",
+    batch: Annotated[str, typer.Option(help="Pictures at once, one or several numbers: 1,4.")] = "1",
+    resolutions: Annotated[str | None, typer.Option(help="Of a recipe: 64,128,256.")] = None,
+    vs: Annotated[
+        list[str] | None, typer.Option(help="Another model or file, in turns with the first: A B A B.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed calls of each.")] = 20,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the engines; PyTorch's number.")] = None,
+    latents: Annotated[int, typer.Option(min=0, help="Compare with PyTorch on so many latents.")] = 0,
+    processes: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Start-up and memory, each in its own process.")
+    ] = True,
+    out: Annotated[Path | None, typer.Option(help="Folder for bench.json, table.md and plot.svg.")] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Where weights and files are kept.")] = None,
+) -> None:
+    """Measure latency, throughput, memory, start-up and size; the synthesis network alone, from w."""
+    import tempfile
+
+    import torch
+
+    from ganzoo._version import __version__
+    from ganzoo.bench.measure import bench as measure
+    from ganzoo.bench.measure import ratios
+    from ganzoo.bench.report import table, write
+    from ganzoo.bench.subjects import Subject, check, is_file
+    from ganzoo.metrics.record import hardware, versions
+    from ganzoo.progress import progress_console
+    from ganzoo.runtimes import fastest
+
+    batches = [_whole("--batch", part) for part in batch.split(",")]
+    sizes = [None] if resolutions is None else [_whole("--resolutions", p) for p in resolutions.split(",")]
+    engines = [fastest() if part == "auto" else part for part in runtime.split(",")]
+    subjects, count = [], 0
+    for one in [name, *(vs or [])]:
+        for engine in engines[:1] if is_file(one) else engines:
+            for kind in precision.split(","):
+                for size in sizes:
+                    subjects += [Subject(one, engine, kind, n, size) for n in batches]
+        count = count or len(subjects)
+    for subject in subjects:
+        check(subject)
+    if out is not None:
+        refuse_unwritable(out, "--out")
+    keep_freed_memory()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    threads = torch.get_num_threads()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    try:
+        with tempfile.TemporaryDirectory() as work, progress_console().status("Opening") as status:
+            rows = measure(
+                subjects, work=Path(work), rounds=rounds, threads=threads, latents=latents,
+                processes=processes, cache_dir=cache_dir, report=status.update,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise Interrupted("Interrupted: nothing was written.") from None
+    found = ratios(rows, count)
+    typer.echo(table(rows), nl=False)
+    for item in found:
+        typer.echo(
+            f"{item['of']} takes {item['ratio']:.2f} times as long as {item['to']} "
+            f"(80 % of the rounds: {item['p10']:.2f} to {item['p90']:.2f})"
+        )
+    typer.echo(f"{hardware()}; load before: {load}.")
+    if out is not None:
+        record = {
+            "ganzoo_version": __version__,
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "hardware": hardware(),
+            "threads": threads,
+            "load": load,
+            "versions": versions(),
+            "rounds": rounds,
+            "ratios": found,
+        }
+        write(out, rows, record)
+        typer.echo(f"bench.json, table.md and plot.svg are in {out}.")
+
+
+def _whole(option: str, text: str) -> int:
+    """A whole number of a list."""
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise ValueError(f"{option} is a list of whole numbers such as 1,4; got {text!r}.")
+    return int(text)

@@ -1,0 +1,75 @@
+"""`ganzoo export`: a model's files for other engines."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganzoo.files import refuse_unwritable
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")],
+    more: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", hidden=True)] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TARGET...", help="onnx, openvino, torch, executorch, litert, coreml."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the files; made if need be.")] = Path("exported"),
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Run every file in its engine, against PyTorch.")
+    ] = True,
+    parts: Annotated[
+        str, typer.Option(help="apart: mapping and synthesis; together: one file from z to the picture.")
+    ] = "apart",
+    styles: Annotated[str, typer.Option(help="w+ (a style a layer) or w (one for all layers).")] = "w+",
+    noise: Annotated[
+        str, typer.Option(help="const (inside the file), given (an input a layer) or none.")
+    ] = "const",
+    batch: Annotated[str, typer.Option(help="Pictures at once: a number, or free.")] = "1",
+    precision: Annotated[str, typer.Option(help="Of the weights in the files: fp32, fp16, int8.")] = "fp32",
+    latents: Annotated[int, typer.Option(min=1, max=1000, help="How many to verify on.")] = 4,
+    cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
+) -> None:
+    """Write a model for other engines, and a manifest.json: what the files take and how exact they are.
+
+    Several targets: --to onnx openvino, or --to onnx --to openvino.
+    """
+    from ganzoo.export.exporting import checked_target
+    from ganzoo.export.exporting import export as write
+    from ganzoo.export.graphs import Options
+    from ganzoo.factory import create, resolve
+    from ganzoo.progress import progress_console
+
+    if batch != "free" and not (batch.isascii() and batch.isdecimal()):
+        raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
+    options = Options(parts, styles, noise, None if batch == "free" else int(batch))
+    targets = listed([*(to or []), *(more or [])])
+    if not targets:
+        raise ValueError(
+            f"--to says for what, such as: ganzoo export {shlex.quote(name)} --to onnx openvino."
+        )
+    for target in targets:  # all that is cheap to refuse, before anything is downloaded or computed
+        checked_target(target, precision, options)
+    refuse_unwritable(out, "--out")
+    generator = create(resolve(name), pretrained=True, cache_dir=cache_dir)
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    with progress_console().status("Exporting") as status:
+        written = write(
+            generator, targets, out, name=name, options=options, precision=precision, verify=verify,
+            latents=latents, command=command, report=status.update,
+        )  # fmt: skip
+    for item in written:
+        told = "not verified"
+        if item.errors is not None:
+            e = item.errors
+            told = f"max error {e.maximum:.1e}, rms {e.rms:.1e}, PSNR {e.psnr:.1f} dB on {e.latents} latents"
+        typer.echo(f"{item.target}: {', '.join(item.files)}, {item.bytes / 1e6:.1f} MB: {told}")
+    typer.echo(f"manifest.json in {out} says what they take.")
+
+
+def listed(items: list[str]) -> list[str]:
+    """Names given one by one or with commas between them."""
+    return [part for item in items for part in item.split(",") if part]

@@ -1,0 +1,102 @@
+"""Whether a file gives PyTorch's pictures: run in its own engine, on latents that nothing was tuned on."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganzoo.export.graphs import Graph, Options
+from ganzoo.export.targets import Array, Session
+from ganzoo.generators.generator import Generator
+
+PICTURE_RANGE = 2.0
+LEAST_PSNR = {"fp32": 60.0, "bf16": 40.0, "fp16": 40.0, "int8": 35.0}  # dB; less is another picture
+FIRST_SEED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far a file's results are from PyTorch's, over all numbers of all results.
+
+    Attributes:
+        latents: how many were tried.
+        maximum, rms: of the difference.
+        psnr: in dB, of a range of 2 for pictures, of their own range for styles.
+        low, high: the least and the greatest of PyTorch's results.
+    """
+
+    latents: int
+    maximum: float
+    rms: float
+    psnr: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values; a PSNR without any difference is null."""
+        return {**asdict(self), "psnr": self.psnr if math.isfinite(self.psnr) else None}
+
+
+@torch.no_grad()
+def measure(
+    generator: Generator, graph: Graph, options: Options, session: Session, *, latents: int = 4
+) -> Errors:
+    """The errors of a file against the generator as it was trained, neither folded nor in another form."""
+    size = graph.batch or 3
+    maximum = total = count = 0.0
+    low, high = math.inf, -math.inf
+    done = 0
+    while done < latents:
+        inputs, expected = case(generator, graph, options, size, FIRST_SEED + done)
+        got = session([x.numpy() for x in inputs])
+        if got.shape != tuple(expected.shape):
+            raise ValueError(f"{graph.name} gives {list(got.shape)}, PyTorch {list(expected.shape)}.")
+        error: Array = got.astype(np.float64) - expected.double().numpy()
+        maximum = max(maximum, float(np.abs(error).max()))
+        total += float(np.square(error).sum())
+        count += error.size
+        low, high = min(low, expected.min().item()), max(high, expected.max().item())
+        done += size
+    rms = math.sqrt(total / count)
+    span = PICTURE_RANGE if graph.output == "image" else high - low
+    psnr = 20 * math.log10(span / rms) if rms > 0 else math.inf
+    return Errors(done, maximum, rms, math.nan if not math.isfinite(rms) else psnr, low, high)
+
+
+def refuse_errors(what: str, errors: Errors, precision: str) -> None:
+    """Raise ValueError if a file gives other pictures than PyTorch."""
+    least = LEAST_PSNR[precision]
+    if not errors.psnr >= least:  # nan, too
+        raise ValueError(
+            f"{what} does not give PyTorch's results: PSNR {errors.psnr:.1f} dB, at least {least:.0f} for "
+            f"{precision}; the greatest error is {errors.maximum:.2g}. It was not written."
+        )
+
+
+def case(
+    generator: Generator, graph: Graph, options: Options, n: int, seed: int
+) -> tuple[list[Tensor], Tensor]:
+    """Inputs of a graph, `n` samples, and what the generator makes of them."""
+    random = torch.Generator().manual_seed(seed)
+    z = generator.sample_z(n, seed)
+    label = None
+    if generator.label_dim:
+        classes = torch.randint(generator.label_dim, [n], generator=random)
+        label = torch.nn.functional.one_hot(classes, generator.label_dim).float()
+    psi = 0.7 if graph.name != "synthesis" else 1.0
+    w = generator.mapping(z, label, truncation_psi=psi)
+    latent = [z, *([] if label is None else [label]), torch.tensor([psi])]
+    if graph.name == "mapping":
+        return latent, w if options.styles == "w+" else w[:, 0]
+    if graph.name == "synthesis":
+        if options.styles == "w+":  # rows that differ tell whether each is read where it should be
+            w = w + 0.3 * w.std() * torch.randn(w.shape, generator=random)
+        latent = [w if options.styles == "w+" else w[:, 0]]
+    noise = []
+    if options.noise == "given":
+        noise = [torch.randn(n, 1, r, r, generator=random) for r in generator.synthesis.sizes]
+    image = generator.synthesis(w, noise if options.noise == "given" else options.noise).image
+    return [*latent, *noise], image

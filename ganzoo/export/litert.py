@@ -1,0 +1,60 @@
+"""LiteRT files, `.tflite`, for Android and microcontrollers.
+
+litert-torch asks for a PyTorch of its own: give it a virtual environment of its own.
+"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ganzoo.export.forms import Form
+from ganzoo.export.graphs import Graph
+from ganzoo.export.targets import Array, Session, engine, installed
+
+EXTRA, SUFFIX = "litert", ".tflite"
+PACKAGES = ("litert_torch", "ai_edge_litert")
+PRECISIONS = ("fp32",)
+FREE_BATCH = False
+FORM = Form(merge="rows", folds_style=False, hides_noise=True)
+
+
+def write(graph: Graph, path: Path, precision: str) -> None:
+    """Write a graph; its inputs are called args_0, args_1 and so on, in the manifest's order."""
+    litert = engine("litert_torch", EXTRA)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        warnings.simplefilter("ignore")
+        litert.convert(graph.module, graph.examples).export(str(path))
+
+
+def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -> Session:
+    """What runs a file on the CPU.
+
+    Raises:
+        ValueError: if it is none, or damaged.
+    """
+    interpreters = engine("ai_edge_litert.interpreter", EXTRA)
+    try:
+        interpreter = interpreters.Interpreter(model_path=str(path), num_threads=threads)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} is no file that LiteRT reads: {error}") from error
+    inputs = sorted(interpreter.get_input_details(), key=lambda i: int(i["name"].rpartition("_")[2]))
+    output = interpreter.get_output_details()[0]["index"]
+
+    def run(values: Sequence[Array]) -> Array:
+        for i, value in zip(inputs, values, strict=True):
+            interpreter.set_tensor(i["index"], value)
+        interpreter.invoke()
+        result: Array = interpreter.get_tensor(output)
+        return result
+
+    return Session(run, tuple(tuple(map(int, i["shape"])) for i in inputs))
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that write and run these files."""
+    return installed("litert-torch", "ai-edge-litert")

@@ -1,0 +1,103 @@
+"""manifest.json beside exported files: what they are, what they take, how exact they are, what made them."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganzoo.config import GeneratorConfig
+from ganzoo.export.graphs import Graph, Options
+
+MANIFEST_FILE = "manifest.json"
+SCHEMA_VERSION = 1
+MAX_BYTES = 16 << 20  # a conditional network's mean style is short, its config shorter
+_KEYS = {
+    "schema_version", "ganzoo_version", "model", "weights_sha256", "config", "options", "w_avg", "files",
+    "versions", "hardware", "date", "command",
+}  # fmt: skip
+
+
+def describe(graph: Graph, target: str, precision: str, paths: list[Path]) -> dict[str, Any]:
+    """The entry of a graph's files, without what is measured."""
+    return {
+        "target": target,
+        "graph": graph.name,
+        "precision": precision,
+        "files": {
+            path.name: {"sha256": file_sha256(path), "bytes": file_bytes(path)} for path in sorted(paths)
+        },
+        "inputs": [
+            {"name": i.name, "dtype": "float32", "shape": list(i.shape), "values": i.values}
+            for i in graph.inputs
+        ],
+        "output": {
+            "name": graph.output,
+            "dtype": "float32",
+            "shape": list(graph.output_shape),
+            "values": "nominally -1 to 1, unclamped" if graph.output == "image" else "styles",
+        },
+    }
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder of exported files.
+
+    Raises:
+        ValueError: if it is none of this version, or its config or options are not valid.
+        FileNotFoundError: if there is none.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: ganzoo export writes it beside its files.")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_BYTES} bytes: this is no manifest.")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(data, dict) or set(data) != _KEYS or data["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(
+            f"{path} is no manifest of version {SCHEMA_VERSION}, which holds {', '.join(sorted(_KEYS))}."
+        )
+    try:
+        GeneratorConfig.from_dict(data["config"])
+        Options(**data["options"])
+        for entry in data["files"]:
+            for name in entry["files"]:
+                if Path(name).name != name:
+                    raise ValueError(f"{name!r} is no name of a file.")
+            str(entry["target"]), str(entry["graph"]), str(entry["precision"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return data
+
+
+def check_files(folder: Path, entry: Mapping[str, Any]) -> None:
+    """Raise ValueError if a file of an entry is missing or not as it was written."""
+    for name, facts in entry["files"].items():
+        path = folder / name
+        if not path.exists():
+            raise ValueError(f"{path} is missing; the manifest lists it.")
+        if file_sha256(path) != facts["sha256"]:
+            raise ValueError(f"{path} is not as it was written: its sha256 differs from the manifest's.")
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes; of a folder, such as a package of Core ML, of its files' paths and hashes."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for part in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{part.relative_to(path).as_posix()} {file_sha256(part)}\n".encode())
+        return digest.hexdigest()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def file_bytes(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size

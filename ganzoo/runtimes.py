@@ -1,0 +1,264 @@
+"""Generators that run in other engines, behind the generator's own call."""
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganzoo._version import __version__
+from ganzoo.blocks import MappingNetwork
+from ganzoo.config import GeneratorConfig
+from ganzoo.export.exporting import export
+from ganzoo.export.graphs import Options
+from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
+from ganzoo.export.targets import Session, require, target
+from ganzoo.factory import config_of, create, list_models, model_entry, resolve
+from ganzoo.generators.deploy import deploy
+from ganzoo.generators.generator import Generator
+from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
+from ganzoo.registry import unknown
+from ganzoo.sources import default_cache_dir
+from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
+
+# runtime: target of its files; the fastest first
+TARGET_OF = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}
+RUNTIMES = ("auto", *TARGET_OF)
+# precision: of the weights in the file, of the computation
+PRECISIONS = {
+    "fp32": ("fp32", "fp32"), "bf16": ("fp32", "bf16"), "fp16": ("fp16", "fp32"), "int8": ("int8", "fp32"),
+}  # fmt: skip
+_GRAPHS_VERSION = 1  # raised when the files change though the weights do not
+
+
+def load(
+    name: str,
+    runtime: str = "openvino",
+    precision: str = "fp32",
+    *,
+    batch: int = 1,
+    threads: int | None = None,
+    cache_dir: Path | None = None,
+    report: Callable[[str], None] = lambda what: None,
+) -> Generator:
+    """A generator that computes in an engine on the CPU, called like any other; it has no gradients.
+
+    Files are exported once into the cache, verified, and found there the next time. With constant noise,
+    `Output.noise` is empty: the constants lie in the file.
+
+    Args:
+        name: a model of `ganzoo list`, the folder of a saved one, or of exported files.
+        runtime: "openvino", "onnxruntime", "torch" (the deploy form), or "auto": the fastest that is
+            installed.
+        precision: "fp32"; "bf16" (OpenVINO) computes in it; "fp16" and "int8" are how weights lie in the
+            file.
+        batch: pictures at once in the engine; other numbers are cut up and filled up.
+        threads: of the engine; None leaves it to the engine.
+        cache_dir: where weights and files are kept.
+        report: called with what is being done, if it takes long.
+
+    Raises:
+        ValueError: for an unknown name, runtime or precision.
+        ImportError: if the runtime is not installed.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(unknown("runtime", runtime, RUNTIMES))
+    if precision not in PRECISIONS:
+        raise ValueError(unknown("precision", precision, PRECISIONS))
+    runtime = fastest() if runtime == "auto" else runtime
+    if runtime == "torch" and not is_exported(name):
+        if precision != "fp32":
+            raise ValueError(f"The runtime torch computes in fp32; got the precision {precision!r}.")
+        return deploy(create(resolve(name), pretrained=True, cache_dir=cache_dir))
+    if precision == "bf16" and runtime != "openvino":
+        raise ValueError(f"The precision bf16 is OpenVINO's; {runtime} has fp32, fp16 and int8.")
+    if is_exported(name):
+        return EngineGenerator(runtime, precision, lambda noise: Path(name), threads)
+    resolved = resolve(name)
+    config_of(resolved)  # an unknown name is told before a missing engine
+    require(TARGET_OF[runtime])
+
+    def folder(noise: str) -> Path:
+        path = cached_folder(resolved, runtime, precision, batch, cache_dir, noise=noise)
+        if not (path / MANIFEST_FILE).is_file():
+            report(f"Exporting {name} for {runtime}, once")
+            generator = create(resolved, pretrained=True, cache_dir=cache_dir)
+            options, stored = Options(noise=noise, batch=batch), PRECISIONS[precision][0]
+            export(
+                generator, [TARGET_OF[runtime]], path, name=name, options=options, precision=stored, latents=1
+            )
+        return path
+
+    return EngineGenerator(runtime, precision, folder, threads)
+
+
+def is_exported(name: str) -> bool:
+    """Whether a name is a folder of exported files."""
+    return not Path(name, CONFIG_FILE).is_file() and Path(name, MANIFEST_FILE).is_file()
+
+
+def fastest() -> str:
+    """The fastest runtime that is installed."""
+    for runtime, name in TARGET_OF.items():
+        if all(map(importlib.util.find_spec, target(name).PACKAGES)):
+            return runtime
+    return "torch"
+
+
+def described(runtime: str, precision: str) -> str:
+    """A runtime with its version, for people."""
+    found = target(TARGET_OF[runtime]).versions()
+    version = found.get(runtime, "")
+    return f"{runtime} {version.partition('-')[0]}, {precision}"
+
+
+class EngineGenerator(Generator):
+    """A generator whose two networks are files in an engine.
+
+    Args:
+        runtime: a name of `RUNTIMES`, not auto.
+        precision: a name of `PRECISIONS`.
+        folder: noise ("const" or "given") to the folder of files made for it.
+        threads: of the engine.
+    """
+
+    def __init__(
+        self, runtime: str, precision: str, folder: Callable[[str], Path], threads: int | None
+    ) -> None:
+        nn.Module.__init__(self)
+        self.runtime, self.precision = runtime, precision
+        first = folder("const")
+        manifest = read_manifest(first)
+        config = GeneratorConfig.from_dict(manifest["config"])
+        shell = empty(config)
+        self.config = config
+        for name in ("z_dim", "w_dim", "num_ws", "resolution", "img_channels", "label_dim"):
+            setattr(self, name, getattr(shell, name))
+
+        def open_graph(graph: str, noise: str) -> Session:
+            return _open(folder(noise), graph, noise, runtime, precision, threads)
+
+        options = Options(**manifest["options"])
+        w_avg = torch.tensor(manifest["w_avg"], dtype=torch.float32)
+        self.mapping = EngineMapping(
+            shell.mapping, w_avg, open_graph("mapping", options.noise), options.batch
+        )
+        self.synthesis = EngineSynthesis(  # type: ignore[assignment]
+            shell.synthesis, lambda noise: open_graph("synthesis", noise), options
+        )
+        self.eval()
+
+
+class EngineMapping(MappingNetwork):
+    """A mapping network in an engine; truncation stays here."""
+
+    def __init__(self, shell: MappingNetwork, w_avg: Tensor, session: Session, batch: int | None) -> None:
+        super().__init__(
+            z_dim=shell.z_dim, w_dim=w_avg.numel(), num_ws=shell.num_ws, label_dim=shell.label_dim
+        )
+        self.w_avg = w_avg
+        self.session, self.batch = session, batch
+
+    def styles(self, z: Tensor, label: Tensor | None) -> Tensor:
+        latents = [z] if label is None else [z, label]
+        w = _run(self.session, latents, self.batch, after=[torch.ones(1)])
+        return w if w.ndim == 2 else w[:, 0]
+
+
+class EngineSynthesis(nn.Module):
+    """A synthesis network in an engine."""
+
+    def __init__(self, shell: Synthesis, session: Callable[[str], Session], options: Options) -> None:
+        super().__init__()
+        self.num_ws, self.w_dim, self.sizes = shell.num_ws, shell.w_dim, shell.sizes
+        self._check = shell.layer_noise
+        self._open, self._sessions = session, dict[str, Session]()
+        self.batch, self.options = options.batch, options
+
+    def forward(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Output:
+        if w.ndim != 3 or w.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(f"w has shape [N, {self.num_ws}, {self.w_dim}]; got {list(w.shape)}.")
+        inputs, used = [w], list[Tensor]()
+        if self.options.styles == "w":
+            if not torch.equal(w, w[:, :1].expand_as(w)):
+                raise ValueError("These files were exported with one style for all layers: w's rows differ.")
+            inputs = [w[:, 0]]
+        found = self._check(w, noise, generator)  # refuses what a generator refuses
+        kind = noise if isinstance(noise, str) and noise == "const" else "given"
+        if kind == "given":
+            used = [
+                torch.zeros(1, 1, r, r) if x is None else x.detach()
+                for x, r in zip(found, self.sizes, strict=True)
+            ]
+            inputs += [x.expand(w.shape[0], -1, -1, -1) for x in used]
+        if kind not in self._sessions:
+            self._sessions[kind] = self._open(kind)
+        return Output(_run(self._sessions[kind], inputs, self.batch), [], used)
+
+
+def _run(
+    session: Session, inputs: Sequence[Tensor], batch: int | None, after: Sequence[Tensor] = ()
+) -> Tensor:
+    """The result for any number of samples, `batch` at a time, the last ones filled up with zeros.
+
+    Args:
+        session: what runs the file.
+        inputs: with the samples along their first dimension.
+        batch: what the file takes; None for any number.
+        after: inputs behind those that all samples share.
+    """
+    count = inputs[0].shape[0]
+    step = batch or max(1, count)
+    shared = [x.numpy() for x in after]
+    results = []
+    for start in range(0, max(1, count), step):
+        part = [np.ascontiguousarray(x[start : start + step].detach().float().numpy()) for x in inputs]
+        size = part[0].shape[0]
+        if size < step:
+            part = [np.concatenate([x, np.zeros((step - size, *x.shape[1:]), x.dtype)]) for x in part]
+        results.append(torch.from_numpy(np.array(session([*part, *shared])))[:size])
+    return results[0] if len(results) == 1 else torch.cat(results)
+
+
+def _open(folder: Path, graph: str, noise: str, runtime: str, precision: str, threads: int | None) -> Session:
+    """A file of a folder in its engine, after its hash was checked."""
+    manifest = read_manifest(folder)
+    name, (stored, computed) = TARGET_OF[runtime], PRECISIONS[precision]
+    if manifest["options"]["noise"] != noise and graph == "synthesis":
+        raise ValueError(
+            f"The files in {folder} were exported with --noise {manifest['options']['noise']}: "
+            f"{'other' if noise == 'given' else 'constant'} noise needs --noise {noise}."
+        )
+    for entry in manifest["files"]:
+        if (entry["target"], entry["graph"], entry["precision"]) == (name, graph, stored):
+            check_files(folder, entry)
+            path = next(folder / file for file in entry["files"] if file.endswith(target(name).SUFFIX))
+            return target(name).open_file(path, computed, threads)
+    raise ValueError(f"{folder} holds no {graph} for {name} in {stored}: ganzoo export writes one.")
+
+
+def cached_folder(
+    name: str,
+    runtime: str,
+    precision: str,
+    batch: int = 1,
+    cache_dir: Path | None = None,
+    *,
+    noise: str = "const",
+) -> Path:
+    """Where the files of a model for a runtime lie, or would; `name` is one for `create`."""
+    entry = model_entry(name) if name in list_models() else None
+    if entry is not None:
+        identity = [entry.name, entry.weights_sha256]
+    else:
+        own = Path(name.removeprefix("dir:"))
+        identity = [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
+    made_for, options = TARGET_OF[runtime], Options(noise=noise, batch=batch)
+    what = [identity, made_for, PRECISIONS[precision][0], options.to_dict(), _GRAPHS_VERSION, __version__]
+    what.append(target(made_for).versions())
+    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    return (cache_dir or default_cache_dir()) / "exports" / f"{made_for}-{key}"

@@ -1,0 +1,167 @@
+"""A generator in another engine is called like the generator, and gives its pictures."""
+
+import shutil
+import sys
+
+import pytest
+import torch
+from export_helpers import close, small, written
+from helpers import assert_one_line
+from PIL import Image, ImageChops
+
+import ganzoo
+from ganzoo import runtimes
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("runtimes")
+
+
+@pytest.fixture(scope="module", params=["openvino", "onnxruntime", "torch"])
+def engine(request, folder, cache):
+    return runtimes.load(str(folder), request.param, cache_dir=cache)
+
+
+def test_a_runtime_gives_the_generators_styles_and_pictures(engine, generator):
+    z = generator.sample_z(3, seed=5)
+    assert torch.equal(engine.sample_z(3, seed=5), z)
+    for truncation in ({}, {"truncation_psi": 0.5}, {"truncation_psi": 0.5, "truncation_cutoff": 2}):
+        close(engine.mapping(z, **truncation), generator.mapping(z, **truncation))
+    close(engine(z, truncation_psi=0.7), generator(z, truncation_psi=0.7))
+    w = torch.randn(2, generator.num_ws, generator.w_dim)
+    close(engine.synthesis(w).image, generator.synthesis(w).image)
+
+
+@pytest.mark.parametrize("noise", ["none", "random", "list"])
+def test_a_runtime_takes_the_generators_noise(engine, generator, noise):
+    w = torch.randn(2, generator.num_ws, generator.w_dim)
+    expected = generator.synthesis(
+        w, "random" if noise == "list" else noise, torch.Generator().manual_seed(3)
+    )
+    given = expected.noise if noise == "list" else noise
+    got = engine.synthesis(w, given, torch.Generator().manual_seed(3))
+    close(got.image, expected.image)
+    assert len(got.noise) == len(expected.noise)
+    assert all(torch.equal(a, b) for a, b in zip(got.noise, expected.noise, strict=True))
+
+
+def test_a_runtime_refuses_what_a_generator_refuses(engine):
+    with pytest.raises(ValueError, match="w has shape"):
+        engine.synthesis(torch.zeros(1, 2, 8))
+    with pytest.raises(ValueError, match="z has shape"):
+        engine.mapping(torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="const, random, none"):
+        engine.synthesis(torch.zeros(1, engine.num_ws, engine.w_dim), noise="loud")
+    with pytest.raises(ValueError, match="needs generator="):
+        engine.synthesis(torch.zeros(1, engine.num_ws, engine.w_dim), noise="random")
+
+
+def test_no_picture_is_an_empty_batch(engine):
+    assert engine.synthesis(torch.zeros(0, engine.num_ws, engine.w_dim)).image.shape == (0, 3, 16, 16)
+
+
+def test_files_are_exported_once(folder, tmp_path, monkeypatch):
+    told = []
+    runtimes.load(str(folder), "openvino", cache_dir=tmp_path, report=told.append)
+    assert len(told) == 1 and "once" in told[0]
+    monkeypatch.setattr(runtimes, "export", None)
+    runtimes.load(str(folder), "openvino", "bf16", cache_dir=tmp_path, report=told.append)
+    assert len(told) == 1
+
+
+def test_other_weights_are_other_files(folder, generator, tmp_path):
+    runtimes.load(str(folder), "openvino", cache_dir=tmp_path / "cache")
+    changed = small()
+    with torch.no_grad():
+        changed.synthesis.const.add_(1)
+    shutil.copytree(folder, tmp_path / "model")
+    ganzoo.save(changed, tmp_path / "model")
+    engine = runtimes.load(str(tmp_path / "model"), "openvino", cache_dir=tmp_path / "cache")
+    z = generator.sample_z(1)
+    close(engine(z), changed(z))
+
+
+def test_a_changed_file_is_not_run(folder, tmp_path):
+    runtimes.load(str(folder), "openvino", cache_dir=tmp_path)
+    [weights] = tmp_path.rglob("synthesis.bin")
+    data = bytearray(weights.read_bytes())
+    data[40] ^= 1
+    weights.write_bytes(data)
+    engine = runtimes.load(str(folder), "openvino", cache_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"synthesis\.bin is not as it was written"):
+        engine(engine.sample_z(1))
+
+
+def test_a_batch_is_cut_up_and_filled_up(folder, generator, tmp_path):
+    engine = runtimes.load(str(folder), "openvino", batch=2, cache_dir=tmp_path)
+    z = generator.sample_z(5)
+    close(engine(z), generator(z))
+
+
+def test_a_folder_of_exported_files_runs(exported, generator):
+    z = generator.sample_z(2)
+    for runtime in ("openvino", "onnxruntime", "torch"):
+        engine = runtimes.load(str(exported), runtime)
+        close(engine(z), generator(z))
+        with pytest.raises(ValueError, match="--noise given"):
+            engine(z, noise="none")
+
+
+def test_a_folder_of_files_with_one_style_and_two_pictures_runs(tmp_path):
+    generator = small("pixel", label_dim=3)
+    written(generator, tmp_path, styles="w", batch=2)
+    engine = runtimes.load(str(tmp_path))
+    z, label = generator.sample_z(3), torch.eye(3)
+    close(engine(z, label), generator(z, label))
+    with pytest.raises(ValueError, match="rows differ"):
+        engine.synthesis(torch.randn(1, engine.num_ws, engine.w_dim))
+
+
+def test_a_folder_without_the_runtimes_files_is_told(generator, tmp_path):
+    written(generator, tmp_path)
+    with pytest.raises(ValueError, match="no mapping for onnx in fp32"):
+        runtimes.load(str(tmp_path), "onnxruntime")
+
+
+def test_auto_takes_the_fastest_that_is_installed(monkeypatch):
+    assert runtimes.fastest() == "openvino"
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert runtimes.fastest() == "onnxruntime"
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert runtimes.fastest() == "torch"
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime", "auto"])
+def test_generate_makes_the_same_pictures_in_a_runtime(run, folder, runtime, tmp_path):
+    run("generate", folder, "--seeds=3", "--out", tmp_path / "torch")
+    status, out, _ = run("generate", folder, "--seeds=3", "--runtime", runtime, "--out", tmp_path / runtime)
+    assert status == 0 and f"{'openvino' if runtime == 'auto' else runtime} 2"[:8] in out and "fp32)." in out
+    one, other = (Image.open(tmp_path / name / "seed0003.png") for name in ("torch", runtime))
+    assert max(high for _, high in ImageChops.difference(one, other).getextrema()) <= 1
+
+
+def test_generate_runs_exported_files(run, exported, tmp_path):
+    status, out, _ = run("generate", exported, "--seeds=3", "--runtime=auto", "--out", tmp_path)
+    assert status == 0 and "openvino" in out
+
+
+MISTAKES = {
+    "an unknown runtime": (["--runtime", "openvno"], ["Did you mean 'openvino'"]),
+    "an unknown precision": (["--precision", "fp8", "--runtime", "openvino"], ["precision", "fp16"]),
+    "bf16 elsewhere": (["--runtime=onnxruntime", "--precision=bf16"], ["OpenVINO's"]),
+    "a precision of PyTorch": (["--precision=int8"], ["fp32"]),
+    "another device": (["--runtime=openvino", "--device=cuda"], ["cuda"]),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_with_a_runtime_gets_one_line(run, case, folder, tmp_path):
+    arguments, parts = MISTAKES[case]
+    assert_one_line(run("generate", folder, *arguments, "--out", tmp_path / "out"), *parts)
+
+
+def test_a_missing_runtime_is_told_with_its_extra(run, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    result = run("generate", folder, "--runtime=onnxruntime", "--out", tmp_path / "out")
+    assert_one_line(result, "onnxruntime", 'pip install ".[onnx]"')
