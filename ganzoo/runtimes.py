@@ -21,6 +21,8 @@ from ganzoo.factory import config_of, create, list_models, model_entry, resolve
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
+from ganzoo.hub.names import is_hub_name, parse_hub_name
+from ganzoo.hub.pull import locate
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
@@ -254,6 +256,8 @@ def cached_folder(
     entry = model_entry(name) if name in list_models() else None
     if entry is not None:
         identity = [entry.name, entry.weights_sha256]
+    elif is_hub_name(name):
+        identity = [parse_hub_name(name).repo, locate(name, cache_dir).commit]
     else:
         own = Path(name.removeprefix("dir:"))
         identity = [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]

@@ -69,7 +69,7 @@ def merge_blocks(pixels: list[Tensor]) -> Tensor:
     """The four pixels as blocks of channels, moved to space at once.
 
     OpenVINO makes one DepthToSpace of it: 115 ms for a picture of `mobilestylegan_ffhq` (2 threads of a
-    virtual EPYC with AVX-512, 2026-11) where the axes interleaved one by one take 172.
+    virtual Xeon with AVX-512, 2026-11) where the axes interleaved one by one take 172.
     """
     x = torch.cat(pixels, dim=1)
     n, c, h, w = x.shape

@@ -158,7 +158,7 @@ def test_list_takes_a_pattern(run):
 
 
 def test_list_prints_json(run):
-    data = json.loads(run("list", "mobile*ffhq*", "--json")[1])
+    data = json.loads(run("list", "mobile*ffhq", "--json")[1])
     [model] = data["models"]
     assert model["external"] is False
     assert model["resolution"] == 1024 and model["parameters"] == 2_101_248 + 7_306_395

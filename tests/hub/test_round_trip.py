@@ -23,6 +23,7 @@ from hub_helpers import (
 from huggingface_hub import HfApi, constants
 
 import ganzoo
+import ganzoo.runtimes
 from ganzoo.factory import config_of
 from ganzoo.hub.pull import locate
 from ganzoo.hub.push import push
@@ -52,6 +53,15 @@ def test_a_pushed_model_gives_the_same_pictures_in_a_new_process(hub, model, run
     assert printed == picture_hash(model)
     assert err == f"{NAME} is commit {commit}; {NAME}@{commit} will always be this one\n"
     assert any("xet-read-token" in line for line in hub.log) == xet
+
+
+def test_a_model_on_the_hub_runs_in_another_engine(hub, model, tmp_path):
+    push(model, "me/tiny")
+    engine = ganzoo.runtimes.load(NAME, "openvino", cache_dir=tmp_path / "cache")
+    z = engine.sample_z(1)
+    with torch.no_grad():
+        torch.testing.assert_close(engine(z), ganzoo.load(model)(z), rtol=0, atol=1e-4)
+    assert [path.name[:9] for path in (tmp_path / "cache" / "exports").iterdir()] == ["openvino-"]
 
 
 def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
