@@ -261,6 +261,11 @@ class ModelEntry:
     external: ExternalWeights | None = None
     measured: tuple[Measurement, ...] = ()
 
+    @property
+    def is_bundled(self) -> bool:
+        """Whether its weights come with the package."""
+        return any(isinstance(source, BundledSource) for source in self.sources)
+
     def __post_init__(self) -> None:
         own = [bool(self.sources), self.weights_sha256 is not None, self.golden is not None]
         if not (all(own) if self.external is None else not any(own)):

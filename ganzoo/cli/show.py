@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _NAME_WIDTH = 29  # of the longest recipe: names are there to be copied
 _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
 
+_WHERE = {"external": "to convert", "bundled": "in the package", "cached": "in the cache"}  # the weights are
+
 
 def list_(
     pattern: Annotated[str, typer.Argument(help="Names to show, with wildcards: '*ffhq*'.")] = "*",
@@ -52,6 +54,7 @@ def list_(
             {
                 **row,
                 "licence": dict(entry.licence),
+                "bundled": entry.is_bundled,
                 "cached": cached_weights(entry).is_file(),
                 "external": entry.external is not None,
             }
@@ -67,11 +70,11 @@ def list_(
     terminal = console()
     if models:
         table = _table(
-            "Models", "name", "resolution", "parameters", "MACs", "licence of the weights", "cached"
+            "Models", "name", "resolution", "parameters", "MACs", "licence of the weights", "weights"
         )
         for m in models:
-            cached = "to convert" if m["external"] else "yes" if m["cached"] else "no"
-            table.add_row(*_cells(m), m["licence"]["weights"], cached)
+            where = next((word for key, word in _WHERE.items() if m[key]), "to download")
+            table.add_row(*_cells(m), m["licence"]["weights"], where)
         terminal.print(table)
     if recipes:
         table = _table("Recipes (random weights)", "name", "resolution", "parameters", "MACs")
@@ -159,7 +162,7 @@ def info(
             where = f"published by {entry.external.owner}: {entry.external.url}, {entry.external.page}"
             terminal.print(f"weights: {where}", highlight=False, soft_wrap=True)
             terminal.print(f"to use them: {entry.external.command(name)}", highlight=False, soft_wrap=True)
-        else:
+        elif not entry.is_bundled:
             cached = cached_weights(entry)
             terminal.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
         for m in entry.measured:

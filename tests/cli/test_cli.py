@@ -166,6 +166,14 @@ def test_list_prints_json(run):
     assert model["cached"] in (True, False) and "non-commercial" in model["licence"]["teacher"]
 
 
+def test_a_bundled_model_is_listed_as_in_the_package(run):
+    assert "in the package" in run("list", "mobilestylegan_ffhq_64")[1]
+    [model] = json.loads(run("list", "mobilestylegan_ffhq_64", "--json")[1])["models"]
+    assert model["bundled"] is True and model["cached"] is False
+    out = run("info", "mobilestylegan_ffhq_64")[1]
+    assert "in the package" in out and "cached:" not in out
+
+
 def test_an_external_model_is_listed_as_one_to_convert(run):
     [row] = [line for line in run("list", "stylegan2_f*")[1].splitlines() if "stylegan2_ffhq" in line]
     assert (
