@@ -1,6 +1,8 @@
 """How this process's allocator treats memory that was freed."""
 
 import ctypes
+from collections.abc import Callable
+from typing import cast
 
 
 def keep_freed_memory() -> None:
@@ -12,10 +14,16 @@ def keep_freed_memory() -> None:
     so for commands only; other allocators than glibc's are left alone.
     """
     trim_threshold, top_pad, mmap_max = -1, -2, -4  # glibc's malloc.h
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, TypeError):  # no glibc
+    if (mallopt := _mallopt()) is None:
         return
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, -1)  # never
     mallopt(top_pad, 64 * 2**20)
+
+
+def _mallopt() -> Callable[[int, int], int] | None:
+    """The function of glibc, or None where another allocator rules."""
+    try:
+        return cast(Callable[[int, int], int], ctypes.CDLL(None).mallopt)
+    except (AttributeError, TypeError):
+        return None

@@ -7,6 +7,20 @@ import pytest
 import torch
 
 import ganzoo
+from ganzoo import allocator
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Engines and the Hub's client come last: they leave threads, and other tests fork this process."""
+    items.sort(key=lambda item: item.path.parent.name in ("export", "hub"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def allocator_as_it_is() -> Iterator[None]:
+    """Commands that run in this process set up a process of their own otherwise, not that of all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(allocator, "_mallopt", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
