@@ -34,7 +34,7 @@ RUNTIMES = ("auto", *TARGET_OF)
 PRECISIONS = {
     "fp32": ("fp32", "fp32"), "bf16": ("fp32", "bf16"), "fp16": ("fp16", "fp32"), "int8": ("int8", "fp32"),
 }  # fmt: skip
-_GRAPHS_VERSION = 1  # raised when the files change though the weights do not
+_GRAPHS_VERSION = 2  # raised when the files change though the weights do not
 
 
 def load(

@@ -22,7 +22,7 @@ EXTRA, SUFFIX = "onnx", ".onnx"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 PRECISIONS = ("fp32", "fp16", "int8")
 FREE_BATCH = True
-FORM = Form()
+FORM = Form(merge="rows", folds_style=False)  # convolutions of constant weights run in blocks of channels
 OPSET = 20
 _SMALL = 1024  # numbers; tensors of fewer stay in float32
 

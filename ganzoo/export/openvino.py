@@ -23,7 +23,7 @@ EXTRA, SUFFIX = "openvino", ".xml"
 PACKAGES = ("openvino",)
 PRECISIONS = ("fp32", "fp16", "int8")
 FREE_BATCH = True
-FORM = Form(hides_noise=True)
+FORM = Form(dense_channels=128, hides_noise=True)
 _SMALL = 1024  # numbers; tensors of fewer stay in float32
 
 

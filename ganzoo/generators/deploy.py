@@ -2,9 +2,10 @@
 
 What changes: the scales of equalised learning rate, constant demodulation and the activation's gain move into
 the weights; auxiliary heads go; the channels in front of every inverse wavelet transform are sorted by
-sub-band (LL | LH | HL | HH), so that the transform is slices and sums, and its factor 1/2 moves into the
-modulation; the bias moves into the convolution; the layout is channels last. Blocks of other packages are
-kept as they are.
+sub-band (LL | LH | HL | HH), so that the transform is slices and sums; its factor 1/2 moves into the
+modulation, and so does the style of the convolution behind it; the transform of a picture moves into the
+convolution that predicts it; the bias moves into the convolution; the layout is channels last. Blocks of
+other packages are kept as they are.
 """
 
 import copy
@@ -33,7 +34,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Synthesis
 from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.equalized import EqualizedLinear
-from ganzoo.ops.wavelet import IDWT
+from ganzoo.ops.wavelet import IDWT, blocks_to_space, haar_pixels
 
 _HOMOGENEOUS = ("linear", "relu", "lrelu")  # f(g x) = g f(x) for g > 0: the gain can move in front
 
@@ -169,11 +170,18 @@ class DeployedConv(nn.Module):
             self.style_scale = 1 / conv.scale
             self.register_buffer("energy", energy[order_out][:, order_in] * conv.scale**2)
 
-    def forward(self, x: Tensor, w: Tensor, *, transposed: bool = False) -> Tensor:
+    def folds(self, x: Tensor) -> bool:
+        """Whether the style goes into the weights: one sample's, where they are smaller than the features."""
+        first = self.weight if self.weight_dw is None else self.weight_dw
+        return self.folds_style and x.shape[0] == 1 and first.numel() < x.numel()
+
+    def forward(self, x: Tensor, w: Tensor, *, transposed: bool = False, modulated: bool = False) -> Tensor:
+        """The convolution of `x`, or of features that the style was multiplied into: `modulated`."""
         style = self.style(w)
         first = self.weight if self.weight_dw is None else self.weight_dw
-        # One sample's style goes into the weights where they are smaller than the features.
-        if self.folds_style and x.shape[0] == 1 and first.numel() < x.numel():
+        if modulated:
+            pass
+        elif self.folds(x):
             first = first * (
                 style[:, :, None, None] if self.weight_dw is None else style[0, :, None, None, None]
             )
@@ -195,6 +203,25 @@ class DeployedConv(nn.Module):
         return x if factors is None else x * factors[:, :, None, None]
 
 
+class ModulatedIDWT(nn.Module):
+    """The inverse transform of features `x [N, 4C, H, W]` times `factors [N, 4C]`: `[N, C, 2H, 2W]`."""
+
+    def __init__(self, *, sorted: bool) -> None:
+        super().__init__()
+        self.sorted = sorted
+        self.idwt = IDWT(sorted=sorted)
+
+    def forward(self, x: Tensor, factors: Tensor) -> Tensor:
+        return cast(Tensor, self.idwt(x * factors[:, :, None, None]))
+
+
+class BlocksToSpace(nn.Module):
+    """`blocks_to_space` as a module."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return blocks_to_space(x)
+
+
 class DeployedLayer(nn.Module):
     """A styled layer of known blocks, folded; called like a `StyledLayer`."""
 
@@ -204,13 +231,14 @@ class DeployedLayer(nn.Module):
         self.activation, self.clamp = layer.activation, layer.clamp
         folded_gain, self.gain = (gain, 1.0) if layer.activation in _HOMOGENEOUS else (1.0, gain)
         block = layer.conv
-        self.modulation: nn.Module | None = None
+        self.modulation: nn.Linear | None = None
+        self.idwt: ModulatedIDWT | None = None
         self.blur: nn.Module | None = None
         conv: nn.Module = block
         if isinstance(block, IDWTUpsampler):
             is_sorted = order_in is not None
             self.modulation = fold_linear(block.modulation, scale=0.5 if is_sorted else 1.0, order=order_in)
-            self.idwt = IDWT(sorted=is_sorted)
+            self.idwt = ModulatedIDWT(sorted=is_sorted)
             conv = block.conv
         elif isinstance(block, ConvTransposeUpsampler):
             self.blur = copy.deepcopy(block.blur)
@@ -230,9 +258,13 @@ class DeployedLayer(nn.Module):
         self.noise.strength.mul_(folded_gain)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        if self.modulation is not None:
-            x = self.idwt(x * self.modulation(w)[:, :, None, None])
-        x = self.conv(x, w, transposed=self.blur is not None)
+        modulated = False
+        if self.modulation is not None and self.idwt is not None:
+            factors = self.modulation(w)
+            if modulated := self.idwt.sorted and not self.conv.folds(x):
+                factors = factors * self.conv.style(w).repeat(1, 4)
+            x = self.idwt(x, factors)
+        x = self.conv(x, w, transposed=self.blur is not None, modulated=modulated)
         if self.blur is not None:
             x = self.blur(x)
         if noise is not None:
@@ -249,33 +281,32 @@ class DeployedHead(nn.Module):
 
     def __init__(self, head: Head, orders: list[Tensor | None]) -> None:
         super().__init__()
-        self.idwt = IDWT(sorted=True) if head.idwt is not None else None
         self.upsample = copy.deepcopy(head.upsample) if isinstance(head, SkipHead) else None
         levels = range(head.last_level + 1) if isinstance(head, SkipHead) else [head.last_level]
+        self.clamp = cast(ToImage, head.to_image[str(head.last_level)]).clamp
+        # A clamp limits the sub-bands themselves: then all of the transform stays behind it.
+        self.idwt = None if head.idwt is None or self.clamp is None else IDWT()
+        self.to_space = None if head.idwt is None or self.clamp is not None else BlocksToSpace()
         self.to_image = nn.ModuleDict()
-        self.clamp: float | None = None
         for level in levels:
             to_image = cast(ToImage, head.to_image[str(level)])
-            self.clamp = to_image.clamp
-            # A clamp limits the prediction itself: then the factor 1/2 of the transform stays behind it.
-            scale = 0.5 if self.idwt is not None and self.clamp is None else 1.0
-            order = (
-                subband_order(to_image.bias.numel()).to(to_image.bias.device)
-                if self.idwt is not None
-                else None
-            )
-            self.to_image[str(level)] = DeployedConv(
-                to_image.conv, gain=scale, bias=to_image.bias * scale, order_in=orders[level], order_out=order
-            )
+            folded = DeployedConv(to_image.conv, bias=to_image.bias, order_in=orders[level])
+            if self.to_space is not None:
+                order = subband_order(to_image.bias.numel()).to(to_image.bias.device)
+                folded.weight = nn.Parameter(haar_pixels(0.5 * folded.weight[order]))
+                folded.bias = nn.Parameter(haar_pixels(0.5 * to_image.bias[order]))
+            self.to_image[str(level)] = folded
 
     def forward(self, level: int, x: Tensor, w: Tensor, image: Tensor | None) -> tuple[Tensor | None, None]:
         if str(level) not in self.to_image:
             return image, None
         prediction = self.to_image[str(level)](x, w)
         if self.clamp is not None:
-            prediction = prediction.clamp(-self.clamp, self.clamp) * (1.0 if self.idwt is None else 0.5)
+            prediction = prediction.clamp(-self.clamp, self.clamp)
         if self.idwt is not None:
             prediction = self.idwt(prediction)
+        if self.to_space is not None:
+            prediction = self.to_space(prediction)
         if image is None or self.upsample is None:
             return prediction, None
         return self.upsample(image) + prediction, None

@@ -53,6 +53,25 @@ def merge_subbands(low: Tensor, lh: Tensor, hl: Tensor, hh: Tensor) -> Tensor:
     return rearrange(torch.stack(rows, dim=2), "n h i w j c -> n c (h i) (w j)")
 
 
+def blocks_to_space(x: Tensor) -> Tensor:
+    """Picture `[N, C, 2H, 2W]` of `x [N, 4C, H, W]`: top left pixels, top right, bottom left, bottom right.
+
+    Stored with the channels last, like `merge_subbands`.
+    """
+    pixels = rearrange(x, "n (i jc) h w -> n h i w jc", i=2).contiguous()
+    return rearrange(pixels, "n h i w (j c) -> n c (h i) (w j)", j=2)
+
+
+def haar_pixels(x: Tensor) -> Tensor:
+    """The pixels of halved and sorted sub-bands, along the first axis: `[4C, ...]` to `[4C, ...]`.
+
+    In: all LL, then all LH, HL, HH; out: all top left pixels, top right, bottom left, bottom right. So a
+    linear layer in front of an inverse transform takes in its sums, and leaves `blocks_to_space` of it.
+    """
+    signs = x.new_tensor([[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])
+    return (signs @ x.reshape(4, -1)).reshape(x.shape)
+
+
 class IDWT(nn.Module):
     """`idwt` as a module.
 

@@ -6,7 +6,7 @@ import torch
 from helpers import assert_golden
 from torch.autograd import gradcheck, gradgradcheck
 
-from ganzoo.ops.wavelet import IDWT, dwt, idwt
+from ganzoo.ops.wavelet import IDWT, blocks_to_space, dwt, haar_pixels, idwt
 
 PATH = Path(__file__).parents[1] / "golden" / "losses" / "haar_dwt.npz"
 GOLDEN = {k: torch.from_numpy(v) for k, v in np.load(PATH).items()}
@@ -65,6 +65,17 @@ def test_a_sorted_idwt_takes_halved_channels_sorted_by_subband():
     x = GOLDEN["coeffs12"]
     by_subband = torch.cat([x[:, :3], x[:, 3::3], x[:, 4::3], x[:, 5::3]], dim=1)
     assert_golden(IDWT(sorted=True)(0.5 * by_subband), idwt(x))
+
+
+def test_a_linear_layer_in_front_of_an_idwt_takes_in_its_sums():
+    x, weight = torch.randn(2, 5, 3, 4), torch.randn(12, 5)
+    expected = IDWT(sorted=True)(torch.einsum("oc,nchw->nohw", weight, x))
+    assert_golden(blocks_to_space(torch.einsum("oc,nchw->nohw", haar_pixels(weight), x)), expected)
+
+
+def test_haar_pixels_takes_vectors_too():
+    x = torch.randn(12)
+    assert_golden(haar_pixels(x), haar_pixels(x[:, None])[:, 0])
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3, 4), (1, 1, 4, 3)])
