@@ -222,7 +222,7 @@ def _run(
         size = part[0].shape[0]
         if size < step:
             part = [np.concatenate([x, np.zeros((step - size, *x.shape[1:]), x.dtype)]) for x in part]
-        results.append(torch.from_numpy(np.array(session([*part, *shared])))[:size])
+        results.append(torch.from_numpy(session([*part, *shared]))[:size])
     return results[0] if len(results) == 1 else torch.cat(results)
 
 

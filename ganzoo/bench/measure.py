@@ -25,6 +25,7 @@ from ganzoo.factory import create, resolve
 from ganzoo.runtimes import load
 
 WARM_UP = 2
+_PAUSE = 0.05  # seconds in front of every call: threads of the engine before spin on for a while
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def bench(
         for i in range(WARM_UP + rounds):
             report(f"Round {i + 1} of {WARM_UP + rounds}")
             for one, times in zip(opened, seconds, strict=True):
+                time.sleep(_PAUSE)
                 began = time.perf_counter()
                 one.run()
                 if i >= WARM_UP:

@@ -95,7 +95,7 @@ def write(out: Path, rows: Sequence[Row], record: Mapping[str, Any]) -> None:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"
+    return f"{count / 1e9:.2f} GB" if count >= 999.5e6 else f"{count / 1e6:.3g} MB"
 
 
 def _or_none(value: Any, shown: Any) -> str:

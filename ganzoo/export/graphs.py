@@ -143,7 +143,7 @@ class SynthesisGraph(nn.Module):
             w = w[:, None].expand(-1, self.synthesis.num_ws, -1)
         used: Noise = list(noise) if self.noise == "given" else self.noise
         if self.hides_noise:
-            one = 1 + 0 * w[:1, :1, :1, None]
+            one = (1 + w[:1, :1, :1, None].abs()).clamp(max=1.0)  # LiteRT's converter sees through 1 + 0 * w
             used = [cast(Tensor, constant) * one for constant in self.synthesis.layer_noise(w, "const")]
         image: Tensor = self.synthesis(w, used).image
         return image

@@ -68,7 +68,7 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
     request = compiled.create_infer_request()
 
     def run(inputs: Sequence[Array]) -> Array:
-        result: Array = request.infer(dict(enumerate(inputs)))[0]
+        result: Array = request.infer(dict(enumerate(inputs)), share_inputs=True)[0]
         return result
 
     shapes = (

@@ -35,7 +35,7 @@ class Session:
     """A file in its engine: arrays in the order of its inputs to its first result.
 
     Attributes:
-        run: what computes.
+        run: what computes; the result is the caller's own.
         shapes: of the inputs; None where a dimension is free.
     """
 

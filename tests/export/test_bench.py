@@ -95,6 +95,7 @@ def test_a_table_leaves_out_what_was_not_measured():
     [head, _, line] = table([row()]).splitlines()
     assert line == "| a | 16 | 2.00 s | 3.00 s | 0.5 | 4.00 s | 2.00 GB | 1.5 MB | 1 k | 2 M | 50.0 dB |"
     assert "PSNR" in head
+    assert "| 1.00 GB |" in table([row(bytes=999_600_000)])
     assert "PSNR" not in table([row(psnr=None)])
 
 

@@ -29,12 +29,32 @@ def test_a_phones_file_gives_the_same_picture(name, network, tmp_path):
     w = torch.randn(1, generator.num_ws, generator.w_dim)
     noise = [torch.randn(1, 1, r, r) for r in generator.synthesis.sizes]
     session = target(name).open_file(tmp_path / f"synthesis{target(name).SUFFIX}")
-    close(session(numpy_of(w, *noise)), generator.synthesis(w, noise).image)
+    image = session(numpy_of(w, *noise))
+    session(numpy_of(-w, *noise))
+    close(image, generator.synthesis(w, noise).image)
     assert session.shapes[0] == (1, generator.num_ws, generator.w_dim)
     damaged = tmp_path / "damaged"
     damaged.write_bytes(b"damaged")
     with pytest.raises(ValueError, match="damaged"):
         target(name).open_file(damaged)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "onnx",
+        "openvino",
+        "torch",
+        pytest.param("executorch", marks=needs("executorch")),
+        pytest.param("litert", marks=needs("litert")),
+    ],
+)
+def test_constant_noise_takes_no_more_room_than_it_has_numbers(name, tmp_path):
+    generator = small(resolution=128, channel_max=32)
+    written(generator, tmp_path, [name], verify=False)
+    size = sum(path.stat().st_size for path in tmp_path.glob("synthesis.*"))
+    wanted = 4 * sum(tensor.numel() for tensor in generator.synthesis.state_dict().values())
+    assert size < 1.5 * wanted + 300_000  # of the graph itself
 
 
 @needs("coreml")

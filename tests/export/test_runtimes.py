@@ -33,6 +33,13 @@ def test_a_runtime_gives_the_generators_styles_and_pictures(engine, generator):
     close(engine.synthesis(w).image, generator.synthesis(w).image)
 
 
+def test_a_picture_stays_what_it_is_when_the_next_one_is_made(engine, generator):
+    first, second = torch.randn(2, 1, generator.num_ws, generator.w_dim)
+    image = engine.synthesis(first).image
+    engine.synthesis(second)
+    close(image, generator.synthesis(first).image)
+
+
 @pytest.mark.parametrize("noise", ["none", "random", "list"])
 def test_a_runtime_takes_the_generators_noise(engine, generator, noise):
     w = torch.randn(2, generator.num_ws, generator.w_dim)
