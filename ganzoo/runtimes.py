@@ -20,6 +20,7 @@ from ganzoo.export.targets import Session, require, target
 from ganzoo.factory import config_of, create, list_models, model_entry, resolve
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
 from ganzoo.hub.names import is_hub_name, parse_hub_name
 from ganzoo.hub.pull import locate
@@ -29,8 +30,8 @@ from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
 
 # runtime: target of its files; the fastest first
 TARGET_OF = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}
-RUNTIMES = ("auto", *TARGET_OF)
-# precision: of the weights in the file, of the computation
+RUNTIMES = ("auto", *TARGET_OF, "compiled")
+# precision: of the weights in the file, of the computation; PyTorch without a file computes in it
 PRECISIONS = {
     "fp32": ("fp32", "fp32"), "bf16": ("fp32", "bf16"), "fp16": ("fp16", "fp32"), "int8": ("int8", "fp32"),
 }  # fmt: skip
@@ -42,22 +43,24 @@ def load(
     runtime: str = "openvino",
     precision: str = "fp32",
     *,
+    device: str = "cpu",
     batch: int = 1,
     threads: int | None = None,
     cache_dir: Path | None = None,
     report: Callable[[str], None] = lambda what: None,
 ) -> Generator:
-    """A generator that computes in an engine on the CPU, called like any other; it has no gradients.
+    """A generator that computes in an engine, called like any other; it has no gradients.
 
     Files are exported once into the cache, verified, and found there the next time. With constant noise,
     `Output.noise` is empty: the constants lie in the file.
 
     Args:
         name: a model of `ganzoo list`, the folder of a saved one, or of exported files.
-        runtime: "openvino", "onnxruntime", "torch" (the deploy form), or "auto": the fastest that is
-            installed.
-        precision: "fp32"; "bf16" (OpenVINO) computes in it; "fp16" and "int8" are how weights lie in the
-            file.
+        runtime: "openvino", "onnxruntime", "torch" (the deploy form), "compiled" (the same, by
+            `torch.compile`), or "auto": the fastest that is installed and needs no compiler.
+        precision: "fp32"; "bf16" (OpenVINO, PyTorch) and PyTorch's "fp16" compute in it; else "fp16" and
+            "int8" are how weights lie in the file.
+        device: of PyTorch; engines compute on the CPU.
         batch: pictures at once in the engine; other numbers are cut up and filled up.
         threads: of the engine; None leaves it to the engine.
         cache_dir: where weights and files are kept.
@@ -71,13 +74,23 @@ def load(
         raise ValueError(unknown("runtime", runtime, RUNTIMES))
     if precision not in PRECISIONS:
         raise ValueError(unknown("precision", precision, PRECISIONS))
-    runtime = fastest() if runtime == "auto" else runtime
-    if runtime == "torch" and not is_exported(name):
-        if precision != "fp32":
-            raise ValueError(f"The runtime torch computes in fp32; got the precision {precision!r}.")
-        return deploy(create(resolve(name), pretrained=True, cache_dir=cache_dir))
+    if runtime == "auto":
+        runtime = fastest() if torch.device(device).type == "cpu" else "torch"
+    if runtime in ("torch", "compiled") and not is_exported(name):
+        if precision not in DTYPES:
+            raise ValueError(f"PyTorch computes in {', '.join(DTYPES)}; got the precision {precision!r}.")
+        generator = deploy(create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir))
+        if precision == "fp32" and runtime == "torch":
+            return generator
+        return quicken(generator, precision, compiled=runtime == "compiled")
+    if runtime == "compiled":
+        raise ValueError("The runtime compiled takes a model; exported files run in their engine.")
+    if torch.device(device).type != "cpu":
+        raise ValueError(f"The runtime {runtime} computes on the CPU; {device} is PyTorch's.")
     if precision == "bf16" and runtime != "openvino":
-        raise ValueError(f"The precision bf16 is OpenVINO's; {runtime} has fp32, fp16 and int8.")
+        raise ValueError(
+            f"The precision bf16 is OpenVINO's and PyTorch's; {runtime} has fp32, fp16 and int8."
+        )
     if is_exported(name):
         return EngineGenerator(runtime, precision, lambda noise: Path(name), threads)
     resolved = resolve(name)
@@ -113,9 +126,9 @@ def fastest() -> str:
 
 def described(runtime: str, precision: str) -> str:
     """A runtime with its version, for people."""
-    found = target(TARGET_OF[runtime]).versions()
-    version = found.get(runtime, "")
-    return f"{runtime} {version.partition('-')[0]}, {precision}"
+    name = "torch" if runtime == "compiled" else runtime
+    version = target(TARGET_OF[name]).versions().get(name, "").partition("-")[0]
+    return f"{name} {version}{', compiled' if runtime == 'compiled' else ''}, {precision}"
 
 
 class EngineGenerator(Generator):

@@ -181,11 +181,14 @@ def _psnr(subject: Subject, latents: int, threads: int, cache_dir: Path | None) 
         trained = create(resolve(subject.name), pretrained=True, cache_dir=cache_dir)
     except ValueError:
         return None
-    engine = load(subject.name, subject.runtime, subject.precision, threads=threads, cache_dir=cache_dir)
+    engine = load(
+        subject.name, subject.runtime, subject.precision, device=subject.device, threads=threads,
+        cache_dir=cache_dir,
+    )  # fmt: skip
     squares = []
     for seed in range(FIRST_SEED, FIRST_SEED + latents):
         w = trained.mapping(trained.sample_z(1, seed), _one_hot(trained.label_dim))
-        error = engine.synthesis(w).image - trained.synthesis(w).image
+        error = engine.synthesis(w.to(subject.device)).image.cpu() - trained.synthesis(w).image
         squares.append(error.double().square().mean().item())
     mean = float(np.mean(squares))
     return 10 * math.log10(PICTURE_RANGE**2 / mean) if mean > 0 else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ganzoo.config import GeneratorConfig
 from ganzoo.cost import costs
@@ -30,6 +31,7 @@ class Subject:
         precision: a name of `ganzoo.runtimes.PRECISIONS`.
         batch: pictures at once; a file with a batch size of its own is asked for that.
         resolution: of a recipe; None for its own.
+        device: of PyTorch; engines compute on the CPU.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Subject:
     precision: str = "fp32"
     batch: int = 1
     resolution: int | None = None
+    device: str = "cpu"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -92,17 +95,23 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
     if subject.name in list_recipes():
         return _open_recipe(subject, threads, work)
     generator = load(
-        subject.name, subject.runtime, subject.precision, batch=subject.batch, threads=threads,
-        cache_dir=cache_dir,
+        subject.name, subject.runtime, subject.precision, device=subject.device, batch=subject.batch,
+        threads=threads, cache_dir=cache_dir,
     )  # fmt: skip
     if is_exported(subject.name):
         size = _bytes(Path(subject.name), subject.runtime, subject.precision)
     else:
         size = generator_bytes(subject, resolve(subject.name), cache_dir)
-    w = generator.mapping(generator.sample_z(subject.batch), _labels(generator.label_dim, subject.batch))
-    return Opened(
-        lambda: generator.synthesis(w).image, subject.batch, generator.resolution, size, generator.config
-    )
+    z, label = generator.sample_z(subject.batch), _labels(generator.label_dim, subject.batch)
+    w = generator.mapping(z.to(subject.device), None if label is None else label.to(subject.device))
+
+    def run() -> Tensor:
+        image: Tensor = generator.synthesis(w).image
+        if image.device.type != "cpu":
+            torch.accelerator.synchronize()
+        return image
+
+    return Opened(run, subject.batch, generator.resolution, size, generator.config)
 
 
 def is_file(name: str) -> bool:
@@ -119,6 +128,8 @@ def label(subject: Subject) -> str:
     parts.append(subject.precision)
     if subject.batch > 1:
         parts.append(f"batch {subject.batch}")
+    if subject.device != "cpu":
+        parts.append(subject.device)
     return ", ".join(parts)
 
 
@@ -141,8 +152,8 @@ def _open_file(path: Path, subject: Subject, threads: int) -> Opened:
 
 def _open_recipe(subject: Subject, threads: int, work: Path) -> Opened:
     """A recipe's network, untrained, through the same files as a trained one."""
-    if subject.runtime not in TARGET_OF:
-        raise ValueError(f"runtime is one of {', '.join(TARGET_OF)}; got {subject.runtime!r}.")
+    if subject.runtime not in TARGET_OF or subject.device != "cpu":
+        raise ValueError(f"A recipe is measured on the CPU in {', '.join(TARGET_OF)}: save it for others.")
     config = config_of(subject.name)
     if subject.resolution is not None:
         config = resized(subject.name, subject.resolution)
@@ -179,7 +190,7 @@ def resized(recipe: str, resolution: int) -> GeneratorConfig:
 
 def generator_bytes(subject: Subject, name: str, cache_dir: Path | None) -> int:
     """What a model takes on disk in its runtime."""
-    if subject.runtime != "torch":
+    if subject.runtime in TARGET_OF and subject.runtime != "torch":
         folder = cached_folder(name, subject.runtime, subject.precision, subject.batch, cache_dir)
         return sum(p.stat().st_size for p in folder.iterdir() if p.suffix != ".json")
     if name.startswith("dir:"):

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ganzoo.allocator import keep_freed_memory
+from ganzoo.cli.common import refuse_device
 from ganzoo.files import refuse_unwritable
 from ganzoo.interruption import Interrupted
 
@@ -19,7 +20,8 @@ def bench(
         str, typer.Argument(help="A model, a recipe (random weights), a folder, or an engine's file.")
     ],
     runtime: Annotated[
-        str, typer.Option(help="One or several: torch, openvino, onnxruntime; auto for the fastest.")
+        str,
+        typer.Option(help="One or several: torch, compiled, openvino, onnxruntime; auto for the fastest."),
     ] = "auto",
     precision: Annotated[str, typer.Option(help="One or several: fp32, bf16, fp16, int8.")] = "fp32",
     batch: Annotated[str, typer.Option(help="Pictures at once, one or several numbers: 1,4.")] = "1",
@@ -33,6 +35,7 @@ def bench(
     processes: Annotated[
         bool, typer.Option("--memory/--no-memory", help="Start-up and memory, each in its own process.")
     ] = True,
+    device: Annotated[str, typer.Option(help="Of PyTorch: cpu, cuda, mps …")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json, table.md and plot.svg.")] = None,
     cache_dir: Annotated[Path | None, typer.Option(help="Where weights and files are kept.")] = None,
 ) -> None:
@@ -52,16 +55,19 @@ def bench(
 
     batches = [_whole("--batch", part) for part in batch.split(",")]
     sizes = [None] if resolutions is None else [_whole("--resolutions", p) for p in resolutions.split(",")]
-    engines = [fastest() if part == "auto" else part for part in runtime.split(",")]
+    auto = fastest() if device == "cpu" else "torch"
+    engines = [auto if part == "auto" else part for part in runtime.split(",")]
     subjects, count = [], 0
     for one in [name, *(vs or [])]:
         for engine in engines[:1] if is_file(one) else engines:
             for kind in precision.split(","):
                 for size in sizes:
-                    subjects += [Subject(one, engine, kind, n, size) for n in batches]
+                    place = "cpu" if is_file(one) else device
+                    subjects += [Subject(one, engine, kind, n, size, place) for n in batches]
         count = count or len(subjects)
     for subject in subjects:
         check(subject)
+    refuse_device(device)
     if out is not None:
         refuse_unwritable(out, "--out")
     keep_freed_memory()

@@ -153,6 +153,34 @@ def test_generate_runs_exported_files(run, exported, tmp_path):
     assert status == 0 and "openvino" in out
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_generate_takes_a_precision_of_pytorch(run, folder, precision, tmp_path):
+    status, out, _ = run("generate", folder, "--seeds=3", "--precision", precision, "--out", tmp_path)
+    assert status == 0 and f"torch {torch.__version__.partition('+')[0]}, {precision})." in out
+
+
+def test_generate_compiles(run, folder, tmp_path):
+    torch.compiler.reset()
+    run("generate", folder, "--seeds=3", "--out", tmp_path / "torch")
+    status, out, _ = run(
+        "generate", folder, "--seeds=3", "--runtime=compiled", "--out", tmp_path / "compiled"
+    )
+    assert status == 0 and ", compiled, fp32)." in out
+    one, other = (Image.open(tmp_path / name / "seed0003.png") for name in ("torch", "compiled"))
+    assert max(high for _, high in ImageChops.difference(one, other).getextrema()) <= 1
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_an_engine_computes_on_the_cpu(folder, runtime):
+    with pytest.raises(ValueError, match="computes on the CPU"):
+        runtimes.load(str(folder), runtime, device="cuda")
+
+
+def test_exported_files_are_not_compiled(exported):
+    with pytest.raises(ValueError, match="takes a model"):
+        runtimes.load(str(exported), "compiled")
+
+
 MISTAKES = {
     "an unknown runtime": (["--runtime", "openvno"], ["Did you mean 'openvino'"]),
     "an unknown precision": (["--precision", "fp8", "--runtime", "openvino"], ["precision", "fp16"]),
