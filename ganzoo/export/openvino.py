@@ -2,6 +2,10 @@
 
 The files hold weights in float32, float16 or int8, and compute in float32; the engine computes in bfloat16
 when it is asked to as it opens a file, on CPUs that have it.
+
+Computing in int8 was tried on `mobilestylegan_ffhq` (2026-11) and left: with ranges calibrated on 8 latents
+all convolutions give 24 dB, with the channels' ranges evened out into the weights (SmoothQuant) 27 dB; the
+four that leave 35 dB save a tenth of the time in float32, and nothing where there is bfloat16.
 """
 
 import contextlib
