@@ -11,8 +11,8 @@ from ganzoo import allocator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Engines and the Hub's client come last: they leave threads, and other tests fork this process."""
-    items.sort(key=lambda item: item.path.parent.name in ("export", "hub"))
+    """Tests of training come first: they fork this process, and engines and compilers leave threads in it."""
+    items.sort(key=lambda item: item.path.parent.name != "training")
 
 
 @pytest.fixture(scope="session", autouse=True)
