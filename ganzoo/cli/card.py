@@ -33,7 +33,7 @@ def card(
     from ganzoo.files import replacing
     from ganzoo.hub.card import CARDS, folder_card, published_card
     from ganzoo.hub.pull import CARD_FILE
-    from ganzoo.hub.readme import pictures_of
+    from ganzoo.hub.readme import card_text, pictures_of
     from ganzoo.hub.signature import is_untouched
     from ganzoo.metrics.record import read_records
 
@@ -57,7 +57,7 @@ def card(
         typer.echo(text, nl=False)
         return
     readme = out / CARD_FILE
-    if published and readme.is_file() and not is_untouched(readme.read_text(encoding="utf-8")):
+    if published and readme.is_file() and not is_untouched(card_text(readme)):
         raise ValueError(f"{readme} was edited by hand: choose another folder, or delete it.")
     out.mkdir(parents=True, exist_ok=True)
     if published:

@@ -10,7 +10,7 @@ from ganzoo.cost import CONVENTION, costs
 from ganzoo.factory import config_of, model_entry, source_name
 from ganzoo.hub.names import SCHEME, is_hub_name, parse_hub_name
 from ganzoo.hub.pull import CARD_FILE, file_sha256
-from ganzoo.hub.readme import UNKNOWN, check_licence, read_card, set_licence
+from ganzoo.hub.readme import UNKNOWN, card_text, check_licence, read_card, set_licence
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record
@@ -115,7 +115,7 @@ def folder_card(
         )
     if lineage is not None:
         raise ValueError(f"{path} exists: write the lineage there, below '## Lineage'.")
-    text = path.read_text(encoding="utf-8")
+    text = card_text(path)
     untouched, card = is_untouched(text), read_card(unsigned(text), str(path))
     if licence is not None:
         set_licence(card, licence)

@@ -1,6 +1,7 @@
 """Calls of the Hub's client, with every fault told in one line that says what to do."""
 
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0  # seconds that the Hub may take to answer a question
 _DISK = {EACCES, ENOSPC, EPERM, EROFS}
 _LONGEST = 300
+_TOLD = re.compile(r"HTTP status \w+ error \((\d{3})")  # as the library tells it that transfers by Xet
 
 
 class HubError(SourceError):
@@ -75,6 +77,8 @@ def _reason(error: Exception, endpoint: str | None) -> tuple[type[HubError], str
             return Unreachable, "HF_HUB_OFFLINE is set, and this is not in the cache"
         if isinstance(e, OSError) and e.errno in _DISK:
             return HubError, f"{e.filename or 'the cache'} cannot be written: {e.strerror}"
+        if told := _TOLD.search(str(e)):
+            return _status(int(told[1]), "", bool(get_token())) or (HubError, f"the Hub answers {told[1]}")
         # The client closes what its other threads still use when one of them finds the Hub gone.
         if isinstance(e, transport) or (isinstance(e, RuntimeError) and "has been closed" in str(e)):
             return Unreachable, f"{where} cannot be reached, or breaks off: {_first_line(e)}. Try again later"
@@ -90,7 +94,7 @@ def _answer(error: "HfHubHTTPError", where: str, has_token: bool) -> tuple[type[
     status = error.response.status_code
     said = (error.server_message or "").rstrip(". ")
     said = f" ({_first_line(said)})" if said else ""
-    log_in = "log in with another token: hf auth login" if has_token else "log in: hf auth login"
+    log_in = _log_in(has_token)
     if isinstance(error, errors.GatedRepoError):
         return HubError, f"its owner asks for consent first. Agree on its page at {where}, and {log_in}"
     if isinstance(error, errors.RevisionNotFoundError):
@@ -99,6 +103,13 @@ def _answer(error: "HfHubHTTPError", where: str, has_token: bool) -> tuple[type[
         return HubError, f"there is no such repository, or it is private and not for you; if so, {log_in}"
     if isinstance(error, errors.EntryNotFoundError):
         return HubError, f"a file is not there{said}"
+    otherwise = HubError, f"the Hub answers {status}{said or f' ({_first_line(error)})'}"
+    return _status(status, said, has_token) or otherwise
+
+
+def _status(status: int, said: str, has_token: bool) -> tuple[type[HubError], str] | None:
+    """What a status means wherever it comes from, or None if it says no more than its number."""
+    log_in = _log_in(has_token)
     if status == 401:
         return HubError, f"the Hub does not accept your token (401){said}; {log_in}"
     if status == 403:
@@ -109,7 +120,11 @@ def _answer(error: "HfHubHTTPError", where: str, has_token: bool) -> tuple[type[
         return Unreachable, f"too many requests (429){said}. Wait some minutes and try again"
     if status >= 500:
         return Unreachable, f"the Hub is out of order ({status}){said}. Try again later"
-    return HubError, f"the Hub answers {status}{said or f' ({_first_line(error)})'}"
+    return None
+
+
+def _log_in(has_token: bool) -> str:
+    return f"log in{' with another token' if has_token else ''}: hf auth login"
 
 
 def _chain(error: BaseException) -> list[BaseException]:

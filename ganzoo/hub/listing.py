@@ -36,7 +36,7 @@ def hub_models(owner: str | None, pattern: str = "*", tags: Sequence[str] = ()) 
                 "name": f"{SCHEME}{info.id}",
                 "commit": info.sha,
                 "licence": str(card.get("license_name") or card.get("license") or "none named"),
-                "base_model": ", ".join(base) if isinstance(base, list) else str(base),
+                "base_model": ", ".join(map(str, base)) if isinstance(base, list) else str(base),
                 "private": bool(info.private),
                 "downloads": info.downloads or 0,
                 "changed": info.last_modified.isoformat() if info.last_modified else "",

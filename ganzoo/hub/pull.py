@@ -85,15 +85,19 @@ class Remote:
         try:
             generator = cast(Generator, load_weights(self.config, weights))
             check_folder(self.folder, generator, pictures=new)
-        except ValueError as error:
-            raise ValueError(self._named(error)) from error
+        except BaseException as error:
+            if new:  # else the next call would take them for weights that were proved
+                weights.unlink(missing_ok=True)
+            if isinstance(error, ValueError):
+                raise ValueError(self._named(error)) from error
+            raise
         pin = "" if self.hub.pinned else f"; {self.hub.at(self.commit)} will always be this one"
         cached = ", from the cache: the Hub cannot be reached" if self.offline else ""
         print(f"{self.name} is commit {self.commit}{cached}{pin}", file=sys.stderr)
         return generator
 
     def download(self) -> bool:
-        """Fetch what is missing of the commit; whether the weights were.
+        """Fetch what is missing of the commit; whether the weights or the record of their pictures were.
 
         Raises:
             HubError: if that fails, or leaves something out.
@@ -102,7 +106,7 @@ class Remote:
 
         if self.whole:
             return False
-        new = not (self.folder / WEIGHTS_FILE).is_file()
+        new = not {WEIGHTS_FILE, GOLDEN_FILE}.isdisjoint(self._missing())
         if new and self.offline:  # not every version of the client tells a snapshot that is not whole
             raise HubError(f"{self.name}: the cache lacks {WEIGHTS_FILE}, and the Hub cannot be reached.")
         with hub_call(f"{self.name} cannot be downloaded"):
@@ -113,10 +117,14 @@ class Remote:
                 cache_dir=self.cache_dir,
                 local_files_only=self.offline,
             )
-        listed = self.files if self.files is not None else (CONFIG_FILE, WEIGHTS_FILE)
-        if missing := [f for f in FILES if f in listed and not (self.folder / f).is_file()]:
+        if missing := self._missing():
             raise HubError(f"{self.name}: the download lacks {', '.join(missing)}. Try again.")
         return new
+
+    def _missing(self) -> list[str]:
+        """Files that are not in the cache: of those that the Hub lists, or else of the needed ones."""
+        listed = self.files if self.files is not None else (CONFIG_FILE, WEIGHTS_FILE)
+        return [file for file in FILES if file in listed and not (self.folder / file).is_file()]
 
     def _check_hash(self, weights: Path, sha256: str | None) -> None:
         """Raise HubError if the file of weights is not the one that the Hub lists."""
@@ -249,8 +257,11 @@ def _config(name: str, path: Path) -> GeneratorConfig:
 
 
 def _check_size(name: str, config: GeneratorConfig, size: int | None) -> None:
-    """Raise ValueError if a file of that size cannot hold the weights of that config."""
-    numbers = sum(tensor.numel() for tensor in empty(config).state_dict().values())
+    """Raise ValueError if a file of that size cannot hold the weights of that config, or nothing can."""
+    try:
+        numbers = sum(tensor.numel() for tensor in empty(config).state_dict().values())
+    except ValueError as error:  # a block's own option
+        raise ValueError(f"{name} cannot be used: {CONFIG_FILE}: {error}") from error
     if size is not None and not 2 * numbers <= size <= 4 * numbers + _MAX_HEADER:
         raise ValueError(
             f"{name}: its {WEIGHTS_FILE} has {size} bytes, and its config asks for {numbers} numbers of 2 or "

@@ -15,7 +15,7 @@ from ganzoo.golden import GOLDEN_FILE, write_golden
 from ganzoo.hub.client import HubError, hub_call
 from ganzoo.hub.names import SCHEME, check_repo
 from ganzoo.hub.pull import CARD_FILE, check_folder
-from ganzoo.hub.readme import card_to_push, pictures_of
+from ganzoo.hub.readme import card_text, card_to_push, pictures_of
 from ganzoo.hub.rounding import Rounding, write_rounded
 from ganzoo.hub.signature import is_untouched
 from ganzoo.weights import CONFIG_FILE, CONFIG_KEY, WEIGHTS_FILE, load, stored_digest, weights_digest
@@ -115,7 +115,7 @@ def push(
         notes = ""
         if proved.rounding is not None:
             notes = f"## Stored in float16\n\nAgainst the same weights in float32: {proved.rounding}."
-        text = readme.read_text(encoding="utf-8")
+        text = card_text(readme)
         for picture in pictures_of(text, folder):
             proved.files[picture] = folder / picture
         card = card_to_push(text, str(readme), licence=licence, repo=repo, notes=notes)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from huggingface_hub import ModelCard
 
 UNKNOWN = "unknown"
+# What the client takes for metadata; of anything else it only warns.
+_METADATA = re.compile(r"\s*---[\r\n]+[\S\s]*?[\r\n]+---(\r\n|\n|$)")
 _NOT_WRITTEN = "Not written yet."
 _LINEAGE = re.compile(r"^## Lineage[^\n]*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
@@ -21,6 +23,18 @@ _LOAD = re.compile(r"ganzoo\.load\([^)\n]*\)[^\n]*")
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
+def card_text(path: Path) -> str:
+    """What a README.md says.
+
+    Raises:
+        ValueError: if it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
+
+
 def read_card(text: str, where: str) -> "ModelCard":
     """The card, by the client's own parser.
 
@@ -29,8 +43,10 @@ def read_card(text: str, where: str) -> "ModelCard":
     """
     from huggingface_hub import ModelCard
 
-    if not text.lstrip().startswith("---"):
-        raise ValueError(f"{where} has no metadata: it begins with --- and a line such as license: mit.")
+    if not _METADATA.match(text):
+        raise ValueError(
+            f"{where} has no metadata: it begins with a line ---, license: mit or the like, and another ---."
+        )
     try:
         return ModelCard(text)
     except Exception as error:  # the client and its YAML reader raise of everything

@@ -84,7 +84,8 @@ def test_a_card_tells_all_licences_the_lineage_the_faults_and_the_cost(name):
         assert f'ganzoo.create("{name}")' in card and f"`ganzoo verify {name}`" in card
     assert "Known faults" in card and "Intended use" in card
     for m in entry.measured:
-        assert f"| {m.metric} | {m.value:g} {m.unit} | `{m.command}` | {m.hardware} | {m.date} |" in card
+        value = f"{m.value:g}" if str(m.unit) == "1" else f"{m.value:g} {m.unit}"
+        assert f"| {m.metric} | {value} | `{m.command}` | {m.hardware} | {m.date} |" in card
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -114,6 +115,11 @@ def test_results_of_a_registry_entry_bear_their_circumstances():
         assert result.metric_args == {
             "unit": m.unit, "command": m.command, "hardware": m.hardware, "date": m.date,
         }  # fmt: skip
+
+
+def test_a_figure_without_a_unit_stands_alone():
+    [row] = [line for line in published_card("mobilestylegan_ffhq_64").splitlines() if "| perceptual" in line]
+    assert row.split("|")[2].strip() == f"{model_entry('mobilestylegan_ffhq_64').measured[2].value:g}"
 
 
 # Folders
@@ -211,6 +217,13 @@ def test_a_mistake_gets_one_line(model, run, case):
 def test_a_broken_card_is_told(model, run):
     (model / "README.md").write_text("---\nlicense: [mit\n---\n")
     assert_one_line(run("card", model), "README.md: its metadata cannot be read")
+
+
+def test_a_card_of_another_encoding_is_told_by_its_name(hub, model, run):
+    (model / "README.md").write_bytes(b"---\nlicense: mit\n---\n\xff\n")
+    assert_one_line(run("card", model), "README.md is not UTF-8")
+    assert_one_line(run("card", "mobilestylegan_ffhq", "--out", model), "README.md is not UTF-8")
+    assert_one_line(run("push", model, "me/tiny"), "README.md is not UTF-8")
 
 
 # Students

@@ -32,6 +32,20 @@ def test_a_disk_that_cannot_be_written_is_told_by_its_name():
         raise OSError(28, "No space left on device", "/cache")
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("client error (401 Unauthorized), domain: http://x", "does not accept your token (401); log in"),
+        ("client error (429 Too Many Requests), domain: http://x", "too many requests (429). Wait"),
+        ("server error (500 Internal Server Error), domain: http://x", "out of order (500). Try again later"),
+    ],
+)
+def test_an_answer_that_the_transfer_library_tells_in_words_gets_its_line(said, told):
+    with pytest.raises(HubError) as caught, hub_call("It fails"):
+        raise RuntimeError(f"Network error: Request error: HTTP status {said}")
+    assert told in str(caught.value)
+
+
 def test_ctrl_c_stays_what_it_is():
     with pytest.raises(KeyboardInterrupt), hub_call("It fails"):
         raise KeyboardInterrupt

@@ -223,6 +223,13 @@ def test_the_hub_is_listed_by_owner_name_and_tag(hub, model, run):
     assert_one_line(run("list", "--tag", "faces"), "--hub OWNER")
 
 
+def test_a_card_with_odd_metadata_does_not_keep_the_hub_from_being_listed(hub, run):
+    card = b"---\nlicense: mit\ntags: [ganzoo]\nbase_model: [1, 2]\n---\n"
+    hub.store.add("me/odd", {"README.md": card})
+    status, out, _ = run("list", "--hub", "me")
+    assert status == 0 and "hf-hub:me/odd" in out and "1, 2" in out
+
+
 def test_half_the_size_is_had_at_a_price_that_is_told(hub, model, run):
     status, out, _ = run("push", model, "me/tiny", "--dtype", "fp16")
     assert status == 0 and "float16 against float32: largest difference" in out

@@ -253,3 +253,26 @@ def test_names_have_a_repository_and_a_revision():
     assert parse_hub_name("hf-hub:me/my-gan") == HubName("me/my-gan", "main")
     assert parse_hub_name("hf-hub:me/my.gan_2@refs/pr/1") == HubName("me/my.gan_2", "refs/pr/1")
     assert parse_hub_name("hf-hub:me/x@" + "a" * 40).pinned and not parse_hub_name("hf-hub:me/x@v1").pinned
+
+
+def test_pictures_that_were_refused_once_are_refused_again(hub, model, run, out):
+    (model / GOLDEN_FILE).write_bytes(b"0" * 100)
+    commit = hub.store.add("me/tiny", contents(model))
+    for name in (NAME, NAME, f"{NAME}@{commit}", f"{NAME}@{commit}"):
+        assert_one_line(generate(run, out, name), "is not a whole safetensors file")
+
+
+def test_pictures_are_compared_after_a_download_that_broke_off_before_their_record(hub, model, run, out):
+    (model / GOLDEN_FILE).write_bytes(b"0" * 100)
+    hub.store.add("me/tiny", contents(model))
+    hub.fail(f"GET .*/resolve/.*{GOLDEN_FILE}", 500)
+    assert_one_line(generate(run, out), "out of order (500)")
+    hub.faults.clear()
+    assert_one_line(generate(run, out), "is not a whole safetensors file")
+
+
+def test_a_block_of_absurd_size_is_told_with_the_name_of_its_model(hub, model, run, out, home):
+    edit_config(model, mapping={"name": "mlp", "depth": 10**8})
+    hub.store.add("me/tiny", contents(model))
+    assert_one_line(generate(run, out), f"{NAME} cannot be used: config.json", "depth")
+    assert cached(home) == ["config.json"]

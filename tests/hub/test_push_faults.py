@@ -185,6 +185,7 @@ CARDS = {
     "no lineage": ("---\nlicense: mit\n---\n# x\n", ["no lineage", "## Lineage"]),
     "a lineage to be written": ("---\nlicense: mit\n---\n## Lineage\n\n* Not written yet.\n", ["no lineage"]),
     "no metadata": ("# x\n\n## Lineage\n\nMine.\n", ["no metadata"]),
+    "metadata without an end": ("---\nlicense: mit\n\n## Lineage\n\nMine.\n", ["no metadata", "another"]),
     "broken YAML": ("---\nlicense: [mit\n---\n## Lineage\n\nMine.\n", ["metadata cannot be read"]),
     "YAML of another kind": ("---\n- mit\n---\n## Lineage\n\nMine.\n", ["metadata cannot be read"]),
     "a broken model-index": (
