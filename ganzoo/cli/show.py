@@ -104,6 +104,7 @@ def info(
     from ganzoo.config import DiscriminatorConfig
     from ganzoo.cost import CONVENTION, costs
     from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve, source_name
+    from ganzoo.metrics.record import published_records
     from ganzoo.weights import CONFIG_FILE, read_config
 
     folder = Path(resolve(name).removeprefix("dir:"))
@@ -168,6 +169,11 @@ def info(
         for m in entry.measured:
             terminal.print(
                 f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})", highlight=False
+            )
+        for r in published_records(name):
+            terminal.print(
+                f"{r.metric}: {r.value:.5g} ± {r.uncertainty:.2g} ({r.command}; {r.hardware}; {r.date})",
+                highlight=False,
             )
 
 

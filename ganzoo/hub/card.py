@@ -13,7 +13,7 @@ from ganzoo.hub.pull import CARD_FILE, file_sha256
 from ganzoo.hub.readme import UNKNOWN, card_text, check_licence, read_card, set_licence
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
-from ganzoo.metrics.record import Record
+from ganzoo.metrics.record import Record, published_records
 from ganzoo.paths import DATA
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, read_config, stored_digest
 
@@ -38,7 +38,7 @@ def published_card(name: str, repo: str | None = None) -> str:
     Raises:
         ValueError: for an unknown name.
     """
-    entry, config = model_entry(name), config_of(name)
+    entry, config, records = model_entry(name), config_of(name), published_records(name)
     prose = CARDS / f"{name}.md"
     hub_licence = _hub_licence(entry.licence["weights"], entry.external.page if entry.external else None)
     called = name if repo is None else f"{SCHEME}{repo}"
@@ -50,7 +50,7 @@ def published_card(name: str, repo: str | None = None) -> str:
     return _render(
         config,
         metadata=hub_licence,
-        results=of_entry(entry, config.resolution),
+        results=[*of_entry(entry, config.resolution), *of_records(records, config.resolution)],
         title=name,
         summary=f"{entry.summary}.",
         prose=prose.read_text(encoding="utf-8").strip() if prose.is_file() else "",
@@ -58,7 +58,9 @@ def published_card(name: str, repo: str | None = None) -> str:
         getting=getting,
         lineage=_published_lineage(entry),
         licences={**entry.licence, "code": CODE_LICENCE},
-        measured=entry_table(entry) if entry.measured else "",
+        measured="\n\n".join(
+            [*([entry_table(entry)] if entry.measured else []), *([table(records)] if records else [])]
+        ),
     )
 
 

@@ -118,8 +118,7 @@ def entry_table(entry: ModelEntry) -> str:
     """Published numbers of a registry entry as a Markdown table."""
     lines = ["| figure | value | command | hardware | date |", "|---|--:|---|---|---|"]
     for m in entry.measured:
-        value = f"{m.value:g} {m.unit}".removesuffix(" 1")  # what has no unit is counted in ones
-        lines.append(f"| {m.metric} | {value} | `{m.command}` | {m.hardware} | {m.date} |")
+        lines.append(f"| {m.metric} | {m.value:g} {m.unit} | `{m.command}` | {m.hardware} | {m.date} |")
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from ganzoo._version import __version__
+from ganzoo.paths import DATA
 
 SCHEMA_VERSION = 1
 # What a line must hold for what is computed and printed from it.
@@ -122,6 +123,12 @@ def read_records(path: Path) -> list[Record]:
     if not records:
         raise ValueError(f"{path} holds no record.")
     return records
+
+
+def published_records(name: str) -> list[Record]:
+    """What `ganzoo eval` measured of a published model: `registry/measured/<name>.jsonl`, if there is one."""
+    path = DATA / "registry" / "measured" / f"{name}.jsonl"
+    return read_records(path) if path.is_file() else []
 
 
 def differences(a: Protocol, b: Protocol) -> list[str]:

@@ -18,11 +18,11 @@ from ganzoo.hub.card import CARDS, base_model, folder_card, published_card
 from ganzoo.hub.readme import card_to_push
 from ganzoo.hub.results import of_entry
 from ganzoo.hub.signature import is_untouched, signed, unsigned
-from ganzoo.metrics.record import Record
+from ganzoo.metrics.record import Record, published_records
 from ganzoo.paths import DATA
 from ganzoo.recipes import read_yaml
 from ganzoo.training.card import student_card
-from ganzoo.weights import stored_digest
+from ganzoo.weights import stored_digest, weights_digest
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
 RECORD = Record(
@@ -54,10 +54,11 @@ def test_the_card_of_a_published_model_validates(name):
     card, entry = parsed(published_card(name)), model_entry(name)
     assert card.data.library_name == "ganzoo" and "ganzoo" in card.data.tags
     assert card.data.license != "other" or card.data.get("license_name")
-    assert [r.metric_value for r in card.data.eval_results or []] == [m.value for m in entry.measured]
+    figures = [*entry.measured, *published_records(name)]
+    assert [r.metric_value for r in card.data.eval_results or []] == [figure.value for figure in figures]
     for result in card.data.eval_results or []:
         size = config_of(name).resolution
-        assert result.dataset_config == f"{size}x{size}" and result.metric_args["command"]
+        assert result.dataset_config.startswith(f"{size}x{size}") and result.metric_args["command"]
     assert is_untouched(published_card(name))
 
 
@@ -84,8 +85,9 @@ def test_a_card_tells_all_licences_the_lineage_the_faults_and_the_cost(name):
         assert f'ganzoo.create("{name}")' in card and f"`ganzoo verify {name}`" in card
     assert "Known faults" in card and "Intended use" in card
     for m in entry.measured:
-        value = f"{m.value:g}" if str(m.unit) == "1" else f"{m.value:g} {m.unit}"
-        assert f"| {m.metric} | {value} | `{m.command}` | {m.hardware} | {m.date} |" in card
+        assert f"| {m.metric} | {m.value:g} {m.unit} | `{m.command}` | {m.hardware} | {m.date} |" in card
+    for r in published_records(name):
+        assert f"| {r.metric} | {r.value:.5g} | {r.uncertainty:.2g} | {r.num_fake} " in card
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -117,9 +119,17 @@ def test_results_of_a_registry_entry_bear_their_circumstances():
         }  # fmt: skip
 
 
-def test_a_figure_without_a_unit_stands_alone():
-    [row] = [line for line in published_card("mobilestylegan_ffhq_64").splitlines() if "| perceptual" in line]
-    assert row.split("|")[2].strip() == f"{model_entry('mobilestylegan_ffhq_64').measured[2].value:g}"
+def test_published_records_are_of_the_published_weights_with_their_whole_protocol():
+    name = "mobilestylegan_ffhq_64"
+    records, card = published_records(name), parsed(published_card(name))
+    assert {record.fake["sha256"] for record in records} == {weights_digest(ganzoo.create(name))}
+    for record, result in zip(records, card.data.eval_results, strict=True):
+        assert result.metric_type == record.metric
+        for part in ("num_fake", "resizer"):
+            assert result.metric_args[part] == getattr(record, part)
+        for part in ("sampling", "real", "features"):
+            told = {k: v for k, v in (getattr(record, part) or {}).items() if v is not None}
+            assert result.metric_args.get(part, {}) == told
 
 
 # Folders
