@@ -168,12 +168,15 @@ def info(
             terminal.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
         for m in entry.measured:
             terminal.print(
-                f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})", highlight=False
+                f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})",
+                highlight=False,
+                soft_wrap=True,
             )
         for r in published_records(name):
             terminal.print(
                 f"{r.metric}: {r.value:.5g} ± {r.uncertainty:.2g} ({r.command}; {r.hardware}; {r.date})",
                 highlight=False,
+                soft_wrap=True,
             )
 
 
