@@ -9,14 +9,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ganzoo._version import __version__
+from ganzoo.blocks import StyledLayer
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.graphs import Options, graphs
 from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, file_bytes, read_manifest
 from ganzoo.export.targets import Target, require, target
-from ganzoo.factory import build
 from ganzoo.files import move_together, refuse_unwritable
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.record import hardware, versions
@@ -154,9 +152,11 @@ def runs_here(name: str) -> bool:
 
 
 def refuse_random(generator: Generator) -> None:
-    """Raise ValueError if a generator has the random weights that it is created with."""
-    drawn = build(generator.config)
-    if torch.equal(drawn.synthesis.const, generator.synthesis.const.cpu()) and weights_digest(
-        drawn
-    ) == weights_digest(generator):
+    """Raise ValueError if a generator has the random weights that it is created with, from whichever seed.
+
+    They begin with no noise and no bias in any layer (Karras et al. 2019, appendix C), and no training leaves
+    all of them there.
+    """
+    layers = [layer for layer in generator.synthesis.layers if isinstance(layer, StyledLayer)]
+    if layers and not any(layer.bias.any() or layer.noise.strength.any() for layer in layers):
         raise ValueError("This generator has random weights: load trained ones before the export.")

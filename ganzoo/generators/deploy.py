@@ -261,6 +261,7 @@ class DeployedLayer(nn.Module):
         modulated = False
         if self.modulation is not None and self.idwt is not None:
             factors = self.modulation(w)
+            # A channel's style is a factor of its four sub-bands: one pass over the features in place of two.
             if modulated := self.idwt.sorted and not self.conv.folds(x):
                 factors = factors * self.conv.style(w).repeat(1, 4)
             x = self.idwt(x, factors)

@@ -102,9 +102,11 @@ def test_a_session_knows_the_shapes_of_its_inputs(engine, exported):
     assert session(exported, engine, "mapping").shapes == ((1, 8), (1,))
 
 
-def test_random_weights_are_refused(tmp_path):
+@pytest.mark.parametrize("network", ["pixel", "wavelet"])
+@pytest.mark.parametrize("seed", [0, 5])
+def test_random_weights_are_refused(network, seed, tmp_path):
     with pytest.raises(ValueError, match="random weights"):
-        written(build(small().config), tmp_path / "out")
+        written(build(small(network).config, seed), tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
