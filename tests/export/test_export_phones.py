@@ -54,7 +54,7 @@ def test_constant_noise_takes_no_more_room_than_it_has_numbers(name, tmp_path):
     written(generator, tmp_path, [name], verify=False)
     size = sum(path.stat().st_size for path in tmp_path.glob("synthesis.*"))
     wanted = 4 * sum(tensor.numel() for tensor in generator.synthesis.state_dict().values())
-    assert size < 1.5 * wanted + 300_000  # of the graph itself
+    assert size < 1.5 * wanted + 600_000  # of the graph itself; of C times the noise, 1.5 MB
 
 
 @needs("coreml")
