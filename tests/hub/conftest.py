@@ -45,6 +45,7 @@ def saved(tmp_path_factory):
     generator = ganzoo.create("mobilestylegan", **sizes)
     with torch.no_grad():
         generator.synthesis.const.add_(1)
+        generator.synthesis.layers[0].bias.add_(0.1)
     ganzoo.save(generator, folder)
     (folder / "README.md").write_text(signed(CARD))
     return folder
