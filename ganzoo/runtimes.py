@@ -74,8 +74,7 @@ def load(
         raise ValueError(unknown("runtime", runtime, RUNTIMES))
     if precision not in PRECISIONS:
         raise ValueError(unknown("precision", precision, PRECISIONS))
-    if runtime == "auto":
-        runtime = fastest() if torch.device(device).type == "cpu" else "torch"
+    runtime = fastest(device) if runtime == "auto" else runtime
     if runtime in ("torch", "compiled") and not is_exported(name):
         if precision not in DTYPES:
             raise ValueError(f"PyTorch computes in {', '.join(DTYPES)}; got the precision {precision!r}.")
@@ -116,8 +115,10 @@ def is_exported(name: str) -> bool:
     return not Path(name, CONFIG_FILE).is_file() and Path(name, MANIFEST_FILE).is_file()
 
 
-def fastest() -> str:
-    """The fastest runtime that is installed."""
+def fastest(device: str = "cpu") -> str:
+    """The fastest runtime that is installed and computes on a device."""
+    if torch.device(device).type != "cpu":
+        return "torch"
     for runtime, name in TARGET_OF.items():
         if all(map(importlib.util.find_spec, target(name).PACKAGES)):
             return runtime
@@ -195,14 +196,12 @@ class EngineSynthesis(nn.Module):
         self.batch, self.options = options.batch, options
 
     def forward(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Output:
-        if w.ndim != 3 or w.shape[1:] != (self.num_ws, self.w_dim):
-            raise ValueError(f"w has shape [N, {self.num_ws}, {self.w_dim}]; got {list(w.shape)}.")
+        found = self._check(w, noise, generator)  # refuses what a generator refuses
         inputs, used = [w], list[Tensor]()
         if self.options.styles == "w":
             if not torch.equal(w, w[:, :1].expand_as(w)):
                 raise ValueError("These files were exported with one style for all layers: w's rows differ.")
             inputs = [w[:, 0]]
-        found = self._check(w, noise, generator)  # refuses what a generator refuses
         kind = noise if isinstance(noise, str) and noise == "const" else "given"
         if kind == "given":
             used = [

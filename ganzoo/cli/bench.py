@@ -55,8 +55,8 @@ def bench(
 
     batches = [_whole("--batch", part) for part in batch.split(",")]
     sizes = [None] if resolutions is None else [_whole("--resolutions", p) for p in resolutions.split(",")]
-    auto = fastest() if device == "cpu" else "torch"
-    engines = [auto if part == "auto" else part for part in runtime.split(",")]
+    refuse_device(device)
+    engines = [fastest(device) if part == "auto" else part for part in runtime.split(",")]
     subjects, count = [], 0
     for one in [name, *(vs or [])]:
         for engine in engines[:1] if is_file(one) else engines:
@@ -67,7 +67,6 @@ def bench(
         count = count or len(subjects)
     for subject in subjects:
         check(subject)
-    refuse_device(device)
     if out is not None:
         refuse_unwritable(out, "--out")
     keep_freed_memory()

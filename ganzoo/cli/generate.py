@@ -119,8 +119,7 @@ def _in_engine(
     from ganzoo.progress import progress_console
     from ganzoo.runtimes import described, fastest, load
 
-    if runtime == "auto":
-        runtime = fastest() if device == "cpu" else "torch"
+    runtime = fastest(device) if runtime == "auto" else runtime
     with progress_console().status(f"Opening {name}") as status:
         generator = load(
             name, runtime, precision, device=device, threads=torch.get_num_threads(), cache_dir=cache_dir,

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.generators.deploy import BlocksToSpace, DeployedConv, DeployedLayer, ModulatedIDWT
+from ganzoo.generators.deploy import BlocksToSpace, DeployedConv, ModulatedIDWT
 from ganzoo.generators.generator import Generator
 from ganzoo.ops.wavelet import IDWT, haar_pixels
 
@@ -43,12 +43,10 @@ def formed(generator: Generator, form: Form) -> Generator:
     for module in list(result.synthesis.modules()):
         if isinstance(module, DeployedConv):
             module.folds_style = form.folds_style
-        if isinstance(module, DeployedLayer) and type(module.idwt) is ModulatedIDWT:
-            channels = cast(nn.Linear, module.modulation).out_features
-            if module.idwt.sorted and channels <= form.dense_channels:
-                setattr(module, "idwt", DenseTransform(channels, folds_factors=form.folds_style))  # noqa: B010
         for name, child in list(module.named_children()):
-            if type(child) is IDWT:
+            if type(child) is ModulatedIDWT and child.sorted and child.channels <= form.dense_channels:
+                setattr(module, name, DenseTransform(child.channels, folds_factors=form.folds_style))
+            elif type(child) is IDWT:
                 setattr(module, name, InverseTransform(sorted=child.sorted, merge=form.merge))
             elif type(child) is BlocksToSpace:
                 setattr(module, name, Interleave(form.merge))

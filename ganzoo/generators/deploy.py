@@ -206,9 +206,9 @@ class DeployedConv(nn.Module):
 class ModulatedIDWT(nn.Module):
     """The inverse transform of features `x [N, 4C, H, W]` times `factors [N, 4C]`: `[N, C, 2H, 2W]`."""
 
-    def __init__(self, *, sorted: bool) -> None:
+    def __init__(self, channels: int, *, sorted: bool) -> None:
         super().__init__()
-        self.sorted = sorted
+        self.channels, self.sorted = channels, sorted  # 4C
         self.idwt = IDWT(sorted=sorted)
 
     def forward(self, x: Tensor, factors: Tensor) -> Tensor:
@@ -238,7 +238,7 @@ class DeployedLayer(nn.Module):
         if isinstance(block, IDWTUpsampler):
             is_sorted = order_in is not None
             self.modulation = fold_linear(block.modulation, scale=0.5 if is_sorted else 1.0, order=order_in)
-            self.idwt = ModulatedIDWT(sorted=is_sorted)
+            self.idwt = ModulatedIDWT(self.modulation.out_features, sorted=is_sorted)
             conv = block.conv
         elif isinstance(block, ConvTransposeUpsampler):
             self.blur = copy.deepcopy(block.blur)

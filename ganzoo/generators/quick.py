@@ -56,8 +56,6 @@ class QuickSynthesis(nn.Module):
     @torch.no_grad()
     def forward(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Output:
         """See `Synthesis.forward`; `Output.levels` is empty."""
-        if w.ndim != 3 or w.shape[1:] != (self.num_ws, self.w_dim):
-            raise ValueError(f"w has shape [N, {self.num_ws}, {self.w_dim}]; got {list(w.shape)}.")
         layers = self.synthesis.layer_noise(w.to(self.dtype), noise, generator)
         tensors = [
             w.new_zeros(1, 1, r, r, dtype=self.dtype) if x is None else x

@@ -111,8 +111,6 @@ class Synthesis(nn.Module):
         Raises:
             ValueError: for a wrong shape, an unknown noise mode, or random noise without a generator.
         """
-        if w.ndim != 3 or w.shape[1:] != (self.num_ws, self.w_dim):
-            raise ValueError(f"w has shape [N, {self.num_ws}, {self.w_dim}]; got {list(w.shape)}.")
         used = self.layer_noise(w, noise, generator)
         x = below = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None
@@ -130,7 +128,9 @@ class Synthesis(nn.Module):
         return Output(image, levels, zeros)
 
     def layer_noise(self, w: Tensor, noise: Noise, generator: RandomSource = None) -> list[Tensor | None]:
-        """Noise for every layer, checked: `[1 or N, 1, r, r]` or None."""
+        """Noise for every layer, `[1 or N, 1, r, r]` or None; it and w are checked."""
+        if w.ndim != 3 or w.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(f"w has shape [N, {self.num_ws}, {self.w_dim}]; got {list(w.shape)}.")
         if isinstance(noise, str):
             if noise == "const":
                 return [cast(StyledLayer, layer).noise.const for layer in self.layers]
