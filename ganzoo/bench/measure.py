@@ -20,8 +20,9 @@ import numpy as np
 import torch
 
 from ganzoo.bench.subjects import Opened, Subject, label, open_subject
-from ganzoo.export.check import FIRST_SEED, PICTURE_RANGE
+from ganzoo.export.check import FIRST_SEED
 from ganzoo.factory import create, resolve
+from ganzoo.metrics.distances import psnr
 from ganzoo.runtimes import load
 
 WARM_UP = 2
@@ -41,7 +42,7 @@ class Row:
         peak_bytes, import_bytes: of that process, and what it had before it opened the subject.
         bytes: on disk.
         parameters, macs: of mapping and deployed synthesis; None for a file.
-        psnr: against PyTorch in fp32, in dB, over `latents`; None if not measured.
+        psnr: against PyTorch in fp32, over `latents`; see `ganzoo.metrics.distances`. None if not measured.
         seconds: of every round.
     """
 
@@ -185,13 +186,13 @@ def _psnr(subject: Subject, latents: int, threads: int, cache_dir: Path | None) 
         subject.name, subject.runtime, subject.precision, device=subject.device, threads=threads,
         cache_dir=cache_dir,
     )  # fmt: skip
-    squares = []
+    values, same = [], True
     for seed in range(FIRST_SEED, FIRST_SEED + latents):
         w = trained.mapping(trained.sample_z(1, seed), _one_hot(trained.label_dim))
-        error = engine.synthesis(w.to(subject.device)).image.cpu() - trained.synthesis(w).image
-        squares.append(error.double().square().mean().item())
-    mean = float(np.mean(squares))
-    return 10 * math.log10(PICTURE_RANGE**2 / mean) if mean > 0 else None
+        a, b = engine.synthesis(w.to(subject.device)).image.cpu(), trained.synthesis(w).image
+        same = same and torch.equal(a, b)
+        values.append(psnr(a, b).item())
+    return None if same else float(np.mean(values))
 
 
 def _one_hot(label_dim: int) -> torch.Tensor | None:

@@ -13,12 +13,12 @@ from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import refuse_device
 from ganzoo.files import refuse_unwritable
 from ganzoo.interruption import Interrupted
+from ganzoo.metrics.seeds import HELD_OUT_SEED
 
 if TYPE_CHECKING:
     from ganzoo.metrics.record import Record
     from ganzoo.metrics.sets import Samples
 
-HELD_OUT_SEED = 1_000_000_000  # far from the seeds that people look at and train on
 _REAL_SEED = 2 * HELD_OUT_SEED
 _STATISTICS_SUFFIX = ".npz"
 _EXTRA = 'Quality figures need an extra: pip install "ganzoo-torch[eval]".'

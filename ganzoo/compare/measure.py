@@ -18,13 +18,14 @@ from ganzoo.config import GeneratorConfig
 from ganzoo.cost import Cost, costs
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
+from ganzoo.metrics import distances
+from ganzoo.metrics.distances import IMAGE_RANGE
 from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.record import hardware, versions
 from ganzoo.pictures import to_images
 from ganzoo.weights import weights_digest
 
 MAX_MODELS, MAX_SEEDS = 8, 64  # columns that a page has room for, and rows that it stays handy with
-_RANGE = 2.0  # of pictures in -1..1
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,9 @@ class Difference:
     """A picture against the first model's of the same seed.
 
     Attributes:
-        l1: mean absolute difference of pictures in -1..1, as in `ganzoo.metrics.pairs`.
-        psnr: in dB, of the clipped pictures, as there.
-        perceptual: distance in features, as there, or None.
-        map: absolute difference, averaged over the channels, as part of the range: `[H, W]` in 0..1.
+        l1, psnr, perceptual: as `ganzoo.metrics.distances` defines them; the last may be None.
+        map: absolute difference of what files hold, averaged over the channels, as part of the range:
+            `[H, W]` in 0..1.
         resolution: at which they were compared, the smaller of the two.
     """
 
@@ -232,18 +232,11 @@ def difference(image: Tensor, first: Tensor, network: FeatureNetwork | None = No
     side = min(image.shape[-1], first.shape[-1])
     a, b = (_at(x.float(), side) for x in (image, first))
     error = (a.clamp(-1, 1) - b.clamp(-1, 1)).abs()
-    # The same definitions as in ganzoo.metrics.pairs, so that the figures can be held against its records.
-    squared = error.square().mean().clamp(min=1e-12)
-    perceptual = None
-    if network is not None:
-        from ganzoo.metrics.pairs import perceptual_distance
-
-        perceptual = perceptual_distance(network, a, b).item()
     return Difference(
-        l1=(a - b).abs().mean().item(),
-        psnr=float(10 * torch.log10(_RANGE**2 / squared)),
-        perceptual=perceptual,
-        map=_shrunk(error.mean(dim=1, keepdim=True) / _RANGE)[0, 0].cpu().numpy().astype(np.float16),
+        l1=distances.l1(a, b).item(),
+        psnr=distances.psnr(a, b).item(),
+        perceptual=None if network is None else distances.perceptual(network, a, b).item(),
+        map=_shrunk(error.mean(dim=1, keepdim=True) / IMAGE_RANGE)[0, 0].cpu().numpy().astype(np.float16),
         resolution=side,
     )
 
@@ -296,9 +289,7 @@ def _incomparable(first: Subject, other: Subject) -> str | None:
 
 def _at(image: Tensor, side: int) -> Tensor:
     """Three channels at another size."""
-    if image.shape[-1] != side:
-        image = F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
-    return image.expand(-1, 3, -1, -1)
+    return distances.shrink(image, side).expand(-1, 3, -1, -1)
 
 
 def _shrunk(x: Tensor) -> Tensor:

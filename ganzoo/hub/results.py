@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 TASK = "unconditional-image-generation"
+_HELD_OUT = "Pictures of the teacher for held-out latents"
 
 
 def of_entry(entry: ModelEntry, resolution: int) -> "list[EvalResult]":
@@ -64,7 +65,7 @@ def of_run(result: Mapping[str, Any], teacher_sha256: str) -> "list[EvalResult]"
     from huggingface_hub import EvalResult
 
     settings = result["settings"]
-    held_out = settings.get("held_out", {})
+    held_out, definitions = settings.get("held_out", {}), result.get("definitions", {})
     protocol = {
         "num": result["held_out"],
         "features": held_out.get("features"),
@@ -77,23 +78,33 @@ def of_run(result: Mapping[str, Any], teacher_sha256: str) -> "list[EvalResult]"
         EvalResult(
             task_type=TASK,
             dataset_type="generated",
-            dataset_name="Pictures of the teacher for held-out latents",
+            dataset_name=_HELD_OUT,
             dataset_config=f"{_size(settings['student']['resolution'])}, bilinear with antialiasing",
             dataset_revision=teacher_sha256,
             metric_type=name,
             metric_value=float(figure["value"]),
-            metric_args=_plain({**protocol, "standard_error": figure["uncertainty"]}),
+            metric_args=_plain(
+                {**protocol, "standard_error": figure["uncertainty"], "definition": definitions.get(name)}
+            ),
         )
         for name, figure in result["figures"].items()
     ]
 
 
 def merged(old: "Iterable[EvalResult]", new: "list[EvalResult]") -> "list[EvalResult]":
-    """Both, without the old ones of which the same was measured anew."""
+    """Both, without the old ones of which the same was measured anew.
+
+    Old distances without a definition are of clipped images, and get names that say so.
+    """
 
     def key(result: "EvalResult") -> tuple[Any, ...]:
         return (*result.unique_identifier, result.metric_type, result.metric_name)
 
+    old = list(old)
+    for result in old:
+        clipped = ("l1", "psnr") if result.dataset_name == _HELD_OUT else ("psnr",)
+        if result.metric_type in clipped and "definition" not in (result.metric_args or {}):
+            result.metric_type += "_clipped"
     again = {key(result) for result in new}
     return [*(result for result in old if key(result) not in again), *new]
 

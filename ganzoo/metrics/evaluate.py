@@ -11,8 +11,9 @@ from typing import Any
 
 from ganzoo.data.resize import RESIZER
 from ganzoo.metrics import pairs, path_length
+from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.extract import Features, extract, processes
-from ganzoo.metrics.features import FeatureNetwork
+from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.figures import METRICS, NEIGHBOURS, Figure, figure_name, measure
 from ganzoo.metrics.record import Protocol, Record, compared, hardware, versions
 from ganzoo.metrics.saved import SavedStatistics, save_statistics
@@ -109,7 +110,7 @@ def evaluate(
                 report=lambda done, metric=metric: report(f"Measuring {metric}", done, resamples),  # type: ignore[misc]
             )
         seconds = extracting + time.perf_counter() - began
-        warnings = _warnings(metric, protocol, network.info.dim)
+        warnings = _warnings(metric, protocol, network.info)
         records.append(_record(protocol, figures[metric], fake, network, seconds, warnings))
     return records
 
@@ -154,8 +155,13 @@ def evaluate_pairs(
     if not processes(teacher.generator.mapping.w_avg.device).is_main_process:
         return []
     seconds = time.perf_counter() - began
+    warnings: tuple[str, ...] = ()
+    own, other = student.generator.resolution, teacher.generator.resolution
+    if own != other:
+        warnings = (f"compared at {own} x {own}: the teacher's images of {other} x {other} are scaled down",)
     return [
-        _record(protocols[metric], figure, student, network, seconds) for metric, figure in figures.items()
+        _record(protocols[metric], figure, student, network, seconds, warnings)
+        for metric, figure in figures.items()
     ]
 
 
@@ -244,6 +250,7 @@ def _pair_protocol(
         resizer=", ".join(steps) or None,
         sampling={**_sampling(student.protocol), "given": given, "noise": noise, "bits": None},
         real={key: teacher.protocol[key] for key in ("kind", *_OF_THE_NETWORK)},
+        definition=DEFINITIONS[metric],
     )
 
 
@@ -280,9 +287,16 @@ def _sampling(protocol: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in protocol.items() if key not in _OF_THE_NETWORK}
 
 
-def _warnings(metric: str, protocol: Protocol, dim: int) -> tuple[str, ...]:
+def _warnings(metric: str, protocol: Protocol, features: FeatureInfo) -> tuple[str, ...]:
     """What a reader of the figure should know."""
     found = []
+    dim, size = features.dim, features.size
+    sides = [_sides(held) for held in (protocol.sampling, protocol.real)]
+    if None not in sides and sides[0] != sides[1]:
+        found.append(
+            f"images of {sides[0]} against images of {sides[1]}, both brought to {size} x {size} for the "
+            "features: a part of the figure is the difference in size, not in what they show"
+        )
     num_fake, num_real = protocol.num_fake, protocol.num_real
     smaller = min(num_fake, num_fake if num_real is None else num_real)
     if metric == "fd" and smaller <= dim:
@@ -294,3 +308,12 @@ def _warnings(metric: str, protocol: Protocol, dim: int) -> tuple[str, ...]:
     if smaller < 5000:
         found.append(f"{smaller} pictures: published figures take 50000")
     return tuple(found)
+
+
+def _sides(protocol: Mapping[str, Any] | None) -> str | None:
+    """Width and height of a protocol's images, or None where it does not tell."""
+    sides = (protocol or {}).get("resolution")
+    if sides is None:
+        return None
+    width, height = sides if isinstance(sides, list | tuple) else (sides, sides)
+    return f"{width} x {height}"

@@ -11,32 +11,16 @@ from torch import Tensor
 
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
-from ganzoo.losses.perceptual import network_pixels, unit_distances
+from ganzoo.metrics.distances import DEFINITIONS, distance, shrink
 from ganzoo.metrics.extract import processes
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Figure
 from ganzoo.registry import unknown
 
-PAIR_METRICS = ("l1", "psnr", "perceptual")
+PAIR_METRICS = tuple(DEFINITIONS)
 GIVEN = ("z", "w")
 RANDOM_SEED = 2020
 RESIZER, FEATURE_RESIZER = "torch-bilinear-antialias", "torch-bicubic-antialias"  # for records
-_RANGE = 2.0  # of pictures in -1..1
-
-
-def perceptual_distance(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor:
-    """Distance of pictures in a network's features, `[N]` (after Zhang et al. 2018, equation 1, unweighted).
-
-    Pictures are clamped and brought to the network's size; the rest is `ganzoo.losses.perceptual`.
-
-    Args:
-        network: its own name belongs to every number.
-        a: `[N, 1 or 3, H, W]` in -1..1.
-        b: of the same shape.
-    """
-    size = network.info.size
-    pixels = [network_pixels(x.clamp(-1, 1), size).clamp(0, 255) for x in (a, b)]
-    return unit_distances(*(network.maps(x) for x in pixels))
 
 
 @torch.inference_mode()
@@ -62,8 +46,7 @@ def pair_figures(
     Args:
         student: the network to judge.
         teacher: on the same device.
-        metrics: of `PAIR_METRICS`: mean absolute difference; peak signal-to-noise ratio in dB; distance in
-            features.
+        metrics: of `PAIR_METRICS`, as `ganzoo.metrics.distances` defines them.
         seeds: of the latents; held out from training.
         network: for "perceptual".
         given: "z" for the same latent through each one's own mapping, "w" for the teacher's styles in both.
@@ -104,7 +87,7 @@ def pair_figures(
         a, b = _pair(student, teacher, seed, given, truncation_psi, noise)
         if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
             raise ValueError(f"The pictures of seed {seed} are not finite.")
-        own.append((seed, [_distance(metric, a, b, network) for metric in metrics]))
+        own.append((seed, [distance(metric, a, b, network).item() for metric in metrics]))
         report(min(len(own) * state.num_processes, len(seeds)))
     values = dict(gather_object(own))
     numbers = np.array([values[seed] for seed in seeds])
@@ -125,19 +108,7 @@ def _pair(
     target = cast(Output, teacher.synthesis(w, noise, source))
     own = w[:, : student.num_ws] if given == "w" else student.mapping(z, label, psi)
     image = cast(Output, student.synthesis(own, target.noise)).image
-    size = image.shape[-2:]
-    if target.image.shape[-2:] == size:
-        return image, target.image
-    return image, F.interpolate(target.image, size=size, mode="bilinear", antialias=True)
-
-
-def _distance(metric: str, a: Tensor, b: Tensor, network: FeatureNetwork | None) -> float:
-    if network is not None and metric == "perceptual":
-        return perceptual_distance(network, a, b).item()
-    if metric == "l1":
-        return (a - b).abs().mean().item()
-    error = (a.clamp(-1, 1) - b.clamp(-1, 1)).square().mean().clamp(min=1e-12)
-    return float(10 * torch.log10(_RANGE**2 / error))
+    return image, shrink(target.image, image.shape[-1])
 
 
 def _mean(numbers: NDArray[np.float64], resamples: int) -> Figure:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.generators.generator import Generator
+from ganzoo.metrics.distances import perceptual
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import RANDOM_SEED, Figure
-from ganzoo.metrics.pairs import perceptual_distance
 
 EPSILON = 1e-4
 INTERPOLATION = "slerp_any"  # torch-fidelity's name of the paper's one in z
@@ -76,7 +76,7 @@ def path_length(
             super().__init__(name)
 
         def forward(self, a: Tensor, b: Tensor) -> Tensor:
-            return perceptual_distance(network, a, b)
+            return perceptual(network, a, b)
 
     name = f"ganzoo-{network.info.name}"
     SAMPLE_SIMILARITY_REGISTRY.pop(name, None)

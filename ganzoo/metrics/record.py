@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import torch
 
 from ganzoo._version import __version__
+from ganzoo.metrics.distances import DEFINITIONS, OLD_PSNR, OLD_PSNR_DEFINITION
 from ganzoo.paths import DATA
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no definition, and clipped images for psnr
 # What a line must hold for what is computed and printed from it.
 _KINDS: dict[str, tuple[type, ...]] = {
     "metric": (str,),
@@ -35,6 +36,7 @@ class Protocol:
         resizer: what brought the pictures to that size.
         sampling: how the fakes were made: seeds, truncation, noise, resolution.
         real: what they are compared with: kind, sha256, and how it was made.
+        definition: of a distance between pairs, as `ganzoo.metrics.distances` has it.
     """
 
     metric: str
@@ -44,6 +46,7 @@ class Protocol:
     resizer: str | None
     sampling: Mapping[str, Any] | None
     real: Mapping[str, Any] | None
+    definition: str | None = None
 
 
 PROTOCOL = tuple(f.name for f in fields(Protocol))
@@ -90,6 +93,8 @@ class Record(Protocol):
         except (ValueError, RecursionError) as error:
             raise ValueError(f"This is no record: {error}") from error
         names = {f.name for f in fields(cls)}
+        if isinstance(data, dict) and data.get("schema_version") == 1:
+            data = {**data, **_since_version_1(str(data.get("metric")))}
         if not isinstance(data, dict) or set(data) != names or data["schema_version"] != SCHEMA_VERSION:
             raise ValueError(
                 f"This is no record of version {SCHEMA_VERSION}, whose keys are {', '.join(sorted(names))}."
@@ -98,6 +103,13 @@ class Record(Protocol):
             if not isinstance(data[key], kinds) or isinstance(data[key], bool):
                 raise ValueError(f"This is no record: its {key} is {data[key]!r}.")
         return cls(**{**data, "warnings": tuple(data["warnings"])})
+
+
+def _since_version_1(metric: str) -> dict[str, Any]:
+    """What a record of version 1 lacks, and the name that its metric has now."""
+    definition = DEFINITIONS.get(metric.split("_")[0])
+    found = {"metric": metric, "definition": definition, "schema_version": SCHEMA_VERSION}
+    return found if metric != "psnr" else {**found, "metric": OLD_PSNR, "definition": OLD_PSNR_DEFINITION}
 
 
 def read_records(path: Path) -> list[Record]:

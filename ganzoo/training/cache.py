@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganzoo._version import __version__
 from ganzoo.files import replacing
+from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.sources import default_cache_dir
 from ganzoo.training.latents import HELD_OUT, Purpose, stream
 from ganzoo.training.settings import GIB
@@ -71,7 +72,7 @@ class TeacherCache:
             "noise": settings.noise,
             "precision": settings.teacher_precision,
             "device": teacher.device.type,
-            "held_out": first >= HELD_OUT,
+            "held_out": HELD_OUT_SEED if first >= HELD_OUT else False,
             "shard": SHARD,
             "version": __version__,
         }

@@ -22,10 +22,10 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
     licence: Mapping[str, str] = {"weights": _UNKNOWN}
     if teacher in list_models():
         licence = model_entry(teacher).licence
-    rows = []
+    rows, definitions = [], result.get("definitions", {})
     for name, figure in result["figures"].items():
         spread = "" if figure["uncertainty"] is None else f"{figure['uncertainty']:.2g}"
-        rows.append(f"| {name} | {figure['value']:.4g} | {spread} |")
+        rows.append(f"| {name} | {figure['value']:.4g} | {spread} | {definitions.get(name, '')} |")
     resolution = student["resolution"]
     metadata = ModelCardData(
         license="other" if teacher in list_models() else "unknown",
@@ -71,8 +71,8 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
         f"{settings['noise']}, against the teacher's pictures of the same latents at this resolution; means "
         "over pictures with their standard error, the Frechet distance of the two sets.",
         "",
-        "| figure | value | ± |",
-        "|---|---|---|",
+        "| figure | value | ± | |",
+        "|---|---|---|---|",
         *rows,
         "",
         "## Intended use, known faults",

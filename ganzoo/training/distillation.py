@@ -191,8 +191,8 @@ class DistillationTask:
             maps = feature_maps(self.network, image, size)
         maps, target_maps = [m.float() for m in maps], [m.float() for m in target_maps]
         terms = {}
-        if self.settings.loss.perceptual.weight:
-            terms["perceptual"] = perceptual_l1(maps, target_maps)
+        if self.settings.loss.feature_l1.weight:
+            terms["feature_l1"] = perceptual_l1(maps, target_maps)
         if self.settings.loss.lpips.weight:
             terms["lpips"] = lpips(maps, target_maps)
         if self.settings.loss.relation.weight:
@@ -223,7 +223,7 @@ class DistillationTask:
 def needs_network(settings: RunSettings) -> bool:
     """Whether a term of the loss looks at features of pictures."""
     loss = settings.loss
-    return any(term.weight for term in (loss.perceptual, loss.lpips, loss.relation))
+    return any(term.weight for term in (loss.feature_l1, loss.lpips, loss.relation))
 
 
 def shown_size(settings: RunSettings, network: FeatureNetwork) -> int:

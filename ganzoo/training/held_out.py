@@ -10,7 +10,7 @@ from torch import Tensor
 from ganzoo.data.resize import resize
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
-from ganzoo.losses.perceptual import feature_maps, unit_distances
+from ganzoo.metrics.distances import DEFINITIONS, distance
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Figure, Statistics, figure_name, frechet_distance, statistics
 from ganzoo.pictures import to_images
@@ -21,22 +21,21 @@ from ganzoo.training.teacher import Teacher
 
 BETTER_HIGH = ("psnr",)
 _PART = 16  # pictures at once
-_RANGE = 2.0  # of pictures in -1..1
 Report = Callable[[int], None]
 
 
 class HeldOut:
     """Measures students against the teacher's pictures.
 
-    The distances are means over pictures, their uncertainty the standard error. `lpips` is that of
-    `ganzoo.losses`, `fd` the Frechet distance of `ganzoo eval` from the teacher's pictures of the same
-    latents: 0 for a student that makes them all.
+    The distances are those of `ganzoo.metrics.distances`, means over images, their uncertainty the standard
+    error: `ganzoo eval --teacher` finds the same of the same seeds. `fd` is the Frechet distance from the
+    teacher's images of the same latents: 0 for a student that makes them all.
 
     Args:
         settings: of the run, its part.
         teacher: the run's.
         cache: the teacher's held-out pictures, whole.
-        network: of lpips and fd; None if neither is asked for.
+        network: of perceptual and fd; None if neither is asked for.
         state: Accelerate's `PartialState`.
         inherits: whether students take the teacher's styles.
     """
@@ -82,7 +81,7 @@ class HeldOut:
 
     def name(self, metric: str) -> str:
         """A figure's full name."""
-        return figure_name(metric, self.settings.features) if metric in ("lpips", "fd") else metric
+        return figure_name(metric, self.settings.features) if metric in ("perceptual", "fd") else metric
 
     def better(self, new: float, old: float | None) -> bool:
         """Whether a value of the figure that names the best checkpoint beats another one."""
@@ -104,15 +103,9 @@ class HeldOut:
         return self.cache.images(numbers).to(self.teacher.device)
 
     def _distances(self, a: Tensor, b: Tensor) -> dict[str, list[float]]:
-        """Of each picture from its target, which both are clipped to -1..1 as files are."""
-        a, b = a.clamp(-1, 1), b.clamp(-1, 1)
-        found = {"l1": (a - b).abs().mean(dim=(1, 2, 3))}
-        error = (a - b).square().mean(dim=(1, 2, 3)).clamp(min=1e-12)
-        found["psnr"] = 10 * torch.log10(_RANGE**2 / error)
-        if self.network is not None and "lpips" in self.settings.metrics:
-            size = self.network.info.size
-            found["lpips"] = unit_distances(*(feature_maps(self.network, x, size) for x in (a, b)))
-        return {name: values.tolist() for name, values in found.items()}
+        """Of each image from its target."""
+        wanted = [metric for metric in DEFINITIONS if metric in self.settings.metrics]
+        return {metric: distance(metric, a, b, self.network).tolist() for metric in wanted}
 
     def _features(self, images: Tensor) -> Any:
         """Features `[N, dim]` of pictures, rounded and resized as those of `ganzoo eval`."""

@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.generators.generator import Generator
+from ganzoo.metrics.seeds import HELD_OUT_SEED
 
-HELD_OUT = 2**62  # numbers from here on are never trained on
+# Numbers from here on are never trained on: their latents, labels and noise are those of `ganzoo eval`.
+HELD_OUT = 2**62
 NOT_MIXED = 2**31  # a crossover beyond all rows
 
 
@@ -33,6 +35,11 @@ class Purpose(IntEnum):
 def stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:
     """Random numbers of one picture: Philox, keyed by run and purpose, counted by picture."""
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, number, 0, 0]))
+
+
+def held_out_seed(number: int) -> int:
+    """The seed of a held-out image: `ganzoo eval` measures the same ones, whatever the run's seed is."""
+    return HELD_OUT_SEED + number - HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,10 @@ def latents(
         crossover.append(int(random.integers(1, num_ws)) if mixed else NOT_MIXED)
         z2.append(random.standard_normal(z_dim, dtype=np.float32))
         classes.append(int(random.integers(label_dim)) if label_dim else 0)
+        if number >= HELD_OUT:
+            own = held_out_seed(number)
+            z[-1] = np.random.RandomState(own).randn(z_dim).astype(np.float32)
+            classes[-1] = own % label_dim if label_dim else 0
     return Latents(
         z=torch.from_numpy(np.stack(z)),
         label=F.one_hot(torch.tensor(classes), label_dim).float() if label_dim else None,
@@ -101,5 +112,10 @@ def uniform(numbers: Sequence[int], *, seed: int, purpose: Purpose, count: int) 
 
 def noise_sources(numbers: Sequence[int], *, seed: int) -> list[torch.Generator]:
     """A source of noise for every picture."""
-    seeds = [int(stream(seed, Purpose.NOISE, number).integers(2**62)) for number in numbers]
+    seeds = [
+        held_out_seed(number)
+        if number >= HELD_OUT
+        else int(stream(seed, Purpose.NOISE, number).integers(2**62))
+        for number in numbers
+    ]
     return [torch.Generator("cpu").manual_seed(s) for s in seeds]

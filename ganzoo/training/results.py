@@ -14,10 +14,11 @@ from ganzoo.compare.records import higher_is_better
 from ganzoo.files import replacing
 from ganzoo.registry import unknown
 from ganzoo.training.chart import Dot, chart
+from ganzoo.training.earlier import figures_now
 
 RESULT, SETTINGS = "result.json", "settings.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
-PLOTTED = ("lpips", "fd", "psnr", "l1")  # the first that the runs have
+PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
 # Settings without which figures are not of the same pictures.
 SHARED = ("teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
 
@@ -126,7 +127,7 @@ def read_result(run: Path) -> Result:
         data = json.loads(path.read_text(encoding="utf-8"))
         figures = {
             str(name): Figure(_number(held["value"]), _spread(held["uncertainty"]))
-            for name, held in data["figures"].items()
+            for name, held in figures_now(data).items()
         }
         if not figures:
             raise ValueError("it holds no figures")

@@ -22,6 +22,7 @@ from ganzoo.factory import build, create, resolve
 from ganzoo.files import refuse_unwritable, replacing
 from ganzoo.generators.generator import Generator
 from ganzoo.interruption import Interrupted
+from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.features import FeatureNetwork, load_features
 from ganzoo.metrics.figures import Figure
 from ganzoo.pictures import save_png
@@ -30,6 +31,7 @@ from ganzoo.training.cache import TeacherCache
 from ganzoo.training.card import student_card
 from ganzoo.training.checkpoint import checkpoints
 from ganzoo.training.distillation import DistillationTask, needs_network
+from ganzoo.training.earlier import settings_now
 from ganzoo.training.held_out import HeldOut
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.logs import RunLog
@@ -101,7 +103,7 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
         network = judge = None
         if needs_network(own):
             network = load_features(own.features.name).to(state.device)
-        if {"lpips", "fd"} & set(own.held_out.metrics):
+        if {"perceptual", "fd"} & set(own.held_out.metrics):
             judge = load_features(own.held_out.features).to(state.device)
         return own, original, network, judge
 
@@ -269,9 +271,9 @@ def _claim(folder: Path, settings: RunSettings) -> None:
         if settings.resume == "never" and checkpoints(folder / CHECKPOINTS):
             raise ValueError(f"{folder} holds a run already: give another out=, or resume=auto.")
         try:
-            old = json.loads(path.read_text(encoding="utf-8"))
+            old = settings_now(json.loads(path.read_text(encoding="utf-8")))
             changed = [key for key in new if key not in FREE and _differs(old.get(key), new[key])]
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:
             raise ValueError(f"{path} is damaged: give another out=, or delete {folder}.") from error
         if changed:
             key = changed[0]
@@ -301,8 +303,8 @@ def _short(old: Any, new: Any) -> str:
 def _finished(folder: Path, settings: RunSettings) -> bool:
     """Whether the folder holds the result of these settings."""
     try:
-        old = json.loads((folder / RESULT).read_text(encoding="utf-8"))["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
+        old = settings_now(json.loads((folder / RESULT).read_text(encoding="utf-8"))["settings"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     new = settings.to_dict()
     same = ("kimg", "held_out", *(key for key in new if key not in FREE))
@@ -344,6 +346,7 @@ def _result(
         "parameters": cost["deployed synthesis"].parameters,
         "macs": cost["deployed synthesis"].macs,
         "figures": {name: dataclasses.asdict(figure) for name, figure in figures.items()},
+        "definitions": {n: DEFINITIONS[m] for n in figures if (m := n.split("_")[0]) in DEFINITIONS},
         "held_out": settings.held_out.num,
         "best": {
             "figure": settings.held_out.best,

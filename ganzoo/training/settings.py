@@ -12,8 +12,7 @@ from ganzoo.registry import checked, unknown
 T = TypeVar("T")
 
 GIB = 2**30
-PAIR_FIGURES = ("l1", "psnr", "lpips")
-FIGURES = (*PAIR_FIGURES, "fd")
+FIGURES = ("l1", "psnr", "perceptual", "fd")
 STUDENT_KEYS = ("channel_base", "channel_max", *(f.name for f in fields(GeneratorConfig)))
 # What may change between the start of a run and its resumption: none of it decides on what was learnt so far.
 FREE = (
@@ -126,7 +125,7 @@ class LossSettings:
     pixel_l2: Term = Term(weight=1.0)
     subband_l1: Term = Term(weight=1.0)
     subband_l2: Term = Term(weight=1.0)
-    perceptual: Term = Term(weight=0.1)
+    feature_l1: Term = Term(weight=0.1)
     lpips: Term = Term()
     relation: Term = Term()
     teacher_features: Term = Term()
@@ -183,20 +182,22 @@ class HeldOutSettings:
 
     Args:
         num: pictures.
-        metrics: of l1, psnr, lpips, fd.
-        features: the network of lpips and fd.
+        metrics: of l1, psnr, perceptual, fd.
+        features: the network of perceptual and fd.
         best: which of them names the best checkpoint.
     """
 
     num: int = 500
     metrics: tuple[str, ...] = FIGURES
     features: str = "efficientnet_lite0"
-    best: str = "lpips"
+    best: str = "perceptual"
 
     def __post_init__(self) -> None:
         _check(self)
         _require(self.num >= 2, "num is at least 2", self.num)
-        for metric in self.metrics:
+        for metric in (*self.metrics, self.best):
+            if metric == "lpips":
+                raise ValueError("The held-out figure lpips is called perceptual: give that.")
             if metric not in FIGURES:
                 raise ValueError(unknown("metric", metric, FIGURES))
         if self.best not in self.metrics:
@@ -317,6 +318,8 @@ def _record(cls: type[T], data: Mapping[str, Any], where: str) -> T:
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for key, value in data.items():
+        if f"{where}{key}" == "loss.perceptual":
+            raise ValueError("loss.perceptual is called loss.feature_l1: give that.")
         if key not in known:
             raise ValueError(unknown(f"setting of {where.rstrip('.') or 'a run'}", key, known))
         hint = known[key].type

@@ -75,7 +75,7 @@ def settings_of(arguments: argparse.Namespace) -> RunSettings:
         "out": "",
         "batch_size": arguments.batch,
         "precision": arguments.precision,
-        "loss": {"perceptual": {"weight": 0.0}},
+        "loss": {"feature_l1": {"weight": 0.0}},
     }
     changes = OmegaConf.from_dotlist(arguments.settings)
     data = OmegaConf.to_container(OmegaConf.merge(data, changes))  # type: ignore[assignment]

@@ -26,7 +26,7 @@ from ganzoo.train import plan
 from ganzoo.training.settings import STUDENT_KEYS
 
 # Of no quality, in two steps, without a feature network.
-TINY = ("training=debug", "device=cpu", "kimg=0.004", "batch_size=2", "loss.perceptual.weight=0")
+TINY = ("training=debug", "device=cpu", "kimg=0.004", "batch_size=2", "loss.feature_l1.weight=0")
 TINY += ("held_out={num: 2, metrics: [l1], best: l1}",)
 
 
@@ -47,7 +47,7 @@ def told(monkeypatch, tmp_path):
         figures = {"l1": {"value": 0.1 * len(calls), "uncertainty": 0.01}}
         result = {
             "name": data["name"], "recipe": data["recipe"], "kimg": 1.0, "seconds": 60.0, "parameters": 1000,
-            "macs": 2000 * len(calls), "figures": figures, "settings": {},
+            "macs": 2000 * len(calls), "figures": figures, "settings": {}, "definitions": {},
         }  # fmt: skip
         (folder / "result.json").write_text(json.dumps(result))
         return folder

@@ -77,6 +77,28 @@ def test_a_table_is_for_people_and_the_notes_go_to_stderr(evaluate):
     assert "Note: 20 pictures: published figures take 50000." in err and "Note: subsets of 20" in err
 
 
+def test_sets_of_different_sizes_are_told_apart(evaluate, model_folder, tmp_path):
+    large = tmp_path / "large"
+    large.mkdir()
+    for i in range(5):
+        Image.new("RGB", (32, 24), (50 * i, 9, 9)).save(large / f"{i}.png")
+    for arguments, told in (
+        (("fake", "--real", large), "16 x 16 against images of 32 x 24"),
+        ((model_folder, "--num=4", "--real", "real"), "32 x 32 against images of 16 x 16"),
+    ):
+        status, _, err = evaluate(*arguments, "--metrics=fd")
+        assert status == 0 and f"Note: images of {told}, both brought to 8 x 8" in err
+    assert "against images" not in evaluate("fake", "--real", "real", "--metrics=fd")[2]
+
+
+def test_a_student_smaller_than_its_teacher_is_told(evaluate, model_folder, tmp_path):
+    config = {**ganzoo.load(model_folder).config.to_dict(), "resolution": 16}
+    config["channels"] = config["channels"][:-1]
+    ganzoo.save(ganzoo.factory.build(ganzoo.GeneratorConfig.from_dict(config)), tmp_path / "small")
+    _, _, err = evaluate(tmp_path / "small", "--teacher", model_folder, "--num=2", "--metrics=l1")
+    assert "Note: compared at 16 x 16: the teacher's images of 32 x 32 are scaled down." in err
+
+
 def test_records_are_appended_and_compared_with(evaluate, tmp_path):
     out = tmp_path / "new" / "records.jsonl"
     assert evaluate("fake", "--real", "real", "--out", out)[0] == 0

@@ -10,8 +10,8 @@ from loss_helpers import noise
 from torch import nn
 
 from ganzoo.losses import feature_maps, lpips, perceptual_l1
+from ganzoo.metrics.distances import perceptual
 from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
-from ganzoo.metrics.pairs import perceptual_distance
 
 DISTANCES = [perceptual_l1, lpips]
 
@@ -108,7 +108,7 @@ def test_lpips_is_the_mean_over_places_of_the_squared_distance_of_unit_vectors()
 @pytest.mark.parametrize("side", [8, 12])
 def test_lpips_is_the_figure_of_pairs_for_pictures_in_range(side):
     a, b = (images(side=side, seed=seed, scale=0.1) for seed in (0, 1))
-    expected = perceptual_distance(NETWORK, a, b).mean()
+    expected = perceptual(NETWORK, a, b).mean()
     torch.testing.assert_close(lpips(feature_maps(NETWORK, a), feature_maps(NETWORK, b)), expected)
 
 

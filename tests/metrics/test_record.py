@@ -33,6 +33,7 @@ OTHER = {
     "resizer": None,
     "sampling": {**RECORD.sampling, "truncation_psi": 0.7},
     "real": {"kind": "files", "sha256": "d"},
+    "definition": "clipped",
 }
 
 
@@ -66,7 +67,7 @@ def edited(**changes):
 @pytest.mark.parametrize(
     "line",
     [
-        edited(schema_version=2),
+        edited(schema_version=3),
         edited(more=1),
         edited(value="large"),
         edited(value=None),

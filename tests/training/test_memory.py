@@ -32,7 +32,7 @@ CASES = {
     "a wide adversary": (SMALL, {"discriminator_channel_max": 96}),
     "bfloat16": (SMALL, {"precision": "bf16"}),
     "bfloat16 without adversary": (SMALL, {**NO_GAN, "precision": "bf16"}),
-    "features": (SMALL, {"loss": {"gan": OFF, "perceptual": {"weight": 1.0}}, "features": {"size": 64}}),
+    "features": (SMALL, {"loss": {"gan": OFF, "feature_l1": {"weight": 1.0}}, "features": {"size": 64}}),
 }
 
 
@@ -58,7 +58,7 @@ def peak(work):
 def test_the_estimate_is_near_what_a_step_takes(tmp_path, student, changes):
     changes = {"batch_size": 8, "discriminator_channel_max": 32, **changes}
     settings = run_settings(student_config(**student), **changes)
-    network = features() if settings.loss.perceptual.weight else None
+    network = features() if settings.loss.feature_l1.weight else None
     task = make_task(settings, make_teacher(resolution=32, channels=(8, 8, 8, 8)), network)
     trainer = Trainer(task, task.settings, ALONE, tmp_path)
     trainer._step()

@@ -19,13 +19,14 @@ def result(name="run", **changes):
     figures = {
         "l1": {"value": 0.12345, "uncertainty": 0.001},
         "psnr": {"value": 21.0, "uncertainty": 0.25},
-        "lpips_net": {"value": 0.25, "uncertainty": 0.003},
+        "perceptual_net": {"value": 0.25, "uncertainty": 0.003},
         "fd_net": {"value": 9.5, "uncertainty": None},
     }
     settings = {"teacher": "faces", "student": {"resolution": 256}, "held_out": {"num": 500}}
     return {
         "name": name, "recipe": "mobilestylegan", "kimg": 200.0, "seconds": 5400.0, "kimg_per_hour": 133.3,
-        "parameters": 5_200_000, "macs": 430_000_000, "figures": figures, "settings": settings, **changes,
+        "parameters": 5_200_000, "macs": 430_000_000, "figures": figures, "settings": settings,
+        "definitions": {}, **changes,
     }  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def runs(tmp_path):
 
 
 def with_figure(name, value, **changes):
-    return result(name, figures={"lpips_net": {"value": value, "uncertainty": 0.01}}, **changes)
+    return result(name, figures={"perceptual_net": {"value": value, "uncertainty": 0.01}}, **changes)
 
 
 # Reading
@@ -103,7 +104,7 @@ def test_a_folder_without_finished_runs_is_an_error_that_says_what_lies_there(ru
 
 def test_the_summary_of_a_run_is_one_line(runs):
     line = summary(read_result(runs(a=result()) / "a"))
-    figures = "l1 0.1235 ± 0.001, psnr 21 ± 0.25, lpips_net 0.25 ± 0.003, fd_net 9.5"
+    figures = "l1 0.1235 ± 0.001, psnr 21 ± 0.25, perceptual_net 0.25 ± 0.003, fd_net 9.5"
     assert line == f"200 kimg in 1.50 h, 430 M MACs; {figures}."
 
 
@@ -122,7 +123,7 @@ def test_the_csv_holds_every_number_as_it_is(runs):
         "",
     )
     assert (rows[0]["parameters"], rows[0]["macs"], rows[0]["hours"]) == ("5200000", "430000000", "1.5")
-    assert (rows[1]["lpips_net"], rows[1]["l1"], rows[1]["folder"]) == ("0.5", "", "b")
+    assert (rows[1]["perceptual_net"], rows[1]["l1"], rows[1]["folder"]) == ("0.5", "", "b")
 
 
 def test_the_markdown_table_is_aligned_and_marks_the_best_of_each_figure(runs):
@@ -135,7 +136,8 @@ def test_the_markdown_table_is_aligned_and_marks_the_best_of_each_figure(runs):
     assert len({len(line) for line in (head, rule, *rows)}) == 1
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in (head, *rows)]
     assert cells[0] == [
-        "name", "parameters", "MACs", "kimg", "hours", "l1 (↓)", "psnr (↑)", "lpips_net (↓)", "fd_net (↓)",
+        "name", "parameters", "MACs", "kimg", "hours", "l1 (↓)", "psnr (↑)",
+        "perceptual_net (↓)", "fd_net (↓)",
     ]  # fmt: skip
     assert cells[1][:6] == ["run", "5.2 M", "430 M", "200", "1.50", "**0.1235 ± 0.001**"]
     assert cells[2][0] == r"other\|name"
@@ -171,8 +173,8 @@ def test_the_files_of_an_earlier_table_are_replaced(runs):
 
 def test_the_plot_shows_the_perceptual_distance_or_what_it_is_told_to(runs):
     folder = runs(a=result("a"), b=result("b"))
-    assert write_results(folder).figure == "lpips_net"
-    assert "lpips_net, lower is better" in (folder / "plot.svg").read_text(encoding="utf-8")
+    assert write_results(folder).figure == "perceptual_net"
+    assert "perceptual_net, lower is better" in (folder / "plot.svg").read_text(encoding="utf-8")
     assert write_results(folder, "psnr").figure == "psnr"
     assert "psnr, higher is better" in (folder / "plot.svg").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="Unknown figure: 'psnrs'"):

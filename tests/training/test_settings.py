@@ -109,9 +109,12 @@ UNKNOWN = {
     "limit": ({"cache": {"limit_gb": 1}}, "setting of cache: 'limit_gb'. Did you mean 'limit_gib'?"),
     "metric": (
         {"held_out": {"metrics": ["psnr", "l2"]}},
-        "held_out: Unknown metric: 'l2'. There is: fd, l1, lpips, psnr.",
+        "held_out: Unknown metric: 'l2'. There is: fd, l1, perceptual, psnr.",
     ),
-    "best": ({"held_out": {"metrics": ["psnr"]}}, "held_out: Unknown best figure, one of metrics: 'lpips'."),
+    "best": (
+        {"held_out": {"metrics": ["psnr"]}},
+        "held_out: Unknown best figure, one of metrics: 'perceptual'.",
+    ),
     "discriminator": ({"discriminator": "residuel"}, "discriminator: 'residuel'. Did you mean 'residual'?"),
     "augment": ({"augment": {"name": "diffaugment", "cutuot": 1}}, "Did you mean 'cutout'?"),
 }
@@ -160,6 +163,9 @@ WRONG = [
     ({"optimizer": "adam"}, "optimizer holds settings of its own, such as optimizer.name"),
     ({"ema": {"half_life_kimg": -1}}, "ema: half_life_kimg is not negative"),
     ({"ema": {"ramp_up": 0}}, "ema: ramp_up is positive, or null"),
+    ({"loss": {"perceptual": {"weight": 0.1}}}, "loss.perceptual is called loss.feature_l1"),
+    ({"held_out": {"metrics": ["lpips"]}}, "The held-out figure lpips is called perceptual"),
+    ({"held_out": {"best": "lpips"}}, "The held-out figure lpips is called perceptual"),
     ({"loss": {"pixel_l1": 1.0}}, "loss.pixel_l1 holds settings of its own, such as loss.pixel_l1.weight"),
     ({"loss": {"pixel_l1": {"weight": -1}}}, "loss.pixel_l1: weight is not negative"),
     ({"loss": {"lpips": {"weight": "a lot"}}}, "loss.lpips: weight must be float"),

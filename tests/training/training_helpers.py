@@ -53,7 +53,7 @@ RUN = {
     "checkpoint_kimg": 0.016,
     "eval_every": 0.0,
     "device": "cpu",
-    "loss": {"perceptual": OFF, "r1": {"interval": 3}},
+    "loss": {"feature_l1": OFF, "r1": {"interval": 3}},
     "optimizer": {"warmup_kimg": 0.008},
     "discriminator_optimizer": {"warmup_kimg": 0.0, "schedule": "constant"},
     "discriminator_channel_max": 8,

@@ -1,0 +1,69 @@
+"""Distances between two images: one definition each, for training, `eval`, `compare` and `bench`.
+
+Every function takes images `[N, C, H, W]`, nominally in -1..1, and gives a number for each, `[N]`. A figure
+is their mean.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganzoo.losses.perceptual import network_pixels, unit_distances
+from ganzoo.metrics.features import FeatureNetwork
+
+IMAGE_RANGE = 2.0
+DEFINITIONS = {  # as records, results and cards say it
+    "l1": "absolute difference, range 2, unclipped, mean over images",
+    "psnr": "dB, range 2, unclipped, mean over images of each image's",
+    "perceptual": "unweighted distance of normalised feature maps of clipped images, mean over images",
+}
+OLD_PSNR = "psnr_clipped"  # what records of version 1 and older runs call psnr
+OLD_PSNR_DEFINITION = "dB, range 2, clipped to -1..1, mean over images of each image's"
+_LEAST_SQUARE = 1e-16  # 166 dB, which stand for equal images
+
+
+def l1(a: Tensor, b: Tensor) -> Tensor:
+    """Mean absolute difference of each pair, unclipped."""
+    return (a - b).abs().mean(dim=(1, 2, 3))
+
+
+def psnr(a: Tensor, b: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each pair in dB, for a range of 2, unclipped; at most 166."""
+    error = (a - b).square().mean(dim=(1, 2, 3)).clamp(min=_LEAST_SQUARE)
+    return 10 * torch.log10(IMAGE_RANGE**2 / error)
+
+
+def perceptual(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor:
+    """Distance of each pair in a network's features (after Zhang et al. 2018, equation 1, unweighted).
+
+    Images are clipped to what files hold and brought to the network's size; the rest is
+    `ganzoo.losses.perceptual`.
+
+    Args:
+        network: Feature network; its name belongs to every number.
+        a: `[N, 1 or 3, H, W]`.
+        b: The same shape.
+    """
+    size = network.info.size
+    pixels = [network_pixels(x.clamp(-1, 1), size).clamp(0, 255) for x in (a, b)]
+    return unit_distances(*(network.maps(x) for x in pixels))
+
+
+def distance(metric: str, a: Tensor, b: Tensor, network: FeatureNetwork | None = None) -> Tensor:
+    """The distance of each pair by the name of its definition.
+
+    Raises:
+        ValueError: for the perceptual distance without a network.
+    """
+    if metric != "perceptual":
+        return {"l1": l1, "psnr": psnr}[metric](a, b)
+    if network is None:
+        raise ValueError("The perceptual distance needs a feature network.")
+    return perceptual(network, a, b)
+
+
+def shrink(images: Tensor, resolution: int) -> Tensor:
+    """Images `[N, C, R, R]` at a smaller size, bilinear with antialiasing."""
+    if images.shape[-1] == resolution:
+        return images
+    return F.interpolate(images, size=(resolution, resolution), mode="bilinear", antialias=True)

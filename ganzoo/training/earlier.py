@@ -1,0 +1,40 @@
+"""Settings and results that older versions wrote, under the names that they have now."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ganzoo.metrics.distances import OLD_PSNR
+
+OLD_L1 = "l1_clipped"
+# Older runs clipped images to -1..1 before they measured; their lpips keeps a name of its own.
+_FIGURES = {"l1": OLD_L1, "psnr": OLD_PSNR}
+
+
+def settings_now(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's recorded settings with the names of today.
+
+    Raises:
+        AttributeError, TypeError: for what is no record of settings.
+    """
+    found = dict(data)
+    loss = dict(found.get("loss", {}))
+    if "perceptual" in loss:
+        loss["feature_l1"] = loss.pop("perceptual")
+        found["loss"] = loss
+    held_out = dict(found.get("held_out", {}))
+    if "lpips" in [*held_out.get("metrics", []), held_out.get("best")]:
+        held_out["metrics"] = [_figure(metric) for metric in held_out["metrics"]]
+        found["held_out"] = {**held_out, "best": _figure(held_out["best"])}
+    return found
+
+
+def figures_now(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a result.json, those of an older version under names of their own."""
+    figures: dict[str, Any] = result["figures"]
+    if "definitions" in result:
+        return figures
+    return {_FIGURES.get(name, name): figure for name, figure in figures.items()}
+
+
+def _figure(metric: str) -> str:
+    return "perceptual" if metric == "lpips" else metric
