@@ -37,6 +37,7 @@ from ganzoo.interruption import Interrupted
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import RECIPES, REGISTRY, list_recipes, override
 from ganzoo.registry import unknown
+from ganzoo.training.devices import refuse_absent
 from ganzoo.training.jobs import (
     MISSING,
     SETTINGS,
@@ -44,12 +45,14 @@ from ganzoo.training.jobs import (
     Outcome,
     Plan,
     Row,
-    refuse_inconsistent,
+    completed,
+    leaves,
+    preset_of,
     single_run,
     sweep_runs,
     unknown_setting,
 )
-from ganzoo.training.names import DEFAULT_TRAINING, Choice, run_name
+from ganzoo.training.names import Choice, run_name
 
 EXTRAS = {"ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}  # by Hydra's launcher
 _TEXTS = ("teacher", "out", "name", "cache.folder")  # 1e3 and a=b are good names
@@ -92,10 +95,13 @@ def plan(recipe: str, settings: Sequence[str] = (), *, sweep: bool = False, comp
     with _initialized():
         if launcher:
             _refuse_unknown_launcher_settings(axes[0][0].value, launcher)
-        composed = [_data(row) for row in rows]
-    for row, data in zip(rows, composed, strict=True):
+        composed = [_data(row, launcher) for row in rows]
+    for index, row in enumerate(rows):
+        data = composed[index]
         try:
-            refuse_inconsistent(data, complete)
+            composed[index] = completed(row, data, complete)
+            if complete and not leaves(launcher):
+                refuse_absent(data["device"])
         except (ValueError, TypeError) as error:
             raise ValueError(f"{run_name(row, data)}: {error}" if varied else str(error)) from error
     return sweep_runs(rows, composed, varied, launcher) if sweep else single_run(rows[0], composed[0])
@@ -255,13 +261,13 @@ def _refuse_unknown_launcher_settings(recipe: str, launcher: Sequence[str]) -> N
             raise ValueError(unknown("setting of the launcher", key, {*map(str, known)} - {"_target_"}))
 
 
-def _data(row: Row) -> dict[str, Any]:
+def _data(row: Row, launcher: Sequence[str]) -> dict[str, Any]:
     """What a job is told, composed: the recipe is the first choice."""
     recipe, *others = row
     keys = [choice.key for choice in others]
     told = [choice.override for choice in others]
     if "training" not in keys:
-        told.append(f"+training={DEFAULT_TRAINING}")
+        told.append(f"+training={preset_of(row, launcher)[0]}")
     with tempfile.TemporaryDirectory() as cards:
         for choice in others:  # a block of another package has no card; its name is enough
             if choice.key in KINDS and not (REGISTRY / choice.key / f"{choice.value}.yaml").is_file():

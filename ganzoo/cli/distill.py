@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DEFAULT_RECIPE = "mobilestylegan"
 EXAMPLES = """\
 Examples:
-  ganzoo distill teacher=my-teacher resolution=256
+  ganzoo distill teacher=my-teacher resolution=256             says what it will cost, then trains
   ganzoo distill mobilestylegan_full teacher=my-teacher kimg=200 optimizer.lr=1e-3 out=runs/first
   ganzoo distill teacher=my-teacher training=debug             a run of a minute: does everything work?
   ganzoo distill -m teacher=my-teacher conv=full,depthwise upsampler=idwt,conv_transpose
@@ -77,6 +77,7 @@ def _run(found: "Plan") -> None:
     from ganzoo.training.run import distill as train
 
     keep_freed_memory()
+    _tell(found)
     folder = train(found.jobs[0].data)
     typer.echo(f"{folder}: {summary(read_result(folder))}")
 
@@ -85,6 +86,7 @@ def _sweep(found: "Plan") -> None:
     """All jobs, and then the tables of those that ended well."""
     from ganzoo.train import launch
 
+    _tell(found)
     outcomes = launch(found)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if len(failed) < len(outcomes):
@@ -95,6 +97,12 @@ def _sweep(found: "Plan") -> None:
             names.setdefault(str(outcome.error), []).append(outcome.name)
         told = " ".join(f"{', '.join(those)}: {error}" for error, those in names.items())
         raise ValueError(f"{len(failed)} of {len(outcomes)} jobs failed. {told}")
+
+
+def _tell(found: "Plan") -> None:
+    """Where the settings come from that are not given."""
+    for line in dict.fromkeys(job.told for job in found.jobs if job.told):
+        typer.echo(line, err=True)
 
 
 def _print(found: "Plan") -> None:
@@ -131,8 +139,10 @@ def _settings_help() -> Iterator[str]:
             names = ", ".join(sorted(card.stem for card in folder.glob("*.yaml")))
             yield f"  {folder.name + '=':<38} {names}"
     yield ""
-    yield "Settings, as they are where nothing is given. Those of the student (resolution, channels, …)"
-    yield "are the recipe's; --print shows them all:"
+    presets = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
+    yield f"Presets: training= {presets}. Without one it is cpu or gpu, by the machine; --print shows all"
+    yield "settings of a run. Those of training=distillation; of the student (resolution, channels, …), the"
+    yield "resolution is the teacher's and the others are the recipe's:"
     yield from (f"  {setting:<38} {comment}".rstrip() for setting, comment in _flat(shipped, comments))
 
 

@@ -109,15 +109,16 @@ class DistillationTask:
         return phases
 
     @torch.no_grad()
-    def batch(self, positions: Sequence[int]) -> Batch:
-        """The teacher's pictures at these positions of the run."""
+    def batch(self, positions: Sequence[int], *, cached: bool = True) -> Batch:
+        """The teacher's pictures at these positions of the run, from the disk if they are there."""
         numbers = list(positions)
-        if self.cache is not None:
+        cached = cached and self.cache is not None
+        if cached and self.cache is not None:
             numbers = [self.cache.number(position) for position in positions]
         latents = self.teacher.latents(numbers)
         w = self.teacher.styles(latents)
         noise = self.teacher.noise(w, numbers)
-        if self.cache is not None:
+        if cached and self.cache is not None:
             target = self.cache.images(numbers).to(self.teacher.device)
         else:
             target = self.teacher.images(w, noise)

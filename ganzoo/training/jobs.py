@@ -10,6 +10,7 @@ from ganzoo.factory import config_of, resolve
 from ganzoo.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.registry import unknown
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name
+from ganzoo.training.presets import fit_cache, preset, recorded, sets_resolution
 from ganzoo.training.settings import STUDENT_KEYS, RunSettings
 
 RUNS = Path("runs")
@@ -24,6 +25,7 @@ class Job:
 
     name: str
     data: dict[str, Any]
+    told: str = ""  # where its settings come from
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,36 @@ def sweep_runs(
     folder = Path(composed[0]["out"] or RUNS / sweep_name(rows[0], varied, composed))
     names = job_names([choice for choice in row if choice.key in varied] or row[:1] for row in rows)
     jobs = [
-        _job(row, data, name, folder / name) for row, data, name in zip(rows, composed, names, strict=True)
+        _job(row, data, name, folder / name, launcher)
+        for row, data, name in zip(rows, composed, names, strict=True)
     ]
     return Plan(tuple(jobs), folder, tuple(launcher))
 
 
-def refuse_inconsistent(data: Mapping[str, Any], complete: bool) -> None:
-    """Raise ValueError for settings that no run can have.
+def leaves(launcher: Sequence[str]) -> bool:
+    """Whether a launcher takes jobs to other machines."""
+    return any(name in told for told in launcher for name in ("slurm", "ray"))
+
+
+def preset_of(row: Row, launcher: Sequence[str]) -> tuple[str, str]:
+    """The preset of a job that names none, and what is said of it; see `ganzoo.training.presets`."""
+    device = next((choice.value for choice in row if choice.key == "device"), "auto")
+    return preset(str(device), elsewhere=leaves(launcher))
+
+
+def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, Any]:
+    """Settings of a job with what depends on its teacher.
 
     Args:
-        data: composed.
-        complete: whether a teacher has to be given.
+        row: What is given on the command line.
+        data: Composed settings.
+        complete: Whether a teacher has to be given.
+
+    Raises:
+        ValueError: for settings that no run can have.
     """
+    given = {choice.key: choice.value for choice in row}
+    found = dict(data)
     teacher = data["teacher"]
     if complete and teacher == MISSING:
         raise ValueError(
@@ -77,11 +97,19 @@ def refuse_inconsistent(data: Mapping[str, Any], complete: bool) -> None:
         )
     if complete and teacher in list_recipes():
         raise ValueError(f"teacher={teacher} is a recipe: it has no weights to learn from.")
-    if complete and isinstance(teacher, str):
-        config_of(resolve(teacher))  # a typo is found before a folder is made for it
-    student = GeneratorConfig.from_dict({k: v for k, v in data.items() if k in STUDENT_KEYS})
-    own = {k: v for k, v in data.items() if k not in STUDENT_KEYS}
+    sized = "resolution" in given or sets_resolution(given.get("training", DEFAULT_TRAINING))
+    if isinstance(teacher, str) and teacher != MISSING:
+        try:
+            config = config_of(resolve(teacher))  # a typo is found before a folder is made for it
+        except (ValueError, OSError):
+            if complete:
+                raise
+        else:
+            found["resolution"] = found["resolution"] if sized else config.resolution
+    student = GeneratorConfig.from_dict({k: v for k, v in found.items() if k in STUDENT_KEYS})
+    own = {k: v for k, v in found.items() if k not in STUDENT_KEYS}
     RunSettings.from_dict({**own, "out": own["out"] or "later"}, student)
+    return found if {"cache", "cache.pictures"} & {*given} else fit_cache(found)
 
 
 def unknown_setting(key: str) -> str:
@@ -93,6 +121,13 @@ def unknown_setting(key: str) -> str:
     return unknown("setting", key, {*SETTINGS, "training", "launcher"})
 
 
-def _job(row: Row, data: Mapping[str, Any], name: str, folder: Path) -> Job:
+def _job(row: Row, data: Mapping[str, Any], name: str, folder: Path, launcher: Sequence[str] = ()) -> Job:
+    """A job, whose settings are those of the run that its folder holds, but for those that are given."""
     own = {"name": data["name"] or name, "out": str(folder), "recipe": row[0].value}
-    return Job(name, {**data, **own})
+    given = {choice.key for choice in row}
+    if "training" in given:
+        return Job(name, {**data, **own})
+    if (kept := recorded(data, folder, given)) is not None:
+        told = f"Settings that are not given are those of the run in {folder}."
+        return Job(name, {**kept, **own}, told)
+    return Job(name, {**data, **own}, preset_of(row, launcher)[1])

@@ -1,6 +1,7 @@
 """What a run writes while it trains: log.jsonl, TensorBoard events, a progress bar."""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -8,32 +9,44 @@ from typing import Any
 
 from ganzoo.files import replacing
 from ganzoo.progress import progress_console
+from ganzoo.training.pace import Pace, speed
 
 LOG, FIGURES = "log.jsonl", "figures.jsonl"
 
 
 class RunLog:
-    """Writes on the main process, and nowhere else; enter it for the progress bar.
+    """Writes on the main process, and nowhere else; enter it for the progress bar, or lines in a pipe.
 
     Args:
         folder: of the run.
         total: pictures of the whole run.
         main: whether this is the main process.
         done: pictures that are done; later lines of an interrupted run are cut off.
+        per_second: Speed that was measured beforehand.
     """
 
-    def __init__(self, folder: Path, *, total: int, main: bool, done: int = 0) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    def __init__(
+        self, folder: Path, *, total: int, main: bool, done: int = 0, per_second: float | None = None
+    ) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn
 
-        self.folder, self.main, self.start = folder, main, done
+        self.folder, self.main, self.start, self._total = folder, main, done, total
+        self._pace = Pace(total, done=done, per_second=per_second, lines=main and not sys.stderr.isatty())
+        self._loss = ""
         text = TextColumn("{task.description}", markup=False)
         self._progress = Progress(
-            *(text, BarColumn(), TextColumn("{task.fields[speed]}", markup=False), TimeRemainingColumn()),
+            *(
+                text,
+                BarColumn(),
+                *(TextColumn(f"{{task.fields[{k}]}}", markup=False) for k in ("speed", "left")),
+            ),
             console=progress_console(),
             transient=True,
             disable=not main,
         )
-        self._task = self._progress.add_task("Learning", total=total, completed=done, speed="")
+        self._task = self._progress.add_task(
+            "Learning", total=total, completed=done, speed="", left=self._pace.left(done)
+        )
         self._board: Any = None
         if main:
             for name in (LOG, FIGURES):
@@ -53,17 +66,16 @@ class RunLog:
             self._board.close()
 
     def step(self, images: int) -> None:
-        """Move the bar."""
-        self._progress.update(self._task, completed=images)
+        """Move the bar, or print a line if it is time for one."""
+        self._progress.update(self._task, completed=images, left=self._pace.left(images))
+        self._pace.tell(images, lambda: f"{images / 1000:g} of {self._total / 1000:g} kimg{self._loss}")
 
     def terms(self, kimg: float, terms: Mapping[str, float], seconds: float) -> None:
         """A line of losses, and the speed."""
-        speed = (kimg * 1000 - self.start) / max(seconds, 1e-9)
-        loss = sum(v for k, v in terms.items() if k == "total")
-        unit = f"{speed:.3g} pictures/s" if speed < 1000 else f"{speed / 1000:.3g} kimg/s"
-        shown = f"{kimg:.1f} kimg, {unit}" + (f", loss {loss:.3g}" if "total" in terms else "")
-        self._progress.update(self._task, speed=shown)
-        self._write(LOG, kimg, {**terms, "pictures_per_second": speed})
+        rate = (kimg * 1000 - self.start) / max(seconds, 1e-9)
+        self._loss = f", loss {terms['total']:.3g}" if "total" in terms else ""
+        self._progress.update(self._task, speed=f"{kimg:.1f} kimg, {speed(rate)}{self._loss}")
+        self._write(LOG, kimg, {**terms, "pictures_per_second": rate})
 
     def figures(self, kimg: float, figures: Mapping[str, float]) -> None:
         """A line of held-out figures, in the place of one that was cut off after it."""

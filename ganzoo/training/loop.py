@@ -102,7 +102,7 @@ class Trainer:
         self.facts: dict[str, Any] = {}
         self.optimizers = {name: self._optimizer(name) for name in task.modules}
         self.schedules = {
-            name: _schedule(optimizer, self._optimizer_settings(name), settings)
+            name: _schedule(optimizer, self.optimizer_settings(name), settings)
             for name, optimizer in self.optimizers.items()
         }
         fp16 = settings.precision == "fp16"
@@ -241,20 +241,21 @@ class Trainer:
         dist.all_reduce(flag, op=dist.ReduceOp.MAX)
         return bool(flag.item())
 
-    def _optimizer_settings(self, name: str) -> OptimizerSettings:
+    def optimizer_settings(self, name: str) -> OptimizerSettings:
+        """Settings of a module's optimizer."""
         adversary = name == "discriminator"
         return self.settings.discriminator_optimizer if adversary else self.settings.optimizer
 
     def _optimizer(self, name: str) -> torch.optim.Optimizer:
         """Timm's optimiser of a module."""
-        own = self._optimizer_settings(name)
+        own = self.optimizer_settings(name)
         probe = nn.Parameter(torch.zeros(2, 2))
         probe.grad = torch.zeros(2, 2)
         try:
-            first = _create(own, [probe])
+            first = create_optimizer(own, [probe])
             first.step()
             optimizer_tensors(first)
-            return _create(own, [p for p in self.task.modules[name].parameters() if p.requires_grad])
+            return create_optimizer(own, [p for p in self.task.modules[name].parameters() if p.requires_grad])
         except Exception as error:  # whatever an optimiser of timm's says of arguments that it does not take
             setting = "discriminator_optimizer" if name == "discriminator" else "optimizer"
             raise ValueError(
@@ -329,7 +330,8 @@ class Trainer:
         return True
 
 
-def _create(own: OptimizerSettings, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+def create_optimizer(own: OptimizerSettings, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    """Timm's optimizer by its settings."""
     return create_optimizer_v2(
         [{"params": parameters}], opt=own.name, lr=own.lr, weight_decay=own.weight_decay, betas=own.betas
     )

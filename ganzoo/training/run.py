@@ -27,17 +27,19 @@ from ganzoo.metrics.features import FeatureNetwork, load_features
 from ganzoo.metrics.figures import Figure
 from ganzoo.pictures import save_png
 from ganzoo.plugins import load_plugins
+from ganzoo.training.announce import announce, per_second
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.card import student_card
 from ganzoo.training.checkpoint import checkpoints
+from ganzoo.training.devices import start
 from ganzoo.training.distillation import DistillationTask, needs_network
 from ganzoo.training.earlier import settings_now
 from ganzoo.training.held_out import HeldOut
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.logs import RunLog
 from ganzoo.training.loop import Events, Trainer
-from ganzoo.training.memory import available_bytes, estimate_bytes
-from ganzoo.training.settings import FREE, GIB, STUDENT_KEYS, RunSettings
+from ganzoo.training.pace import Pace
+from ganzoo.training.settings import FREE, STUDENT_KEYS, RunSettings
 from ganzoo.training.sheets import Sheets
 from ganzoo.training.teacher import Teacher, refuse_mismatch
 from ganzoo.weights import save
@@ -66,7 +68,7 @@ def distill(data: Mapping[str, Any]) -> Path:
         ImportError: without the extra.
     """
     try:
-        from accelerate import PartialState
+        import accelerate  # noqa: F401
     except ImportError as error:
         raise ImportError(EXTRA) from error
     load_plugins()
@@ -76,8 +78,7 @@ def distill(data: Mapping[str, Any]) -> Path:
     settings = RunSettings.from_dict(data, GeneratorConfig.from_dict(own))
     folder = Path(settings.out)
     refuse_unwritable(folder, "out")
-    # Without cpu=True, processes on a machine without an accelerator would not know of each other.
-    state = PartialState(cpu=settings.device == "cpu" or not torch.accelerator.is_available())
+    state = start(settings.device)
     atexit.register(state.destroy_process_group)  # after the last run of a sweep: no second group can be made
     try:
         if settings.precision == "fp16" and state.device.type == "cpu":
@@ -129,8 +130,6 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
     student, discriminator = networks(settings, teacher, state.device)
     task = DistillationTask(settings, teacher, cache, student, discriminator, network)
     trainer = Trainer(task, settings, state, folder / CHECKPOINTS)
-    if state.is_main_process:
-        _tell_memory(settings, network, state)
     resumed = trainer.resume()
     if trainer.facts.setdefault("teacher_sha256", teacher.sha256) != teacher.sha256:
         raise ValueError(
@@ -138,8 +137,10 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
         )
     if resumed and state.is_main_process:
         print(f"Going on from {trainer.kimg:g} kimg.", file=sys.stderr)
-    for part in [held, *([cache] if cache is not None else [])]:
-        _fill(part, state)
+    caches = [held, *([cache] if cache is not None else [])]
+    found = announce(trainer, task, settings, state, network=network, caches=caches)
+    for part in caches:
+        _fill(part, state, found.teacher)
     judge = HeldOut(settings.held_out, teacher, held, judge_network, state, inherits=settings.inherit_mapping)
     began, before = time.perf_counter(), float(trainer.facts.get("seconds", 0.0))
     sheets = Sheets(teacher, inherits=settings.inherit_mapping)
@@ -147,7 +148,14 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
     last: dict[str, Figure] = {}
     best_of = f"{judge.name(settings.held_out.best)} of {settings.held_out.num}"
     total = settings.steps * settings.batch_size
-    with RunLog(folder, total=total, main=state.is_main_process, done=round(trainer.kimg * 1000)) as log:
+    log = RunLog(
+        folder,
+        total=total,
+        main=state.is_main_process,
+        done=round(trainer.kimg * 1000),
+        per_second=per_second(found, settings, state.num_processes),
+    )
+    with log:
 
         def complete(student: Generator) -> None:
             if not settings.inherit_mapping:  # its mean style moves with its weights
@@ -218,25 +226,26 @@ def _with_mapping_of(teacher: GeneratorConfig, settings: RunSettings) -> RunSett
     return dataclasses.replace(settings, student=student)
 
 
-def _fill(cache: TeacherCache, state: Any) -> None:
-    """Make the teacher's pictures that are missing, shared among the processes."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def _fill(cache: TeacherCache, state: Any, seconds: float) -> None:
+    """Make the teacher's pictures that are missing, shared among the processes; one takes about `seconds`."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from ganzoo.progress import progress_console
 
     # By number, not by place among those missing, which another process may see when some are made already.
     own = [k for k in cache.missing() if k % state.num_processes == state.process_index]
-    columns = (
-        TextColumn("Pictures of the teacher"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=progress_console(), transient=True, disable=not (state.is_main_process and own)
-    ) as progress:
-        bar = progress.add_task("", total=sum(cache.length(shard) for shard in own))
-        cache.fill(own, lambda done: progress.update(bar, completed=done))
+    shown, total = state.is_main_process and bool(own), sum(cache.length(shard) for shard in own)
+    left = TextColumn("{task.fields[left]}", markup=False)
+    columns = (TextColumn("Pictures of the teacher"), BarColumn(), MofNCompleteColumn(), left)
+    pace = Pace(total, per_second=1 / max(seconds, 1e-9), lines=shown and not sys.stderr.isatty())
+    with Progress(*columns, console=progress_console(), transient=True, disable=not shown) as progress:
+        bar = progress.add_task("", total=total, left=pace.left(0))
+
+        def report(done: int) -> None:
+            progress.update(bar, completed=done, left=pace.left(done))
+            pace.tell(done, lambda: f"Pictures of the teacher: {done} of {total}")
+
+        cache.fill(own, report)
     state.wait_for_everyone()
 
 
@@ -309,18 +318,6 @@ def _finished(folder: Path, settings: RunSettings) -> bool:
     new = settings.to_dict()
     same = ("kimg", "held_out", *(key for key in new if key not in FREE))
     return not any(_differs(old.get(key), new[key]) for key in same)
-
-
-def _tell_memory(settings: RunSettings, network: FeatureNetwork | None, state: Any) -> None:
-    """Say how much memory training takes, and what to do if it is too much."""
-    needed = estimate_bytes(settings, state.num_processes, network)
-    free = available_bytes(state.device)
-    line = f"Training takes about {needed / GIB:.1f} GiB beside the teacher"
-    if free is not None and needed > 0.9 * free:
-        line += (
-            f", of {free / GIB:.1f} GiB free: if it fails, give a smaller batch_size or accumulate=2 or more"
-        )
-    print(f"{line}.", file=sys.stderr)
 
 
 def _result(

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from ganzoo.blocks import AUGMENTS, DISCRIMINATORS
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.registry import checked, unknown
+from ganzoo.training.devices import check_device
 
 T = TypeVar("T")
 
@@ -222,7 +223,7 @@ class RunSettings:
     accumulate: int = 1
     seed: int = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    device: Literal["auto", "cpu"] = "auto"
+    device: str = "auto"
     compile: bool = False
     inherit_mapping: bool = True
     truncation_psi: float = 1.0
@@ -251,6 +252,7 @@ class RunSettings:
         for key, registry in (("discriminator", DISCRIMINATORS), ("augment", AUGMENTS)):
             object.__setattr__(self, key, registry.complete(getattr(self, key)))
         _check(self, blocks=("discriminator", "augment", "student"))
+        check_device(self.device)
         for name in ("batch_size", "accumulate", "keep_checkpoints"):
             _require(getattr(self, name) >= 1, f"{name} is at least 1", getattr(self, name))
         _require(self.steps > 0, "kimg is positive: thousands of pictures to learn from", self.kimg)

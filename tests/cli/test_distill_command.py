@@ -9,6 +9,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
+import torch
 from cli_helpers import assert_one_line
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -23,11 +24,17 @@ from ganzoo.interruption import Interrupted
 from ganzoo.paths import DATA
 from ganzoo.recipes import compose, list_recipes
 from ganzoo.train import plan
-from ganzoo.training.settings import STUDENT_KEYS
+from ganzoo.training.jobs import SETTINGS
+from ganzoo.training.settings import STUDENT_KEYS, RunSettings
 
 # Of no quality, in two steps, without a feature network.
 TINY = ("training=debug", "device=cpu", "kimg=0.004", "batch_size=2", "loss.feature_l1.weight=0")
 TINY += ("held_out={num: 2, metrics: [l1], best: l1}",)
+
+PRESET = (
+    "Preset cpu (PyTorch finds no GPU here): images of the teacher made once, no discriminator. "
+    "training=gpu or training=distillation chooses another.\n"
+)
 
 
 @pytest.fixture
@@ -64,7 +71,8 @@ def student(data):
 def distilled(run, told, *arguments):
     """What the trainer was told by a command that went well."""
     status, _, err = run("distill", *arguments)
-    assert (status, err) == (0, "")
+    named = any(argument.startswith("training=") for argument in arguments)
+    assert status == 0 and err == ("" if named else PRESET)
     return told[-1]
 
 
@@ -72,9 +80,9 @@ def distilled(run, told, *arguments):
 
 
 def test_a_run_is_told_the_recipe_and_the_training_settings(run, told, teacher):
-    data = distilled(run, told, "mobilestylegan_full", teacher)
+    data = distilled(run, told, "mobilestylegan_full", teacher, "training=distillation")
     shipped = OmegaConf.to_container(OmegaConf.load(DATA / "recipes" / "training" / "distillation.yaml"))
-    assert student(data) == compose("mobilestylegan_full")
+    assert student(data) == {**compose("mobilestylegan_full"), "resolution": 32}
     own = {k: v for k, v in shipped.items() if k not in ("defaults", "teacher", "out", "name")}
     assert {key: data[key] for key in own} == own
     assert data["discriminator"] == {"name": "residual"} and data["augment"] == {"name": "diffaugment"}
@@ -82,7 +90,7 @@ def test_a_run_is_told_the_recipe_and_the_training_settings(run, told, teacher):
 
 
 def test_without_a_recipe_the_student_is_mobilestylegan(run, told, teacher):
-    assert student(distilled(run, told, teacher)) == compose("mobilestylegan")
+    assert student(distilled(run, told, teacher)) == {**compose("mobilestylegan"), "resolution": 32}
 
 
 def test_settings_of_the_command_line_come_last(run, told, teacher):
@@ -113,10 +121,76 @@ def test_channels_take_the_place_of_channel_base_and_channel_max(run, told, teac
 
 
 def test_a_run_is_named_after_what_was_changed(run, told, teacher):
-    assert distilled(run, told, teacher, "kimg=5", "device=cpu")["out"] == "runs/mobilestylegan-1024"
+    assert distilled(run, told, teacher, "kimg=5", "log_kimg=1")["out"] == "runs/mobilestylegan-32"
     data = distilled(run, told, teacher, "resolution=256", "conv=full", "optimizer.lr=1e-3", "training=debug")
     assert data["name"] == "mobilestylegan-256+conv-full+optimizer.lr-0.001+debug"
     assert data["out"] == f"runs/{data['name']}"
+
+
+def test_the_student_is_as_large_as_its_teacher_unless_a_size_is_given(run, told, teacher):
+    assert distilled(run, told, teacher)["resolution"] == 32
+    assert distilled(run, told, "stylegan2", teacher)["resolution"] == 32
+    assert distilled(run, told, teacher, "resolution=16")["resolution"] == 16
+    assert distilled(run, told, teacher, "training=debug")["resolution"] == 32  # the preset's own
+    [one, other] = plan("mobilestylegan", [teacher, "resolution=16,32"], sweep=True).jobs
+    assert (one.data["resolution"], other.data["resolution"]) == (16, 32)
+
+
+def test_the_preset_is_that_of_the_machine_or_the_one_that_is_named(run, told, teacher):
+    data = distilled(run, told, teacher)
+    assert data["loss"]["gan"]["weight"] == 0 and data["cache"]["pictures"] == 8192 and data["kimg"] == 120
+    assert (data["optimizer"]["lr"], data["optimizer"]["betas"]) == (2e-2, [0.9, 0.99])
+    assert data == {**distilled(run, told, teacher, "training=cpu"), "out": data["out"], "name": data["name"]}
+    data = distilled(run, told, teacher, "training=gpu", "kimg=3")
+    assert (data["loss"]["gan"]["weight"], data["precision"], data["kimg"]) == (0.5, "bf16", 3)
+
+
+def test_images_that_would_not_fit_are_fewer_unless_they_are_asked_for(run, told, teacher):
+    data = distilled(run, told, teacher, "cache.limit_gib=0.02")
+    assert data["cache"]["pictures"] == 2048  # of 6 KiB each
+    assert distilled(run, told, teacher, "cache.limit_gib=0.02", "cache.pictures=9")["cache"]["pictures"] == 9
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_gpu_that_is_not_here_is_an_error(run, told, teacher, device):
+    if torch.accelerator.is_available():
+        pytest.skip("there is one")
+    assert_one_line(
+        run("distill", teacher, f"device={device}"), f"device={device}: PyTorch finds no cuda here"
+    )
+    assert_one_line(run("distill", teacher, "device=gpu"), "Unknown device: 'gpu'")
+    assert not told
+
+
+def kept(run, told, *arguments):
+    """What the trainer is told in a folder that holds a run."""
+    status, _, err = run("distill", *arguments, "out=here")
+    assert (status, err) == (0, "Settings that are not given are those of the run in here.\n")
+    return told[-1]
+
+
+def test_settings_of_the_folders_run_win_over_a_preset(run, told, teacher):
+    first = distilled(run, told, teacher, "training=distillation", "resolution=16", "kimg=7", "out=here")
+    own = {key: value for key, value in first.items() if key in SETTINGS - set(STUDENT_KEYS)}
+    settings = RunSettings.from_dict(own, ganzoo.GeneratorConfig.from_dict(student(first))).to_dict()
+    # As older versions wrote it.
+    settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
+    settings["held_out"] |= {"metrics": ["l1", "lpips"], "best": "lpips"}
+    Path("here/settings.json").write_text(json.dumps(settings))
+    data = kept(run, told, teacher)
+    assert (data["resolution"], data["kimg"], data["loss"], data["optimizer"]) == (
+        16, 7, first["loss"], first["optimizer"],
+    )  # fmt: skip
+    assert data["held_out"]["metrics"] == ["l1", "perceptual"] and data["cache"]["pictures"] == 0
+    data = kept(run, told, teacher, "kimg=9", "optimizer.lr=1e-3", "augment=none", "resolution=32")
+    assert (data["kimg"], data["augment"], data["resolution"]) == (9, {"name": "none"}, 32)
+    assert data["optimizer"] == {**first["optimizer"], "lr": 1e-3}
+
+
+def test_a_damaged_record_of_settings_is_left_to_the_trainer(run, told, teacher):
+    Path("here").mkdir()
+    Path("here/settings.json").write_text("[1]")
+    assert distilled(run, told, teacher, "out=here")["kimg"] == 120
 
 
 def test_the_folder_of_a_teacher_may_end_with_a_slash(run, told, teacher):
@@ -245,10 +319,10 @@ def test_a_launcher_that_is_not_installed_names_its_extra(run, told, teacher, la
 def test_a_sweep_trains_every_combination_in_a_folder_of_its_own(run, told, teacher):
     values = ["conv=full,depthwise", "upsampler=idwt,conv_transpose", "kimg=3"]
     status, out, err = run("distill", "-m", teacher, *values)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, PRESET)  # once for all of them
     expected = [f"conv-{c}+upsampler-{u}" for c in ("full", "depthwise") for u in ("idwt", "conv_transpose")]
     assert [data["name"] for data in told] == expected
-    folder = Path("runs/sweep-mobilestylegan-1024+conv+upsampler")
+    folder = Path("runs/sweep-mobilestylegan-32+conv+upsampler")
     assert [data["out"] for data in told] == [str(folder / name) for name in expected]
     assert [(d["conv"]["name"], d["upsampler"]["name"], d["kimg"]) for d in told] == [
         (conv, upsampler, 3) for conv in ("full", "depthwise") for upsampler in ("idwt", "conv_transpose")
@@ -296,7 +370,7 @@ def test_a_sweep_runs_in_a_folder_of_any_name(run, told, teacher):
 
 
 def test_a_sweep_may_hold_a_single_job(run, told, teacher):
-    assert distilled(run, told, "-m", teacher)["out"] == "runs/sweep-mobilestylegan-1024/mobilestylegan"
+    assert distilled(run, told, "-m", teacher)["out"] == "runs/sweep-mobilestylegan-32/mobilestylegan"
 
 
 def test_a_job_that_fails_does_not_keep_the_others_from_running(run, told, teacher, monkeypatch):
@@ -326,7 +400,7 @@ def test_an_interruption_ends_the_sweep_at_once(run, told, teacher, monkeypatch)
     monkeypatch.setattr(ganzoo.training.run, "distill", interrupted)
     status, _, err = run("distill", "-m", teacher, "seed=0,1,2", "out=here")
     assert (status, len(told)) == (130, 1)
-    assert err == "ganzoo: Interrupted: a checkpoint is saved. The sweep is in here.\n"
+    assert err == f"{PRESET}ganzoo: Interrupted: a checkpoint is saved. The sweep is in here.\n"
 
 
 def test_a_sweep_leaves_nothing_of_hydra_behind(run, told, teacher):

@@ -92,11 +92,14 @@ def test_other_processes_write_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_bar_is_silent_where_nobody_looks(tmp_path, capsys):
+def test_where_nobody_looks_at_a_bar_there_are_lines(tmp_path, capsys):
     with log(tmp_path) as found:
         found.step(500)
         found.terms(0.5, {"total": 1.0}, seconds=1.0)
-    assert capsys.readouterr() == ("", "")
+        found.step(501)  # not yet time for another
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith("0.5 of 1 kimg, ") and "g/s, " in err and err.endswith(" left\n")
     assert json.loads((tmp_path / "log.jsonl").read_text())["pictures_per_second"] == 500.0
 
 

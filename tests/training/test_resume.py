@@ -25,6 +25,7 @@ import ganzoo
 import ganzoo.training.cache as cache
 import ganzoo.training.checkpoint as checkpoint
 from ganzoo.cli import main
+from ganzoo.training import announce
 from ganzoo.training import run as module
 from ganzoo.training.run import distill
 
@@ -44,8 +45,8 @@ EVERYTHING = {
 @pytest.fixture(autouse=True, scope="module")
 def quick():
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("costs", "estimate_bytes"):
-            patch.setattr(module, name, remembered(getattr(module, name)))
+        for owner, name in ((module, "costs"), (announce, "costs"), (announce, "estimate_bytes")):
+            patch.setattr(owner, name, remembered(getattr(owner, name)))
         yield
 
 

@@ -22,6 +22,7 @@ from training_helpers import (
 
 import ganzoo
 from ganzoo.pictures import read_settings, to_images
+from ganzoo.training import announce
 from ganzoo.training import run as module
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.run import distill
@@ -212,14 +213,8 @@ def test_a_run_from_pictures_on_the_disk(run, teacher):
     assert [line["kimg"] for line in lines(folder / "log.jsonl")][-1] == 0.02
 
 
-def test_what_training_takes_is_told_before(run, capsys):
-    run()
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and "GiB beside the teacher." in told
-
-
 def test_too_little_memory_is_told_with_what_to_do(run, capsys, monkeypatch):
-    monkeypatch.setattr(module, "available_bytes", lambda device: 1000)
+    monkeypatch.setattr(announce, "available_bytes", lambda device: 1000)
     run()
     assert "0.0 GiB free: if it fails, give a smaller batch_size or accumulate=2" in capsys.readouterr().err
 
@@ -250,6 +245,18 @@ def test_more_kimg_go_on(run, capsys):
     ]
     assert [line["kimg"] for line in lines(folder / "figures.jsonl")] == [0.016, 0.024]
     assert result_of(folder)["kimg"] == 0.024
+
+
+def test_the_folder_of_an_older_version_goes_on(run, tmp_path):
+    folder = run(kimg=0.016)
+    for path in (folder / "settings.json", folder / "result.json"):
+        data = json.loads(path.read_text())
+        settings = data.get("settings", data)
+        settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
+        settings["held_out"] |= {"metrics": ["l1", "psnr", "lpips"], "best": "lpips"}
+        path.write_text(json.dumps(data))
+    run(kimg=0.024)
+    assert result_of(folder)["kimg"] == 0.024 and "feature_l1" in result_of(folder)["settings"]["loss"]
 
 
 def test_what_does_not_matter_to_what_was_learnt_may_change(run):

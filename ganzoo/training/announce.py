@@ -1,0 +1,160 @@
+"""What a run will cost, told before it starts: networks, memory, disk, speed and the time to its end."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganzoo.compare.plots import si
+from ganzoo.config import GeneratorConfig
+from ganzoo.cost import costs
+from ganzoo.metrics.features import FeatureNetwork
+from ganzoo.training.cache import TeacherCache
+from ganzoo.training.checkpoint import optimizer_tensors
+from ganzoo.training.distillation import DistillationTask
+from ganzoo.training.loop import Trainer, create_optimizer
+from ganzoo.training.memory import available_bytes, estimate_bytes
+from ganzoo.training.pace import duration, speed
+from ganzoo.training.settings import GIB, RunSettings
+from ganzoo.training.trial import Speed, measure_speed
+
+_LONG = 2 * 86400  # seconds after which a way to shorten it is told
+
+
+def announce(
+    trainer: Trainer,
+    task: DistillationTask,
+    settings: RunSettings,
+    state: Any,
+    *,
+    network: FeatureNetwork | None,
+    caches: Sequence[TeacherCache],
+) -> Speed:
+    """Measure the speed on every process, tell all of the cost on the main one, and return the speed."""
+
+    def tell(*lines: str) -> None:
+        if state.is_main_process:
+            print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+    missing = sum(cache.length(k) for cache in caches for k in cache.missing())
+    tell(
+        *network_lines(settings.student, task.teacher.original.config),
+        memory_line(settings, network, state),
+        disk_line(trainer, task, settings, missing),
+        "Measuring the speed of a step ...",
+    )
+    share = settings.batch_size // (state.num_processes * settings.accumulate)
+    found = measure_speed(task, settings, share)
+    left = settings.steps * settings.batch_size - round(trainer.kimg * 1000)
+    tell(*time_lines(found, settings, state.num_processes, left=left, missing=missing))
+    return found
+
+
+def per_second(found: Speed, settings: RunSettings, num_processes: int) -> float:
+    """Images that all processes learn from in a second."""
+    made = 0.0 if settings.cache.pictures else found.teacher
+    return num_processes / (found.learning + made)
+
+
+def network_lines(student: GeneratorConfig, teacher: GeneratorConfig) -> list[str]:
+    """What both networks cost, and a warning where the student is the dearer one."""
+    both = []
+    for config in (student, teacher):
+        cost = costs(config)
+        parts = [cost["mapping"], cost["deployed synthesis"]]
+        both.append((sum(part.parameters for part in parts), sum(part.macs for part in parts)))
+    (parameters, macs), (theirs, their_macs) = both
+    told = [
+        f"{name} of {config.resolution} x {config.resolution}: {si(p)} parameters, {si(m)} MACs."
+        for name, config, (p, m) in zip(("Student", "Teacher"), (student, teacher), both, strict=True)
+    ]
+    if parameters > theirs or macs > their_macs:
+        told.append(
+            f"Warning: the student is dearer than its teacher: {si(parameters)} parameters and {si(macs)} "
+            f"MACs, not {si(theirs)} and {si(their_macs)}. channel_base or channel_max make it smaller."
+        )
+    return told
+
+
+def memory_line(settings: RunSettings, network: FeatureNetwork | None, state: Any) -> str:
+    """How much memory training takes, and what to do if it is too much."""
+    needed = estimate_bytes(settings, state.num_processes, network)
+    free = available_bytes(state.device)
+    line = f"Memory: training takes about {needed / GIB:.1f} GiB beside the teacher"
+    if free is not None:
+        line += f", of {free / GIB:.1f} GiB free"
+        if needed > 0.9 * free:
+            line += ": if it fails, give a smaller batch_size or accumulate=2 or more"
+    return f"{line}."
+
+
+def disk_line(trainer: Trainer, task: DistillationTask, settings: RunSettings, missing: int) -> str:
+    """What a checkpoint, the result and the teacher's images take on the disk."""
+    kept = settings.keep_checkpoints
+    parts = [
+        f"a checkpoint {_size(checkpoint_bytes(trainer, task))} ({kept} {'is' if kept == 1 else 'are'} kept)",
+        f"the student {_size(_bytes(task.student))}",
+    ]
+    if missing:
+        image = 2 * settings.student.img_channels * settings.student.resolution**2
+        parts.append(f"images of the teacher {_size(missing * image)}")
+    return f"Disk: {', '.join(parts)}."
+
+
+def checkpoint_bytes(trainer: Trainer, task: DistillationTask) -> int:
+    """Bytes of a checkpoint: weights, their average, and what the optimizers keep of every weight."""
+    total = _bytes(trainer.ema.module)
+    for name, module in task.modules.items():
+        probe = nn.Parameter(torch.zeros(8, 8))
+        probe.grad = torch.zeros_like(probe)
+        optimizer = create_optimizer(trainer.optimizer_settings(name), [probe])
+        optimizer.step()
+        kept = sum(x.nbytes for x in optimizer_tensors(optimizer).values() if x.numel() > 1) / probe.nbytes
+        trained = sum(p.nbytes for p in module.parameters() if p.requires_grad)
+        total += _bytes(module) + round(kept * trained)
+    return total
+
+
+def time_lines(
+    found: Speed,
+    settings: RunSettings,
+    num_processes: int,
+    *,
+    left: int,
+    missing: int,
+    now: datetime | None = None,
+) -> list[str]:
+    """Speed and time: of the teacher's images, of learning, of measuring; and when all of it ends."""
+    rate = per_second(found, settings, num_processes)
+    measurements = 1 + (int(left / 1000 / settings.eval_every) if settings.eval_every else 0)
+    parts = [
+        ("the teacher's images", missing * found.teacher / num_processes),
+        ("learning", left / rate),
+        ("measuring", measurements * settings.held_out.num * found.student / num_processes),
+    ]
+    total = sum(seconds for _, seconds in parts)
+    end = (now or datetime.now().astimezone()) + timedelta(seconds=min(total, 1e10))
+    told = ", ".join(f"{name} {duration(seconds)}" for name, seconds in parts if seconds >= 1)
+    lines = [
+        f"Speed: {speed(rate)}. {left / 1000:g} kimg end in about {duration(total)}, {end:%Y-%m-%d %H:%M}"
+        + (f": {told}." if told else ".")
+    ]
+    if total > _LONG:
+        shorter = ["a smaller resolution", "a smaller kimg"]
+        if settings.uses_gan:
+            shorter.append("loss.gan.weight=0")
+        if not settings.cache.pictures:
+            shorter.append("cache.pictures=8192")
+        lines.append(f"That is long. Shorter: {', '.join(shorter)}. Ctrl-C stops.")
+    return lines
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(x.nbytes for x in module.state_dict().values())
+
+
+def _size(count: int) -> str:
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 2**20:.3g} MiB"
