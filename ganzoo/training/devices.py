@@ -57,8 +57,10 @@ def start(asked: str) -> Any:
             raise ValueError(
                 f"device={asked} is one GPU for {state.num_processes} processes: leave out its number."
             )
-    elif asked != "auto":  # the state is one for the whole process, also for a sweep's earlier jobs
-        state.device = torch.device(asked)
+    else:  # the state is one for the whole process, also for the jobs of a sweep
+        wanted = torch.device((found_accelerator() or "cpu") if asked == "auto" else asked)
+        if number or state.device.type != wanted.type:
+            state.device = wanted
         if number:
             torch.accelerator.set_device_index(int(number))
     return state

@@ -149,7 +149,7 @@ WRONG = [
     ({"resume": True}, "resume is one of auto, never"),
     ({"precision": "fp8"}, "precision is one of fp32, bf16, fp16"),
     ({"teacher_precision": "fp16"}, "teacher_precision is one of"),
-    ({"device": "cuda"}, "device is one of auto, cpu"),
+    ({"device": "gpu"}, "Unknown device: 'gpu'"),
     ({"compile": 1}, "compile must be bool"),
     ({"truncation_psi": 0.5, "inherit_mapping": False}, "give inherit_mapping=true"),
     ({"compile": True, "loss": {"teacher_features": {"weight": 1}}}, "give compile=false"),
