@@ -15,6 +15,7 @@ from ganzoo.converters.choice import PARTS, check_settings, choose
 from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import Tensors, flatten
 from ganzoo.converters.layouts import Network
+from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
 from ganzoo.registry import unknown
 from ganzoo.weights import CONFIG_FILE
 
@@ -166,7 +167,7 @@ def _read_checkpoint(
     """A checkpoint in one file, or a pair."""
     for path in paths:
         _refuse_others(path)
-    contents = [open_checkpoint(path) for path in paths]
+    contents = [_open(path) for path in paths]
     whole: Any = contents[0]
     if len(paths) == 2:
         if not all(map(mobilestylegan.is_half, contents)):
@@ -195,6 +196,13 @@ def _read_checkpoint(
         made=tensors.made,
         assumed={**settings, **tensors.assumed},
     )
+
+
+def _open(path: Path) -> Any:
+    """The contents of a file, inert."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    return open_safetensors(path) if is_safetensors(head) else open_checkpoint(path)
 
 
 def _detect(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
@@ -284,8 +292,6 @@ def _refuse_others(path: Path) -> None:
     for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
             raise ValueError(f"This is {kind}, and no checkpoint.")
-    if head[8:9] == b"{":
-        raise ValueError("This is a safetensors file: if ganzoo wrote it, its folder is a model already.")
 
 
 def _source_file(path: Path) -> SourceFile:
