@@ -124,7 +124,7 @@ def _of_module(path: tuple[str, ...], record: Record, assume: Mapping[str, Any])
     reader = nvidia.read_discriminator if part == "discriminator" else nvidia.read_generator
     return [
         Candidate(
-            ".".join(path),
+            _key(path),
             _part(part, path),
             "NVIDIA snapshot (PyTorch)",
             dict(flatten(record)),
@@ -159,7 +159,7 @@ def _of_state(path: tuple[str, ...], state: Mapping[str, Ref], assume: Mapping[s
         settings |= {name: value for name, value in assume.items() if name in settings}
         found.append(
             Candidate(
-                ".".join(place),
+                _key(place),
                 _part(layout.part, (*place, "ema") if averaged and prefix.startswith(averaged) else place),
                 layout.format,
                 {name: state[old] for name, old in renamed.items()},
@@ -188,7 +188,7 @@ def _of_distiller(
         prefixes = mobilestylegan.PREFIXES[part]
         own = {name: old for name, old in names.items() if name.startswith(prefixes)}
         if any(name.startswith(prefixes[0]) for name in own):
-            key = ".".join((*path, prefixes[0].rstrip(".")))
+            key = _key((*path, prefixes[0].rstrip(".")))
             refs = {name: state[old] for name, old in own.items()}
             kind = "MobileStyleGAN.pytorch, distiller"
             found.append(Candidate(key, part, kind, refs, reader, own, path))
@@ -206,6 +206,11 @@ def _with_mean(found: list[Candidate], path: tuple[str, ...], name: str, ref: Re
                 return [replace(c, refs=refs, names=names) if c is taker[0] else c for c in found]
             break
     return found
+
+
+def _key(place: tuple[str, ...]) -> str:
+    """A place as text that cannot steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in ".".join(place))
 
 
 def _part(part: str, place: tuple[str, ...]) -> str:

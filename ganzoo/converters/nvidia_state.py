@@ -26,6 +26,7 @@ GENERATOR: Mapping[str, Any] = {
     "lr_multiplier": MAPPING_LR_MULTIPLIER,
 }
 DISCRIMINATOR: Mapping[str, Any] = {**GENERATOR, "group_size": 4}
+_DEPTH = 4  # of modules, as in synthesis.b4.conv1.affine
 _LINEAR = {"activation": "linear", "act_gain": 1.0, "conv_clamp": None}
 
 
@@ -72,6 +73,8 @@ def _modules(tensors: Tensors, settings: Mapping[str, Any], cls: str) -> Record:
     root = _module(cls, {})
     for name in tensors.refs:
         *path, _ = name.split(".")
+        if len(path) > _DEPTH:
+            raise ValueError(f"The network has {name}, which no StyleGAN2 has.")
         module = root
         for depth, step in enumerate(path, 1):
             modules = module.state["_modules"]

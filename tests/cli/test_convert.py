@@ -14,6 +14,7 @@ from cli_helpers import GANZOO
 from helpers import interruptible
 from ir_fixtures import tiny_generator, write_ir
 from PIL import Image
+from safetensors.torch import save_file
 
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
@@ -175,6 +176,18 @@ def test_the_moving_average_is_taken_and_screen_and_card_say_what_else_is_there(
     assert "network generator_ema, from model_ema also there generator (model)" in words
     card = (tmp_path / "out" / "new" / "README.md").read_text()
     assert "network: generator_ema. Place in the file: model_ema. Also there: generator (model)." in card
+
+
+def test_the_name_of_a_place_cannot_steer_the_terminal(run, tmp_path):
+    file, weights = tmp_path / "a.safetensors", state(ROSINALITY, "g")
+    names = {
+        f"{place}.{name}": w.clone() for place in ("\x1b[2J ema", "[red]g|<b>") for name, w in weights.items()
+    }
+    save_file(names, file)
+    _, printed = converted(run, tmp_path / "out" / "new", file)
+    assert "\x1b[2J" not in printed and "?[2J ema" in printed and "[red]g|<b>" in printed
+    card = (tmp_path / "out" / "new" / "README.md").read_text()
+    assert "\x1b" not in card and "<b>" not in card
 
 
 def test_a_key_chooses_between_two_networks_of_one_part(run, tmp_path):

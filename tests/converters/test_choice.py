@@ -140,3 +140,27 @@ def test_a_mean_of_two_averages_is_given_to_neither(file):
     found = convert_with_account(file, key="ema_a")
     assert found.dropped["latent_avg"] == "no part of a network: latent_avg"
     assert "estimated" in found.made["mapping.w_avg"]
+
+
+def test_more_networks_than_any_file_has_are_refused_at_once(file):
+    one = torch.zeros(1)
+    saved(file, {f"{i}.input.input": one for i in range(65)})
+    with pytest.raises(ValueError, match="more than 64 networks"):
+        ganzoo.convert(file)
+    saved(file, [{"input.input": one, "latent_avg": one} for _ in range(65)])
+    with pytest.raises(ValueError, match="more than 64 networks"):
+        ganzoo.convert(file)
+
+
+def test_containers_that_share_their_parts_are_not_walked_forever(file):
+    shared = [{"input.input": torch.zeros(1)}]
+    for _ in range(40):
+        shared = [shared, shared]
+    with pytest.raises(ValueError, match="too large or nested too deep"):
+        ganzoo.convert(saved(file, shared))
+
+
+def test_a_name_of_many_modules_makes_no_tree(file):
+    saved(file, {"synthesis.b4.const": torch.zeros(1), ".".join("abcdefgh"): torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"a\.b\.c\.d\.e\.f\.g\.h, which no StyleGAN2 has"):
+        ganzoo.convert(file)
