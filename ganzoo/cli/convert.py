@@ -44,8 +44,8 @@ def convert(
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE",
-            help="A setting that a state dict of NVIDIA's networks does not record: activation, clamp, "
-            "mapping_activation, lr_multiplier, group_size. May be repeated.",
+            help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
+            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated.",
         ),
     ] = None,
     licence: Annotated[

@@ -5,6 +5,7 @@ it is called there tells whether it is a moving average. Wrappings of trainers a
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -153,6 +154,8 @@ def _of_state(path: tuple[str, ...], state: Mapping[str, Ref], assume: Mapping[s
         inner = tuple(p for p in groups if p.startswith(prefix) and p != prefix)
         own = {n: names[n] for n in names if n.startswith(prefix) and not (inner and n.startswith(inner))}
         renamed = {layout.name(n.removeprefix(prefix)): old for n, old in own.items()}
+        if len(renamed) != len(own):
+            raise ValueError(f"The network {_key(path)!r} has two tensors of one meaning under two names.")
         renamed.pop(_COUNTER, None)
         place = (*path, *(step for step in prefix.split(".") if step))
         settings = dict(layout.settings or {})
@@ -227,11 +230,9 @@ def _part(part: str, place: tuple[str, ...]) -> str:
 
 def _without_wrappers(state: Mapping[str, Ref]) -> dict[str, str]:
     """Names without wrappings, each with the name in the file; names that would become equal stay apart."""
-    names: dict[str, str] = {}
-    for name in state:
-        short = ".".join(step for step in name.split(".") if step not in WRAPPERS)
-        names[name if short in names or not short else short] = name
-    return names
+    short = {n: ".".join(step for step in n.split(".") if step not in WRAPPERS) or n for n in state}
+    counted = Counter(short.values())
+    return {new if counted[new] == 1 else old: old for old, new in short.items()}
 
 
 def _tensors(state: Mapping[Any, Any]) -> dict[str, Ref]:

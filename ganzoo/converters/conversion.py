@@ -104,9 +104,9 @@ def convert(
             these that the file has.
         key: place of the network in the file, such as "state_dict.generator", where a file has several of
             one part.
-        assume: settings that the file does not record, in place of the defaults; only a state dict of
-            NVIDIA's networks has any: "activation", "clamp", "mapping_activation", "lr_multiplier",
-            "group_size".
+        assume: settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
+            networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
+            mmagic "colors", "rgb" or "bgr".
 
     Raises:
         ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, a

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ganzoo.converters import genforce, nvidia_state, rosinality
+from ganzoo.converters import genforce, mmagic, nvidia_state, rosinality
 from ganzoo.converters.keymap import Tensors
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
@@ -119,16 +119,18 @@ LAYOUTS = (
     Layout(
         "mmagic or mmgeneration, StyleGAN2",
         "constant_input.input",
-        rosinality.read_generator,
+        mmagic.read_generator,
         rules=_MMAGIC_GENERATOR,
         takes_mean=True,
+        settings=mmagic.SETTINGS,
     ),
     Layout(
         "mmagic or mmgeneration, StyleGAN2",
         "convs.0.0.conv.weight_orig",
-        rosinality.read_discriminator,
+        mmagic.read_discriminator,
         "discriminator",
         _MMAGIC_DISCRIMINATOR,
+        settings=mmagic.SETTINGS,
     ),
     Layout("genforce, StyleGAN2", "synthesis.early_layer.const", genforce.read_generator),
     Layout(

@@ -214,3 +214,38 @@ def test_a_filter_that_the_file_lacks_is_told_as_assumed(tmp_path):
     found = convert_with_account(saved(tmp_path / "a.pth", basicsr(EMA)))
     assert found.assumed == {"taps": "1, 3, 3, 1"}
     assert convert_with_account(CONVERTED).assumed == {}
+
+
+@pytest.mark.parametrize("part", ["generator", "discriminator"])
+def test_colours_that_mmagic_holds_the_other_way_round_are_turned_when_told(tmp_path, part):
+    tensors = mmagic(EMA) if part == "generator" else mmagic_discriminator(D)
+    path = saved(tmp_path / "a.pth", {"state_dict": tensors})
+    found = convert_with_account(path)
+    assert found.assumed == {"colors": "rgb"}
+    turned = ganzoo.convert(path, assume={"colors": "bgr"})
+    if part == "generator":
+        assert torch.allclose(images(turned), images(found.module).flip(2), atol=1e-5)
+    else:
+        x = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        assert torch.allclose(turned(x.flip(1)), found.module(x), atol=1e-4)
+    with pytest.raises(ValueError, match="Unknown order of colors: 'grb'"):
+        ganzoo.convert(path, assume={"colors": "grb"})
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"conv1.conv.weight": torch.ones(1)},
+        {"latent_avg": torch.zeros(24), "w_avg": torch.zeros(24)},
+    ],
+)
+def test_two_names_of_one_tensor_stop_the_conversion(tmp_path, extra):
+    path = saved(tmp_path / "a.pth", {"g": {**mmagic(EMA), **extra}})
+    with pytest.raises(ValueError, match="'g' has two tensors of one meaning"):
+        ganzoo.convert(path)
+
+
+def test_a_name_with_and_without_a_wrapping_is_two_tensors(tmp_path):
+    both = {"module.conv1.noise.weight": torch.ones(1), **EMA}
+    with pytest.raises(ValueError, match=r"no StyleGAN2 has: module\.conv1\.noise\.weight"):
+        ganzoo.convert(saved(tmp_path / "a.pt", both))
