@@ -11,7 +11,8 @@ from ganzoo.files import refuse_unwritable
 from ganzoo.interruption import Interrupted
 
 if TYPE_CHECKING:
-    from ganzoo.converters.conversion import Conversion, Network
+    from ganzoo.converters.conversion import Conversion
+    from ganzoo.converters.layouts import Network
 
 _LICENCE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
@@ -21,8 +22,8 @@ def convert(
         list[str] | None,
         typer.Argument(
             metavar="FILE",
-            help="An NVIDIA .pkl, a rosinality .pt, a MobileStyleGAN .ckpt (of a teacher: both files), or a "
-            "folder of OpenVINO files.",
+            help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a "
+            "teacher: both files), or a folder of OpenVINO files.",
         ),
     ] = None,
     out: Annotated[
@@ -33,6 +34,18 @@ def convert(
         typer.Option(
             help="Which network: generator_ema, student, teacher, generator or discriminator. Default: the "
             "first of these that the file has."
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Place of the network in the file, such as state_dict.generator_ema."),
+    ] = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
+            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated.",
         ),
     ] = None,
     licence: Annotated[
@@ -60,7 +73,7 @@ def convert(
     if there and not overwrite:
         raise ValueError(f"{model} holds {', '.join(there)}: choose another folder, or add --overwrite.")
     try:
-        conversion = convert_with_account(files, part)
+        conversion = convert_with_account(files, part, key, _settings(assume or []))
         _print(conversion)
         _make(model.parent)
         with tempfile.TemporaryDirectory(dir=model.parent, prefix=f".{model.name}.") as temporary:
@@ -80,6 +93,25 @@ def convert(
     written_names = [name for name in names if (model / name).exists()]
     typer.echo(f"{', '.join(written_names)} are in {model}, read back and the same, bit for bit.")
     typer.echo(following)
+
+
+def _settings(given: list[str]) -> dict[str, str | float | None]:
+    """The settings of `--assume`: numbers as numbers, "none" as None.
+
+    Raises:
+        ValueError: for anything but NAME=VALUE.
+    """
+    settings: dict[str, str | float | None] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not name or not equals or not value:
+            raise ValueError(f"--assume takes NAME=VALUE, such as clamp=none; got {item!r}.")
+        try:
+            number = float(value)
+            settings[name] = int(number) if number.is_integer() else number
+        except ValueError:
+            settings[name] = None if value.lower() == "none" else value
+    return settings
 
 
 def _next(model: Path, module: "Network") -> str:
@@ -115,13 +147,13 @@ def _print(conversion: "Conversion") -> None:
     from rich.table import Table
 
     from ganzoo.cli.show import console
-    from ganzoo.converters.card import account
+    from ganzoo.converters.card import account, others
 
     config = conversion.module.config
-    others = [name for name in conversion.parts if name != conversion.part]
     rows = {
         "format": conversion.format,
-        "network": conversion.part + (f" (also there: {', '.join(others)})" if others else ""),
+        "network": f"{conversion.part}, from {conversion.key}" if conversion.key else conversion.part,
+        **({"also there": listed} if (listed := others(conversion)) else {}),
         "resolution": f"{config.resolution} x {config.resolution}, {config.img_channels} channels",
         "widths": ", ".join(map(str, config.channels)),
         "labels": str(config.label_dim) if config.label_dim else "none",

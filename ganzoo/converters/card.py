@@ -45,7 +45,7 @@ def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
         "",
         "## Lineage",
         "",
-        f"Format: {conversion.format}; network: {conversion.part}.",
+        f"Format: {conversion.format}; network: {conversion.part}.{_places(conversion)}",
         "",
         "| file | bytes | sha256 |",
         "|---|---|---|",
@@ -77,7 +77,23 @@ def account(conversion: Conversion) -> list[str]:
     lines = [f"{_tensors(len(conversion.used))} of the source used"]
     lines += [f"{_tensors(n)} dropped: {reason}" for reason, n in _by_reason(conversion.dropped.values())]
     lines += [f"{_tensors(n)} made: {reason}" for reason, n in _by_reason(conversion.made.values())]
+    if conversion.assumed:
+        values = ", ".join(f"{name} {value}" for name, value in conversion.assumed.items())
+        lines.append(f"assumed, for the source does not record it: {values}")
     return lines
+
+
+def others(conversion: Conversion) -> str:
+    """The other networks of the source, each with its place."""
+    listed = [f"{part} ({key})" if key else part for part, key in conversion.others[:_MAX_REASONS]]
+    more = len(conversion.others) - len(listed)
+    return ", ".join([*listed, *([f"{more} more"] if more else [])])
+
+
+def _places(conversion: Conversion) -> str:
+    """Where in the source the network lies and which others are there, as sentences."""
+    place = f" Place in the file: {_cell(conversion.key)}." if conversion.key else ""
+    return place + (f" Also there: {_cell(there)}." if (there := others(conversion)) else "")
 
 
 def _without_use(conversion: Conversion) -> list[tuple[str, str]]:

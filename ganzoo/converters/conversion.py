@@ -2,25 +2,24 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ganzoo.converters import mobilestylegan, nvidia, openvino, rosinality, tensorflow
+from ganzoo.converters import mobilestylegan, openvino
+from ganzoo.converters.candidates import Candidate, find
 from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.contents import ArrayRef, Record, TensorRef
+from ganzoo.converters.choice import PARTS, check_settings, choose
+from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import Tensors, flatten
-from ganzoo.discriminator import Discriminator
-from ganzoo.generators.generator import Generator
+from ganzoo.converters.layouts import Network
+from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
 from ganzoo.registry import unknown
 from ganzoo.weights import CONFIG_FILE
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-Network = Generator | Discriminator
-# The first of them that a file has is the default.
-PARTS = ("generator_ema", "student", "teacher", "generator", "discriminator")
 _SPELLINGS = {  # of the files themselves
     "g_ema": "generator_ema",
     "G_ema": "generator_ema",
@@ -66,49 +65,63 @@ class Conversion:
         format: of the source, in words.
         part: which network of the source this is.
         parts: all that the source has.
+        key: place of the network in the source.
+        others: part and key of each other network of the source.
         files: the source.
         used: the source's names of the tensors that went into the network.
         dropped: names of all others, each with the reason.
         made: our names of tensors that the source lacks, each with how it was made.
+        assumed: settings that the source does not record, each with the value taken.
     """
 
     module: Network
     format: str
     part: str
     parts: tuple[str, ...]
+    key: str
+    others: tuple[tuple[str, str], ...]
     files: tuple[SourceFile, ...]
     used: tuple[str, ...]
     dropped: Mapping[str, str]
     made: Mapping[str, str]
+    assumed: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One network of a file: its tensors by their names within it, and what reads them."""
-
-    refs: Mapping[str, TensorRef | ArrayRef]
-    read: Callable[[Tensors], Network]
-
-
-def convert(path: Paths, part: str | None = None) -> Network:
+def convert(
+    path: Paths,
+    part: str | None = None,
+    key: str | None = None,
+    assume: Mapping[str, Any] | None = None,
+) -> Network:
     """The network of a foreign checkpoint, float32, on the CPU; nothing in the file is imported or called.
 
     Args:
         path: an NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), a
-            rosinality `.pt`, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, or the
+            `.pt` or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic
+            or genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, or the
             folder of random-face's OpenVINO files.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
             these that the file has.
+        key: place of the network in the file, such as "state_dict.generator", where a file has several of
+            one part.
+        assume: settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
+            networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
+            mmagic "colors", "rgb" or "bgr".
 
     Raises:
-        ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, or a
-            part that it lacks.
+        ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, a
+            part or key that it lacks, or several networks that could be meant.
         OSError: if it cannot be read.
     """
-    return convert_with_account(path, part).module
+    return convert_with_account(path, part, key, assume).module
 
 
-def convert_with_account(path: Paths, part: str | None = None) -> Conversion:
+def convert_with_account(
+    path: Paths,
+    part: str | None = None,
+    key: str | None = None,
+    assume: Mapping[str, Any] | None = None,
+) -> Conversion:
     """What `convert` gives, with the account of the source's tensors; it raises the same."""
     if not isinstance(path, str | os.PathLike | Iterable) or isinstance(path, bytes):
         raise TypeError(f"A checkpoint is given by its path, or a teacher by two; got {path!r}.")
@@ -129,8 +142,8 @@ def convert_with_account(path: Paths, part: str | None = None) -> Conversion:
             raise ValueError(f"{p} is no regular file.")
     try:
         if folder := _openvino_folder(paths):
-            return _read_openvino(folder, part)
-        return _read_checkpoint(paths, part)
+            return _read_openvino(folder, part, key)
+        return _read_checkpoint(paths, part, key, assume or {})
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         # The layouts are not ours: what contradicts them in a way that no check foresees is damaged.
         reason = f"the file is damaged ({type(error).__name__}: {error})."
@@ -148,120 +161,86 @@ def _one_line(paths: list[Path], message: str) -> str:
     return f"{where}: {text[:_MAX_MESSAGE]}{'…' if len(text) > _MAX_MESSAGE else ''}"
 
 
-def _read_checkpoint(paths: list[Path], part: str | None) -> Conversion:
+def _read_checkpoint(
+    paths: list[Path], part: str | None, key: str | None, assume: Mapping[str, Any]
+) -> Conversion:
     """A checkpoint in one file, or a pair."""
     for path in paths:
         _refuse_others(path)
-    contents = [open_checkpoint(path) for path in paths]
+    contents = [_open(path) for path in paths]
     whole: Any = contents[0]
     if len(paths) == 2:
         if not all(map(mobilestylegan.is_half, contents)):
             raise ValueError("Only the two files of a MobileStyleGAN teacher are converted together.")
         whole = {"state_dict": mobilestylegan.join(*contents)}
-        kind, parts = "MobileStyleGAN.pytorch, teacher's pair", _mobilestylegan(whole["state_dict"])
     elif mobilestylegan.is_half(whole):
         raise ValueError("This is half of a MobileStyleGAN teacher: give both files, mapping and synthesis.")
-    else:
-        kind, parts = _detect(whole)
-    name = _choose(part, parts)
-    chosen = parts[name]
+    candidates = _detect(whole, assume)
+    chosen = choose(candidates, part, key)
+    check_settings(chosen, assume)
     tensors = Tensors(chosen.refs)
     module = chosen.read(tensors)
-    used = {id(ref): None for ref in chosen.refs.values()}
-    dropped = dict(tensors.dropped)
-    other = {id(ref): p for p, candidate in parts.items() for ref in candidate.refs.values()}
-    for path_in_file, ref in flatten(whole):
-        if id(ref) in used:
-            continue
-        if id(ref) in other:
-            dropped[path_in_file] = f"{ANOTHER}: --part {other[id(ref)]}"
-        else:
-            dropped[path_in_file] = f"no part of a network: {_owner(path_in_file)}"
+    names = chosen.names
+    told = dict.fromkeys(assume, " (as told)")
+    settings = {name: f"{_shown(value)}{told.get(name, '')}" for name, value in chosen.settings.items()}
     return Conversion(
         module=module,
-        format=kind,
-        part=name,
-        parts=tuple(parts),
+        format=chosen.format if len(paths) == 1 else "MobileStyleGAN.pytorch, teacher's pair",
+        part=chosen.part,
+        parts=tuple(dict.fromkeys(c.part for c in candidates)),
+        key=chosen.key,
+        others=tuple((c.part, c.key) for c in candidates if c is not chosen),
         files=tuple(map(_source_file, paths)),
-        used=tuple(tensors.used),
-        dropped=dropped,
+        used=tuple(names.get(name, name) for name in tensors.used),
+        dropped=_dropped(whole, candidates, chosen, tensors),
         made=tensors.made,
+        assumed={**settings, **tensors.assumed},
     )
 
 
-def _detect(contents: Any) -> tuple[str, dict[str, _Part]]:
-    """Format of a checkpoint and its networks.
+def _open(path: Path) -> Any:
+    """The contents of a file, inert."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    return open_safetensors(path) if is_safetensors(head) else open_checkpoint(path)
+
+
+def _detect(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
+    """The networks of a checkpoint.
 
     Raises:
         ValueError: if it has none that is known.
     """
-    if found := nvidia.find(contents):
-        return "NVIDIA snapshot (PyTorch)", {name: _nvidia(name, record) for name, record in found.items()}
-    if found := tensorflow.find(contents):
-        return "NVIDIA snapshot (TensorFlow)", {name: _tensorflow(name, n) for name, n in found.items()}
-    if state := mobilestylegan.find(contents):
-        return "MobileStyleGAN.pytorch, distiller", _mobilestylegan(state)
-    if states := rosinality.find(contents):
-        return "rosinality/stylegan2-pytorch", {name: _rosinality(name, s) for name, s in states.items()}
-    if nvidia.is_plain(contents):
-        raise ValueError(
-            "These are tensors of NVIDIA's networks without their settings, such as activations and clamps: "
-            "give the .pkl that they come from."
-        )
+    if found := find(contents, assume):
+        return found
     raise ValueError(
         f"The file holds {_summary(contents)}, and no network that ganzoo knows: it converts NVIDIA .pkl, "
-        "rosinality .pt and MobileStyleGAN .ckpt files."
+        "MobileStyleGAN .ckpt, and StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, mmagic, genforce."
     )
 
 
-def _nvidia(name: str, record: Record) -> _Part:
-    reader = nvidia.read_discriminator if name == "discriminator" else nvidia.read_generator
-    return _Part(dict(flatten(record)), partial(reader, record))
+def _dropped(whole: Any, candidates: list[Candidate], chosen: Candidate, tensors: Tensors) -> dict[str, str]:
+    """The file's tensors that did not go into the network, each with the reason."""
+    used = {id(ref) for ref in chosen.refs.values()}
+    dropped = {chosen.names.get(name, name): reason for name, reason in tensors.dropped.items()}
+    parts = Counter(c.part for c in candidates)
+    other: dict[int, str] = {}
+    for candidate in candidates:
+        flag = f"--part {candidate.part}" if parts[candidate.part] == 1 else f"--key {candidate.key}"
+        other |= {id(ref): flag for ref in candidate.refs.values()}
+    for name, ref in flatten(whole):
+        if id(ref) in used:
+            continue
+        if id(ref) in other:
+            dropped[name] = f"{ANOTHER}: {other[id(ref)]}"
+        else:
+            dropped[name] = f"no part of a network: {_owner(name)}"
+    return dropped
 
 
-def _tensorflow(name: str, record: Record) -> _Part:
-    reader = tensorflow.read_discriminator if name == "discriminator" else tensorflow.read_generator
-    return _Part(tensorflow.variables(record), partial(reader, record))
-
-
-def _mobilestylegan(state: Mapping[str, Any]) -> dict[str, _Part]:
-    """Networks of a distiller, or of a teacher's pair."""
-    readers: dict[str, Callable[[Tensors], Network]] = {
-        "student": mobilestylegan.read_student,
-        "teacher": mobilestylegan.read_teacher,
-        "discriminator": partial(rosinality.read_discriminator, prefix=mobilestylegan.DISCRIMINATOR),
-    }
-    parts = {}
-    for name, reader in readers.items():
-        prefixes = mobilestylegan.PREFIXES[name]
-        refs = {key: ref for key, ref in _tensors(state).items() if key.startswith(prefixes)}
-        if any(key.startswith(prefixes[0]) for key in refs):
-            parts[name] = _Part(refs, reader)
-    return parts
-
-
-def _rosinality(name: str, state: Mapping[str, Any]) -> _Part:
-    reader = rosinality.read_discriminator if name == "discriminator" else rosinality.read_generator
-    return _Part(_tensors(state), reader)
-
-
-def _tensors(state: Mapping[str, Any]) -> dict[str, TensorRef | ArrayRef]:
-    """The tensors of a state dict."""
-    return {str(name): ref for name, ref in state.items() if isinstance(ref, TensorRef | ArrayRef)}
-
-
-def _choose(part: str | None, parts: Iterable[str]) -> str:
-    """The part that was asked for, or the default.
-
-    Raises:
-        ValueError: if the file lacks it.
-    """
-    there = [name for name in PARTS if name in parts]
-    if part is None:
-        return there[0]
-    if part not in there:
-        raise ValueError(f"The file has no {part}; it has: {', '.join(there)}.")
-    return part
+def _shown(value: Any) -> str:
+    """A setting's value as `--assume` takes it."""
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _openvino_folder(paths: list[Path]) -> Path | None:
@@ -276,13 +255,14 @@ def _openvino_folder(paths: list[Path]) -> Path | None:
     return path.parent if path.name in openvino.FILES else None
 
 
-def _read_openvino(folder: Path, part: str | None) -> Conversion:
+def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversion:
     """The network of random-face's files."""
     if missing := [name for name in openvino.FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(
             f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files."
         )
-    name = _choose(part, ["student"])
+    if part not in (None, "student") or key is not None:
+        raise ValueError(f"The files have no {part or repr(key)}; they have: student.")
     paths = [folder / file for file in openvino.FILES]
     if sum(path.stat().st_size for path in paths) > MAX_IR_BYTES:
         raise ValueError(f"{folder}: the files are larger than {MAX_IR_BYTES} bytes.")
@@ -291,12 +271,15 @@ def _read_openvino(folder: Path, part: str | None) -> Conversion:
     return Conversion(
         module=module,
         format="OpenVINO files of random-face",
-        part=name,
-        parts=(name,),
+        part="student",
+        parts=("student",),
+        key="",
+        others=(),
         files=tuple(map(_source_file, paths)),
         used=tuple(account.used),
         dropped=account.dropped,
         made=account.made,
+        assumed={},
     )
 
 
@@ -309,8 +292,6 @@ def _refuse_others(path: Path) -> None:
     for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
             raise ValueError(f"This is {kind}, and no checkpoint.")
-    if head[8:9] == b"{":
-        raise ValueError("This is a safetensors file: if ganzoo wrote it, its folder is a model already.")
 
 
 def _source_file(path: Path) -> SourceFile:

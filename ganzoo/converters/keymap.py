@@ -21,7 +21,7 @@ MAX_SHARED = 4096  # numbers; one filter may serve many layers
 NOISE_SEED = 0
 MAPPING_LR_MULTIPLIER = 0.01  # of StyleGAN2, where no file of a format records it
 W_AVG_SAMPLES = 10_000  # enough for a mean within 1 % of the styles' spread
-ESTIMATED = f"estimated from {W_AVG_SAMPLES} latents: the source has no mean style"
+ESTIMATED = f"estimated from {W_AVG_SAMPLES} latents: the source has no single mean of w"
 _SHOWN = 5
 
 
@@ -32,6 +32,7 @@ class Tensors:
         used: names of those that were taken, in that order.
         dropped: names of those that are not needed, each with the reason.
         made: our names of tensors that the file lacks, each with how it was made.
+        assumed: what neither the tensors nor the file tell, each with the value taken.
     """
 
     def __init__(self, refs: Mapping[str, TensorRef | ArrayRef]) -> None:
@@ -39,6 +40,7 @@ class Tensors:
         self.used: dict[str, None] = {}
         self.dropped: dict[str, str] = {}
         self.made: dict[str, str] = {}
+        self.assumed: dict[str, str] = {}
         self.owners: dict[int, str] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -99,12 +101,13 @@ class Tensors:
             )
 
     def separable_filter(self, name: str, *, gain: float) -> tuple[float, ...]:
-        """Taps of a fixed resampling filter `[k, k]` or `[k]`, normalised to sum 1.
+        """Taps of a fixed resampling filter `[k, k]`, `[1, 1, k, k]` or `[k]`, normalised to sum 1.
 
         Raises:
             ValueError: if the filter is not separable or does not sum to `gain`.
         """
         kernel = self.take(name).astype(np.float64)
+        kernel = kernel[0, 0] if kernel.shape[:-2] == (1, 1) else kernel
         if kernel.ndim not in (1, 2) or abs(kernel.sum() - gain) > 1e-4 * gain:
             raise ValueError(f"{name} is no filter of sum {gain}.")
         if kernel.ndim == 1:

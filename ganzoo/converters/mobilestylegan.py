@@ -29,13 +29,11 @@ _LOW, _HIGH = (math.sqrt(0.5), math.sqrt(0.5)), (math.sqrt(0.5), -math.sqrt(0.5)
 _HAAR = {"g0_col": _LOW, "g1_col": _HIGH, "g0_row": _LOW, "g1_row": _HIGH}
 
 
-def find(contents: Any) -> Mapping[str, Any]:
-    """State dict of a distiller's file; empty if the file is of another kind."""
-    state = contents.get("state_dict", contents) if isinstance(contents, dict) else None
-    if not isinstance(state, dict):
-        return {}
+def is_distiller(state: Mapping[str, Any]) -> bool:
+    """Whether a state dict is that of a distiller's file."""
     main = tuple(prefixes[0] for prefixes in PREFIXES.values())
-    return state if any(str(name).startswith(main) for name in state) else {}
+    # A student of other code is a StyleGAN2, whose heads have other names.
+    return any(name.startswith(main) for name in state) and f"{STUDENT}to_rgb1.bias" not in state
 
 
 def is_half(contents: Any) -> bool:

@@ -7,7 +7,6 @@ constructor, which leave defaults out, are not needed.
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
@@ -329,20 +328,12 @@ def read_discriminator(root: Record, tensors: Tensors) -> Discriminator:
     return fill(empty(config), arrays, tensors)
 
 
-def find(contents: Any) -> Mapping[str, Record]:
-    """Networks of a snapshot by part; empty if the file is no snapshot."""
-    if isinstance(contents, Record) and "_modules" in contents.state:
-        return {"discriminator" if contents.cls == "Discriminator" else "generator_ema": contents}
-    if not isinstance(contents, dict):
-        return {}
-    names = {"generator_ema": "G_ema", "generator": "G", "discriminator": "D"}
-    return {part: contents[k] for part, k in names.items() if isinstance(contents.get(k), Record)}
-
-
-def is_plain(contents: Any) -> bool:
-    """Whether a file holds the tensors of such networks, but not their settings."""
-    states = [contents, *contents.values()] if isinstance(contents, dict) else []
-    return any(isinstance(state, dict) and "synthesis.b4.const" in state for state in states)
+def part_of(record: Record) -> str | None:
+    """Which kind of network a module is, by the modules that it has; None for another."""
+    modules = module_children(record)
+    if isinstance(modules.get("synthesis"), Record):
+        return "generator"
+    return "discriminator" if isinstance(modules.get("b4"), Record) else None
 
 
 def _affine(network: Network, source: str, target: str, arrays: dict[str, Array]) -> None:

@@ -4,45 +4,17 @@ The same layout, regrouped, is that of the teacher and the discriminator of Mobi
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
-from ganzoo.converters.contents import ArrayRef, TensorRef
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill, resolution_of, same
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
 
-NETWORKS = {"generator_ema": "g_ema", "generator": "g", "discriminator": "d"}
-_FIRST = {"generator_ema": "input.input", "discriminator": "convs.0.0.weight"}  # a name that others lack
-_WRAPPERS = ("state_dict", "model", "params_ema", "params")
 _KERNEL_GAIN = 4.0  # of the filters behind upsampling: they are stored times 2 x 2
-
-
-def find(contents: Any) -> Mapping[str, Mapping[str, Any]]:
-    """State dicts by part; empty if the file is of another kind.
-
-    A mean style beside the networks goes with the generator that it was measured on: the moving average,
-    where there is one.
-    """
-    if not isinstance(contents, dict):
-        return {}
-    networks = {part: contents[key] for part, key in NETWORKS.items() if isinstance(contents.get(key), dict)}
-    states = {part: _without_wrapper(state) for part, state in networks.items()}
-    found = {part: state for part, state in states.items() if any(name in state for name in _FIRST.values())}
-    if not found:  # one network alone, perhaps under a trainer's name
-        wrapped = [contents[key] for key in _WRAPPERS if isinstance(contents.get(key), dict)]
-        bare = _without_wrapper(wrapped[0] if wrapped else contents)
-        found = {part: bare for part, first in _FIRST.items() if first in bare}
-    mean = contents.get("latent_avg")
-    for part in ("generator_ema", "generator"):
-        if part in found and isinstance(mean, TensorRef | ArrayRef):
-            found[part] = {**found[part], "latent_avg": mean}
-            break
-    return found
 
 
 def read_generator(tensors: Tensors) -> Generator:
@@ -52,8 +24,7 @@ def read_generator(tensors: Tensors) -> Generator:
         ValueError: for another network, or one that is damaged.
     """
     arrays = read_mapping(tensors, r"style\.(\d+)\.weight")
-    if "latent_avg" in tensors:
-        arrays["mapping.w_avg"] = tensors.take("latent_avg").reshape(-1)
+    take_mean(tensors, arrays, "latent_avg")
     levels = 1 + count(tensors, r"to_rgbs\.(\d+)\.bias")
     layers = ["conv1", *(f"convs.{i}" for i in range(2 * (levels - 1)))]
     heads = ["to_rgb1", *(f"to_rgbs.{i}" for i in range(levels - 1))]
@@ -61,6 +32,33 @@ def read_generator(tensors: Tensors) -> Generator:
     config = read_synthesis(tensors, arrays, "input.input", layers, heads, noises)
     tensors.finish()
     return fill(empty(config), arrays, tensors)
+
+
+def take_mean(tensors: Tensors, arrays: dict[str, Array], name: str) -> None:
+    """The mean of w under our name, where the file has one; encoders store a copy for each layer.
+
+    Rows that differ are no mean of this mapping network: it is estimated as if the file had none.
+
+    Args:
+        tensors: by their names in the file.
+        arrays: holds those of the mapping network; filled here.
+        name: of the mean.
+
+    Raises:
+        ValueError: for a mean that is not as wide as w.
+    """
+    layers = [a for key, a in arrays.items() if re.fullmatch(r"mapping\.layers\.\d+\.weight", key)]
+    if name not in tensors or not layers:
+        return
+    mean, width = tensors.take(name), layers[-1].shape[0]
+    if not mean.size or mean.size % width:
+        raise ValueError(f"{name} has shape {list(mean.shape)}, which does not fit w of {width}.")
+    rows = mean.reshape(-1, width)
+    if np.allclose(rows, rows[0], rtol=1e-5, atol=1e-6):
+        arrays["mapping.w_avg"] = rows[0]
+        return
+    del tensors.used[name]
+    tensors.dropped[name] = "it differs between layers, and here all layers share one mean of w"
 
 
 def read_mapping(tensors: Tensors, pattern: str) -> dict[str, Array]:
@@ -171,13 +169,6 @@ def read_discriminator(tensors: Tensors, prefix: str = "") -> Discriminator:
     return fill(empty(config), arrays, tensors)
 
 
-def _without_wrapper(state: Mapping[Any, Any]) -> dict[str, Any]:
-    """A state dict by its own names, without the `module.` that parallel training puts in front of them."""
-    names = [str(name) for name in state]
-    prefix = "module." if names and all(name.startswith("module.") for name in names) else ""
-    return {name.removeprefix(prefix): value for name, value in zip(names, state.values(), strict=True)}
-
-
 def _conv(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) -> None:
     """A modulated convolution: `[1, out, in, k, k]` there, `[out, in, k, k]` here."""
     weight = tensors.take(f"{source}.conv.weight")
@@ -190,7 +181,7 @@ def _taps(tensors: Tensors, names: list[str], *, gain: float = _KERNEL_GAIN) -> 
     """The option `taps` of the filter that layers share; empty where the file has none."""
     filters = {n: tensors.separable_filter(n, gain=gain) for n in names if n in tensors}
     if names and not filters:
-        tensors.made["taps"] = "1, 3, 3, 1, the original's default: the file holds no filter"
+        tensors.assumed["taps"] = "1, 3, 3, 1"
     return {"taps": same("The resampling filter", filters)} if filters else {}
 
 

@@ -30,7 +30,12 @@ def find(contents: Any) -> Mapping[str, Record]:
     items = contents if isinstance(contents, tuple) else (contents,)
     if not items or not all(isinstance(n, Record) and "variables" in n.state for n in items):
         return {}
-    return dict(zip(PARTS, items, strict=False)) if len(items) == len(PARTS) else {"generator_ema": items[0]}
+    if len(items) == len(PARTS):
+        return dict(zip(PARTS, items, strict=True))
+    state = items[0].state
+    if str(state.get("build_func_name")).startswith("D_"):
+        return {"discriminator": items[0]}
+    return {"generator_ema" if state.get("name") == "Gs" else "generator": items[0]}
 
 
 def variables(network: Record) -> dict[str, ArrayRef]:

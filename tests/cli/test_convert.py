@@ -9,12 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from cli_helpers import GANZOO
 from helpers import interruptible
 from ir_fixtures import tiny_generator, write_ir
 from PIL import Image
+from safetensors.torch import save_file
 
 import ganzoo
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.keymap import flatten
 from ganzoo.discriminator import Discriminator
 from ganzoo.weights import weights_digest
 
@@ -154,6 +158,60 @@ def test_the_python_of_the_card_runs(run, tmp_path, monkeypatch, part):
     exec(code, {})
 
 
+# Several networks of a kind, and what a file does not record
+
+
+def state(path, key):
+    """A state dict of a golden file, as torch tensors."""
+    tensors = flatten(open_checkpoint(path)[key])
+    return {name: torch.from_numpy(ref.array()) for name, ref in tensors}
+
+
+def test_the_moving_average_is_taken_and_screen_and_card_say_what_else_is_there(run, tmp_path):
+    file = tmp_path / "a.pt"
+    torch.save({"model": state(ROSINALITY, "g"), "model_ema": state(ROSINALITY, "g_ema")}, file)
+    network, printed = converted(run, tmp_path / "out" / "new", file)
+    assert weights_digest(network) == weights_digest(ganzoo.convert(ROSINALITY))
+    words = " ".join(printed.split())
+    assert "network generator_ema, from model_ema also there generator (model)" in words
+    card = (tmp_path / "out" / "new" / "README.md").read_text()
+    assert "network: generator_ema. Place in the file: model_ema. Also there: generator (model)." in card
+
+
+def test_the_name_of_a_place_cannot_steer_the_terminal(run, tmp_path):
+    file, weights = tmp_path / "a.safetensors", state(ROSINALITY, "g")
+    names = {
+        f"{place}.{name}": w.clone() for place in ("\x1b[2J ema", "[red]g|<b>") for name, w in weights.items()
+    }
+    save_file(names, file)
+    _, printed = converted(run, tmp_path / "out" / "new", file)
+    assert "\x1b[2J" not in printed and "?[2J ema" in printed and "[red]g|<b>" in printed
+    card = (tmp_path / "out" / "new" / "README.md").read_text()
+    assert "\x1b" not in card and "<b>" not in card
+
+
+def test_a_key_chooses_between_two_networks_of_one_part(run, tmp_path):
+    file = tmp_path / "a.pt"
+    torch.save({"first": state(ROSINALITY, "g"), "second": state(ROSINALITY, "g_ema")}, file)
+    status, out, err = run("convert", file, tmp_path / "out" / "new")
+    assert (status, out) == (2, "") and "--key first, --key second" in err and err.count("\n") == 1
+    network, _ = converted(run, tmp_path / "out" / "new", file, "--key", "second")
+    assert weights_digest(network) == weights_digest(ganzoo.convert(ROSINALITY))
+
+
+def test_what_a_state_dict_does_not_record_is_told_on_screen_and_card_and_may_be_given(run, tmp_path):
+    file = tmp_path / "a.pt"
+    torch.save(state(NVIDIA, "G_ema"), file)
+    network, printed = converted(run, tmp_path / "out" / "new", file, "--assume", "clamp=none")
+    assert network.config.clamp is None
+    told = "activation lrelu, clamp none (as told), mapping_activation lrelu, lr_multiplier 0.01"
+    assert told in " ".join(printed.split())
+    assert told in (tmp_path / "out" / "new" / "README.md").read_text()
+    for wrong in ("clamp", "=1", "clamp="):
+        status, _, err = run("convert", file, tmp_path / "other", f"--assume={wrong}")
+        assert status == 2 and "NAME=VALUE" in err and err.count("\n") == 1
+
+
 # The folder
 
 
@@ -260,7 +318,9 @@ def test_ctrl_c_leaves_nothing(tmp_path, place):
 
 def test_options_of_convert_are_frozen(run):
     help_text = run("convert", "--help")[1]
-    assert [o for o in ("--part", "--license", "--overwrite") if o not in help_text] == []
+    assert [
+        o for o in ("--part", "--key", "--assume", "--license", "--overwrite") if o not in help_text
+    ] == []
 
 
 def test_nothing_of_torchs_unpickler_is_imported_by_help():

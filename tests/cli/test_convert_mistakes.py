@@ -29,7 +29,7 @@ class Call:
 # Files that are no checkpoint, with what is said about them.
 FILES = {
     "a text file": (b"Dear model,\nhow are you?\n" * 20, []),
-    "a safetensors file": (bytes([64, 0, 0, 0, 0, 0, 0, 0]) + b'{"w":{"dtype":"F32"', ["safetensors"]),
+    "a safetensors file": (bytes([64, 0, 0, 0, 0, 0, 0, 0]) + b'{"w":{"dtype":"F32"', ["no whole"]),
     "a web page": (b"<!DOCTYPE html><html><body>Sign in</body></html>", ["web page"]),
     "a web page without doctype": (b"<html><body>Too many downloads</body></html>", ["web page"]),
     "a Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", ["Git LFS pointer"]),

@@ -81,13 +81,6 @@ def test_a_teacher_without_a_student_is_found(file):
     assert weights_digest(ganzoo.convert(file)) == weights_digest(ganzoo.convert(DISTILLER, "teacher"))
 
 
-def test_nvidias_tensors_without_their_settings_are_told_from_a_stranger(file):
-    tensor = torch.zeros(4, 4, 4)
-    saved(file, {"G_ema": {"synthesis.b4.const": tensor}})
-    with pytest.raises(ValueError, match="without their settings"):
-        ganzoo.convert(file)
-
-
 def test_another_module_is_named(file):
     from snapshots import Module, write_nvidia
 
