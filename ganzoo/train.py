@@ -44,6 +44,7 @@ from ganzoo.training.jobs import (
     Outcome,
     Plan,
     Row,
+    from_teacher,
     refuse_inconsistent,
     single_run,
     sweep_runs,
@@ -96,6 +97,7 @@ def plan(recipe: str, settings: Sequence[str] = (), *, sweep: bool = False, comp
     for row, data in zip(rows, composed, strict=True):
         try:
             refuse_inconsistent(data, complete)
+            data |= from_teacher(data, keys)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{run_name(row, data)}: {error}" if varied else str(error)) from error
     return sweep_runs(rows, composed, varied, launcher) if sweep else single_run(rows[0], composed[0])

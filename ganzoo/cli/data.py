@@ -24,7 +24,7 @@ def prepare(
     crop: Annotated[
         str, typer.Option(help="center (the square in the middle), or none (squeeze the whole picture).")
     ] = "center",
-    channels: Annotated[int, typer.Option(help="3 for RGB, 1 for greyscale.")] = 3,
+    channels: Annotated[int, typer.Option(help="3 for RGB, 1 for greyscale, 4 to keep alpha.")] = 3,
     labels: Annotated[
         str,
         typer.Option(help="keep (those of the source's dataset.json), folders (a class for each), or none."),

@@ -15,6 +15,7 @@ from ganzoo.losses.perceptual import network_pixels, unit_distances
 from ganzoo.metrics.extract import processes
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Figure
+from ganzoo.pictures import shrink
 from ganzoo.registry import unknown
 
 PAIR_METRICS = ("l1", "psnr", "perceptual")
@@ -31,7 +32,7 @@ def perceptual_distance(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor
 
     Args:
         network: its own name belongs to every number.
-        a: `[N, 1 or 3, H, W]` in -1..1.
+        a: `[N, 1, 3 or 4, H, W]` in -1..1; what is transparent is laid over white.
         b: of the same shape.
     """
     size = network.info.size
@@ -56,8 +57,10 @@ def pair_figures(
     """Mean distances between the two pictures of every seed, with the standard deviation of the mean.
 
     Both networks get the same noise, the teacher's. Pictures are compared at the student's resolution; the
-    teacher's are brought to it with antialiasing. Under `accelerate launch` or `torchrun`, every process
-    takes its share of the seeds, and all of them get the whole.
+    teacher's are brought to it with antialiasing. In l1 and psnr, alpha is a fourth channel.
+
+    Under `accelerate launch` or `torchrun`, every process takes its share of the seeds, and all of them get
+    the whole.
 
     Args:
         student: the network to judge.
@@ -125,10 +128,7 @@ def _pair(
     target = cast(Output, teacher.synthesis(w, noise, source))
     own = w[:, : student.num_ws] if given == "w" else student.mapping(z, label, psi)
     image = cast(Output, student.synthesis(own, target.noise)).image
-    size = image.shape[-2:]
-    if target.image.shape[-2:] == size:
-        return image, target.image
-    return image, F.interpolate(target.image, size=size, mode="bilinear", antialias=True)
+    return image, shrink(target.image, image.shape[-1])
 
 
 def _distance(metric: str, a: Tensor, b: Tensor, network: FeatureNetwork | None) -> float:

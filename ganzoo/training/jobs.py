@@ -1,6 +1,6 @@
 """Jobs of a command line, composed by `ganzoo.train`: checked, named, each with a folder of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ganzoo.training.settings import STUDENT_KEYS, RunSettings
 
 RUNS = Path("runs")
 MISSING = "???"  # OmegaConf's mark of a value that has to be given
+OF_TEACHER = ("img_channels",)  # settings of the student that are its teacher's where they are not given
 SETTINGS = {*STUDENT_KEYS, *(f.name for f in fields(RunSettings))} - {"student"}
 Row = tuple[Choice, ...]  # of one job, the recipe first
 
@@ -82,6 +83,14 @@ def refuse_inconsistent(data: Mapping[str, Any], complete: bool) -> None:
     student = GeneratorConfig.from_dict({k: v for k, v in data.items() if k in STUDENT_KEYS})
     own = {k: v for k, v in data.items() if k not in STUDENT_KEYS}
     RunSettings.from_dict({**own, "out": own["out"] or "later"}, student)
+
+
+def from_teacher(data: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+    """What a student takes from its teacher, of the settings that were not given."""
+    if data["teacher"] == MISSING:
+        return {}
+    config = config_of(resolve(data["teacher"]))
+    return {key: getattr(config, key) for key in OF_TEACHER if key not in given}
 
 
 def unknown_setting(key: str) -> str:

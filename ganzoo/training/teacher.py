@@ -5,23 +5,16 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
+from ganzoo.pictures import shrink
 from ganzoo.training.latents import Latents, latents, noise_sources, styles
 from ganzoo.training.settings import RunSettings
 from ganzoo.weights import weights_digest
-
-
-def shrink(images: Tensor, resolution: int) -> Tensor:
-    """Pictures `[N, C, R, R]` at a smaller size, bilinear with antialiasing."""
-    if images.shape[-1] == resolution:
-        return images
-    return F.interpolate(images, size=(resolution, resolution), mode="bilinear", antialias=True)
 
 
 class Teacher:
