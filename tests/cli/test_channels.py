@@ -175,6 +175,7 @@ def test_data_prepare_keeps_the_channels_that_are_asked_for(run, channels, tmp_p
         assert np.array_equal(np.asarray(image), np.asarray(Image.open(source / "0.png")))
 
 
+@pytest.mark.parametrize("channels", [1, 4])  # three are exported by the tests of engines
 def test_exported_files_give_the_same_images(run, model, channels, tmp_path):
     ran(run("export", model, "--to", "openvino", "--verify", "--out", tmp_path / "files"))
     engine, network = ganzoo.runtimes.load(str(tmp_path / "files"), "openvino"), ganzoo.load(model)
