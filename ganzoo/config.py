@@ -319,6 +319,8 @@ def _with_channels(cls: type, data: Mapping[str, Any], what: str) -> dict[str, A
             raise ValueError(unknown(f"setting of a {what}", key, [*known, "channel_base", "channel_max"]))
     if "resolution" not in data:
         raise ValueError(f"A {what} needs a resolution.")
+    output = data.get("output", "pixel")
+    check_resolution(data["resolution"], output)
     base, maximum = data.pop("channel_base", None), data.pop("channel_max", None)
     if data.get("channels") is not None:
         if base is not None or maximum is not None:
@@ -328,8 +330,6 @@ def _with_channels(cls: type, data: Mapping[str, Any], what: str) -> dict[str, A
         raise ValueError(f"A {what} needs channels, or channel_base and channel_max.")
     _in_range("channel_base", base, 1, MAX_WIDTH * MAX_RESOLUTION)
     _in_range("channel_max", maximum, 1, MAX_WIDTH)
-    output = data.get("output", "pixel")
-    check_resolution(data["resolution"], output)
     levels = range(num_levels(data["resolution"], output))
     data["channels"] = [max(1, min(base // 2 ** (level + 2), maximum)) for level in levels]
     return data
@@ -367,8 +367,9 @@ def check_resolution(resolution: object, output: object) -> None:
     least = MIN_RESOLUTION if output == "pixel" else 2 * MIN_RESOLUTION
     whole = isinstance(resolution, int) and not isinstance(resolution, bool)
     if not whole or not least <= resolution <= MAX_RESOLUTION or resolution & (resolution - 1):  # type: ignore[operator]
+        sides = "" if isinstance(resolution, int | float) else ", one for both sides of a square"
         raise ValueError(
-            f"resolution is a power of two from {least} to {MAX_RESOLUTION} for output {output!r}; "
+            f"resolution is a power of two from {least} to {MAX_RESOLUTION} for output {output!r}{sides}; "
             f"got {resolution!r}."
         )
 

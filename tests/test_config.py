@@ -94,6 +94,14 @@ def test_a_resolution_that_is_no_power_of_two_from_4_to_2048_is_refused(resoluti
         sized(resolution)
 
 
+@pytest.mark.parametrize("resolution", [[512, 320], (320, 512), "512x320"])
+def test_images_that_are_not_square_are_refused_with_the_reason(resolution):
+    with pytest.raises(ValueError, match=r"power of two .*one for both sides of a square; got .*512"):
+        sized(resolution)
+    with pytest.raises(ValueError, match="one for both sides of a square"):
+        GeneratorConfig.from_dict({"resolution": resolution, "channels": [8, 8]})
+
+
 def test_subbands_need_a_resolution_of_8():
     with pytest.raises(ValueError, match="from 8 to 2048"):
         sized(4, "wavelet")

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from ganzoo.blocks.base import AUGMENTS
 
+COLORS = 3  # channels; what comes after them is alpha
+
 
 class Augment(nn.Module, ABC):
     """Base of the augmentations; `numbers` says how many random numbers one sample takes.
@@ -54,7 +56,8 @@ class DiffAugment(Augment):
 
     Args:
         color: adds -0.5..0.5 (brightness), scales the distance from the pixel's mean over channels by 0..2
-            (saturation) and that from the picture's mean by 0.5..1.5 (contrast).
+            (saturation) and that from the picture's mean by 0.5..1.5 (contrast); a fourth channel, alpha, is
+            left as it is.
         translation: furthest shift either way, by whole pixels, as a fraction of the picture's side; what
             comes in is 0.
         cutout: side of the square that is set to 0, as a fraction of the picture's side. Its centre lies in
@@ -94,7 +97,10 @@ class DiffAugment(Augment):
         height, width = images.shape[2:]
         if self.color:
             amounts = torch.stack([brightness - 0.5, 2 * saturation - 1, contrast - 0.5])
-            images = recolor(images, *torch.where(color < self.probability, amounts, 0))
+            amounts = torch.where(color < self.probability, amounts, 0)
+            colored = recolor(images[:, :COLORS], *amounts)
+            rest = images[:, COLORS:]
+            images = torch.cat([colored, rest], dim=1) if images.shape[1] > COLORS else colored
         if self.translation or self.flip:
             rows = _shifted(down, height, self.translation, shift < self.probability)
             columns = _shifted(right, width, self.translation, shift < self.probability)

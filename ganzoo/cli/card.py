@@ -76,9 +76,10 @@ def _write_samples(folder: Path, out: Path) -> None:
     from ganzoo.files import replacing
     from ganzoo.generators.deploy import deploy
     from ganzoo.hub.card import SHEET_FILE
-    from ganzoo.pictures import contact_sheet, tile_side, to_images
+    from ganzoo.pictures import check_channels, contact_sheet, tile_side, to_images
 
     generator = deploy(create(f"dir:{folder}"))
+    check_channels(generator.img_channels, str(folder))
     side = tile_side(len(_SEEDS), generator.resolution)
     label = torch.eye(1, generator.label_dim) if generator.label_dim else None
     with torch.inference_mode():

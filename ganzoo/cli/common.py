@@ -1,4 +1,6 @@
-"""What several commands share: lists of seeds, and devices."""
+"""What several commands share: lists of seeds, sides of images, and devices."""
+
+import typer
 
 MAX_SEEDS = 100_000
 
@@ -25,6 +27,19 @@ def parse_seeds(text: str) -> list[int]:
             raise ValueError(f"--seeds {text!r}: a seed is at most {2**32 - 1}.")
         seeds += range(start, stop + 1)
     return list(dict.fromkeys(seeds))  # every seed once: a picture is a file
+
+
+def parse_side(text: str) -> int:
+    """Side of square images, of an option's text.
+
+    Raises:
+        typer.BadParameter: for anything but a whole number, such as 512x320.
+    """
+    if not text.isascii() or not text.isdecimal():
+        raise typer.BadParameter(
+            f"{text!r} is no whole number: images are square, so one number such as 512 says both sides."
+        )
+    return int(text)
 
 
 def refuse_device(device: str) -> None:

@@ -118,11 +118,12 @@ def _next(model: Path, module: "Network") -> str:
     """What to do with the model next."""
     from ganzoo.factory import list_models
     from ganzoo.generators.generator import Generator
+    from ganzoo.pictures import CHANNELS
     from ganzoo.recipes import list_recipes
 
     name = str(model)
     name = f"dir:{name}" if name in [*list_models(), *list_recipes()] else name
-    if not isinstance(module, Generator) or module.img_channels not in (1, 3):
+    if not isinstance(module, Generator) or module.img_channels not in CHANNELS:
         return f"Next, in Python: ganzoo.load({str(model)!r})"
     return f"Next: ganzoo generate {shlex.quote(name)}" + (" --label 0" if module.label_dim else "")
 

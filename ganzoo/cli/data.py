@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganzoo.cli.common import parse_side
 from ganzoo.files import refuse_unwritable
 from ganzoo.interruption import Interrupted
 
@@ -20,11 +21,16 @@ data_app = typer.Typer(help="Prepare pictures for training and measuring.", no_a
 def prepare(
     src: Annotated[Path, typer.Argument(help="A folder of pictures, with all its folders, or a zip.")],
     out: Annotated[Path, typer.Argument(help="The zip to write.")],
-    resolution: Annotated[int, typer.Option(help="Of the pictures: a power of two from 4 to 2048.")],
+    resolution: Annotated[
+        int,
+        typer.Option(
+            parser=parse_side, metavar="INTEGER", help="Of the pictures: a power of two from 4 to 2048."
+        ),
+    ],
     crop: Annotated[
         str, typer.Option(help="center (the square in the middle), or none (squeeze the whole picture).")
     ] = "center",
-    channels: Annotated[int, typer.Option(help="3 for RGB, 1 for greyscale.")] = 3,
+    channels: Annotated[int, typer.Option(help="3 for RGB, 1 for greyscale, 4 to keep alpha.")] = 3,
     labels: Annotated[
         str,
         typer.Option(help="keep (those of the source's dataset.json), folders (a class for each), or none."),

@@ -51,13 +51,14 @@ def generate(
     import torch
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ganzoo.pictures import contact_sheet, save_png, tile_side, to_images
+    from ganzoo.pictures import check_channels, contact_sheet, save_png, tile_side, to_images
     from ganzoo.progress import progress_console
 
     keep_freed_memory()
     refuse_device(device)
     refuse_unwritable(out, "--out")
     generator, engine = _in_engine(name, runtime, precision, device, cache_dir)
+    check_channels(generator.img_channels, name)
     one_hot = _label(generator, label)
     if cutoff is not None and not 0 <= cutoff <= generator.num_ws:
         raise ValueError(f"--cutoff is 0 to {generator.num_ws} for this model; got {cutoff}.")

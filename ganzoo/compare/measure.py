@@ -22,7 +22,7 @@ from ganzoo.metrics import distances
 from ganzoo.metrics.distances import IMAGE_RANGE
 from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.record import hardware, versions
-from ganzoo.pictures import to_images
+from ganzoo.pictures import check_channels, shrink, to_images, to_rgb
 from ganzoo.weights import weights_digest
 
 MAX_MODELS, MAX_SEEDS = 8, 64  # columns that a page has room for, and rows that it stays handy with
@@ -128,12 +128,9 @@ def subject(name: str, generator: Generator) -> Subject:
     """A generator as `create` gives it, made ready for `compare`.
 
     Raises:
-        ValueError: for a generator of other than 1 or 3 channels.
+        ValueError: for a number of channels that no image file has.
     """
-    if generator.img_channels not in (1, 3):
-        raise ValueError(
-            f"{name}: pictures of 1 or 3 channels can be shown; these have {generator.img_channels}."
-        )
+    check_channels(generator.img_channels, name)
     return Subject(name, deploy(generator), weights_digest(generator))
 
 
@@ -221,16 +218,18 @@ def in_turns(
 def difference(image: Tensor, first: Tensor, network: FeatureNetwork | None = None) -> Difference:
     """A picture against the first model's.
 
-    The larger picture is brought to the size of the smaller one with antialiasing; grey stands for three
-    equal channels.
+    The larger picture is brought to the size of the smaller one with antialiasing. Where both have alpha, it
+    is a fourth channel; otherwise each is what `to_rgb` makes of it.
 
     Args:
-        image: `[1, 1 or 3, H, W]` in -1..1, unclamped.
+        image: `[1, 1, 3 or 4, H, W]` in -1..1, unclamped.
         first: the first model's, perhaps of another size.
         network: features of the perceptual distance.
     """
     side = min(image.shape[-1], first.shape[-1])
-    a, b = (_at(x.float(), side) for x in (image, first))
+    a, b = (shrink(x.float(), side) for x in (image, first))
+    if a.shape != b.shape:
+        a, b = to_rgb(a), to_rgb(b)
     error = (a.clamp(-1, 1) - b.clamp(-1, 1)).abs()
     return Difference(
         l1=distances.l1(a, b).item(),
@@ -252,7 +251,7 @@ def _row(
     images = [_call(s.generator, settings, seed)() for s in subjects]
     return Row(
         seed,
-        tuple(encode(to_images(image)[0]) for image in images),
+        tuple(encode(to_images(to_rgb(image.clamp(-1, 1)))[0]) for image in images),
         (
             None,
             *(
@@ -285,11 +284,6 @@ def _incomparable(first: Subject, other: Subject) -> str | None:
     if ours == theirs:
         return None
     return f"its latents have {ours} numbers, those of the first model {theirs}: one seed is two latents"
-
-
-def _at(image: Tensor, side: int) -> Tensor:
-    """Three channels at another size."""
-    return distances.shrink(image, side).expand(-1, 3, -1, -1)
 
 
 def _shrunk(x: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from ganzoo.compare.tables import (
     shown,
 )
 from ganzoo.files import replacing
+from ganzoo.pictures import FOURTH_CHANNEL, OVER_WHITE
 
 _COARSE = 128  # pictures up to this side are enlarged without blur
 _FEW = 3  # columns that fit the width of a phone
@@ -142,7 +143,8 @@ def _pictures(comparison: Comparison) -> list[Markup]:
         tag(
             "p",
             "A row is a seed, a column a model. Click a picture to enlarge it; the arrow keys go on to the "
-            "other models. Pictures are shown with at most 512 pixels a side; figures are of all pixels.",
+            "other models. Pictures are shown with at most 512 pixels a side; figures are of all pixels."
+            + (f" What is transparent is shown {OVER_WHITE}." if _has_alpha(comparison) else ""),
             class_="small soft",
         )
     ]
@@ -243,6 +245,11 @@ def _distances(comparison: Comparison) -> list[Markup]:
         "--teacher, but each model has its own noise. Pictures of different sizes are compared at the "
         "smaller one, the larger brought to it by a bilinear filter with antialiasing."
     )
+    if _has_alpha(comparison):
+        text += (
+            f" Alpha is {FOURTH_CHANNEL} in L1 and PSNR where both models have it; otherwise, and in "
+            f"features, images are seen {OVER_WHITE}."
+        )
     if comparison.features is not None:
         f = comparison.features
         text += (
@@ -250,6 +257,10 @@ def _distances(comparison: Comparison) -> list[Markup]:
             f"{f.size} x {f.size}, unweighted; not LPIPS."
         )
     return [tag("h2", "Distance from A"), table, tag("p", text, class_="small soft")]
+
+
+def _has_alpha(comparison: Comparison) -> bool:
+    return any(m.config.img_channels == 4 for m in comparison.models)
 
 
 def _amplified(factor: int) -> str:

@@ -230,7 +230,10 @@ def _protocol(group: Group) -> str:
     counts = f"{r.num_fake} pictures" + (f" against {r.num_real}" if r.num_real is not None else "")
     features = f"features {_mapping(r.features).get('name')}" if r.features else "no features"
     sampling = _mapping(r.sampling)
-    keys = {"truncation_psi": "truncation", "noise": "noise", "first_seed": "first seed", "resolution": "at"}
+    keys = {
+        "truncation_psi": "truncation", "noise": "noise", "first_seed": "first seed", "resolution": "at",
+        "alpha": "alpha",
+    }  # fmt: skip
     how = [f"{said} {sampling[key]}" for key, said in keys.items() if sampling.get(key) is not None]
     against = _real(_mapping(r.real)) if r.real else None
     parts = [counts, features, f"resizer {r.resizer or 'none'}", *how, against]

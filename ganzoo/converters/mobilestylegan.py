@@ -14,6 +14,7 @@ import numpy as np
 from ganzoo.config import GeneratorConfig
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill
 from ganzoo.converters.rosinality import count, read_mapping, read_synthesis
+from ganzoo.converters.square import refuse_oblong
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
 
@@ -85,6 +86,7 @@ def read_student(tensors: Tensors) -> Generator:
     """
     arrays = _mapping(tensors)
     blocks = count(tensors, re.escape(STUDENT) + r"layers\.(\d+)\.up\.modulation\.weight")
+    refuse_oblong(tensors)
     arrays["synthesis.const"] = tensors.take(f"{STUDENT}input.input")
     _layer(tensors, f"{STUDENT}conv1", 0, arrays)
     for i in range(blocks):

@@ -21,6 +21,7 @@ from ganzoo.converters.keymap import (
     resolution_of,
     same,
 )
+from ganzoo.converters.square import refuse_oblong
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.ops.activation import ACTIVATIONS
@@ -178,6 +179,7 @@ def read_generator(root: Record, tensors: Tensors) -> Generator:
             "The network is a StyleGAN3 generator: its layers are filtered by design and have no counterpart "
             "here. ganzoo converts StyleGAN2 networks."
         )
+    refuse_oblong(tensors, root.state)
     blocks = network.blocks("synthesis.")
     arrays: dict[str, Array] = {}
     mapping = network.mapping(None, "mapping", arrays)
@@ -254,6 +256,7 @@ def read_discriminator(root: Record, tensors: Tensors) -> Discriminator:
         ValueError: for another network, or one that is damaged.
     """
     network = Network(root, tensors)
+    refuse_oblong(tensors, root.state)
     blocks = network.blocks("")
     last = len(blocks) - 1
     arrays: dict[str, Array] = {}

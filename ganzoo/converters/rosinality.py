@@ -10,6 +10,7 @@ import numpy as np
 
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill, resolution_of, same
+from ganzoo.converters.square import refuse_oblong
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
@@ -90,6 +91,7 @@ def read_synthesis(
         heads: names of the heads of the levels.
         noises: names of the layers' constant noise; those that the file lacks are left out.
     """
+    refuse_oblong(tensors)
     arrays["synthesis.const"] = tensors.take(const)
     for i, source in enumerate(layers):
         target = f"synthesis.layers.{i}"
@@ -131,6 +133,7 @@ def read_discriminator(tensors: Tensors, prefix: str = "") -> Discriminator:
     Raises:
         ValueError: for another network, or one that is damaged.
     """
+    refuse_oblong(tensors)
     arrays: dict[str, Array] = {}
     levels = count(tensors, re.escape(prefix) + r"convs\.(\d+)\.skip\.1\.weight", first=1)
 

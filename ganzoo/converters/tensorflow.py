@@ -15,6 +15,7 @@ import numpy as np
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.contents import ArrayRef, Record
 from ganzoo.converters.keymap import Array, Tensors, check_architecture, fill, resolution_of
+from ganzoo.converters.square import refuse_oblong
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
@@ -73,6 +74,7 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
         ValueError: for another network, or one that is damaged.
     """
     settings = _Settings(network, "mapping", "synthesis")
+    refuse_oblong(tensors, settings.values)
     if "mapping/LabelConcat/weight" in tensors:
         raise ValueError(
             "The network joins label and latent as StyleGAN2 did before ADA, which is not supported."
@@ -153,6 +155,7 @@ def read_discriminator(network: Record, tensors: Tensors) -> Discriminator:
         ValueError: for another network, or one that is damaged.
     """
     settings = _Settings(network)
+    refuse_oblong(tensors, settings.values)
     arrays: dict[str, Array] = {}
     sizes = _sizes(tensors, "", "/Conv1_down/weight")
     options: dict[str, Any] = {"name": "residual", "taps": settings.taps()}

@@ -1,4 +1,4 @@
-"""One picture of a file's bytes: upright, opaque, 8 bits, RGB or greyscale, whatever the file holds."""
+"""One picture of a file's bytes: upright, 8 bits, greyscale, RGB or RGBA, whatever the file holds."""
 
 import io
 import warnings
@@ -10,6 +10,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 ODDITIES = ("transparent", "cmyk", "16-bit", "rotated", "animated")
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 MAX_PIXELS = 100_000_000
 PILLOWS_LIMIT = 178_956_970  # twice Image.MAX_IMAGE_PIXELS: beyond it, Pillow refuses to open
 
@@ -28,7 +29,7 @@ class Decoded:
     """A picture, and what its file had that the picture has no more.
 
     Attributes:
-        image: 8 bits, of mode RGB or L.
+        image: 8 bits, of mode L, RGB or RGBA.
         oddities: some of `ODDITIES`, in that order.
     """
 
@@ -38,8 +39,8 @@ class Decoded:
 
 def check_bounds(channels: int, max_pixels: int) -> None:
     """Raise ValueError if there is no such picture, or Pillow would not open it."""
-    if channels not in (1, 3):
-        raise ValueError(f"channels is 1 (greyscale) or 3 (RGB); got {channels!r}.")
+    if channels not in MODES:
+        raise ValueError(f"channels is 1 (greyscale), 3 (RGB) or 4 (RGB and alpha); got {channels!r}.")
     if not 1 <= max_pixels <= PILLOWS_LIMIT:
         raise ValueError(f"max_pixels is 1 to {PILLOWS_LIMIT}, where Pillow stops; got {max_pixels!r}.")
 
@@ -47,13 +48,13 @@ def check_bounds(channels: int, max_pixels: int) -> None:
 def decode(data: bytes, *, channels: int = 3, max_pixels: int = MAX_PIXELS) -> Decoded:
     """The picture that the bytes hold; the first frame if it moves, the first page if there are several.
 
-    The EXIF orientation is applied. What is transparent is laid on white. 16 bits are scaled to 8. CMYK
-    becomes RGB by Pillow's formula; embedded colour profiles are not applied. Greyscale is luma (ITU-R
-    BT.601).
+    The EXIF orientation is applied. What is transparent is laid on white, unless alpha is asked for. 16 bits
+    are scaled to 8. CMYK becomes RGB by Pillow's formula; embedded colour profiles are not applied.
+    Greyscale is luma (ITU-R BT.601).
 
     Args:
         data: a PNG, JPEG, WebP, BMP, TIFF or GIF, by its content.
-        channels: 3 for RGB, 1 for greyscale.
+        channels: 3 for RGB, 1 for greyscale, 4 for RGB and alpha, opaque where the file has none.
         max_pixels: width times height at most, by the header, before any memory is taken for pixels.
 
     Raises:
@@ -96,11 +97,11 @@ def _decode(image: Image.Image, channels: int, max_pixels: int, *, png_depth: by
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
     if grey16:
-        image, found["transparent"] = _grey(image)
-    elif image.has_transparency_data:
+        image = _grey(image)
+    if image.has_transparency_data and MODES[channels] != "RGBA":
         image, found["transparent"] = _on_white(image)
     return Decoded(
-        image=image.convert("RGB" if channels == 3 else "L"),
+        image=image.convert(MODES[channels]),
         oddities=tuple(oddity for oddity in ODDITIES if found.get(oddity)),
     )
 
@@ -113,15 +114,14 @@ def _is_16_bit(image: Image.Image, png_depth: bytes) -> bool:
     return 16 in (bits if isinstance(bits, tuple) else (bits,))
 
 
-def _grey(image: Image.Image) -> tuple[Image.Image, bool]:
-    """8-bit greyscale of 16-bit, and whether some of it was transparent."""
+def _grey(image: Image.Image) -> Image.Image:
+    """8-bit greyscale of 16-bit, with alpha where the file names a value that is transparent."""
     values = np.asarray(image)
-    grey = _TO_8_BITS[values]
+    grey = Image.fromarray(_TO_8_BITS[values])
     key = image.info.get("transparency")
-    clear = values == key if isinstance(key, int) else np.zeros((), bool)
-    if clear.any():
-        grey[clear] = 255
-    return Image.fromarray(grey), bool(clear.any())
+    if isinstance(key, int):
+        grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:

@@ -79,7 +79,8 @@ def prepare(
         out: the zip to write; its name ends in .zip.
         resolution: of the pictures, a power of two from 4 to 2048.
         crop: "center" for the square in the middle; "none" to squeeze the whole picture into the square.
-        channels: 3 for RGB, 1 for greyscale.
+        channels: 3 for RGB, 1 for greyscale, 4 for RGB and alpha; without it, what is transparent is laid on
+            white.
         labels: "keep" those of the source's `dataset.json`, if it has any; "folders" for a class to each
             folder of the first level, by name; "none".
         upscale: enlarge pictures that are too small rather than skip them.

@@ -5,17 +5,18 @@ import json
 import os
 import shlex
 import stat
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
 from PIL import Image
 
-from ganzoo.data.decoding import MAX_PIXELS, check_bounds, decode
+from ganzoo.data.decoding import FORMATS, MAX_PIXELS, check_bounds, decode
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 LABELS_FILE = "dataset.json"
@@ -36,7 +37,7 @@ class PictureSet:
 
     Args:
         path: a folder, or a zip of pictures.
-        channels: 3 to read RGB, 1 to read greyscale.
+        channels: 3 to read RGB, 1 to read greyscale, 4 to read RGB and alpha.
         max_pixels: width times height of a picture at most.
 
     Raises:
@@ -69,7 +70,7 @@ class PictureSet:
         return {**self.__dict__, "_archive": None}
 
     def read(self, index: int) -> Image.Image:
-        """The picture in RGB, or in L for `channels=1`, as `decode` says.
+        """The picture in RGB, or in L or RGBA for `channels` of 1 or 4, as `decode` says.
 
         Raises:
             ValueError: if it cannot be read; one line with the file's name, the reason and what to do.
@@ -79,6 +80,14 @@ class PictureSet:
             return decode(data, channels=self.channels, max_pixels=self.max_pixels).image
         except ValueError as error:
             raise self._unreadable(self.names[index], error) from error
+
+    def has_alpha(self, index: int) -> bool:
+        """Whether the header of a picture's file announces alpha; False if it cannot be read."""
+        with suppress(Exception), warnings.catch_warnings():  # damage raises anything: see `decode`
+            warnings.simplefilter("ignore")
+            with self._open(self.names[index]) as file, Image.open(file, formats=FORMATS) as image:
+                return image.has_transparency_data
+        return False
 
     def read_bytes(self, index: int) -> bytes:
         """The file of a picture, as it is.

@@ -14,6 +14,8 @@ from PIL import Image
 RESIZER = "pillow-bicubic-antialias-float"
 """The name of this way of resizing, for records."""
 
+_LEAST_ALPHA = 0.5  # of 255: less rounds to nothing
+
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -22,10 +24,10 @@ def resize(picture: Image.Image | Bytes, size: int) -> Floats:
     """The picture as `[size, size, channels]` in 0..255, not rounded.
 
     Bicubic filters overshoot at edges: what leaves 0..255 is clipped. A picture that is no square is
-    squeezed.
+    squeezed. Colours with alpha are weighted by it, so that what cannot be seen does not bleed into what can.
 
     Args:
-        picture: of mode RGB or L, or an array of bytes `[H, W]` or `[H, W, 1 or 3]`.
+        picture: of mode L, RGB or RGBA, or an array of bytes `[H, W]` or `[H, W, 1, 3 or 4]`.
         size: of each side, at least 1.
 
     Raises:
@@ -36,13 +38,19 @@ def resize(picture: Image.Image | Bytes, size: int) -> Floats:
         raise ValueError(f"size is at least 1; got {size!r}.")
     if not isinstance(picture, Image.Image):
         picture = _image(picture)
-    if picture.mode not in ("L", "RGB"):
-        raise ValueError(f"A picture to resize has the mode L or RGB; got {picture.mode!r}: convert it.")
-    channels = [
-        np.asarray(channel.convert("F").resize((size, size), Image.Resampling.BICUBIC))
-        for channel in picture.split()
-    ]
-    return np.stack(channels, axis=-1).clip(0, 255)
+    if picture.mode not in ("L", "RGB", "RGBA"):
+        raise ValueError(
+            f"A picture to resize has the mode L, RGB or RGBA; got {picture.mode!r}: convert it."
+        )
+    channels = [channel.convert("F") for channel in picture.split()]
+    resized = np.stack([_bicubic(channel, size) for channel in channels], axis=-1)
+    if picture.mode == "RGBA":
+        alpha = np.asarray(channels[3])
+        weighted = [Image.fromarray(np.asarray(channel) * alpha) for channel in channels[:3]]
+        seen = resized[..., 3] >= _LEAST_ALPHA
+        for i, channel in enumerate(weighted):
+            resized[seen, i] = _bicubic(channel, size)[seen] / resized[seen, 3]
+    return resized.clip(0, 255)
 
 
 def to_uint8(pixels: Floats) -> Bytes:
@@ -50,9 +58,13 @@ def to_uint8(pixels: Floats) -> Bytes:
     return np.rint(pixels).clip(0, 255).astype(np.uint8)
 
 
+def _bicubic(channel: Image.Image, size: int) -> Floats:
+    return np.asarray(channel.resize((size, size), Image.Resampling.BICUBIC))
+
+
 def _image(array: Bytes) -> Image.Image:
     if array.dtype != np.uint8:
         raise TypeError(f"An array to resize holds uint8 in 0..255; got {array.dtype}.")
-    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,)):
-        raise ValueError(f"An array to resize is [H, W] or [H, W, 1 or 3]; got {list(array.shape)}.")
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,), (4,)):
+        raise ValueError(f"An array to resize is [H, W] or [H, W, 1, 3 or 4]; got {list(array.shape)}.")
     return Image.fromarray(array.squeeze(2) if array.shape[2:] == (1,) else array)

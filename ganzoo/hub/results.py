@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.config import ModelEntry
 from ganzoo.metrics.record import Protocol, Record
+from ganzoo.pictures import FOURTH_CHANNEL, OVER_WHITE
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -74,6 +75,8 @@ def of_run(result: Mapping[str, Any], teacher_sha256: str) -> "list[EvalResult]"
         "versions": result["versions"],
         "date": result["date"],
     }
+    if settings["student"].get("img_channels") == 4:
+        protocol["alpha"] = f"{FOURTH_CHANNEL}; {OVER_WHITE} for feature networks"
     return [
         EvalResult(
             task_type=TASK,

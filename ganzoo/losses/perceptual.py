@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.metrics.features import FeatureNetwork
+from ganzoo.pictures import to_rgb
 
 Maps = Sequence[Tensor]
 
@@ -26,7 +27,7 @@ def feature_maps(network: FeatureNetwork, images: Tensor, size: int | None = Non
 
     Args:
         network: frozen; whose name belongs to every number.
-        images: `[N, 1 or 3, H, W]`, nominally in -1..1.
+        images: `[N, 1, 3 or 4, H, W]`, nominally in -1..1; see `ganzoo.pictures.to_rgb`.
         size: side to which pictures are brought; None for the network's own, at which it is slow: a training
             step on pictures of 64 x 64 asks for 64. Pictures of that side are left alone.
 
@@ -37,10 +38,8 @@ def feature_maps(network: FeatureNetwork, images: Tensor, size: int | None = Non
 
 
 def network_pixels(images: Tensor, size: int) -> Tensor:
-    """Pictures `[N, 1 or 3, H, W]` in -1..1 as feature networks take them: `[N, 3, size, size]` in 0..255."""
-    pixels = images * 127.5 + 127.5
-    if pixels.shape[1] == 1:
-        pixels = pixels.expand(-1, 3, -1, -1)
+    """Images `[N, C, H, W]` in -1..1 as feature networks take them: `[N, 3, size, size]` in 0..255."""
+    pixels = to_rgb(images) * 127.5 + 127.5
     if pixels.shape[-2:] == (size, size):
         return pixels
     return F.interpolate(pixels, size=(size, size), mode="bicubic", antialias=True)

@@ -5,7 +5,6 @@ is their mean.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.losses.perceptual import network_pixels, unit_distances
@@ -41,7 +40,7 @@ def perceptual(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor:
 
     Args:
         network: Feature network; its name belongs to every number.
-        a: `[N, 1 or 3, H, W]`.
+        a: `[N, 1, 3 or 4, H, W]`; what is transparent is laid over white.
         b: The same shape.
     """
     size = network.info.size
@@ -60,10 +59,3 @@ def distance(metric: str, a: Tensor, b: Tensor, network: FeatureNetwork | None =
     if network is None:
         raise ValueError("The perceptual distance needs a feature network.")
     return perceptual(network, a, b)
-
-
-def shrink(images: Tensor, resolution: int) -> Tensor:
-    """Images `[N, C, R, R]` at a smaller size, bilinear with antialiasing."""
-    if images.shape[-1] == resolution:
-        return images
-    return F.interpolate(images, size=(resolution, resolution), mode="bilinear", antialias=True)

@@ -18,6 +18,7 @@ from ganzoo.metrics.figures import METRICS, NEIGHBOURS, Figure, figure_name, mea
 from ganzoo.metrics.record import Protocol, Record, compared, hardware, versions
 from ganzoo.metrics.saved import SavedStatistics, save_statistics
 from ganzoo.metrics.sets import GeneratedSamples, Samples
+from ganzoo.pictures import FOURTH_CHANNEL
 from ganzoo.registry import unknown
 
 PPL = "ppl"
@@ -217,6 +218,7 @@ def _protocol(
             "epsilon": path_length.EPSILON,
             "interpolation": path_length.INTERPOLATION,
             "percentiles": list(path_length.PERCENTILES),
+            **_alpha(fake.protocol),
         }
     num_real = real.statistics.num if isinstance(real, SavedStatistics) else None
     return Protocol(
@@ -242,13 +244,14 @@ def _pair_protocol(
     resized = teacher.generator.resolution != student.generator.resolution
     steps = [pairs.RESIZER] * resized + [pairs.FEATURE_RESIZER] * (used is not None)
     noise = f"{student.noise}, the teacher's"
+    alpha = _alpha(student.protocol) if used else dict.fromkeys(_alpha(student.protocol), FOURTH_CHANNEL)
     return Protocol(
         metric=figure_name(metric, used.info.name) if used else metric,
         num_fake=len(student),
         num_real=len(student),
         features=used.info.to_dict() if used else None,
         resizer=", ".join(steps) or None,
-        sampling={**_sampling(student.protocol), "given": given, "noise": noise, "bits": None},
+        sampling={**_sampling(student.protocol), "given": given, "noise": noise, "bits": None, **alpha},
         real={key: teacher.protocol[key] for key in ("kind", *_OF_THE_NETWORK)},
         definition=DEFINITIONS[metric],
     )
@@ -283,8 +286,13 @@ def _record(
 def _sampling(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """How pictures were made, whatever network made them; of files, their size alone."""
     if protocol["kind"] == "files":
-        return {"kind": "files", "resolution": protocol["resolution"]}
+        return {"kind": "files", "resolution": protocol["resolution"], **_alpha(protocol)}
     return {key: value for key, value in protocol.items() if key not in _OF_THE_NETWORK}
+
+
+def _alpha(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """How alpha is seen, for images that have it."""
+    return {key: protocol[key] for key in ("alpha",) if key in protocol}
 
 
 def _warnings(metric: str, protocol: Protocol, features: FeatureInfo) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
-from ganzoo.metrics.distances import DEFINITIONS, distance, shrink
+from ganzoo.metrics.distances import DEFINITIONS, distance
 from ganzoo.metrics.extract import processes
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Figure
+from ganzoo.pictures import shrink
 from ganzoo.registry import unknown
 
 PAIR_METRICS = tuple(DEFINITIONS)
@@ -40,8 +41,10 @@ def pair_figures(
     """Mean distances between the two pictures of every seed, with the standard deviation of the mean.
 
     Both networks get the same noise, the teacher's. Pictures are compared at the student's resolution; the
-    teacher's are brought to it with antialiasing. Under `accelerate launch` or `torchrun`, every process
-    takes its share of the seeds, and all of them get the whole.
+    teacher's are brought to it with antialiasing. In l1 and psnr, alpha is a fourth channel.
+
+    Under `accelerate launch` or `torchrun`, every process takes its share of the seeds, and all of them get
+    the whole.
 
     Args:
         student: the network to judge.

@@ -15,7 +15,7 @@ from ganzoo.data.reading import PictureSet
 from ganzoo.data.resize import resize, to_uint8
 from ganzoo.generators.generator import MAX_SEED, Generator
 from ganzoo.generators.synthesis import NOISE_MODES
-from ganzoo.pictures import to_images
+from ganzoo.pictures import OVER_WHITE, check_channels, to_images, to_rgb
 from ganzoo.weights import weights_digest
 
 Pictures = NDArray[np.float32]  # [N, size, size, 3] in 0..255
@@ -43,6 +43,8 @@ class Samples(ABC):
 class GeneratedSamples(Samples):
     """Pictures of a generator: number i is made from the seed `seed + i` alone, rounded to 8 bits.
 
+    Grey is three equal channels; what is transparent is laid over white, which the protocol says.
+
     Args:
         generator: as created or deployed, on any device.
         name: for the record.
@@ -53,7 +55,7 @@ class GeneratedSamples(Samples):
         sha256: of the weights; None computes it, which a deployed generator cannot.
 
     Raises:
-        ValueError: for an unknown noise mode, a generator of other than 1 or 3 channels, seeds or a
+        ValueError: for an unknown noise mode, a number of channels that no image file has, seeds or a
             resolution out of range; when they are made, for pictures that are not finite.
     """
 
@@ -72,8 +74,7 @@ class GeneratedSamples(Samples):
     ) -> None:
         if noise not in NOISE_MODES:
             raise ValueError(f"noise is one of {', '.join(NOISE_MODES)}; got {noise!r}.")
-        if generator.img_channels not in (1, 3):
-            raise ValueError(f"Pictures of 1 or 3 channels can be measured; got {generator.img_channels}.")
+        check_channels(generator.img_channels, name)
         if num < 1 or not 0 <= seed <= MAX_SEED - num + 1:
             raise ValueError(f"Seeds are whole numbers from 0 to {MAX_SEED}; got {num} of them from {seed}.")
         if resolution is not None and not 1 <= resolution <= generator.resolution:
@@ -96,6 +97,8 @@ class GeneratedSamples(Samples):
             "resolution": self.resolution,
             "bits": 8,
         }
+        if generator.img_channels == 4:  # said of these alone: records of other models keep their protocol
+            self.protocol["alpha"] = OVER_WHITE
 
     def __len__(self) -> int:
         return self.num
@@ -115,7 +118,7 @@ class GeneratedSamples(Samples):
             image = self.generator(z, label, self.psi, self.cutoff, self.noise, noise)
             if not torch.isfinite(image).all():
                 raise ValueError(f"The picture of seed {seed} by {self.name} is not finite.")
-            pixels = np.asarray(to_images(image)[0].convert("RGB"))
+            pixels = np.asarray(to_images(to_rgb(image.clamp(-1, 1)))[0])
             if self.resolution != pixels.shape[0]:
                 pixels = to_uint8(resize(pixels, self.resolution))
             pictures.append(resize(pixels, size))
@@ -126,7 +129,8 @@ class FileSamples(Samples):
     """All pictures of a folder or a zip file, in the order of their names.
 
     The hash of the whole set names the cache of its features: a set that gains a picture is computed anew,
-    since the numbers by which the cache's pieces go belong to other pictures then.
+    since the numbers by which the cache's pieces go belong to other pictures then. What is transparent is
+    laid over white, which the protocol of a set with alpha says.
 
     Raises:
         ValueError: for an empty set, or, when they are read, pictures of different sizes.
@@ -137,6 +141,8 @@ class FileSamples(Samples):
         self.name = os.fspath(path)
         self.size = self.pictures.read(0).size
         self.protocol = {"kind": "files", "sha256": self.pictures.sha256, "resolution": list(self.size)}
+        if any(self.pictures.has_alpha(i) for i in range(len(self.pictures))):
+            self.protocol["alpha"] = OVER_WHITE
 
     def __len__(self) -> int:
         return len(self.pictures)

@@ -9,6 +9,7 @@ from ganzoo.factory import list_models, model_entry
 from ganzoo.hub.card import base_model
 from ganzoo.hub.results import of_run
 from ganzoo.hub.signature import signed
+from ganzoo.pictures import FOURTH_CHANNEL, OVER_WHITE
 
 _UNKNOWN = "unknown: it is at most as free as the teacher's; say what it is before you pass the weights on"
 
@@ -26,7 +27,9 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
     for name, figure in result["figures"].items():
         spread = "" if figure["uncertainty"] is None else f"{figure['uncertainty']:.2g}"
         rows.append(f"| {name} | {figure['value']:.4g} | {spread} | {definitions.get(name, '')} |")
-    resolution = student["resolution"]
+    resolution, alpha = student["resolution"], ""
+    if student["img_channels"] == 4:
+        alpha = f" Alpha is {FOURTH_CHANNEL} in l1 and psnr; feature networks see images {OVER_WHITE}."
     metadata = ModelCardData(
         license="other" if teacher in list_models() else "unknown",
         library_name="ganzoo",
@@ -69,7 +72,7 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
         "",
         f"On {result['held_out']} held-out latents, truncation psi {settings['truncation_psi']:g}, noise "
         f"{settings['noise']}, against the teacher's pictures of the same latents at this resolution; means "
-        "over pictures with their standard error, the Frechet distance of the two sets.",
+        f"over pictures with their standard error, the Frechet distance of the two sets.{alpha}",
         "",
         "| figure | value | ± | |",
         "|---|---|---|---|",

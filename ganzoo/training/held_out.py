@@ -13,7 +13,7 @@ from ganzoo.generators.synthesis import Output
 from ganzoo.metrics.distances import DEFINITIONS, distance
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Figure, Statistics, figure_name, frechet_distance, statistics
-from ganzoo.pictures import to_images
+from ganzoo.pictures import to_images, to_rgb
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.latents import styles
 from ganzoo.training.settings import HeldOutSettings
@@ -111,7 +111,8 @@ class HeldOut:
         """Features `[N, dim]` of pictures, rounded and resized as those of `ganzoo eval`."""
         if self.network is None or "fd" not in self.settings.metrics:
             return None
-        pictures = [resize(p.convert("RGB"), self.network.info.size) for p in to_images(images)]
+        seen = to_images(to_rgb(images.clamp(-1, 1)))
+        pictures = [resize(picture, self.network.info.size) for picture in seen]
         pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
         return self.network(pixels.to(images.device))[0].float().cpu().numpy()
 

@@ -15,6 +15,7 @@ from ganzoo.training.settings import STUDENT_KEYS, RunSettings
 
 RUNS = Path("runs")
 MISSING = "???"  # OmegaConf's mark of a value that has to be given
+OF_TEACHER = ("img_channels",)  # settings of the student that are its teacher's where they are not given
 SETTINGS = {*STUDENT_KEYS, *(f.name for f in fields(RunSettings))} - {"student"}
 Row = tuple[Choice, ...]  # of one job, the recipe first
 
@@ -106,6 +107,7 @@ def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, An
                 raise
         else:
             found["resolution"] = found["resolution"] if sized else config.resolution
+            found |= {key: getattr(config, key) for key in OF_TEACHER if key not in given}
     student = GeneratorConfig.from_dict({k: v for k, v in found.items() if k in STUDENT_KEYS})
     own = {k: v for k, v in found.items() if k not in STUDENT_KEYS}
     RunSettings.from_dict({**own, "out": own["out"] or "later"}, student)

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from ganzoo.blocks import AUGMENTS, DISCRIMINATORS
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
+from ganzoo.pictures import check_channels
 from ganzoo.registry import checked, unknown
 from ganzoo.training.devices import check_device
 
@@ -262,8 +263,7 @@ class RunSettings:
         _require(0 <= self.seed < 2**32, "seed is a whole number from 0 to 4294967295", self.seed)
         _require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         _require(self.clip is None or self.clip > 0, "clip is positive, or null for none", self.clip)
-        channels = self.student.img_channels
-        _require(channels in (1, 3), "img_channels is 1 or 3: sheets and figures show pictures", channels)
+        check_channels(self.student.img_channels, "The student")
         if self.compile and self.loss.teacher_features.weight:
             raise ValueError(
                 "loss.teacher_features looks into the student, which cannot be done when it is compiled: "

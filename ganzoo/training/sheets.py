@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo.generators.generator import Generator
-from ganzoo.pictures import contact_sheet, to_images
+from ganzoo.pictures import contact_sheet, to_images, to_rgb
 from ganzoo.training.latents import HELD_OUT, styles
 from ganzoo.training.teacher import Teacher
 
@@ -38,11 +38,9 @@ class Sheets:
 
 
 def pair_sheet(teacher: Tensor, student: Tensor) -> Image.Image:
-    """Pictures `[N, C, R, R]` in pairs, four of them a row."""
-    pairs: Sequence[Image.Image] = [
-        _beside(a.convert("RGB"), b.convert("RGB"))
-        for a, b in zip(to_images(teacher), to_images(student), strict=True)
-    ]
+    """Pictures `[N, C, R, R]` in pairs, four of them a row; what is transparent lies on white."""
+    left, right = (to_images(to_rgb(images.clamp(-1, 1))) for images in (teacher, student))
+    pairs: Sequence[Image.Image] = [_beside(a, b) for a, b in zip(left, right, strict=True)]
     return contact_sheet(pairs)
 
 

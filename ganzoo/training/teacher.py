@@ -11,7 +11,7 @@ from ganzoo.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
-from ganzoo.metrics.distances import shrink
+from ganzoo.pictures import shrink
 from ganzoo.training.latents import Latents, latents, noise_sources, styles
 from ganzoo.training.settings import RunSettings
 from ganzoo.weights import weights_digest

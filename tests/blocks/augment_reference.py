@@ -26,12 +26,12 @@ def reference(image, random, *, color, translation, cutout, flip, probability=1.
     x = image.double().numpy().copy()
     height, width = x.shape[1:]
     if color and u["color"] < probability:
-        x += u["brightness"] - 0.5
+        c = x[:3] + u["brightness"] - 0.5  # what comes after three colours is alpha
         for i in range(height):
             for j in range(width):
-                gray = x[:, i, j].mean()
-                x[:, i, j] = gray + 2 * u["saturation"] * (x[:, i, j] - gray)
-        x = x.mean() + (0.5 + u["contrast"]) * (x - x.mean())
+                gray = c[:, i, j].mean()
+                c[:, i, j] = gray + 2 * u["saturation"] * (c[:, i, j] - gray)
+        x[:3] = c.mean() + (0.5 + u["contrast"]) * (c - c.mean())
     if flip and u["mirror"] < probability / 2:
         x = x[:, :, ::-1].copy()
     if translation and u["shift"] < probability:

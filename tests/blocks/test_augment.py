@@ -363,3 +363,15 @@ def test_a_fraction_or_probability_out_of_range_is_refused(option, value):
     if math.isfinite(value):
         with pytest.raises(ValueError, match=rf"augment\.{option} is between 0 and 1; got {value}"):
             AUGMENTS.get("diffaugment")(**{option: value})
+
+
+def test_alpha_is_not_recoloured():
+    images = pictures(3, 4, 8, 8)
+    got = diffaugment(color=True)(images, draws(AUGMENTS.build("diffaugment"), 3))
+    assert torch.equal(got[:, 3], images[:, 3]) and not torch.equal(got[:, :3], images[:, :3])
+
+
+def test_colours_beside_alpha_are_recoloured_as_those_without():
+    block, images = diffaugment(color=True), pictures(2, 4, 8, 8)
+    random = draws(block, 2)
+    assert torch.equal(block(images, random)[:, :3], block(images[:, :3], random))

@@ -75,12 +75,17 @@ MISTAKES = {
     "no source": (["{tmp}/nowhere", "{tmp}/o.zip", "--resolution=8"], ["neither a folder nor a zip"]),
     "an empty folder": (["{tmp}/empty", "{tmp}/o.zip", "--resolution=8"], ["holds no picture", ".webp"]),
     "no resolution": (["{src}", "{tmp}/o.zip"], ["--resolution"]),
+    "two sides": (["{src}", "{tmp}/o.zip", "--resolution=512x320"], ["'512x320'", "images are square"]),
+    "two sides, as a list": (["{src}", "{tmp}/o.zip", "--resolution=[512,320]"], ["images are square"]),
     "an odd resolution": (["{src}", "{tmp}/o.zip", "--resolution=100"], ["power of two", "100"]),
     "an unknown crop": (
         ["{src}", "{tmp}/o.zip", "--resolution=8", "--crop=top"],
         ["center or none", "'top'"],
     ),
-    "two channels": (["{src}", "{tmp}/o.zip", "--resolution=8", "--channels=2"], ["1 (greyscale) or 3"]),
+    "two channels": (
+        ["{src}", "{tmp}/o.zip", "--resolution=8", "--channels=2"],
+        ["1 (greyscale), 3 (RGB) or 4"],
+    ),
     "unknown labels": (["{src}", "{tmp}/o.zip", "--resolution=8", "--labels=x"], ["keep, folders or none"]),
     "no class folders": (["{src}", "{tmp}/o.zip", "--resolution=8", "--labels=folders"], ["in no folder"]),
     "no workers": (["{src}", "{tmp}/o.zip", "--resolution=8", "--workers=0"], ["workers"]),

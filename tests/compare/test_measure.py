@@ -99,8 +99,9 @@ def test_a_label_reaches_the_conditional_models_alone():
     assert pictures[0][1].data == pictures[1][1].data
 
 
-def test_grey_pictures_are_compared_with_coloured_ones():
-    assert comparison(tiny(img_channels=1), tiny()).rows[0].differences[1].l1 > 0
+@pytest.mark.parametrize("other", [1, 3, 4])
+def test_images_of_other_channels_are_compared(other):
+    assert comparison(tiny(img_channels=other), tiny()).rows[0].differences[1].l1 > 0
 
 
 @pytest.mark.parametrize("label", [None, 3, -1])
@@ -126,3 +127,12 @@ def test_models_take_turns_after_a_round_that_does_not_count():
 
 def test_no_runs_are_no_latency():
     assert comparison(runs=0).models[0].seconds == ()
+
+
+def test_alpha_is_a_fourth_channel_where_both_have_it_and_over_white_otherwise():
+    clear = torch.full([1, 4, 4, 4], -1.0)
+    opaque = clear.clone()
+    opaque[:, 3] = 1
+    assert difference(opaque, clear).l1 == pytest.approx(0.5)  # alpha differs by 2, a quarter of the channels
+    assert difference(clear, torch.ones(1, 3, 4, 4)).l1 == 0
+    assert difference(opaque, torch.ones(1, 3, 4, 4)).l1 == 2

@@ -20,6 +20,28 @@ def test_every_mode_becomes_rgb_or_greyscale(mode):
     data = encoded(picture().convert(mode))
     assert decode(data).image.mode == "RGB"
     assert decode(data, channels=1).image.mode == "L"
+    assert decode(data, channels=4).image.mode == "RGBA"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_alpha_is_kept_where_it_is_asked_for_and_laid_on_white_where_not(kind):
+    image = picture().convert("RGBA")
+    image.putalpha(Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)))
+    data = encoded(image, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {}))
+    decoded = decode(data, channels=4)
+    assert decoded.oddities == () and (pixels(decoded.image) == pixels(image)).all()
+    assert decode(data).oddities == ("transparent",) and (pixels(decode(data).image)[0, 0] == 255).all()
+
+
+def test_a_palette_and_a_transparent_grey_give_alpha_too():
+    values = np.array([[0, 1000], [2000, 65535]], np.uint16)
+    grey = decode(grey16_png(values, [(b"tRNS", (1000).to_bytes(2, "big"))]), channels=4)
+    assert pixels(grey.image)[..., 3].tolist() == [[255, 0], [255, 255]]
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    palette.putpixel((1, 0), 1)
+    image = decode(encoded(palette, "GIF", transparency=1), channels=4).image
+    assert pixels(image)[0].tolist() == [[10, 20, 30, 255], [40, 50, 60, 0]]
 
 
 def test_greyscale_is_luma():
@@ -165,7 +187,7 @@ def test_damage_ends_in_one_line_that_is_the_same_every_time(damage):
     assert message and "\n" not in message and " at 0x" not in message
 
 
-@pytest.mark.parametrize("wrong", [{"channels": 4}, {"max_pixels": 0}, {"max_pixels": 10**9}])
+@pytest.mark.parametrize("wrong", [{"channels": 2}, {"max_pixels": 0}, {"max_pixels": 10**9}])
 def test_impossible_bounds_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         decode(encoded(picture()), **wrong)

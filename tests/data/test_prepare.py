@@ -256,7 +256,7 @@ WRONG = {
     "a resolution too large": ({"resolution": 4096}, "power of two"),
     "crop": ({"crop": "middle"}, "center or none; got 'middle'"),
     "labels": ({"labels": "file"}, "keep, folders or none; got 'file'"),
-    "channels": ({"channels": 2}, "1 .*or 3"),
+    "channels": ({"channels": 2}, "1 .*3 .*or 4"),
     "max_pixels": ({"max_pixels": 0}, "max_pixels"),
     "workers": ({"workers": 0}, "workers is at least 1"),
     "folders that are none": ({"labels": "folders"}, "'0.png' lies in no folder"),

@@ -10,6 +10,7 @@ from multiprocessing.reduction import ForkingPickler
 import numpy as np
 import pytest
 from picture_helpers import encoded, picture, pixels, raw_png, write_folder, write_zip
+from PIL import Image
 
 from ganzoo.data import PictureSet
 
@@ -239,3 +240,17 @@ def test_wrong_labels_are_refused_when_they_are_asked_for(tmp_path, bad):
     assert np.asarray(pictures.read(0)).shape == (16, 16, 3)
     with pytest.raises(ValueError, match=r"dataset\.json"):
         _ = pictures.labels
+
+
+def test_a_file_with_alpha_is_told_by_its_header(tmp_path):
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    palette.putpixel((1, 0), 1)
+    files = {
+        "a.png": encoded(picture().convert("RGBA")),
+        "b.gif": encoded(palette, "GIF", transparency=1),
+        "c.png": encoded(picture()),
+        "d.png": b"no image",
+    }
+    pictures = PictureSet(write_folder(tmp_path, files))
+    assert [pictures.has_alpha(i) for i in range(4)] == [True, True, False, False]

@@ -86,9 +86,9 @@ def test_bytes_are_the_nearest():
     ("wrong", "size", "error"),
     [
         (np.zeros((8, 8, 3), np.float32), 4, TypeError),
-        (np.zeros((8, 8, 4), np.uint8), 4, ValueError),
+        (np.zeros((8, 8, 2), np.uint8), 4, ValueError),
         (np.zeros(8, np.uint8), 4, ValueError),
-        (Image.new("RGBA", (8, 8)), 4, ValueError),
+        (Image.new("CMYK", (8, 8)), 4, ValueError),
         (Image.new("RGB", (8, 8)), 0, ValueError),
     ],
 )
@@ -99,3 +99,24 @@ def test_what_cannot_be_resized_is_refused(wrong, size, error):
 
 def test_records_name_the_resizer():
     assert RESIZER == "pillow-bicubic-antialias-float"
+
+
+def test_colours_that_cannot_be_seen_do_not_bleed_into_those_that_can():
+    array = np.zeros((8, 8, 4), np.uint8)  # clear black …
+    array[:, 4:] = (200, 100, 50, 255)  # … beside an opaque colour
+    got = resize(array, 4)
+    seen = got[..., 3] > 0.5
+    assert np.abs(got[seen][:, :3] - (200, 100, 50)).max() < 1e-3
+    assert got[0, 0].tolist() == [0, 0, 0, 0] and got[0, 3, 3] == 255
+
+
+@pytest.mark.parametrize("size", [16, 9])
+def test_opaque_pictures_are_resized_as_those_without_alpha(size):
+    opaque = np.concatenate([noise(16, 16), np.full((16, 16, 1), 255, np.uint8)], axis=-1)
+    got = resize(opaque, size)
+    assert np.abs(got[..., :3] - resize(opaque[..., :3], size)).max() < 1e-3 and (got[..., 3] == 255).all()
+
+
+def test_a_picture_with_alpha_of_its_own_size_stays_what_it_is():
+    array = np.random.RandomState(0).randint(0, 256, (16, 16, 4)).astype(np.uint8)
+    assert (to_uint8(resize(array, 16)) == array).all()

@@ -262,6 +262,16 @@ def test_a_student_of_a_teacher_on_the_hub_names_it_as_its_base():
     assert fd.metric_args["features"] == "efficientnet_lite0" and fd.metric_args["truncation_psi"] == 1.0
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_card_of_a_student_says_how_alpha_was_seen(channels):
+    result = result_of("teacher/")
+    result["settings"]["student"]["img_channels"] = channels
+    card = parsed(student_card(result, "e" * 64))
+    seen = "a fourth channel; over white for feature networks" if channels == 4 else None
+    assert [r.metric_args.get("alpha") for r in card.data.eval_results] == [seen] * 2
+    assert ("over white" in card.text) == (channels == 4)
+
+
 def test_a_student_of_another_teacher_has_no_base_that_the_hub_knows():
     assert parsed(student_card(result_of("teacher"), "e" * 64)).data.base_model is None
     assert base_model("mobilestylegan_ffhq") is None and base_model("hf-hub:a/b") == "a/b"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import tiny, trained
 from hub_helpers import (
     NAME,
     assert_one_line,
@@ -53,6 +54,17 @@ def test_a_pushed_model_gives_the_same_pictures_in_a_new_process(hub, model, run
     assert printed == picture_hash(model)
     assert err == f"{NAME} is commit {commit}; {NAME}@{commit} will always be this one\n"
     assert any("xet-read-token" in line for line in hub.log) == xet
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_models_of_grey_and_rgba_images_are_pushed_and_pulled(hub, run, tmp_path, channels):
+    model = tmp_path / "model"
+    ganzoo.save(trained(tiny(img_channels=channels)), model)
+    card = ["card", model, "--license=mit", "--lineage=Drawn from a seed.", "--samples", "--out", model]
+    for command in (card, ["push", model, "me/tiny"]):
+        status, _, err = run(*command)
+        assert status == 0, err
+    assert torch.equal(pictures(ganzoo.create(NAME)), pictures(ganzoo.load(model)))
 
 
 def test_a_model_on_the_hub_runs_in_another_engine(hub, model, tmp_path):

@@ -77,6 +77,16 @@ def test_grey_pictures_are_shown_in_three_equal_channels():
     assert torch.equal(NETWORK.shown, (images(channels=1) * 127.5 + 127.5).repeat(1, 3, 1, 1))
 
 
+def test_what_is_transparent_is_shown_over_white_and_learns():
+    given = images(channels=4).requires_grad_()
+    maps = feature_maps(NETWORK, given, size=8)
+    opacity = 0.5 * given[:, 3:] + 0.5
+    expected = opacity * given[:, :3] + (1 - opacity)
+    torch.testing.assert_close(NETWORK.shown, expected * 127.5 + 127.5)
+    sum(m.square().sum() for m in maps).backward()
+    assert (given.grad.abs().amax(dim=(0, 2, 3)) > 0).all()
+
+
 def test_a_network_without_maps_is_refused():
     info = FeatureInfo("bare", "0" * 64, 6, 12, (120.0,) * 3, (60.0,) * 3)
     with pytest.raises(ValueError, match="'bare' gives no feature maps"):

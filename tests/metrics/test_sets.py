@@ -69,6 +69,23 @@ def test_greyscale_pictures_are_measured_in_three_equal_channels(tmp_path):
     assert pixels.shape == (1, 16, 16, 3) and np.ptp(pixels, axis=3).max() == 0 < pixels.std()
 
 
+def test_images_with_alpha_are_measured_over_white_as_their_files_are(tmp_path):
+    model = tiny_model(tmp_path / "rgba", img_channels=4)
+    generate(model, tmp_path / "out", "--seeds=0-3", "--psi=1")
+    (tmp_path / "out" / "sheet.png").unlink()
+    samples, files = generated(model, deployed=True), FileSamples(tmp_path / "out")
+    assert Image.open(tmp_path / "out" / "seed0000.png").mode == "RGBA"
+    assert np.abs(samples.read(range(4), 16) - files.read(range(4), 16)).max() <= 1
+    assert samples.protocol["alpha"] == files.protocol["alpha"] == "over white"
+
+
+def test_one_file_with_alpha_is_told_in_the_protocol_of_a_set(tmp_path):
+    files = write_pictures(tmp_path / "files", 3)
+    assert "alpha" not in FileSamples(files).protocol
+    Image.open(files / "002.png").convert("RGBA").save(files / "002.png")
+    assert FileSamples(files).protocol["alpha"] == "over white"
+
+
 def test_a_smaller_resolution_is_resized_to_first(model):
     plain = generated(model).read([0], 16)[0].astype(np.uint8)
     small = to_uint8(resize(plain, 8))

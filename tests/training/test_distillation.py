@@ -44,6 +44,18 @@ def test_terms_are_those_of_the_students_and_the_teachers_pictures():
     assert torch.equal(batch.fake, output.image.detach())
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_every_term_teaches_images_of_other_channels(channels):
+    weights = dict.fromkeys(["pixel_l1", "subband_l1", "lpips", "relation", "teacher_features", "gan"], 1.0)
+    settings = run_settings(student_config(img_channels=channels), loss=only(**weights))
+    task = make_task(settings, make_teacher(img_channels=channels), network=TinyFeatures())
+    loss, terms, batch = student_loss(task)
+    assert terms.keys() >= weights.keys() and all(value > 0 for value in terms.values())
+    loss.backward()
+    bias = task.student.synthesis.head.to_image["1"].bias.grad
+    assert batch.target.shape[1] == channels and (bias.view(4, -1).abs().sum(0) > 0).all()
+
+
 def judged(task, images, purpose, numbers=NUMBERS):
     random = uniform(numbers, seed=task.settings.seed, purpose=purpose, count=task.augment.numbers)
     return task.discriminator(task.augment(images, random))

@@ -132,14 +132,15 @@ def test_no_network_is_needed_for_distances_of_pixels(folder):
     assert list(found) == ["psnr", "l1"] and found["l1"] == make(folder).measure(student())["l1"]
 
 
-def test_gray_pictures_are_measured(tmp_path):
-    run = run_settings(student_config(img_channels=1))
-    teacher = Teacher(make_teacher(img_channels=1), run)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_of_any_channels_are_measured(channels, tmp_path):
+    run = run_settings(student_config(img_channels=channels))
+    teacher = Teacher(make_teacher(img_channels=channels), run)
     cache = TeacherCache(teacher, 4, first=HELD_OUT, folder=str(tmp_path))
     cache.fill(cache.missing())
     settings = HeldOutSettings(num=4, features="tiny")
     judge = HeldOut(settings, teacher, cache, TinyFeatures(), PartialState(cpu=True), inherits=True)
-    found = judge.measure(student(img_channels=1))
+    found = judge.measure(student(img_channels=channels))
     assert all(np.isfinite(figure.value) for figure in found.values())
 
 

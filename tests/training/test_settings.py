@@ -211,8 +211,10 @@ def test_a_loss_of_nothing_until_the_adversary_sets_in_is_refused():
 
 
 def test_pictures_that_cannot_be_shown_are_refused():
-    with pytest.raises(ValueError, match="img_channels is 1 or 3"):
-        run_settings(student_config(img_channels=4))
+    for channels in (1, 3, 4):
+        run_settings(student_config(img_channels=channels))
+    with pytest.raises(ValueError, match=r"1 \(grey\), 3 \(RGB\) or 4 channels \(RGBA\).*these have 2"):
+        run_settings(student_config(img_channels=2))
 
 
 @pytest.mark.parametrize(("kimg", "batch_size", "steps"), [(0.1, 10, 10), (0.1, 16, 7), (0.001, 16, 1)])
