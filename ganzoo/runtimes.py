@@ -3,8 +3,10 @@
 import hashlib
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -223,6 +225,12 @@ class EngineGenerator(Generator):
         )
         self.eval()
 
+    @property
+    def images_at_once(self) -> int:
+        """See `Generator`; files of a fixed batch are called for so many images at a time anyway."""
+        batch = cast(EngineSynthesis, self.synthesis).batch
+        return super().images_at_once if batch is None else sys.maxsize
+
 
 class EngineMapping(MappingNetwork):
     """A mapping network in an engine; truncation stays here."""
@@ -246,12 +254,12 @@ class EngineSynthesis(nn.Module):
     def __init__(self, shell: Synthesis, session: Callable[[str], Session], options: Options) -> None:
         super().__init__()
         self.num_ws, self.w_dim, self.sizes = shell.num_ws, shell.w_dim, shell.sizes
-        self._check = shell.layer_noise
+        self.layer_noise = shell.layer_noise
         self._open, self._sessions = session, dict[str, Session]()
         self.batch, self.options = options.batch, options
 
     def forward(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Output:
-        found = self._check(w, noise, generator)  # refuses what a generator refuses
+        found = self.layer_noise(w, noise, generator)  # refuses what a generator refuses
         inputs, used = [w], list[Tensor]()
         if self.options.styles == "w":
             if not torch.equal(w, w[:, :1].expand_as(w)):

@@ -31,7 +31,9 @@ def generate(
     label: Annotated[int | None, typer.Option(help="Class, for a conditional model.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures; made if need be.")] = Path("out"),
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at once; on a CPU, 1 is quickest.")] = 1,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images at once, up to about 2 GB of them; on a CPU, 1 is quickest.")
+    ] = 1,
     runtime: Annotated[
         str,
         typer.Option(
