@@ -7,6 +7,7 @@ images = G(G.sample_z(4, seed=0), truncation_psi=0.7)
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ganzoo._lazy import module, modules
 from ganzoo._version import __version__
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")
+        return module(__name__, name)
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *modules(__name__), *_HOMES})

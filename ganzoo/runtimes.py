@@ -3,8 +3,10 @@
 import hashlib
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from ganzoo.config import GeneratorConfig
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
 from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
+from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import Session, require, target
 from ganzoo.factory import config_of, create, list_models, model_entry, resolve
 from ganzoo.generators.deploy import deploy
@@ -24,6 +27,7 @@ from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
 from ganzoo.hub.names import is_hub_name, parse_hub_name
 from ganzoo.hub.pull import locate
+from ganzoo.metrics.record import hardware
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
@@ -48,6 +52,7 @@ def load(
     threads: int | None = None,
     cache_dir: Path | None = None,
     report: Callable[[str], None] = lambda what: None,
+    least_psnr: float = LEAST_AUTO_PSNR,
 ) -> Generator:
     """A generator that computes in an engine, called like any other; it has no gradients.
 
@@ -59,12 +64,13 @@ def load(
         runtime: "openvino", "onnxruntime", "torch" (the deploy form), "compiled" (the same, by
             `torch.compile`), or "auto": the fastest that is installed and needs no compiler.
         precision: "fp32"; "bf16" (OpenVINO, PyTorch) and PyTorch's "fp16" compute in it; else "fp16" and
-            "int8" are how weights lie in the file.
+            "int8" are how weights lie in the file. "auto": what `choose_precision` finds fastest here.
         device: of PyTorch; engines compute on the CPU.
         batch: pictures at once in the engine; other numbers are cut up and filled up.
         threads: of the engine; None leaves it to the engine.
         cache_dir: where weights and files are kept.
         report: called with what is being done, if it takes long.
+        least_psnr: what "auto" asks of fewer bits, in dB from fp32.
 
     Raises:
         ValueError: for an unknown name, runtime or precision.
@@ -72,9 +78,14 @@ def load(
     """
     if runtime not in RUNTIMES:
         raise ValueError(unknown("runtime", runtime, RUNTIMES))
-    if precision not in PRECISIONS:
-        raise ValueError(unknown("precision", precision, PRECISIONS))
+    if precision not in (*PRECISIONS, "auto"):
+        raise ValueError(unknown("precision", precision, (*PRECISIONS, "auto")))
     runtime = fastest(device) if runtime == "auto" else runtime
+    if precision == "auto":
+        precision = choose_precision(
+            name, runtime, device=device, batch=batch, threads=threads, cache_dir=cache_dir,
+            report=report, least_psnr=least_psnr,
+        ).precision  # fmt: skip
     if runtime in ("torch", "compiled") and not is_exported(name):
         if precision not in DTYPES:
             raise ValueError(f"PyTorch computes in {', '.join(DTYPES)}; got the precision {precision!r}.")
@@ -108,6 +119,52 @@ def load(
         return path
 
     return EngineGenerator(runtime, precision, folder, threads)
+
+
+def choose_precision(
+    name: str,
+    runtime: str,
+    *,
+    device: str = "cpu",
+    batch: int = 1,
+    threads: int | None = None,
+    cache_dir: Path | None = None,
+    report: Callable[[str], None] = lambda what: None,
+    least_psnr: float = LEAST_AUTO_PSNR,
+) -> Choice:
+    """The precision in which a model computes fastest here, among those that give its pictures.
+
+    It is measured once for a model, an engine's version, a processor and a number of threads, and kept in the
+    cache. The arguments are those of `load`; `runtime` is not "auto".
+
+    Raises:
+        ValueError: for an unknown name or runtime.
+        ImportError: if the runtime is not installed.
+    """
+    if runtime not in RUNTIMES[1:]:
+        raise ValueError(unknown("runtime", runtime, RUNTIMES[1:]))
+    candidates = ["fp32"]
+    if runtime == "openvino":
+        candidates += ["bf16"]
+    elif runtime in ("torch", "compiled") and not is_exported(name):
+        candidates += ["bf16"] if torch.device(device).type == "cpu" else ["bf16", "fp16"]
+
+    def open_one(precision: str) -> Generator:
+        report(f"Measuring {name} in {precision}, once")
+        return load(
+            name, runtime, precision, device=device, batch=batch, threads=threads, cache_dir=cache_dir,
+            report=report,
+        )  # fmt: skip
+
+    if is_exported(name):
+        identity: list[str | None] = [file_sha256(Path(name, MANIFEST_FILE))]
+    else:
+        config_of(resolve(name))  # an unknown name is told before a missing engine
+        identity = _identity(resolve(name), cache_dir)
+    made_for = target(TARGET_OF.get(runtime, "torch")).versions()
+    what = [identity, runtime, made_for, __version__, hardware(device), threads, batch, candidates]
+    path = (cache_dir or default_cache_dir()) / "precisions" / f"{_key(what)}.json"
+    return choose(open_one, candidates, path, device=device, batch=batch, least_psnr=least_psnr)
 
 
 def is_exported(name: str) -> bool:
@@ -168,6 +225,12 @@ class EngineGenerator(Generator):
         )
         self.eval()
 
+    @property
+    def images_at_once(self) -> int:
+        """See `Generator`; files of a fixed batch are called for so many images at a time anyway."""
+        batch = cast(EngineSynthesis, self.synthesis).batch
+        return super().images_at_once if batch is None else sys.maxsize
+
 
 class EngineMapping(MappingNetwork):
     """A mapping network in an engine; truncation stays here."""
@@ -191,12 +254,12 @@ class EngineSynthesis(nn.Module):
     def __init__(self, shell: Synthesis, session: Callable[[str], Session], options: Options) -> None:
         super().__init__()
         self.num_ws, self.w_dim, self.sizes = shell.num_ws, shell.w_dim, shell.sizes
-        self._check = shell.layer_noise
+        self.layer_noise = shell.layer_noise
         self._open, self._sessions = session, dict[str, Session]()
         self.batch, self.options = options.batch, options
 
     def forward(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Output:
-        found = self._check(w, noise, generator)  # refuses what a generator refuses
+        found = self.layer_noise(w, noise, generator)  # refuses what a generator refuses
         inputs, used = [w], list[Tensor]()
         if self.options.styles == "w":
             if not torch.equal(w, w[:, :1].expand_as(w)):
@@ -265,16 +328,24 @@ def cached_folder(
     noise: str = "const",
 ) -> Path:
     """Where the files of a model for a runtime lie, or would; `name` is one for `create`."""
+    made_for, options = TARGET_OF[runtime], Options(noise=noise, batch=batch)
+    identity, stored = _identity(name, cache_dir), PRECISIONS[precision][0]
+    what = [identity, made_for, stored, options.to_dict(), _GRAPHS_VERSION, __version__]
+    what.append(target(made_for).versions())
+    return (cache_dir or default_cache_dir()) / "exports" / f"{made_for}-{_key(what)}"
+
+
+def _identity(name: str, cache_dir: Path | None) -> list[str | None]:
+    """What tells a model's weights from all others, without loading them; `name` is one for `create`."""
     entry = model_entry(name) if name in list_models() else None
     if entry is not None:
-        identity = [entry.name, entry.weights_sha256]
-    elif is_hub_name(name):
-        identity = [parse_hub_name(name).repo, locate(name, cache_dir).commit]
-    else:
-        own = Path(name.removeprefix("dir:"))
-        identity = [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
-    made_for, options = TARGET_OF[runtime], Options(noise=noise, batch=batch)
-    what = [identity, made_for, PRECISIONS[precision][0], options.to_dict(), _GRAPHS_VERSION, __version__]
-    what.append(target(made_for).versions())
-    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-    return (cache_dir or default_cache_dir()) / "exports" / f"{made_for}-{key}"
+        return [entry.name, entry.weights_sha256]
+    if is_hub_name(name):
+        return [parse_hub_name(name).repo, locate(name, cache_dir).commit]
+    own = Path(name.removeprefix("dir:"))
+    return [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
+
+
+def _key(what: Sequence[object]) -> str:
+    """A short name for all that a cached file depends on."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,3 +1,5 @@
+import ast
+import pkgutil
 import re
 import subprocess
 import sys
@@ -54,3 +56,61 @@ def test_links_lead_somewhere(name):
 def test_the_readme_gives_the_two_commands():
     assert "pip install . && ganzoo generate mobilestylegan_ffhq --seeds 0-7 --out faces" in README
     assert 'pip install ".[dev]" && pytest' in README
+
+
+TEXTS = [*ROOT.glob("*.md"), *ROOT.glob("hub_cards/*.md")]
+DOCSTRINGS = [
+    ast.get_docstring(node) or ""
+    for path in sorted(ROOT.glob("ganzoo/**/*.py"))
+    for node in ast.walk(ast.parse(path.read_text()))
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+]
+# Each name in an interpreter that knows nothing of ganzoo yet; they share what is heavy and not ganzoo's.
+RESOLVE = """
+import os, sys, torch, numpy, typer, rich, PIL.Image
+assert not [name for name in sys.modules if name.partition(".")[0] == "ganzoo"]
+for dotted in sys.stdin.read().split():
+    sys.stdout.flush()
+    if not os.fork():
+        try:
+            import ganzoo
+            value = ganzoo
+            for part in dotted.split(".")[1:]:
+                value = getattr(value, part)
+        except BaseException as error:
+            print(dotted, repr(error), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def dotted_names(texts):
+    found = {name for text in texts for name in re.findall(r"(?<![\w./-])ganzoo(?:\.[A-Za-z]\w*)+", text)}
+    return {name for name in found if not name.endswith((".json", ".py", ".md"))}
+
+
+def test_every_dotted_name_that_is_printed_is_there_after_import_ganzoo_alone():
+    printed = dotted_names(path.read_text() for path in TEXTS)
+    assert {"ganzoo.runtimes.load", "ganzoo.converters.rows", "ganzoo.plugins"} <= printed
+    names = sorted(printed | dotted_names(DOCSTRINGS))
+    command = [sys.executable, "-c", RESOLVE]
+    result = subprocess.run(command, input="\n".join(names), capture_output=True, text=True, check=True)
+    assert result.stdout == ""
+
+
+def test_every_package_lists_its_modules_without_importing_them():
+    import ganzoo.export
+
+    for package in (ganzoo, ganzoo.export, ganzoo.converters, ganzoo.blocks, ganzoo.training):
+        found = {module.name for module in pkgutil.iter_modules(package.__path__)}
+        assert {name for name in found if not name.startswith("_")} <= set(dir(package))
+    code = "import ganzoo, sys; dir(ganzoo), dir(ganzoo.converters), dir(ganzoo.export); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"torch", "ganzoo.runtimes", "ganzoo.converters.rows"} & set(loaded.split())
+
+
+def test_a_module_that_is_not_there_is_an_attribute_error_with_a_near_match():
+    for package, name in ((ganzoo, "runtime"), (ganzoo.converters, "row"), (ganzoo, "_lazzy")):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
+            getattr(package, name)
+    assert not hasattr(ganzoo, "create.x") and not hasattr(ganzoo.export, "__wrapped__")

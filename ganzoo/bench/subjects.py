@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganzoo.config import GeneratorConfig
 from ganzoo.cost import costs
+from ganzoo.export.exporting import write
 from ganzoo.export.graphs import Options, graphs
 from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import TARGETS, Session, require, target
@@ -172,7 +173,7 @@ def _open_recipe(subject: Subject, threads: int, work: Path) -> Opened:
         path = folder / f"{graph.name}{target(name).SUFFIX}"
         if not path.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            target(name).write(graph, path, stored)
+            write(name, graph, path, stored)
     size = sum(p.stat().st_size for p in folder.iterdir())
     session = target(name).open_file(path, computed, threads)
     inputs = _random(session, subject.batch)

@@ -1,5 +1,6 @@
 """Interchangeable blocks of style-based generators; a new one is decorated with its kind's registry."""
 
+from ganzoo._lazy import offer_modules
 from ganzoo.blocks.augment import Augment, DiffAugment, NoAugment
 from ganzoo.blocks.base import (
     AUGMENTS,
@@ -31,3 +32,5 @@ __all__ = [
     "NoDemodulation", "NoShortcut", "NoiseInjection", "ResidualDiscriminator", "ResidualShortcut", "Shortcut",
     "SingleHead", "SkipHead", "StaticDemodulation", "StyleDemodulation", "StyledLayer",
 ]  # fmt: skip
+
+offer_modules(__name__)

@@ -23,7 +23,7 @@ def bench(
         str,
         typer.Option(help="One or several: torch, compiled, openvino, onnxruntime; auto for the fastest."),
     ] = "auto",
-    precision: Annotated[str, typer.Option(help="One or several: fp32, bf16, fp16, int8.")] = "fp32",
+    precision: Annotated[str, typer.Option(help="One or several: fp32, bf16, fp16, int8; auto.")] = "fp32",
     batch: Annotated[str, typer.Option(help="Pictures at once, one or several numbers: 1,4.")] = "1",
     resolutions: Annotated[str | None, typer.Option(help="Of a recipe: 64,128,256.")] = None,
     vs: Annotated[
@@ -56,11 +56,17 @@ def bench(
     batches = [_whole("--batch", part) for part in batch.split(",")]
     sizes = [None] if resolutions is None else [_whole("--resolutions", p) for p in resolutions.split(",")]
     refuse_device(device)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    threads = torch.get_num_threads()
     engines = [fastest(device) if part == "auto" else part for part in runtime.split(",")]
     subjects, count = [], 0
     for one in [name, *(vs or [])]:
         for engine in engines[:1] if is_file(one) else engines:
-            for kind in precision.split(","):
+            kinds = [
+                _precision(kind, one, engine, device, threads, cache_dir) for kind in precision.split(",")
+            ]
+            for kind in dict.fromkeys(kinds):
                 for size in sizes:
                     place = "cpu" if is_file(one) else device
                     subjects += [Subject(one, engine, kind, n, size, place) for n in batches]
@@ -70,9 +76,6 @@ def bench(
     if out is not None:
         refuse_unwritable(out, "--out")
     keep_freed_memory()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    threads = torch.get_num_threads()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     try:
         with tempfile.TemporaryDirectory() as work, progress_console().status("Opening") as status:
@@ -104,6 +107,21 @@ def bench(
         }
         write(out, rows, record)
         typer.echo(f"bench.json, table.md and plot.svg are in {out}.")
+
+
+def _precision(kind: str, name: str, runtime: str, device: str, threads: int, cache_dir: Path | None) -> str:
+    """A precision; for auto what is fastest for a model in a runtime, told in a line."""
+    from ganzoo.bench.subjects import is_file
+    from ganzoo.recipes import list_recipes
+    from ganzoo.runtimes import choose_precision
+
+    if kind != "auto":
+        return kind
+    if is_file(name) or name in list_recipes():
+        raise ValueError(f"--precision auto needs a model; for {name!r} name one or several: fp32,bf16.")
+    choice = choose_precision(name, runtime, device=device, threads=threads, cache_dir=cache_dir)
+    typer.echo(choice.told)
+    return choice.precision
 
 
 def _whole(option: str, text: str) -> int:

@@ -30,6 +30,7 @@ def export(
     ] = "const",
     batch: Annotated[str, typer.Option(help="Pictures at once: a number, or free.")] = "1",
     precision: Annotated[str, typer.Option(help="Of the weights in the files: fp32, fp16, int8.")] = "fp32",
+    opset: Annotated[int | None, typer.Option(help="Opset of ONNX: 18 to 25 (default: 20).")] = None,
     latents: Annotated[int, typer.Option(min=1, max=1000, help="How many to verify on.")] = 4,
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
@@ -52,14 +53,14 @@ def export(
             f"--to says for what, such as: ganzoo export {shlex.quote(name)} --to onnx openvino."
         )
     for target in targets:  # all that is cheap to refuse, before anything is downloaded or computed
-        checked_target(target, precision, options)
+        checked_target(target, precision, options, opset)
     refuse_unwritable(out, "--out")
     generator = create(resolve(name), pretrained=True, cache_dir=cache_dir)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with progress_console().status("Exporting") as status:
         written = write(
-            generator, targets, out, name=name, options=options, precision=precision, verify=verify,
-            latents=latents, command=command, report=status.update,
+            generator, targets, out, name=name, options=options, precision=precision, opset=opset,
+            verify=verify, latents=latents, command=command, report=status.update,
         )  # fmt: skip
     for item in written:
         told = "not verified"

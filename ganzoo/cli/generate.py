@@ -31,14 +31,18 @@ def generate(
     label: Annotated[int | None, typer.Option(help="Class, for a conditional model.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures; made if need be.")] = Path("out"),
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at once; on a CPU, 1 is quickest.")] = 1,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Images at once, up to about 2 GB of them; on a CPU, 1 is quickest.")
+    ] = 1,
     runtime: Annotated[
         str,
         typer.Option(
             help="torch, compiled (PyTorch, after a minute), openvino, onnxruntime, or auto: the fastest."
         ),
     ] = "torch",
-    precision: Annotated[str, typer.Option(help="fp32, bf16, fp16, int8, as the runtime has them.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16, fp16, int8, as the runtime has them; auto: the fastest here.")
+    ] = "fp32",
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Write a PNG for each seed, with its settings inside, and a contact sheet of them all."""
@@ -118,14 +122,19 @@ def _in_engine(
     import torch
 
     from ganzoo.progress import progress_console
-    from ganzoo.runtimes import described, fastest, load
+    from ganzoo.runtimes import choose_precision, described, fastest, load
 
     runtime = fastest(device) if runtime == "auto" else runtime
     with progress_console().status(f"Opening {name}") as status:
-        generator = load(
-            name, runtime, precision, device=device, threads=torch.get_num_threads(), cache_dir=cache_dir,
-            report=status.update,
-        )  # fmt: skip
+        place: dict[str, Any] = {
+            "device": device, "threads": torch.get_num_threads(), "cache_dir": cache_dir,
+            "report": status.update,
+        }  # fmt: skip
+        if precision == "auto":
+            choice = choose_precision(name, runtime, **place)
+            precision = choice.precision
+            typer.echo(choice.told)
+        generator = load(name, runtime, precision, **place)
     return generator, described(runtime, precision)
 
 

@@ -1,5 +1,6 @@
 """Whether a file gives PyTorch's pictures: run in its own engine, on latents that nothing was tuned on."""
 
+import itertools
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -45,11 +46,12 @@ def measure(
     generator: Generator, graph: Graph, options: Options, session: Session, *, latents: int = 4
 ) -> Errors:
     """The errors of a file against the generator as it was trained, neither folded nor in another form."""
-    size = graph.batch or 3
+    sizes = itertools.cycle([graph.batch] if graph.batch else [3, 1])  # 1 is a case of its own
     maximum = total = count = 0.0
     low, high = math.inf, -math.inf
     done = 0
     while done < latents:
+        size = next(sizes)
         inputs, expected = case(generator, graph, options, size, FIRST_SEED + done)
         got = session([x.numpy() for x in inputs])
         if got.shape != tuple(expected.shape):

@@ -21,6 +21,7 @@ EXTRA, SUFFIX = "coreml", ".mlpackage"
 PACKAGES = ("coremltools",)
 PRECISIONS = ("fp32", "fp16")
 FREE_BATCH = False
+OPSETS = ()
 FORM = Form(merge="rows", folds_style=False)
 
 

@@ -19,6 +19,7 @@ EXTRA, SUFFIX = "executorch", ".pte"
 PACKAGES = ("executorch",)
 PRECISIONS = ("fp32",)
 FREE_BATCH = False
+OPSETS = ()
 FORM = Form(merge="rows", folds_style=False)
 
 
@@ -41,7 +42,7 @@ def write(graph: Graph, path: Path, precision: str) -> None:
         replace_foreign(program)
         edge = exir.to_edge_transform_and_lower(program, partitioner=[xnnpack.XnnpackPartitioner()])
         if left := undelegated(edge.exported_program()):
-            raise ValueError(f"{graph.name} for executorch: XNNPACK does not take {', '.join(left)}.")
+            raise ValueError(f"XNNPACK does not take {', '.join(left)}.")
         path.write_bytes(edge.to_executorch().buffer)
 
 

@@ -3,7 +3,8 @@
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 from ganzoo._version import __version__
 from ganzoo.blocks import StyledLayer
 from ganzoo.export.check import Errors, measure, refuse_errors
-from ganzoo.export.graphs import Options, graphs
+from ganzoo.export.faults import advice, told
+from ganzoo.export.graphs import Graph, Options, graphs
 from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, file_bytes, read_manifest
 from ganzoo.export.targets import Target, require, target
 from ganzoo.files import move_together, refuse_unwritable
@@ -41,6 +43,7 @@ def export(
     name: str,
     options: Options | None = None,
     precision: str = "fp32",
+    opset: int | None = None,
     verify: bool = True,
     latents: int = 4,
     command: str = "",
@@ -55,51 +58,51 @@ def export(
         name: of the model, for the manifest.
         options: what the files take and give.
         precision: of the weights in the files.
+        opset: of ONNX; None for its default.
         verify: run every file that can be run here in its engine, and compare with PyTorch.
         latents: to compare on.
         command: for the manifest.
         report: called with what is being done.
 
     Raises:
-        ValueError: for an unknown target, a precision or batch that a target does not have, random weights,
-            or a file that does not give PyTorch's pictures.
+        ValueError: for an unknown target, a precision, batch or opset that a target does not have, random
+            weights, a file that does not give PyTorch's pictures, or what an exporter fails at.
         ImportError: if the packages of a target are not installed.
         OSError: if the folder cannot be written.
     """
     options = options or Options()
-    modules = {t: checked_target(t, precision, options) for t in dict.fromkeys(targets)}
+    modules = {t: checked_target(t, precision, options, opset) for t in dict.fromkeys(targets)}
     if not modules:
         raise ValueError("export needs a target, such as onnx or openvino.")
     refuse_unwritable(out, "The folder")
     refuse_random(generator)
     digest = weights_digest(generator)
+    instead = advice(options, precision, opset)
     kept = _kept(out, digest, options)
     written: list[Exported] = []
     entries: list[dict[str, Any]] = []
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
-        new = Path(folder)
+    with _new_folder(out) as new:
         for t, module in modules.items():
             for graph in graphs(generator, options, module.FORM):
                 report(f"Writing {graph.name} for {t}")
                 path = new / f"{graph.name}{'' if precision == 'fp32' else f'_{precision}'}{module.SUFFIX}"
                 before = set(new.iterdir())
-                module.write(graph, path, precision)
+                write(t, graph, path, precision, opset=opset, instead=instead)
                 paths = sorted(set(new.iterdir()) - before)
-                entry = describe(graph, t, precision, paths)
                 errors = None
                 if verify and runs_here(t):
                     report(f"Comparing {graph.name} for {t} with PyTorch")
-                    errors = measure(
-                        generator, graph, options, module.open_file(path, precision), latents=latents
-                    )
+                    with told(f"{t} cannot run the {graph.name} that it wrote", instead):
+                        session = module.open_file(path, precision)
+                        errors = measure(generator, graph, options, session, latents=latents)
                     refuse_errors(f"{path.name} for {t}", errors, precision)
-                entry["errors"] = errors.to_dict() if errors else None
-                entries.append(entry)
+                entry = describe(graph, t, precision, paths)
+                entries.append({**entry, "errors": errors.to_dict() if errors else None})
                 size = sum(file_bytes(p) for p in paths)
                 written.append(Exported(t, graph.name, tuple(p.name for p in paths), size, errors))
         new_names = {name for entry in entries for name in entry["files"]}
         entries = [*(e for e in kept if not new_names & set(e["files"])), *entries]
+        made_by = {**versions(), **{k: v for m in modules.values() for k, v in m.versions().items()}}
         manifest = {
             "schema_version": SCHEMA_VERSION,
             "ganzoo_version": __version__,
@@ -109,7 +112,7 @@ def export(
             "options": options.to_dict(),
             "w_avg": generator.mapping.w_avg.tolist(),
             "files": entries,
-            "versions": {**versions(), **{k: v for m in modules.values() for k, v in m.versions().items()}},
+            "versions": {**made_by, **({} if opset is None else {"opset": str(opset)})},
             "hardware": hardware(),
             "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "command": command,
@@ -135,9 +138,56 @@ def _kept(out: Path, digest: str, options: Options) -> list[dict[str, Any]]:
     return [entry for entry in old["files"] if all((out / name).is_file() for name in entry["files"])]
 
 
-def checked_target(name: str, precision: str, options: Options) -> Target:
+def write(
+    name: str,
+    graph: Graph,
+    path: Path,
+    precision: str,
+    *,
+    opset: int | None = None,
+    instead: str = "Try another target.",
+) -> None:
+    """Write a graph's file for a target.
+
+    Args:
+        name: of the target.
+        graph: what to write.
+        path: of the file; its folder is there.
+        precision: of the weights in the file.
+        opset: of ONNX; None for its default.
+        instead: what to try where the exporter fails, a sentence.
+
+    Raises:
+        ValueError: if the exporter fails, with what it said.
+        ImportError: if it is not installed.
+    """
+    more = {} if opset is None else {"opset": opset}
+    with told(f"{name} cannot write {graph.name}", instead):
+        target(name).write(graph, path, precision, **more)
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A folder for new files within `out`; where the block fails, folders that were made for it are gone."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
+            yield Path(folder)
+    except BaseException:
+        with suppress(OSError):  # somebody else may have put something there
+            for empty in made:
+                empty.rmdir()
+        raise
+
+
+def checked_target(name: str, precision: str, options: Options, opset: int | None = None) -> Target:
     """A target's module, if it is installed and has what is asked for."""
     module = target(name)
+    if opset is not None and not module.OPSETS:
+        raise ValueError(f"{name} has no opset, only onnx has one: leave out --opset for {name}.")
+    if opset is not None and opset not in module.OPSETS:
+        raise ValueError(f"--opset for {name} is {module.OPSETS[0]} to {module.OPSETS[-1]}; got {opset}.")
     if precision not in module.PRECISIONS:
         raise ValueError(f"{name}: {unknown('precision', precision, module.PRECISIONS)}")
     if options.batch is None and not module.FREE_BATCH:

@@ -167,6 +167,7 @@ def dynamic_shapes(graph: Graph) -> dict[str, Any] | None:
     if graph.batch is not None:
         return None
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
-    first, *rest = ({0: batch} if i.shape[0] is None else None for i in graph.inputs)
+    # An empty dict where nothing is free: torch.onnx reads the tuple (None,) as the axes of one tensor.
+    first, *rest = ({0: batch} if i.shape[0] is None else {} for i in graph.inputs)
     one, others = ("w", "noise") if graph.name == "synthesis" else ("z", "rest")
     return {one: first, others: tuple(rest)} if rest else {one: first}

@@ -19,6 +19,7 @@ EXTRA, SUFFIX = "litert", ".tflite"
 PACKAGES = ("litert_torch", "ai_edge_litert")
 PRECISIONS = ("fp32",)
 FREE_BATCH = False
+OPSETS = ()
 FORM = Form(merge="rows", folds_style=False, hides_noise=True)
 
 

@@ -1,4 +1,4 @@
-"""ONNX files, opset 20, run by onnxruntime.
+"""ONNX files, opset 20 or another, run by onnxruntime.
 
 The inputs and results are float32 in every precision: "fp16" and "int8" are how weights lie in the file.
 """
@@ -23,12 +23,16 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 PRECISIONS = ("fp32", "fp16", "int8")
 FREE_BATCH = True
 FORM = Form(merge="rows", folds_style=False)  # convolutions of constant weights run in blocks of channels
-OPSET = 20
+OPSET, OPSETS = 20, range(18, 26)  # torch.onnx writes 18 and later; what is earlier it leaves at 18
 _SMALL = 1024  # numbers; tensors of fewer stay in float32
 
 
-def write(graph: Graph, path: Path, precision: str) -> None:
-    """Write a graph as one ONNX file, checked by onnx."""
+def write(graph: Graph, path: Path, precision: str, opset: int = OPSET) -> None:
+    """Write a graph as one ONNX file, checked by onnx.
+
+    Raises:
+        ValueError: if the exporter gives another opset than it is asked for.
+    """
     onnx = engine("onnx", EXTRA)
     engine("onnxscript", EXTRA)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
@@ -39,12 +43,15 @@ def write(graph: Graph, path: Path, precision: str) -> None:
             graph.examples,
             dynamo=True,
             verbose=False,
-            opset_version=OPSET,
+            opset_version=opset,
             input_names=[i.name for i in graph.inputs],
             output_names=[graph.output],
             dynamic_shapes=dynamic_shapes(graph),
         )
     model = program.model_proto
+    [got] = [i.version for i in model.opset_import if not i.domain]
+    if got != opset:
+        raise ValueError(f"torch.onnx gives opset {got} in the place of {opset}")
     if precision != "fp32":
         _compress(onnx, model, precision)
     onnx.checker.check_model(model)

@@ -27,6 +27,7 @@ EXTRA, SUFFIX = "openvino", ".xml"
 PACKAGES = ("openvino",)
 PRECISIONS = ("fp32", "fp16", "int8")
 FREE_BATCH = True
+OPSETS = ()
 FORM = Form(dense_channels=128, hides_noise=True)
 _SMALL = 1024  # numbers; tensors of fewer stay in float32
 

@@ -3,7 +3,8 @@
 The module of a target has
 
     EXTRA, SUFFIX, PACKAGES, PRECISIONS, FREE_BATCH, FORM
-    write(graph, path, precision)          the file, whole
+    OPSETS                                 empty but for onnx
+    write(graph, path, precision)          the file, whole; with OPSETS, opset= is an option
     open_file(path, precision, threads)    a Session: arrays in the graph's order to the result
     versions()                             of the packages that write and run it
 
@@ -56,8 +57,9 @@ class Target(Protocol):
     PRECISIONS: tuple[str, ...]
     FREE_BATCH: bool
     FORM: Form
+    OPSETS: Sequence[int]
 
-    def write(self, graph: Graph, path: Path, precision: str) -> None:
+    def write(self, graph: Graph, path: Path, precision: str, **more: int) -> None:
         """Write the file."""
 
     def open_file(self, path: Path, precision: str = "fp32", threads: int | None = None) -> Session:

@@ -14,6 +14,7 @@ EXTRA, SUFFIX = "", ".pt2"
 PACKAGES = ()
 PRECISIONS = ("fp32",)
 FREE_BATCH = True
+OPSETS = ()
 FORM = Form()
 
 

@@ -56,7 +56,7 @@ class QuickSynthesis(nn.Module):
     @torch.no_grad()
     def forward(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Output:
         """See `Synthesis.forward`; `Output.levels` is empty."""
-        layers = self.synthesis.layer_noise(w.to(self.dtype), noise, generator)
+        layers = self.layer_noise(w, noise, generator)
         tensors = [
             w.new_zeros(1, 1, r, r, dtype=self.dtype) if x is None else x
             for x, r in zip(layers, self.sizes, strict=True)
@@ -71,6 +71,10 @@ class QuickSynthesis(nn.Module):
             raise OSError(f"torch.compile does not work here: {reason}") from error
         # A copy: the memory of a CUDA graph's result is the next result's, too.
         return Output(image.to(torch.float32, copy=True), [], [x.float() for x in tensors])
+
+    def layer_noise(self, w: Tensor, noise: Noise, generator: RandomSource = None) -> list[Tensor | None]:
+        """See `Synthesis.layer_noise`."""
+        return self.synthesis.layer_noise(w.to(self.dtype), noise, generator)
 
     def _image(self, w: Tensor, noise: Noise) -> Tensor:
         return cast(Tensor, self.synthesis(w, noise).image)

@@ -67,5 +67,15 @@ def test_a_folder_that_cannot_be_written_is_told(run, folder, tmp_path, monkeypa
 
 def test_options_are_frozen(run):
     help_text = run("export", "--help")[1]
-    options = ["--to", "--out", "--verify", "--parts", "--styles", "--noise", "--batch", "--precision"]
+    options = [
+        "--to",
+        "--out",
+        "--verify",
+        "--parts",
+        "--styles",
+        "--noise",
+        "--batch",
+        "--precision",
+        "--opset",
+    ]
     assert [o for o in [*options, "--latents", "--cache-dir"] if o not in help_text] == []

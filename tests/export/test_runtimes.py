@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 
 import ganzoo
 from ganzoo import runtimes
+from ganzoo.generators import generator as module
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,19 @@ def test_a_folder_of_files_with_one_style_and_two_pictures_runs(tmp_path):
     close(engine(z, label), generator(z, label))
     with pytest.raises(ValueError, match="rows differ"):
         engine.synthesis(torch.randn(1, engine.num_ws, engine.w_dim))
+
+
+@pytest.mark.parametrize(("batch", "at_once"), [(None, [3, 3, 1]), (2, [7])])
+def test_files_of_a_free_batch_are_run_for_a_few_images_at_a_time(batch, at_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PIECE_BYTES", 4 * 5 * 16 * 8 * 8 * 3)  # room for three
+    generator = small(channel_base=2**14, channel_max=16)
+    written(generator, tmp_path, ["torch"], batch=batch, verify=False)
+    engine = runtimes.load(str(tmp_path), "torch")
+    sizes = []
+    engine.synthesis.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    z = generator.sample_z(7)
+    close(engine(z), generator(z))
+    assert sizes == at_once
 
 
 def test_a_folder_without_the_runtimes_files_is_told(generator, tmp_path):
