@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
 from ganzoo.hub.names import is_hub_name, parse_hub_name
 from ganzoo.hub.pull import locate
+from ganzoo.paths import user_name, user_path
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
@@ -46,7 +48,7 @@ def load(
     device: str = "cpu",
     batch: int = 1,
     threads: int | None = None,
-    cache_dir: Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     report: Callable[[str], None] = lambda what: None,
 ) -> Generator:
     """A generator that computes in an engine, called like any other; it has no gradients.
@@ -74,6 +76,7 @@ def load(
         raise ValueError(unknown("runtime", runtime, RUNTIMES))
     if precision not in PRECISIONS:
         raise ValueError(unknown("precision", precision, PRECISIONS))
+    name = user_name(name)
     runtime = fastest(device) if runtime == "auto" else runtime
     if runtime in ("torch", "compiled") and not is_exported(name):
         if precision not in DTYPES:
@@ -112,7 +115,8 @@ def load(
 
 def is_exported(name: str) -> bool:
     """Whether a name is a folder of exported files."""
-    return not Path(name, CONFIG_FILE).is_file() and Path(name, MANIFEST_FILE).is_file()
+    folder = user_path(name)
+    return not (folder / CONFIG_FILE).is_file() and (folder / MANIFEST_FILE).is_file()
 
 
 def fastest(device: str = "cpu") -> str:
@@ -260,7 +264,7 @@ def cached_folder(
     runtime: str,
     precision: str,
     batch: int = 1,
-    cache_dir: Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     *,
     noise: str = "const",
 ) -> Path:
@@ -277,4 +281,5 @@ def cached_folder(
     what = [identity, made_for, PRECISIONS[precision][0], options.to_dict(), _GRAPHS_VERSION, __version__]
     what.append(target(made_for).versions())
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-    return (cache_dir or default_cache_dir()) / "exports" / f"{made_for}-{key}"
+    root = default_cache_dir() if cache_dir is None else user_path(cache_dir)
+    return root / "exports" / f"{made_for}-{key}"

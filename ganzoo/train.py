@@ -34,6 +34,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ganzoo.allocator import keep_freed_memory
 from ganzoo.blocks import KINDS
 from ganzoo.interruption import Interrupted
+from ganzoo.paths import user_name, user_path
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import RECIPES, REGISTRY, list_recipes, override
 from ganzoo.registry import unknown
@@ -274,7 +275,10 @@ def _data(row: Row) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise ValueError(str(error).splitlines()[0]) from error
     if isinstance(data["teacher"], str):  # a shell completes the name of a folder with a slash
-        data["teacher"] = data["teacher"].rstrip("/") or data["teacher"]
+        data["teacher"] = user_name(data["teacher"].rstrip("/") or data["teacher"])
+    for holder, key in ((data, "out"), (data["cache"], "folder")):
+        if isinstance(holder[key], str):
+            holder[key] = str(user_path(holder[key]))
     return override(data, {key: data[key] for key in _WIDTHS if key in keys})
 
 

@@ -19,6 +19,7 @@ from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
 from ganzoo.interruption import Interrupted
+from ganzoo.paths import user_argument
 
 app = typer.Typer(
     add_completion=False,
@@ -58,7 +59,7 @@ def _root(
 def main() -> None:
     """Run the command line and exit with its status."""
     try:
-        status = app(standalone_mode=False)
+        status = app([user_argument(text) for text in sys.argv[1:]], standalone_mode=False)
         if status == 130:  # how the option parser tells of Ctrl-C
             _complain("Interrupted.")
     except Interrupted as interrupt:

@@ -14,6 +14,7 @@ from ganzoo.converters.contents import ArrayRef, Record, TensorRef
 from ganzoo.converters.keymap import Tensors, flatten
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
+from ganzoo.paths import missing, user_path
 from ganzoo.registry import unknown
 from ganzoo.weights import CONFIG_FILE
 
@@ -116,7 +117,7 @@ def convert_with_account(path: Paths, part: str | None = None) -> Conversion:
     for item in given:
         if "://" in os.fspath(item):
             raise ValueError(f"{item} is an address: download the file first.")
-    paths = [Path(item) for item in given]
+    paths = [user_path(item) for item in given]
     if not 1 <= len(paths) <= 2:
         raise ValueError(f"A checkpoint is one file, or the two of a teacher's pair; got {len(paths)}.")
     part = _SPELLINGS.get(part, part) if part is not None else None
@@ -124,7 +125,7 @@ def convert_with_account(path: Paths, part: str | None = None) -> Conversion:
         raise ValueError(unknown("part", part, PARTS))
     for p in paths:
         if not p.exists():
-            raise FileNotFoundError(f"{p} does not exist.")
+            raise FileNotFoundError(missing(p))
         if not p.is_file() and not p.is_dir():
             raise ValueError(f"{p} is no regular file.")
     try:

@@ -20,6 +20,7 @@ from ganzoo.data.partial import Entry, PartialZip, member_name
 from ganzoo.data.reading import PictureSet, set_digest
 from ganzoo.data.resize import RESIZER
 from ganzoo.data.workers import ordered_map, usable_cores
+from ganzoo.paths import user_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ def prepare(
     workers = usable_cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers is at least 1; got {workers!r}.")
-    src, out = Path(src), Path(out)
+    src, out = user_path(src), user_path(out)
     if out.suffix.lower() != ".zip" or out.is_dir():
         raise ValueError(f"{out} is no name of a zip, which ends in .zip and is no folder.")
     if out.exists() and not overwrite:

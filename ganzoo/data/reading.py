@@ -25,6 +25,7 @@ from ganzoo.data.labels import (
     labels_file,
     parse_labels,
 )
+from ganzoo.paths import missing, user_path
 
 _CHUNK = 2**20
 _MAX_DEFLATE = 1032  # how far deflate shrinks at most: whoever declares more, lies
@@ -55,10 +56,12 @@ class PictureSet:
         self, path: str | os.PathLike[str], *, channels: int = 3, max_pixels: int = MAX_PIXELS
     ) -> None:
         check_bounds(channels, max_pixels)
-        self.path = Path(path)
+        self.path = user_path(path)
         self.channels, self.max_pixels = channels, max_pixels
         self._archive: tuple[int, zipfile.ZipFile] | None = None  # and the process that opened it
         self.is_zip = self.path.is_file()
+        if not self.path.exists():
+            raise ValueError(missing(path))
         if not self.is_zip and not self.path.is_dir():
             raise ValueError(f"{self.path} is neither a folder nor a zip of pictures.")
         self.names: list[str] = []

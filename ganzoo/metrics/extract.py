@@ -19,6 +19,7 @@ from ganzoo.data.resize import RESIZER
 from ganzoo.files import replacing
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.sets import Samples
+from ganzoo.paths import user_path
 from ganzoo.sources import default_cache_dir
 
 PIECE = 64  # pictures; also the batch of the feature network
@@ -111,7 +112,7 @@ def _piece(samples: Samples, network: FeatureNetwork, indices: range, path: Path
 
 def _folder(samples: Samples, network: FeatureNetwork, cache_dir: str | os.PathLike[str] | None) -> Path:
     """Where the pieces lie: named by everything that decides on them, so that no two mix."""
-    root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    root = user_path(cache_dir) if cache_dir is not None else default_cache_dir()
     facts = [samples.protocol, network.info.to_dict(), network.mean.device.type, RESIZER, PIECE, __version__]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     folder = root / "features" / digest[:16]

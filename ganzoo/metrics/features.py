@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ganzoo.config import WheelSource
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.contents import TensorRef
+from ganzoo.paths import user_path
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir, source_files
 from ganzoo.weights import weights_digest
@@ -144,7 +145,7 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
     """
     builders: dict[str, Callable[[], FeatureNetwork]] = {
         "efficientnet_lite0": lambda: _efficientnet_lite0(
-            Path(cache_dir) if cache_dir is not None else default_cache_dir()
+            user_path(cache_dir) if cache_dir is not None else default_cache_dir()
         ),
         INCEPTION: _inception,
     }

@@ -1,6 +1,7 @@
 """Records: a figure together with everything that is needed to repeat it, one JSON line each."""
 
 import json
+import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 
 from ganzoo._version import __version__
-from ganzoo.paths import DATA
+from ganzoo.paths import DATA, missing, user_path
 
 SCHEMA_VERSION = 1
 # What a line must hold for what is computed and printed from it.
@@ -100,15 +101,16 @@ class Record(Protocol):
         return cls(**{**data, "warnings": tuple(data["warnings"])})
 
 
-def read_records(path: Path) -> list[Record]:
+def read_records(path: str | os.PathLike[str]) -> list[Record]:
     """Records of a file, one a line.
 
     Raises:
         ValueError: if a line is no record, with its number, or there is none.
         FileNotFoundError: if there is no such file.
     """
+    path = user_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist.")
+        raise FileNotFoundError(f"{path} is a folder." if path.exists() else missing(path))
     records = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
