@@ -32,7 +32,7 @@ from ganzoo.paths import is_path, missing, user_name, user_path
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
 from ganzoo.registry import unknown
-from ganzoo.sources import SourceError, default_cache_dir, read_source
+from ganzoo.sources import SourceError, default_cache_dir, read_source, writable_cache
 from ganzoo.weights import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -209,14 +209,7 @@ def _published(
             return read_bundled(source, config)
     path = cached_weights(entry, cache_dir)
     if not path.is_file():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SourceError(
-                f"The cache {path.parent} cannot be made: {error.strerror}. Choose another cache_dir."
-            ) from error
-        if not os.access(path.parent, os.W_OK):
-            raise SourceError(f"The cache {path.parent} cannot be written. Choose another cache_dir.")
+        writable_cache(path.parent)
         generator, served = _read_first(entry.name, remote, cache_dir)
         if generator.config != config:
             raise ValueError(

@@ -27,7 +27,7 @@ from ganzoo.hub.names import is_hub_name, parse_hub_name
 from ganzoo.hub.pull import locate
 from ganzoo.paths import user_name, user_path
 from ganzoo.registry import unknown
-from ganzoo.sources import default_cache_dir
+from ganzoo.sources import default_cache_dir, writable_cache
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
 
 # runtime: target of its files; the fastest first
@@ -102,6 +102,7 @@ def load(
     def folder(noise: str) -> Path:
         path = cached_folder(resolved, runtime, precision, batch, cache_dir, noise=noise)
         if not (path / MANIFEST_FILE).is_file():
+            writable_cache(path.parent)
             report(f"Exporting {name} for {runtime}, once")
             generator = create(resolved, pretrained=True, cache_dir=cache_dir)
             options, stored = Options(noise=noise, batch=batch), PRECISIONS[precision][0]

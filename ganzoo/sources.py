@@ -40,6 +40,21 @@ def default_cache_dir() -> Path:
     return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ganzoo"
 
 
+def writable_cache(folder: Path) -> Path:
+    """A folder of a cache, made if need be.
+
+    Raises:
+        SourceError: if it cannot be made or written.
+    """
+    advice = "Choose another: --cache-dir, in Python cache_dir."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # rights alone do not tell: the disk may be read-only
+            return folder
+    except OSError as error:
+        raise SourceError(f"The cache {folder} cannot be written: {error.strerror}. {advice}") from error
+
+
 def read_source(source: WheelSource) -> Generator:
     """The generator in a source, converted.
 

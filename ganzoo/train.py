@@ -195,9 +195,11 @@ def _choices(found: Override, sweep: bool) -> list[Choice]:
     if not found.is_sweep_override():
         values = [found]
     elif not sweep:
-        raise ValueError(
-            f"{found.input_line} is several values. To train with each, add -m; a list takes brackets."
+        comma = (
+            f'if the comma belongs to it, write "{key}={_quoted((found.input_line or "").partition("=")[2])}"'
         )
+        told = comma if key in _TEXTS else "a list takes brackets"
+        raise ValueError(f"{found.input_line} is several values. To train with each, add -m; {told}.")
     elif isinstance(glob := found.value(), Glob):
         values = [_parse(f"{key}={name}") for name in glob.filter(_options(key) or [])]
     elif found.is_discrete_sweep():

@@ -116,7 +116,9 @@ def read_json(path: Path) -> dict[str, Any]:
         FileNotFoundError: if it does not exist.
     """
     if not path.parent.exists():
-        raise FileNotFoundError(f"{missing(path.parent)} A model directory holds {CONFIG_FILE}.")
+        raise FileNotFoundError(
+            f"{missing(path.parent)} A model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}."
+        )
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist: a model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}."

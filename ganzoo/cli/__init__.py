@@ -14,6 +14,7 @@ from ganzoo.cli.distill import distill
 from ganzoo.cli.evaluate import evaluate
 from ganzoo.cli.export import export
 from ganzoo.cli.generate import generate
+from ganzoo.cli.habits import told
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
@@ -76,7 +77,7 @@ def main() -> None:
             _complain("Interrupted.")
             status = 130
         elif hasattr(error, "format_message"):  # the option parser's own complaints
-            _complain(error.format_message())
+            _complain(told(error))
             status = 2
         else:
             raise
