@@ -7,7 +7,7 @@ the scripts of rosinality and of bes-dev, and those of timm.
 from collections.abc import Mapping
 from typing import Any
 
-_MODEL = "the model stands without an option: ganzoo {command} MODEL"
+_MODEL = "the first argument: ganzoo {command} MODEL"
 _SEEDS = "--seeds 0-7 gives eight, one for each seed"
 
 # Option to options of ours, of which a command takes the first that it has, or to a sentence.
