@@ -28,10 +28,11 @@ from ganzoo.generators.generator import Generator
 from ganzoo.hub.names import HubName, is_hub_name
 from ganzoo.hub.pull import locate
 from ganzoo.packed import read_bundled
+from ganzoo.paths import is_path, missing, user_name, user_path
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
 from ganzoo.registry import unknown
-from ganzoo.sources import SourceError, default_cache_dir, read_source
+from ganzoo.sources import SourceError, default_cache_dir, read_source, writable_cache
 from ganzoo.weights import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -73,6 +74,7 @@ def create(
     """
     if not isinstance(name, str):
         raise TypeError(f"create takes a name, such as 'dir:{name}' for a folder; got {type(name).__name__}.")
+    name = user_name(name)
     remote = locate(name, cache_dir) if is_hub_name(name) else None
     settings = remote.config.to_dict() if remote is not None else _settings(name)
     config = GeneratorConfig.from_dict(override(settings, overrides))
@@ -104,7 +106,7 @@ def config_of(name: str) -> GeneratorConfig:
     Raises:
         ValueError: for an unknown name.
     """
-    return GeneratorConfig.from_dict(_settings(name))
+    return GeneratorConfig.from_dict(_settings(user_name(name)))
 
 
 @overload
@@ -138,6 +140,7 @@ def resolve(name: str) -> str:
     """A name for `create`; the folder of a model may be given by its bare path."""
     if name in [*list_models(), *list_recipes()]:
         return name
+    name = user_name(name)
     is_model = os.path.isfile(os.path.join(name, "config.json"))  # noqa: PTH113, PTH118 - a Path refuses long names
     return f"dir:{name}" if is_model else name
 
@@ -172,7 +175,7 @@ def model_entry(name: str) -> ModelEntry:
 
 def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Where a published model's converted weights lie, or would."""
-    folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    folder = user_path(cache_dir) if cache_dir is not None else default_cache_dir()
     return folder / f"{entry.name}-{(entry.weights_sha256 or 'external')[:12]}.safetensors"
 
 
@@ -206,14 +209,7 @@ def _published(
             return read_bundled(source, config)
     path = cached_weights(entry, cache_dir)
     if not path.is_file():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SourceError(
-                f"The cache {path.parent} cannot be made: {error.strerror}. Choose another cache_dir."
-            ) from error
-        if not os.access(path.parent, os.W_OK):
-            raise SourceError(f"The cache {path.parent} cannot be written. Choose another cache_dir.")
+        writable_cache(path.parent)
         generator, served = _read_first(entry.name, remote, cache_dir)
         if generator.config != config:
             raise ValueError(
@@ -294,8 +290,13 @@ def _no_such_name(name: str) -> str:
         return f"{name!r} is a file. A checkpoint is converted first: ganzoo convert {shlex.quote(name)} OUT."
     if os.path.isdir(name):  # noqa: PTH112
         return f"{name!r} is a folder: write 'dir:{name}'."
+    if is_path(name):
+        return missing(name)
     if name.count("/") == 1:
-        return f"{name!r} could be a Hub repository or a folder: write 'hf-hub:{name}' or 'dir:{name}'."
+        return (
+            f"{name!r} does not exist here. A repository of the Hub is written 'hf-hub:{name}', a folder "
+            f"'dir:{name}'."
+        )
     return unknown("model or recipe", name, [*list_models(), *list_recipes()])
 
 

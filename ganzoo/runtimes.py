@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,8 +29,9 @@ from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
 from ganzoo.hub.names import is_hub_name, parse_hub_name
 from ganzoo.hub.pull import locate
 from ganzoo.metrics.record import hardware
+from ganzoo.paths import user_name, user_path
 from ganzoo.registry import unknown
-from ganzoo.sources import default_cache_dir
+from ganzoo.sources import default_cache_dir, writable_cache
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
 
 # runtime: target of its files; the fastest first
@@ -50,7 +52,7 @@ def load(
     device: str = "cpu",
     batch: int = 1,
     threads: int | None = None,
-    cache_dir: Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     report: Callable[[str], None] = lambda what: None,
     least_psnr: float = LEAST_AUTO_PSNR,
 ) -> Generator:
@@ -80,6 +82,7 @@ def load(
         raise ValueError(unknown("runtime", runtime, RUNTIMES))
     if precision not in (*PRECISIONS, "auto"):
         raise ValueError(unknown("precision", precision, (*PRECISIONS, "auto")))
+    name = user_name(name)
     runtime = fastest(device) if runtime == "auto" else runtime
     if precision == "auto":
         precision = choose_precision(
@@ -110,6 +113,7 @@ def load(
     def folder(noise: str) -> Path:
         path = cached_folder(resolved, runtime, precision, batch, cache_dir, noise=noise)
         if not (path / MANIFEST_FILE).is_file():
+            writable_cache(path.parent)
             report(f"Exporting {name} for {runtime}, once")
             generator = create(resolved, pretrained=True, cache_dir=cache_dir)
             options, stored = Options(noise=noise, batch=batch), PRECISIONS[precision][0]
@@ -128,7 +132,7 @@ def choose_precision(
     device: str = "cpu",
     batch: int = 1,
     threads: int | None = None,
-    cache_dir: Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     report: Callable[[str], None] = lambda what: None,
     least_psnr: float = LEAST_AUTO_PSNR,
 ) -> Choice:
@@ -163,13 +167,14 @@ def choose_precision(
         identity = _identity(resolve(name), cache_dir)
     made_for = target(TARGET_OF.get(runtime, "torch")).versions()
     what = [identity, runtime, made_for, __version__, hardware(device), threads, batch, candidates]
-    path = (cache_dir or default_cache_dir()) / "precisions" / f"{_key(what)}.json"
+    path = _cache(cache_dir) / "precisions" / f"{_key(what)}.json"
     return choose(open_one, candidates, path, device=device, batch=batch, least_psnr=least_psnr)
 
 
 def is_exported(name: str) -> bool:
     """Whether a name is a folder of exported files."""
-    return not Path(name, CONFIG_FILE).is_file() and Path(name, MANIFEST_FILE).is_file()
+    folder = user_path(name)
+    return not (folder / CONFIG_FILE).is_file() and (folder / MANIFEST_FILE).is_file()
 
 
 def fastest(device: str = "cpu") -> str:
@@ -323,7 +328,7 @@ def cached_folder(
     runtime: str,
     precision: str,
     batch: int = 1,
-    cache_dir: Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     *,
     noise: str = "const",
 ) -> Path:
@@ -332,10 +337,10 @@ def cached_folder(
     identity, stored = _identity(name, cache_dir), PRECISIONS[precision][0]
     what = [identity, made_for, stored, options.to_dict(), _GRAPHS_VERSION, __version__]
     what.append(target(made_for).versions())
-    return (cache_dir or default_cache_dir()) / "exports" / f"{made_for}-{_key(what)}"
+    return _cache(cache_dir) / "exports" / f"{made_for}-{_key(what)}"
 
 
-def _identity(name: str, cache_dir: Path | None) -> list[str | None]:
+def _identity(name: str, cache_dir: str | os.PathLike[str] | None) -> list[str | None]:
     """What tells a model's weights from all others, without loading them; `name` is one for `create`."""
     entry = model_entry(name) if name in list_models() else None
     if entry is not None:
@@ -344,6 +349,11 @@ def _identity(name: str, cache_dir: Path | None) -> list[str | None]:
         return [parse_hub_name(name).repo, locate(name, cache_dir).commit]
     own = Path(name.removeprefix("dir:"))
     return [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
+
+
+def _cache(cache_dir: str | os.PathLike[str] | None) -> Path:
+    """The folder of the cache."""
+    return default_cache_dir() if cache_dir is None else user_path(cache_dir)
 
 
 def _key(what: Sequence[object]) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from ganzoo.config import WheelSource
 from ganzoo.converters.openvino import from_openvino
 from ganzoo.generators.generator import Generator
+from ganzoo.paths import user_path
 from ganzoo.progress import progress_console
 from ganzoo.registry import unknown
 
@@ -36,7 +37,22 @@ class SourceError(OSError):
 
 def default_cache_dir() -> Path:
     """`$XDG_CACHE_HOME/ganzoo`, or `~/.cache/ganzoo`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganzoo"
+    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ganzoo"
+
+
+def writable_cache(folder: Path) -> Path:
+    """A folder of a cache, made if need be.
+
+    Raises:
+        SourceError: if it cannot be made or written.
+    """
+    advice = "Choose another: --cache-dir, in Python cache_dir."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # rights alone do not tell: the disk may be read-only
+            return folder
+    except OSError as error:
+        raise SourceError(f"The cache {folder} cannot be written: {error.strerror}. {advice}") from error
 
 
 def read_source(source: WheelSource) -> Generator:

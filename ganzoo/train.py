@@ -34,6 +34,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ganzoo.allocator import keep_freed_memory
 from ganzoo.blocks import KINDS
 from ganzoo.interruption import Interrupted
+from ganzoo.paths import user_name, user_path
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import RECIPES, REGISTRY, list_recipes, override
 from ganzoo.registry import unknown
@@ -200,9 +201,11 @@ def _choices(found: Override, sweep: bool) -> list[Choice]:
     if not found.is_sweep_override():
         values = [found]
     elif not sweep:
-        raise ValueError(
-            f"{found.input_line} is several values. To train with each, add -m; a list takes brackets."
+        comma = (
+            f'if the comma belongs to it, write "{key}={_quoted((found.input_line or "").partition("=")[2])}"'
         )
+        told = comma if key in _TEXTS else "a list takes brackets"
+        raise ValueError(f"{found.input_line} is several values. To train with each, add -m; {told}.")
     elif isinstance(glob := found.value(), Glob):
         values = [_parse(f"{key}={name}") for name in glob.filter(_options(key) or [])]
     elif found.is_discrete_sweep():
@@ -280,7 +283,10 @@ def _data(row: Row, launcher: Sequence[str]) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise ValueError(str(error).splitlines()[0]) from error
     if isinstance(data["teacher"], str):  # a shell completes the name of a folder with a slash
-        data["teacher"] = data["teacher"].rstrip("/") or data["teacher"]
+        data["teacher"] = user_name(data["teacher"].rstrip("/") or data["teacher"])
+    for holder, key in ((data, "out"), (data["cache"], "folder")):
+        if isinstance(holder[key], str):
+            holder[key] = str(user_path(holder[key]))
     return override(data, {key: data[key] for key in _WIDTHS if key in keys})
 
 

@@ -18,6 +18,7 @@ from ganzoo.discriminator import Discriminator
 from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, write_golden
+from ganzoo.paths import missing, user_path
 from ganzoo.plugins import load_plugins
 from ganzoo.registry import unknown
 
@@ -50,7 +51,7 @@ def save(
             f"save takes a Generator as create() gives it, or a Discriminator, not {type(module).__name__}: "
             "save the trained generator and call deploy() after loading."
         )
-    directory = Path(directory)
+    directory = user_path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     config = module.config.to_dict()
     metadata = {CONFIG_KEY: config_digest(config), **({"recipe": recipe} if recipe is not None else {})}
@@ -77,7 +78,7 @@ def load(directory: str | os.PathLike[str]) -> Any:
         ValueError: for a config or weights that are not exactly what they should be.
         FileNotFoundError: if one of the two files is missing.
     """
-    directory = Path(directory)
+    directory = user_path(directory)
     return load_weights(read_config(directory / CONFIG_FILE), directory / WEIGHTS_FILE)
 
 
@@ -114,6 +115,10 @@ def read_json(path: Path) -> dict[str, Any]:
         ValueError: if it is unreadable.
         FileNotFoundError: if it does not exist.
     """
+    if not path.parent.exists():
+        raise FileNotFoundError(
+            f"{missing(path.parent)} A model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}."
+        )
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist: a model directory holds {CONFIG_FILE} and {WEIGHTS_FILE}."

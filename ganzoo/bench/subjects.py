@@ -17,6 +17,7 @@ from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import TARGETS, Session, require, target
 from ganzoo.factory import build, config_of, create, resolve
 from ganzoo.generators.deploy import deploy
+from ganzoo.paths import missing, user_path
 from ganzoo.recipes import compose, list_recipes, override
 from ganzoo.runtimes import PRECISIONS, RUNTIMES, TARGET_OF, cached_folder, is_exported, load
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE
@@ -88,7 +89,7 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
         ValueError: for an unknown name, runtime or precision, or a damaged file.
         ImportError: if the engine is not installed.
     """
-    path = Path(subject.name)
+    path = user_path(subject.name)
     if is_file(subject.name):
         return _open_file(path, subject, threads)
     if subject.resolution is not None and subject.name not in list_recipes():
@@ -100,7 +101,7 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
         threads=threads, cache_dir=cache_dir,
     )  # fmt: skip
     if is_exported(subject.name):
-        size = _bytes(Path(subject.name), subject.runtime, subject.precision)
+        size = _bytes(user_path(subject.name), subject.runtime, subject.precision)
     else:
         size = generator_bytes(subject, resolve(subject.name), cache_dir)
     z, label = generator.sample_z(subject.batch), _labels(generator.label_dim, subject.batch)
@@ -117,7 +118,7 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
 
 def is_file(name: str) -> bool:
     """Whether a name is one of a file for an engine, by its ending."""
-    return Path(name).suffix in _SUFFIXES and not Path(name).is_dir()
+    return Path(name).suffix in _SUFFIXES and not user_path(name).is_dir()
 
 
 def label(subject: Subject) -> str:
@@ -140,7 +141,7 @@ _SUFFIXES = {target(name).SUFFIX: name for name in TARGETS}
 def _open_file(path: Path, subject: Subject, threads: int) -> Opened:
     """A file alone: it is run on random numbers of its inputs' shapes."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist.")
+        raise FileNotFoundError(missing(path))
     name = _SUFFIXES[path.suffix]
     require(name)
     session = target(name).open_file(path, PRECISIONS[subject.precision][1], threads)

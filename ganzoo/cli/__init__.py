@@ -14,11 +14,13 @@ from ganzoo.cli.distill import distill
 from ganzoo.cli.evaluate import evaluate
 from ganzoo.cli.export import export
 from ganzoo.cli.generate import generate
+from ganzoo.cli.habits import told
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
 from ganzoo.interruption import Interrupted
+from ganzoo.paths import user_argument
 
 app = typer.Typer(
     add_completion=False,
@@ -58,7 +60,7 @@ def _root(
 def main() -> None:
     """Run the command line and exit with its status."""
     try:
-        status = app(standalone_mode=False)
+        status = app([user_argument(text) for text in sys.argv[1:]], standalone_mode=False)
         if status == 130:  # how the option parser tells of Ctrl-C
             _complain("Interrupted.")
     except Interrupted as interrupt:
@@ -75,7 +77,7 @@ def main() -> None:
             _complain("Interrupted.")
             status = 130
         elif hasattr(error, "format_message"):  # the option parser's own complaints
-            _complain(error.format_message())
+            _complain(told(error))
             status = 2
         else:
             raise

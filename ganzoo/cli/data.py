@@ -1,5 +1,6 @@
 """`ganzoo data`: pictures made ready for training and measuring."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,8 @@ from ganzoo.interruption import Interrupted
 if TYPE_CHECKING:
     from ganzoo.data import Report
 
-_SHOWN = 10  # skipped pictures; all of them stand in the zip's ganzoo.json
+_SHOWN = 10  # names of each list; all of them stand in the zip's ganzoo.json
+_CLASSES = 40  # lines of the table
 
 data_app = typer.Typer(help="Prepare pictures for training and measuring.", no_args_is_help=True)
 
@@ -44,6 +46,9 @@ def prepare(
     max_pixels: Annotated[
         int | None, typer.Option(help="Skip pictures with more; 100 million if not given.")
     ] = None,
+    white: Annotated[
+        int | None, typer.Option(help="White in 16-bit greyscale: 4095 for 12 bits; 65535 if not given.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option(help="Replace OUT, and drop an unfinished run that had other settings.")
     ] = False,
@@ -51,8 +56,8 @@ def prepare(
     """Write pictures as the zip that StyleGAN's tools train from. Run it again to continue a stopped run."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ganzoo.data import MAX_PIXELS
     from ganzoo.data import prepare as prepare_set
+    from ganzoo.data.decoding import MAX_PIXELS, WHITE
     from ganzoo.progress import progress_console
 
     refuse_unwritable(out.parent, "The folder of OUT")
@@ -71,8 +76,8 @@ def prepare(
 
             report = prepare_set(
                 src, out, resolution=resolution, crop=crop, channels=channels, labels=labels, upscale=upscale,
-                max_pixels=MAX_PIXELS if max_pixels is None else max_pixels, workers=workers,
-                overwrite=overwrite, progress=show,
+                max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
+                white=WHITE if white is None else white, workers=workers, overwrite=overwrite, progress=show,
             )  # fmt: skip
     except KeyboardInterrupt:
         kept = f"{count} of {total} pictures are done; the same command goes on from there" if total else ""
@@ -81,14 +86,14 @@ def prepare(
 
 
 def _print(report: "Report") -> None:
-    """Counts, hash and place, as a table."""
+    """What was written, what was left out and why, as a table and lists of names."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     from ganzoo.cli.show import console
     from ganzoo.data.conversion import SKIPPED
-    from ganzoo.data.prepare import RECORD_FILE
+    from ganzoo.data.labels import RECORD_FILE
 
     table = Table(box=SIMPLE_HEAD, show_header=False)
     for kind, number in report.counts.items():
@@ -97,15 +102,51 @@ def _print(report: "Report") -> None:
                 f"skipped: {kind}" if kind in SKIPPED else kind if kind == "written" else f"of these, {kind}"
             )
             table.add_row(row, str(number))
-    if report.classes:
-        table.add_row("classes", str(len(report.classes)))
+    if report.not_images:
+        table.add_row("not images, left out", str(len(report.not_images)))
+    table.add_row("labels", report.labels)
+    for number, count in list(report.class_counts.items())[:_CLASSES]:
+        name = f" {ascii(report.classes[number])[1:-1]}" if number < len(report.classes) else ""
+        table.add_row(f"  class {number}{name}", str(count))
+    if len(report.class_counts) > _CLASSES:
+        table.add_row(f"  and {len(report.class_counts) - _CLASSES} more classes", f"in {RECORD_FILE}")
     if report.resumed:
         table.add_row("of an earlier run", str(report.resumed))
-    table.add_row("sha256 of the set", report.dataset_sha256)
     out = console()
     out.print(table)
-    for name, _, reason in report.skipped[:_SHOWN]:
-        out.print(Text(f"  {ascii(name)[1:-1]}: {reason}"))
+    lines = [f"  {ascii(name)[1:-1]}: {reason}" for name, reason in _of_every_kind(report.skipped)]
     if len(report.skipped) > _SHOWN:
-        out.print(f"  and {len(report.skipped) - _SHOWN} more: {RECORD_FILE} in the zip lists them all.")
+        lines.append(f"  and {len(report.skipped) - _SHOWN} more: {RECORD_FILE} in the zip lists them all.")
+    if report.not_images:
+        names = ", ".join(ascii(name)[1:-1] for name in report.not_images[:_SHOWN])
+        more = len(report.not_images) - _SHOWN
+        lines.append(f"Not images: {names}{f' and {more} more' if more > 0 else ''}.")
+    for line in [*lines, *_dark(report)]:
+        out.print(Text(line))
+    typer.echo(f"sha256 of the set: {report.dataset_sha256}")
     typer.echo(f"The set is in {report.out}.")
+
+
+def _of_every_kind(skipped: "tuple[tuple[str, str, str], ...]") -> list[tuple[str, str]]:
+    """Some names and reasons, in their order: the first of every kind, then the second ones."""
+    met = Counter[str]()
+    ranks: list[tuple[int, int, str, str]] = []
+    for name, kind, reason in skipped:
+        ranks.append((met[kind], len(ranks), name, reason))
+        met[kind] += 1
+    shown = sorted(sorted(ranks)[:_SHOWN], key=lambda rank: rank[1])
+    return [(name, reason) for _, _, name, reason in shown]
+
+
+def _dark(report: "Report") -> list[str]:
+    """What to do about 16-bit images that hold fewer bits."""
+    count = report.counts["dark 16-bit"]
+    if not count:
+        return []
+    bits = (report.brightest or 0).bit_length()
+    if not 8 < bits < 15:  # colour, or some images reach white
+        return [f"16-bit images that do not reach a quarter of white, and come out nearly black: {count}."]
+    return [
+        f"16-bit images that come out nearly black: {count}. The largest value is {report.brightest}, of "
+        f"65535. If they hold {bits} bits, prepare them with --white {2**bits - 1}."
+    ]

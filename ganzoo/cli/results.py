@@ -13,8 +13,11 @@ def results(
     ] = None,
 ) -> None:
     """Write table.md, table.csv and plot.svg of the finished runs in a folder."""
+    from ganzoo.paths import missing
     from ganzoo.training.results import write_results
 
+    if not folder.exists():
+        raise FileNotFoundError(missing(folder))
     written = write_results(folder, figure)
     for note in written.notes:
         typer.echo(f"Note: {note}")

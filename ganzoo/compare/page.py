@@ -2,9 +2,9 @@
 
 import base64
 import hashlib
+import os
 from collections.abc import Sequence
 from importlib import resources
-from pathlib import Path
 
 from ganzoo.compare.images import COLOURS, Encoded, amplification, colour_map, encode
 from ganzoo.compare.markup import Markup, join, tag
@@ -24,14 +24,18 @@ from ganzoo.compare.tables import (
     shown,
 )
 from ganzoo.files import replacing
+from ganzoo.paths import user_path
 from ganzoo.pictures import FOURTH_CHANNEL, OVER_WHITE
 
 _COARSE = 128  # pictures up to this side are enlarged without blur
 _FEW = 3  # columns that fit the width of a phone
 
 
-def write_page(path: Path, comparison: Comparison, *, groups: Sequence[Group] = (), command: str) -> int:
+def write_page(
+    path: str | os.PathLike[str], comparison: Comparison, *, groups: Sequence[Group] = (), command: str
+) -> int:
     """Write `render`'s page, whole or not at all; returns its size in bytes."""
+    path = user_path(path)
     data = render(comparison, groups=groups, command=command).encode()
     with replacing(path) as temporary:
         temporary.write_bytes(data)

@@ -16,6 +16,7 @@ from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import Tensors, flatten
 from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
+from ganzoo.paths import missing, user_path
 from ganzoo.registry import unknown
 from ganzoo.weights import CONFIG_FILE
 
@@ -129,7 +130,7 @@ def convert_with_account(
     for item in given:
         if "://" in os.fspath(item):
             raise ValueError(f"{item} is an address: download the file first.")
-    paths = [Path(item) for item in given]
+    paths = [user_path(item) for item in given]
     if not 1 <= len(paths) <= 2:
         raise ValueError(f"A checkpoint is one file, or the two of a teacher's pair; got {len(paths)}.")
     part = _SPELLINGS.get(part, part) if part is not None else None
@@ -137,7 +138,7 @@ def convert_with_account(
         raise ValueError(unknown("part", part, PARTS))
     for p in paths:
         if not p.exists():
-            raise FileNotFoundError(f"{p} does not exist.")
+            raise FileNotFoundError(missing(p))
         if not p.is_file() and not p.is_dir():
             raise ValueError(f"{p} is no regular file.")
     try:

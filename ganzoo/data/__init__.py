@@ -2,8 +2,9 @@
 
 from ganzoo._lazy import offer_modules
 from ganzoo.data.decoding import MAX_PIXELS
+from ganzoo.data.formats import EXTENSIONS
 from ganzoo.data.prepare import Report, prepare
-from ganzoo.data.reading import EXTENSIONS, PictureSet
+from ganzoo.data.reading import PictureSet
 from ganzoo.data.resize import RESIZER, resize, to_uint8
 
 __all__ = ["EXTENSIONS", "MAX_PIXELS", "RESIZER", "PictureSet", "Report", "prepare", "resize", "to_uint8"]

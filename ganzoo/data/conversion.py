@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from ganzoo.data.decoding import ODDITIES, TooManyPixels, check_bounds, decode
+from ganzoo.data.decoding import ODDITIES, WHITE, TooManyPixels, Unsupported, check_bounds, decode
 from ganzoo.data.partial import Entry
 from ganzoo.data.reading import PictureSet
 from ganzoo.data.resize import Bytes, resize, to_uint8
 
 CROPS = ("center", "none")
 LABELS = ("keep", "folders", "none")
-SKIPPED = ("corrupt", "too large", "too small", "duplicate")
+SKIPPED = ("unsupported", "corrupt", "too large", "too small", "duplicate", "duplicate, other label")
 CONVERTED = (*ODDITIES, "not square", "upscaled")
 MAX_RESOLUTION = 2048
 
@@ -33,9 +33,10 @@ class Settings:
     labels: str
     upscale: bool
     max_pixels: int
+    white: int = WHITE
 
     def __post_init__(self) -> None:
-        check_bounds(self.channels, self.max_pixels)
+        check_bounds(self.channels, self.max_pixels, self.white)
         size = self.resolution
         if size not in [2**level for level in range(2, MAX_RESOLUTION.bit_length())]:
             raise ValueError(f"resolution is a power of two from 4 to {MAX_RESOLUTION}; got {size!r}.")
@@ -57,9 +58,14 @@ class Converter:
         try:
             data = self.pictures.read_bytes(index)
             entry = replace(entry, sha256=hashlib.sha256(data).hexdigest())
-            decoded = decode(data, channels=settings.channels, max_pixels=settings.max_pixels)
+            decoded = decode(
+                data, name=entry.name, channels=settings.channels, max_pixels=settings.max_pixels,
+                white=settings.white,
+            )  # fmt: skip
         except TooManyPixels as error:
             return replace(entry, skipped="too large", reason=str(error)), None
+        except Unsupported as error:
+            return replace(entry, skipped="unsupported", reason=str(error)), None
         except ValueError as error:
             return replace(entry, skipped="corrupt", reason=str(error)), None
         del data
@@ -75,7 +81,9 @@ class Converter:
             oddities.append("not square")
             if settings.crop == "center":
                 image = _center(image)
-        entry = replace(entry, pixels=pixels.hexdigest(), oddities=tuple(oddities))
+        entry = replace(
+            entry, pixels=pixels.hexdigest(), oddities=tuple(oddities), brightest=decoded.brightest
+        )
         return entry, _png(to_uint8(resize(image, settings.resolution)))
 
 

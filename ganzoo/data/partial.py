@@ -34,6 +34,7 @@ class Entry:
         skipped: why it is not in the zip, in one word; None if it is.
         reason: the same, in a sentence.
         oddities: what was converted, for the counts.
+        brightest: Largest value of 16-bit greyscale; None for others.
         member: sha256, checksum, size and place of its PNG; None if it is not in the zip.
     """
 
@@ -43,6 +44,7 @@ class Entry:
     skipped: str | None = None
     reason: str | None = None
     oddities: tuple[str, ...] = ()
+    brightest: int | None = None
     member: dict[str, Any] | None = None
 
 

@@ -13,13 +13,14 @@ import PIL
 
 from ganzoo._version import __version__
 from ganzoo.data.conversion import CONVERTED, SKIPPED, Converter, Settings
-from ganzoo.data.decoding import MAX_PIXELS
+from ganzoo.data.decoding import MAX_PIXELS, WHITE
+from ganzoo.data.formats import plugins
+from ganzoo.data.labels import LABELS_FILE, RECORD_FILE, Label, folder_classes
 from ganzoo.data.partial import Entry, PartialZip, member_name
-from ganzoo.data.reading import LABELS_FILE, Label, PictureSet, set_digest
+from ganzoo.data.reading import PictureSet, set_digest
 from ganzoo.data.resize import RESIZER
 from ganzoo.data.workers import ordered_map, usable_cores
-
-RECORD_FILE = "ganzoo.json"
+from ganzoo.paths import user_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,12 @@ class Report:
         skipped: name in the source, one of `SKIPPED`, and the reason.
         dataset_sha256: what `PictureSet(out).sha256` is.
         source_sha256: what `PictureSet(src).sha256` is; None if a file could not be read at all.
-        classes: the folders that became classes, in the order of their numbers; empty for other labels.
+        not_images: Files of the source that are no images, hidden files and folders among them.
+        labels: Where the labels come from, or why there are none.
+        classes: Names of the classes in the order of their numbers: folders, or what a former `prepare`
+            recorded; empty if they have none.
+        class_counts: Pictures written of each class, by its number; empty for vectors, or without labels.
+        brightest: Largest value of all 16-bit greyscale pictures that were written; None if there are none.
         resumed: how many pictures of the source were done by former runs.
     """
 
@@ -41,7 +47,11 @@ class Report:
     skipped: tuple[tuple[str, str, str], ...]
     dataset_sha256: str
     source_sha256: str | None
+    not_images: tuple[str, ...]
+    labels: str
     classes: tuple[str, ...]
+    class_counts: dict[int, int]
+    brightest: int | None
     resumed: int
 
 
@@ -55,6 +65,7 @@ def prepare(
     labels: str = "keep",
     upscale: bool = False,
     max_pixels: int = MAX_PIXELS,
+    white: int = WHITE,
     workers: int | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -65,8 +76,13 @@ def prepare(
     then `dataset.json` with the labels, and `ganzoo.json` with the settings, the hashes, the counts and what
     was skipped. The same source gives the same bytes for any number of workers.
 
-    Skipped are pictures that cannot be decoded, that have more than `max_pixels`, that are smaller than the
-    resolution, and those that show, pixel for pixel, what a former one shows.
+    What a file is, its content tells. Skipped are images that Pillow does not read (HEIC unless pillow-heif
+    is installed), those that cannot be decoded, that have more than `max_pixels`, that are smaller than the
+    resolution, and those that show, pixel for pixel, what a former one shows. Other files are counted.
+
+    16-bit greyscale is divided by 257. Values of 12 bits come out nearly black, unless `white` is 4095 or a
+    TIFF itself says that it has 12; which pictures those are is counted, but nothing is brightened unasked:
+    a dark picture may be meant so.
 
     Work goes to the folder `OUT.partial`. A run that was stopped continues there when it is started again
     with the same settings, source and versions. The zip appears when it is whole.
@@ -82,9 +98,10 @@ def prepare(
         channels: 3 for RGB, 1 for greyscale, 4 for RGB and alpha; without it, what is transparent is laid on
             white.
         labels: "keep" those of the source's `dataset.json`, if it has any; "folders" for a class to each
-            folder of the first level, by name; "none".
+            folder, by name, below the one that holds all pictures; "none".
         upscale: enlarge pictures that are too small rather than skip them.
         max_pixels: width times height of a picture at most, before it is decoded.
+        white: Value of 16-bit greyscale that becomes white, such as 4095 for 12 bits.
         workers: processes that work at once; None for as many as there are cores.
         overwrite: replace `out`, and begin anew if its folder holds an unfinished run with other settings.
         progress: called with pictures done and pictures in all, first before the work begins.
@@ -96,12 +113,12 @@ def prepare(
     """
     settings = Settings(
         resolution=resolution, crop=crop, channels=channels, labels=labels, upscale=upscale,
-        max_pixels=max_pixels,
+        max_pixels=max_pixels, white=white,
     )  # fmt: skip
     workers = usable_cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers is at least 1; got {workers!r}.")
-    src, out = Path(src), Path(out)
+    src, out = user_path(src), user_path(out)
     if out.suffix.lower() != ".zip" or out.is_dir():
         raise ValueError(f"{out} is no name of a zip, which ends in .zip and is no folder.")
     if out.exists() and not overwrite:
@@ -109,22 +126,22 @@ def prepare(
     pictures = PictureSet(src, channels=channels, max_pixels=max_pixels)
     if out.exists() and out.samefile(src):
         raise ValueError(f"{out} is the source: choose another name.")
-    classes, source_labels = _labels(pictures, labels)
+    labelled = _labels(pictures, labels)
 
     folder = out.with_name(f"{out.name}.partial")
     identity = {**asdict(settings), "source": pictures.fingerprint(), "versions": versions()}
     try:
         with PartialZip(folder, identity, restart=overwrite) as partial:
             resumed = len(partial.entries)
-            _convert_all(pictures, settings, partial, workers, progress)
+            _convert_all(pictures, settings, labelled, partial, workers, progress)
             if not partial.members:
                 partial.discard()
                 raise ValueError(_nothing_left(src, partial.entries))
-            report = _report(out, partial.entries, classes, resumed)
+            report = _report(out, pictures, partial.entries, labelled, resumed)
             partial.finish(
                 out,
                 {
-                    LABELS_FILE: _labels_text(partial.entries, source_labels),
+                    LABELS_FILE: _labels_text(partial.entries, labelled.values),
                     RECORD_FILE: _record_text(settings, report),
                 },
             )
@@ -136,47 +153,67 @@ def prepare(
 
 def versions() -> dict[str, str]:
     """What decides the bytes of a zip beside settings and source."""
-    return {"ganzoo": __version__, "pillow": PIL.__version__, "numpy": np.__version__}
+    return {"ganzoo": __version__, "pillow": PIL.__version__, "numpy": np.__version__, **plugins()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Labels:
+    """Labels of the source: where they come from, names of the classes, and one for each picture."""
+
+    origin: str
+    classes: tuple[str, ...] = ()
+    values: Sequence[Label] | None = None
+
+    def told(self, index: int) -> str:
+        """The label of a picture, for people."""
+        assert self.values is not None
+        value = self.values[index]
+        named = isinstance(value, int) and value < len(self.classes)
+        return f"{value} ({self.classes[value]})" if named else f"{value}"  # type: ignore[index]
 
 
 def _convert_all(
     pictures: PictureSet,
     settings: Settings,
+    labelled: _Labels,
     partial: PartialZip,
     workers: int,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Bring the partial zip from where it stands to the end of the source."""
     total = len(pictures)
-    seen = {entry.pixels: entry.name for entry in partial.entries if entry.member is not None}
+    seen = {entry.pixels: i for i, entry in enumerate(partial.entries) if entry.member is not None}
     start = len(partial.entries)
     if progress is not None:
         progress(start, total)
     converter = Converter(pictures, settings)
     with closing(ordered_map(converter, range(start, total), workers=workers)) as results:
-        for done, (entry, png) in enumerate(results, start=start + 1):
+        for index, (entry, png) in enumerate(results, start=start):
             if png is not None and entry.pixels in seen:
-                reason = f"it shows the same as {seen[entry.pixels]}"
-                entry, png = replace(entry, skipped="duplicate", reason=reason), None
+                first = seen[entry.pixels]
+                kind, reason = "duplicate", f"it shows the same as {pictures.names[first]}"
+                if labelled.values is not None and labelled.values[first] != labelled.values[index]:
+                    kind = "duplicate, other label"
+                    reason += f", which has the label {labelled.told(first)}, not {labelled.told(index)}"
+                entry, png = replace(entry, skipped=kind, reason=reason), None
             elif png is not None:
-                seen[entry.pixels] = entry.name
+                seen[entry.pixels] = index
             partial.append(entry, png)
             if progress is not None:
-                progress(done, total)
+                progress(index + 1, total)
 
 
-def _labels(pictures: PictureSet, how: str) -> tuple[tuple[str, ...], Sequence[Label] | None]:
-    """Names of the classes if they are folders, and a label for each picture of the source."""
+def _labels(pictures: PictureSet, how: str) -> _Labels:
+    """What labels the pictures of the source have."""
     if how == "none":
-        return (), None
-    if how == "keep":
-        return (), pictures.labels
-    outside = [name for name in pictures.names if "/" not in name]
-    if outside:
-        raise ValueError(f"{pictures.path}: {outside[0]!r} lies in no folder that could be its class.")
-    folders = [name.split("/", 1)[0] for name in pictures.names]
-    classes = tuple(sorted(set(folders)))
-    return classes, [classes.index(folder) for folder in folders]
+        return _Labels(origin="none, as asked")
+    if how == "folders":
+        classes, values = folder_classes(pictures.names, str(pictures.path))
+        return _Labels(origin="folders", classes=classes, values=values)
+    source, kept = pictures.labels_file, pictures.labels
+    if kept is None:
+        return _Labels(origin=f"none: {source} says so" if source else f"none: there is no {LABELS_FILE}")
+    return _Labels(origin=f"of {source}", classes=pictures.class_names, values=kept)
 
 
 def _labels_text(entries: Sequence[Entry], labels: Sequence[Label] | None) -> str:
@@ -186,18 +223,31 @@ def _labels_text(entries: Sequence[Entry], labels: Sequence[Label] | None) -> st
     return json.dumps({"labels": [[member_name(i), label] for i, label in enumerate(kept)]})
 
 
-def _report(out: Path, entries: Sequence[Entry], classes: tuple[str, ...], resumed: int) -> Report:
+def _report(
+    out: Path, pictures: PictureSet, entries: Sequence[Entry], labelled: _Labels, resumed: int
+) -> Report:
     written = [entry.member for entry in entries if entry.member is not None]
     found = Counter(entry.skipped for entry in entries)
     found.update(oddity for entry in entries if entry.member is not None for oddity in entry.oddities)
     sources = [(entry.sha256, entry.name) for entry in entries if entry.sha256 is not None]
+    values = labelled.values or ()
+    kept = Counter(
+        label for entry, label in zip(entries, values, strict=False)
+        if entry.member is not None and isinstance(label, int)
+    )  # fmt: skip
+    numbers = sorted({*kept, *range(len(labelled.classes))} if values else ())
+    bright = [e.brightest for e in entries if e.member is not None and e.brightest is not None]
     return Report(
         out=out,
         counts={"written": len(written), **{kind: found[kind] for kind in (*CONVERTED, *SKIPPED)}},
         skipped=tuple((e.name, e.skipped, e.reason or "") for e in entries if e.skipped is not None),
         dataset_sha256=set_digest((facts["sha256"], member_name(i)) for i, facts in enumerate(written)),
         source_sha256=set_digest(sources) if len(sources) == len(entries) else None,
-        classes=classes,
+        not_images=tuple(o for o in pictures.others if o.rsplit("/", 1)[-1] != RECORD_FILE),
+        labels=labelled.origin,
+        classes=labelled.classes,
+        class_counts={number: kept[number] for number in numbers},
+        brightest=max(bright, default=None),
         resumed=resumed,
     )
 
@@ -211,8 +261,11 @@ def _record_text(settings: Settings, report: Report) -> str:
         "source_sha256": report.source_sha256,
         "dataset_sha256": report.dataset_sha256,
         "counts": report.counts,
+        "labels": report.labels,
         "classes": report.classes,
+        "class_counts": report.class_counts,
         "skipped": report.skipped,
+        "not_images": report.not_images,
     }
     return json.dumps(record, indent=1)
 

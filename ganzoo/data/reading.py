@@ -16,24 +16,32 @@ from typing import IO, Any
 
 from PIL import Image
 
-from ganzoo.data.decoding import FORMATS, MAX_PIXELS, check_bounds, decode
-
-EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-LABELS_FILE = "dataset.json"
-
-Label = int | list[float]
+from ganzoo.data.decoding import MAX_PIXELS, check_bounds, decode
+from ganzoo.data.formats import HEAD, has_image_name, is_image, readable
+from ganzoo.data.labels import (
+    LABELS_FILE,
+    MAX_LABELS_BYTES,
+    RECORD_FILE,
+    Label,
+    labels_file,
+    parse_labels,
+)
+from ganzoo.paths import missing, user_path
 
 _CHUNK = 2**20
-_MAX_LABELS_BYTES = 2**28  # a million labels of one number take 40 MB
 _MAX_DEFLATE = 1032  # how far deflate shrinks at most: whoever declares more, lies
 
 
 class PictureSet:
     """The pictures of a folder or a zip, in the order of their names.
 
-    A folder is searched through all its folders; links to pictures are followed, links to folders are not. In
-    both, hidden files and folders, and the `__MACOSX` of Apple's zips, are left out. Nothing of a zip is ever
-    extracted. The set can be pickled and read by several processes: each opens the zip by itself.
+    A picture is what has an image's content, whatever its name, or an image's name, whatever its content:
+    that one may be damaged, and should not be missed in silence. All else stands in `others`, together with
+    hidden files and folders and the `__MACOSX` of Apple's zips, which are not looked into.
+
+    A folder is searched through all its folders; links to pictures are followed, links to folders are not.
+    Nothing of a zip is ever extracted. The set can be pickled and read by several processes: each opens the
+    zip by itself.
 
     Args:
         path: a folder, or a zip of pictures.
@@ -49,16 +57,21 @@ class PictureSet:
         self, path: str | os.PathLike[str], *, channels: int = 3, max_pixels: int = MAX_PIXELS
     ) -> None:
         check_bounds(channels, max_pixels)
-        self.path = Path(path)
+        self.path = user_path(path)
         self.channels, self.max_pixels = channels, max_pixels
         self._archive: tuple[int, zipfile.ZipFile] | None = None  # and the process that opened it
         self.is_zip = self.path.is_file()
+        if not self.path.exists():
+            raise ValueError(missing(path))
         if not self.is_zip and not self.path.is_dir():
             raise ValueError(f"{self.path} is neither a folder nor a zip of pictures.")
-        names = self._zip().namelist() if self.is_zip else _walk(self.path)
-        self.names = sorted(name for name in names if _is_picture(name))
+        self.names: list[str] = []
+        self.others: list[str] = []
+        self._label_files: list[str] = []
+        self._sort(self._zip().namelist() if self.is_zip else _walk(self.path))
         if not self.names:
-            raise ValueError(f"{self.path} holds no picture ({', '.join(EXTENSIONS)}).")
+            there = f" among {len(self.others)} files, such as {self.others[0]!r}" if self.others else ""
+            raise ValueError(f"{self.path} holds no picture{there}: no PNG, JPEG or other that Pillow reads.")
         for first, second in zip(self.names, self.names[1:], strict=False):
             if first == second:
                 raise ValueError(f"{self.path} holds {first!r} twice: which one counts?")
@@ -77,7 +90,9 @@ class PictureSet:
         """
         try:
             data = self.read_bytes(index)
-            return decode(data, channels=self.channels, max_pixels=self.max_pixels).image
+            return decode(
+                data, name=self.names[index], channels=self.channels, max_pixels=self.max_pixels
+            ).image
         except ValueError as error:
             raise self._unreadable(self.names[index], error) from error
 
@@ -85,7 +100,7 @@ class PictureSet:
         """Whether the header of a picture's file announces alpha; False if it cannot be read."""
         with suppress(Exception), warnings.catch_warnings():  # damage raises anything: see `decode`
             warnings.simplefilter("ignore")
-            with self._open(self.names[index]) as file, Image.open(file, formats=FORMATS) as image:
+            with self._open(self.names[index]) as file, Image.open(file, formats=readable()) as image:
                 return image.has_transparency_data
         return False
 
@@ -131,27 +146,43 @@ class PictureSet:
         """A label for each picture, in the order of the names, or None if the set says none.
 
         They are read from `dataset.json`, `{"labels": [[name, int or list], …] or null}`, as StyleGAN's tools
-        write it.
+        write it; it lies at the top, or in a folder that holds all pictures.
 
         Raises:
-            ValueError: if it is something else, or a picture has no label.
+            ValueError: if it is something else, or a picture has no label, or two.
         """
-        data = self._read_labels_file()
-        if data is None or data["labels"] is None:
+        source = self.labels_file
+        if source is None:
             return None
-        where = f"{self.path}: {LABELS_FILE}"
+        return parse_labels(
+            self._read_text(source),
+            self.names,
+            folder=source.removesuffix(LABELS_FILE),
+            where=f"{self.path}: {source}",
+        )
+
+    @property
+    def labels_file(self) -> str | None:
+        """The file that the labels are read from, or None if there is none.
+
+        Raises:
+            ValueError: if there are several.
+        """
+        return labels_file(self._label_files, self.names, str(self.path))
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes as `prepare` recorded them beside the labels; empty if it recorded none."""
+        source = self.labels_file
+        record = "" if source is None else source.removesuffix(LABELS_FILE) + RECORD_FILE
+        if record not in self.others:
+            return ()
         try:
-            by_name = {str(name): label for name, label in data["labels"]}
-        except (TypeError, ValueError):
-            raise ValueError(f"{where}: labels is a list of [name, label], or null.") from None
-        missing = [name for name in self.names if name not in by_name]
-        if missing:
-            raise ValueError(f"{where} has no label for {len(missing)} pictures, such as {missing[0]!r}.")
-        labels: list[Label] = [by_name[name] for name in self.names]
-        kinds = {_kind(label) for label in labels}
-        if len(kinds) > 1 or None in kinds:
-            raise ValueError(f"{where}: labels are all whole numbers from 0, or all lists of one length.")
-        return labels
+            names = json.loads(self._read_text(record))["classes"]
+        except (ValueError, KeyError, TypeError, RecursionError):  # of another program
+            return ()
+        whole = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        return tuple(names) if whole else ()
 
     def fingerprint(self) -> str:
         """A hash that tells a changed set without reading it: names, sizes, times (of a zip: checksums)."""
@@ -169,25 +200,46 @@ class PictureSet:
             digest.update(json.dumps([name, *facts]).encode())
         return digest.hexdigest()
 
-    def _read_labels_file(self) -> dict[str, Any] | None:
-        """What `dataset.json` says, if there is one."""
-        if self.is_zip:
-            present = LABELS_FILE in self._zip().namelist()
-        else:
-            present = (self.path / LABELS_FILE).is_file()
-        if not present:
-            return None
+    def _sort(self, files: Iterable[str]) -> None:
+        """Tell pictures, tables of labels and other files from each other."""
+        others = set()
+        for name in files:
+            if (hidden := _hidden(name)) is not None:
+                others.add(hidden)
+            elif name.endswith("/"):  # a folder in a zip
+                continue
+            elif has_image_name(name) or self._is_image(name):
+                self.names.append(name)
+            elif name.rsplit("/", 1)[-1] == LABELS_FILE:
+                self._label_files.append(name)
+            else:
+                others.add(name)
+        self.names.sort()
+        self._label_files.sort()
+        self.others = sorted(others)
+
+    def _is_image(self, name: str) -> bool:
+        """Whether a file has an image's content, whatever its name."""
         try:
-            with self._open(LABELS_FILE) as file:
-                text = file.read(_MAX_LABELS_BYTES + 1)
-                if len(text) > _MAX_LABELS_BYTES:
-                    raise ValueError(f"it is longer than {_MAX_LABELS_BYTES:,} bytes")
-            data = json.loads(text)
-            if not isinstance(data, dict) or not isinstance(data.get("labels", 0), list | None):
-                raise ValueError('it is no {"labels": [[name, label], …]} of StyleGAN, nor null there')
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{self.path}: {LABELS_FILE}: {error}.") from error
-        return data
+            with self._open(name) as file:
+                return is_image(name, file.read(HEAD), file)
+        except ValueError:
+            return False
+
+    def _read_text(self, name: str) -> bytes:
+        """A file of labels, or of what belongs to them.
+
+        Raises:
+            ValueError: if it cannot be read, or is absurdly long.
+        """
+        try:
+            with self._open(name) as file:
+                text = file.read(MAX_LABELS_BYTES + 1)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {name}: {error}.") from error
+        if len(text) > MAX_LABELS_BYTES:
+            raise ValueError(f"{self.path}: {name}: it is longer than {MAX_LABELS_BYTES:,} bytes.")
+        return text
 
     def _unreadable(self, name: str, reason: ValueError) -> ValueError:
         """What to raise for a picture that cannot be read."""
@@ -234,13 +286,18 @@ def set_digest(files: Iterable[tuple[str, str]]) -> str:
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """Relative POSIX paths of the files; neither pipes nor devices, which would never end."""
+    """Relative POSIX paths of the files; neither pipes nor devices, which would never end.
+
+    Of a hidden folder, its own path with a slash at its end.
+    """
 
     def refuse(error: OSError) -> None:
         raise OSError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
     for where, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = [f"{Path(where, name).relative_to(folder).as_posix()}/" for name in folders]
+        yield from (path for path in below if _hidden(path))
+        folders[:] = [name for name in folders if not _hidden(f"{name}/")]
         for name in names:
             path = Path(where, name)
             # A dangling link stays: reading it fails, and is counted.
@@ -248,17 +305,13 @@ def _walk(folder: Path) -> Iterator[str]:
                 yield path.relative_to(folder).as_posix()
 
 
-def _is_picture(name: str) -> bool:
+def _hidden(name: str) -> str | None:
+    """The hidden file or folder, with a slash at its end, that a path leads to or through; None if none."""
     parts = name.split("/")
-    return name.lower().endswith(EXTENSIONS) and not any(p.startswith(".") or p == "__MACOSX" for p in parts)
-
-
-def _kind(label: object) -> int | None:
-    """-1 for a class, the length of a vector, None for what is neither."""
-    if isinstance(label, int) and not isinstance(label, bool) and label >= 0:
-        return -1
-    numbers = isinstance(label, list) and all(type(value) in (int, float) for value in label)
-    return len(label) if numbers and label else None  # type: ignore[arg-type]
+    for depth, part in enumerate(parts, start=1):
+        if (part.startswith(".") and part not in (".", "..")) or part == "__MACOSX":
+            return "/".join(parts[:depth]) + "/" * (depth < len(parts))
+    return None
 
 
 def _refuse_absurd(info: zipfile.ZipInfo) -> None:

@@ -1,6 +1,7 @@
 """`export`: a generator's files for any number of engines, verified, with a manifest."""
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from ganzoo.export.targets import Target, require, target
 from ganzoo.files import move_together, refuse_unwritable
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.record import hardware, versions
+from ganzoo.paths import user_path
 from ganzoo.registry import unknown
 from ganzoo.weights import weights_digest
 
@@ -38,7 +40,7 @@ class Exported:
 def export(
     generator: Generator,
     targets: Sequence[str],
-    out: Path,
+    out: str | os.PathLike[str],
     *,
     name: str,
     options: Options | None = None,
@@ -74,6 +76,7 @@ def export(
     modules = {t: checked_target(t, precision, options, opset) for t in dict.fromkeys(targets)}
     if not modules:
         raise ValueError("export needs a target, such as onnx or openvino.")
+    out = user_path(out)
     refuse_unwritable(out, "The folder")
     refuse_random(generator)
     digest = weights_digest(generator)

@@ -1,8 +1,8 @@
 """Cards: the template of `hub_cards` filled from the registry, from a model's folder and from its records."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.config import BundledSource, GeneratorConfig, ModelEntry, WheelSource
@@ -14,7 +14,7 @@ from ganzoo.hub.readme import UNKNOWN, card_text, check_licence, read_card, set_
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record, published_records
-from ganzoo.paths import DATA
+from ganzoo.paths import DATA, user_path
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, read_config, stored_digest
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def published_card(name: str, repo: str | None = None) -> str:
 
 
 def folder_card(
-    folder: Path,
+    folder: str | os.PathLike[str],
     *,
     licence: str | None = None,
     lineage: str | None = None,
@@ -85,6 +85,7 @@ def folder_card(
         ValueError: if the folder holds no generator, its card cannot be read, the licence is no identifier,
             or a record is one of other weights.
     """
+    folder = user_path(folder)
     config = read_config(folder / CONFIG_FILE)
     if not isinstance(config, GeneratorConfig):
         raise ValueError(f"{folder} holds a discriminator: only generators have cards.")

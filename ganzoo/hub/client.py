@@ -76,7 +76,8 @@ def _reason(error: Exception, endpoint: str | None) -> tuple[type[HubError], str
         if isinstance(e, errors.OfflineModeIsEnabled):
             return Unreachable, "HF_HUB_OFFLINE is set, and this is not in the cache"
         if isinstance(e, OSError) and e.errno in _DISK:
-            return HubError, f"{e.filename or 'the cache'} cannot be written: {e.strerror}"
+            what = e.filename or "the cache"
+            return HubError, f"{what} cannot be written: {e.strerror}. Choose another cache: --cache-dir"
         if told := _TOLD.search(str(e)):
             return _status(int(told[1]), "", bool(get_token())) or (HubError, f"the Hub answers {told[1]}")
         # The client closes what its other threads still use when one of them finds the Hub gone.

@@ -16,6 +16,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, check_golden
 from ganzoo.hub.client import TIMEOUT, HubError, Unreachable, hub_call
 from ganzoo.hub.names import HubName, parse_hub_name
+from ganzoo.paths import user_path
 from ganzoo.weights import (
     CONFIG_FILE,
     CONFIG_KEY,
@@ -158,7 +159,7 @@ def locate(name: str, cache_dir: str | os.PathLike[str] | None = None) -> Remote
     from huggingface_hub import HfApi, hf_hub_download
 
     hub = parse_hub_name(name)
-    cache_dir = None if cache_dir is None else Path(cache_dir)
+    cache_dir = None if cache_dir is None else user_path(cache_dir)
     files, sha, unreachable = None, None, None
     if not (whole := hub.pinned and _is_cached(hub, cache_dir)):  # else there is nothing to ask
         try:

@@ -18,6 +18,7 @@ from ganzoo.hub.pull import CARD_FILE, check_folder
 from ganzoo.hub.readme import card_text, card_to_push, pictures_of
 from ganzoo.hub.rounding import Rounding, write_rounded
 from ganzoo.hub.signature import is_untouched
+from ganzoo.paths import user_path
 from ganzoo.weights import CONFIG_FILE, CONFIG_KEY, WEIGHTS_FILE, load, stored_digest, weights_digest
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def push(
     if isinstance(folder, torch.nn.Module):
         raise TypeError("push takes the folder of a model and its card: ganzoo.save(module, folder) first.")
     check_repo(repo)
-    folder = Path(folder)
+    folder = user_path(folder)
     if dtype not in DTYPES:
         raise ValueError(f"--dtype is fp32 or fp16; got {dtype!r}.")
     with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:

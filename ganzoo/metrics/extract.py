@@ -19,7 +19,8 @@ from ganzoo.data.resize import RESIZER
 from ganzoo.files import replacing
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.sets import Samples
-from ganzoo.sources import default_cache_dir
+from ganzoo.paths import user_path
+from ganzoo.sources import default_cache_dir, writable_cache
 
 PIECE = 64  # pictures; also the batch of the feature network
 # What numpy raises for a .npz that is damaged, or none at all.
@@ -98,6 +99,7 @@ def _piece(samples: Samples, network: FeatureNetwork, indices: range, path: Path
                 return kept[0][: len(indices)], kept[1][: len(indices)]
         except UNREADABLE:  # computed anew
             pass
+    writable_cache(path.parent)
     pixels = torch.from_numpy(samples.read(indices, network.info.size)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         outputs = network(pixels.to(network.mean.device))
@@ -111,9 +113,7 @@ def _piece(samples: Samples, network: FeatureNetwork, indices: range, path: Path
 
 def _folder(samples: Samples, network: FeatureNetwork, cache_dir: str | os.PathLike[str] | None) -> Path:
     """Where the pieces lie: named by everything that decides on them, so that no two mix."""
-    root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    root = user_path(cache_dir) if cache_dir is not None else default_cache_dir()
     facts = [samples.protocol, network.info.to_dict(), network.mean.device.type, RESIZER, PIECE, __version__]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    folder = root / "features" / digest[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return root / "features" / digest[:16]

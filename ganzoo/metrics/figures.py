@@ -52,11 +52,14 @@ def statistics(features: Array) -> Statistics:
 
 
 def frechet_distance(fake: Statistics, real: Statistics) -> float:
-    """Frechet distance between two normal distributions (Heusel et al. 2017, equation 6)."""
+    """Frechet distance between two normal distributions (Heusel et al. 2017, equation 6), at least 0.
+
+    Of sets that are almost the same, rounding in the root of the covariances would leave a little less.
+    """
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
     a, b = ({"mu": s.mean, "sigma": s.covariance} for s in (fake, real))
-    return float(fid_statistics_to_metric(a, b, verbose=False)[KEY_METRIC_FID])
+    return max(0.0, float(fid_statistics_to_metric(a, b, verbose=False)[KEY_METRIC_FID]))
 
 
 def quick_frechet_distance(fake: Statistics, real: Statistics) -> float:
@@ -66,7 +69,7 @@ def quick_frechet_distance(fake: Statistics, real: Statistics) -> float:
     root = np.linalg.cholesky(fake.covariance + jitter * np.eye(dim))
     roots = np.sqrt(np.linalg.eigvalsh(root.T @ real.covariance @ root).clip(0))
     traces = np.trace(fake.covariance) + np.trace(real.covariance)
-    return float(np.square(fake.mean - real.mean).sum() + traces - 2 * roots.sum())
+    return max(0.0, float(np.square(fake.mean - real.mean).sum() + traces - 2 * roots.sum()))
 
 
 def kernel_distance(fake: Array, real: Array, *, subsets: int = KID_SUBSETS) -> float:

@@ -1,6 +1,7 @@
 """Records: a figure together with everything that is needed to repeat it, one JSON line each."""
 
 import json
+import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -11,7 +12,7 @@ import torch
 
 from ganzoo._version import __version__
 from ganzoo.metrics.distances import DEFINITIONS, OLD_PSNR, OLD_PSNR_DEFINITION
-from ganzoo.paths import DATA
+from ganzoo.paths import DATA, missing, user_path
 
 SCHEMA_VERSION = 2  # 1 had no definition, and clipped images for psnr
 # What a line must hold for what is computed and printed from it.
@@ -112,15 +113,16 @@ def _since_version_1(metric: str) -> dict[str, Any]:
     return found if metric != "psnr" else {**found, "metric": OLD_PSNR, "definition": OLD_PSNR_DEFINITION}
 
 
-def read_records(path: Path) -> list[Record]:
+def read_records(path: str | os.PathLike[str]) -> list[Record]:
     """Records of a file, one a line.
 
     Raises:
         ValueError: if a line is no record, with its number, or there is none.
         FileNotFoundError: if there is no such file.
     """
+    path = user_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist.")
+        raise FileNotFoundError(f"{path} is a folder." if path.exists() else missing(path))
     records = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

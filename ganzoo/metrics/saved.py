@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ganzoo.metrics.extract import UNREADABLE, Features
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Statistics, statistics
 from ganzoo.metrics.sets import Samples
+from ganzoo.paths import missing, user_path
 
 
 class SavedStatistics:
@@ -37,10 +37,13 @@ class SavedStatistics:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.name = os.fspath(path)
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"{self.name} does not exist, or is no file.")
+        path = user_path(path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{self.name} is no file of statistics." if path.exists() else missing(self.name)
+            )
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 mean, covariance = data["mean"], data["covariance"]
                 header = json.loads(str(data["header"]))
             dim, num = header["features"]["dim"], header["num"]
@@ -73,7 +76,9 @@ class SavedStatistics:
             raise ValueError(f"{self.name} was resized by {self.resizer}; this version resizes by {RESIZER}.")
 
 
-def save_statistics(path: Path, features: Features, samples: Samples, network: FeatureNetwork) -> None:
+def save_statistics(
+    path: str | os.PathLike[str], features: Features, samples: Samples, network: FeatureNetwork
+) -> None:
     """Write the mean and covariance of a set's features, with what they were measured by.
 
     Raises:
@@ -86,6 +91,7 @@ def save_statistics(path: Path, features: Features, samples: Samples, network: F
         "protocol": samples.protocol,
         "resizer": RESIZER,
     }
+    path = user_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, mean=found.mean, covariance=found.covariance, header=np.array(json.dumps(header)))

@@ -3,7 +3,9 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from helpers import interruptible
 from PIL import Image
@@ -59,10 +61,72 @@ def test_the_options_reach_the_set(run, source, tmp_path):
 
 def test_many_skipped_pictures_do_not_fill_the_screen(run, source, tmp_path):
     for i in range(20):
-        (source / f"bad{i}.jpg").write_bytes(b"")
+        (source / f"bad{i}.jpg").write_bytes(b"nonsense")
+    (source / "worse.svg").write_bytes(b"<svg>")
     _, out, _ = run(source, tmp_path / "set.zip", "--resolution", 8, "--workers", 1)
-    assert out.count("it is no picture") == 10
-    assert "and 11 more: ganzoo.json in the zip lists them all" in out
+    assert out.count("it is no picture") == 9 and out.count("worse.svg: it is SVG") == 1
+    assert "and 12 more: ganzoo.json in the zip lists them all" in out
+
+
+def odd_set(folder):
+    """Fourteen files such as people have."""
+    folder.mkdir()
+    deep = np.linspace(0, 4095, 256).astype(np.uint16).reshape(16, 16)
+    shown = [Image.new("RGB", (16, 16), (20 * i, 90, 50)) for i in range(9)]
+    for name, (image, kind) in {
+        "a.jfif": (shown[0], "JPEG"),
+        "b.JPE": (shown[1], "JPEG"),
+        "c.ppm": (shown[2], "PPM"),
+        "d.jp2": (shown[3], "JPEG2000"),
+        "e": (shown[4], "PNG"),
+        "f.TIF": (shown[5].convert("CMYK"), "TIFF"),
+        "g.png": (Image.fromarray(deep), "PNG"),
+        "h.bmp": (shown[2], "BMP"),  # shows the same as c.ppm
+        "i.gif": (Image.new("RGB", (4, 4)), "GIF"),
+    }.items():
+        image.save(folder / name, kind)
+    (folder / "k.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+    (folder / "l.jpg").write_bytes(b"<html><body>404</body></html>")
+    (folder / "notes.txt").write_text("Taken in May.")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (folder / "Thumbs.db").write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(64))
+    return folder
+
+
+@pytest.mark.skipif(find_spec("pillow_heif") is not None, reason="reads HEIC")
+def test_an_odd_set_is_accounted_for(run, tmp_path):
+    status, out, _ = run(odd_set(tmp_path / "odd"), tmp_path / "set.zip", "--resolution=8", "--workers=1")
+    words = " ".join(out.split())
+    for told in (
+        "written 7", "of these, cmyk 1", "of these, 16-bit 1", "of these, dark 16-bit 1",
+        "skipped: unsupported 1", "skipped: corrupt 1", "skipped: too small 1", "skipped: duplicate 1",
+        "not images, left out 3", "labels none: there is no dataset.json",
+        "h.bmp: it shows the same as c.ppm", "i.gif: 4 x 4 is smaller than 8",
+        "k.HEIC: it is HEIC, which needs a package: pip install pillow-heif",
+        "l.jpg: it is no picture but a web page", "Not images: .DS_Store, Thumbs.db, notes.txt.",
+        "nearly black: 1. The largest value is 4095, of 65535.",
+        "If they hold 12 bits, prepare them with --white 4095.",
+    ):  # fmt: skip
+        assert told in words, told
+    assert status == 0
+
+
+def test_twelve_bits_are_bright_with_white(run, tmp_path):
+    source, out = odd_set(tmp_path / "odd"), tmp_path / "set.zip"
+    _, told, _ = run(source, out, "--resolution=8", "--workers=1", "--white=4095")
+    assert "dark" not in told and max(PictureSet(out).read(6).getextrema()[0]) > 240
+
+
+def test_classes_are_printed_with_numbers_names_and_counts(run, tmp_path):
+    for i, name in enumerate(("dogs", "cats", "dogs")):
+        (tmp_path / "src" / "animals" / name).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / "src" / "animals" / name / f"{i}.png")
+    _, out, _ = run(tmp_path / "src", tmp_path / "a.zip", "--resolution=8", "--labels=folders")
+    words = " ".join(out.split())
+    assert "labels folders" in words and "class 0 cats 1 class 1 dogs 2" in words
+    _, out, _ = run(tmp_path / "a.zip", tmp_path / "b.zip", "--resolution=8")
+    words = " ".join(out.split())
+    assert "labels of dataset.json class 0 cats 1 class 1 dogs 2" in words and "not images" not in words
 
 
 def test_names_of_no_known_writing_are_told(run, source, tmp_path):
@@ -73,7 +137,7 @@ def test_names_of_no_known_writing_are_told(run, source, tmp_path):
 
 MISTAKES = {
     "no source": (["{tmp}/nowhere", "{tmp}/o.zip", "--resolution=8"], ["neither a folder nor a zip"]),
-    "an empty folder": (["{tmp}/empty", "{tmp}/o.zip", "--resolution=8"], ["holds no picture", ".webp"]),
+    "an empty folder": (["{tmp}/empty", "{tmp}/o.zip", "--resolution=8"], ["holds no picture", "JPEG"]),
     "no resolution": (["{src}", "{tmp}/o.zip"], ["--resolution"]),
     "two sides": (["{src}", "{tmp}/o.zip", "--resolution=512x320"], ["'512x320'", "images are square"]),
     "two sides, as a list": (["{src}", "{tmp}/o.zip", "--resolution=[512,320]"], ["images are square"]),

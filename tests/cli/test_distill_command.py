@@ -435,7 +435,7 @@ def test_results_writes_the_tables_again(run, told, teacher):
     )
     assert Path("here/plot.svg").is_file()
     assert_one_line(run("results", "here", "--figure", "l2"), "Unknown figure: 'l2'")
-    assert_one_line(run("results", "nowhere"), "nowhere is no folder")
+    assert_one_line(run("results", "nowhere"), "nowhere does not exist")
 
 
 @pytest.mark.parametrize("option", ["-m", "--multirun", "--print", "--cfg"])

@@ -106,14 +106,18 @@ def test_every_oddity_is_counted(tmp_path, out):
         "transparent": 1,
         "cmyk": 1,
         "16-bit": 1,
+        "dark 16-bit": 0,
+        "above white": 0,
         "rotated": 1,
         "animated": 1,
         "not square": 1,
         "upscaled": 0,
+        "unsupported": 0,
         "corrupt": 2,
         "too large": 1,
         "too small": 1,
         "duplicate": 2,
+        "duplicate, other label": 0,
     }
     assert len(PictureSet(out)) == 7
 
@@ -134,7 +138,7 @@ def test_the_record_tells_how_the_set_was_made(source, out):
     told = record(out)
     assert told["settings"] == {
         "resolution": 8, "crop": "none", "channels": 3, "labels": "keep", "upscale": False,
-        "max_pixels": 100_000_000,
+        "max_pixels": 100_000_000, "white": 65535,
     }  # fmt: skip
     assert told["resizer"] == RESIZER and told["counts"] == report.counts
     assert told["versions"] == {
@@ -216,6 +220,92 @@ def test_folders_become_classes(tmp_path, out):
     assert read_as_stylegan_does(out)[1].tolist() == [0, 0, 1]
 
 
+def nested(names, top, table=None):
+    """Pictures below one folder, with a stray text beside it, and labels in the folder."""
+    files = {f"{top}{name}": encoded(picture(seed=i)) for i, name in enumerate(names)}
+    files |= {"README.txt": b"", "__MACOSX/._x": b""}
+    return files | ({f"{top}dataset.json": json.dumps(table).encode()} if table else {})
+
+
+@pytest.mark.parametrize("top", ["", "faces/", "my/own/faces/"])
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_folders_become_classes_below_a_folder_that_holds_all(tmp_path, out, top, kind):
+    files = nested(["dog/1.png", "cat/deep/2.png", "cat/1.png"], top)
+    write = write_zip if kind == "zip" else write_folder
+    source = write(tmp_path / ("src.zip" if kind == "zip" else "src"), files)
+    report = prepare(source, out, resolution=8, labels="folders", workers=1)
+    assert report.classes == ("cat", "dog") and report.class_counts == {0: 2, 1: 1}
+    assert read_as_stylegan_does(out)[1].tolist() == [0, 0, 1]
+
+
+def test_one_folder_of_pictures_is_one_class(tmp_path, out):
+    source = write_folder(tmp_path / "src", nested(["cat/1.png", "cat/2.png"], ""))
+    report = prepare(source, out, resolution=8, labels="folders", workers=1)
+    assert report.classes == ("cat",) and report.class_counts == {0: 2}
+
+
+def test_a_picture_beside_the_folders_below_the_top_is_named(tmp_path, out):
+    source = write_folder(tmp_path / "src", nested(["cat/1.png", "2.png"], "faces/"))
+    with pytest.raises(ValueError, match=r"'faces/2\.png' lies in no folder"):
+        prepare(source, out, resolution=8, labels="folders", workers=1)
+
+
+@pytest.mark.parametrize("top", ["faces/", "my/own/faces/"])
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_labels_are_kept_below_a_folder_that_holds_all(tmp_path, out, top, kind):
+    table = {"labels": [["0/a.png", 1], ["0/b.png", 0]]}
+    files = nested(["0/a.png", "0/b.png"], top, table)
+    write = write_zip if kind == "zip" else write_folder
+    source = write(tmp_path / ("src.zip" if kind == "zip" else "src"), files)
+    report = prepare(source, out, resolution=8, workers=1)
+    assert read_as_stylegan_does(out)[1].tolist() == [1, 0]
+    assert report.labels == f"of {top}dataset.json" and report.class_counts == {0: 1, 1: 1}
+
+
+def test_labels_of_a_part_of_the_pictures_are_not_dropped_in_silence(tmp_path, out):
+    files = {**nested(["1.png"], "a/", {"labels": [["1.png", 0]]}), "b/2.png": encoded(picture(seed=7))}
+    with pytest.raises(ValueError, match=r"'a/dataset\.json', which cannot label images of other"):
+        prepare(write_folder(tmp_path / "src", files), out, resolution=8, workers=1)
+    assert prepare(tmp_path / "src", out, resolution=8, labels="none", workers=1).labels == "none, as asked"
+
+
+def test_two_tables_of_the_same_pictures_are_refused(tmp_path, out):
+    files = nested(["1.png"], "a/", {"labels": [["1.png", 0]]})
+    files["dataset.json"] = b'{"labels": [["a/1.png", 1]]}'
+    with pytest.raises(ValueError, match=r"a/dataset\.json and dataset\.json: which one counts"):
+        prepare(write_folder(tmp_path / "src", files), out, resolution=8, workers=1)
+
+
+@pytest.mark.parametrize("labels", [(3, 1), ([0.0, 1.0], [1.0, 0.0])])
+def test_two_labels_for_one_picture_are_refused_by_its_name(tmp_path, out, labels):
+    table = [["b.png", labels[0]], ["a.png", labels[0]], ["a.png", labels[1]]]
+    files = {"a.png": encoded(picture()), "b.png": encoded(picture(seed=1))}
+    files["dataset.json"] = json.dumps({"labels": table}).encode()
+    with pytest.raises(ValueError, match=r"dataset\.json has two labels for 'a\.png'"):
+        prepare(write_zip(tmp_path / "src.zip", files), out, resolution=8, workers=1)
+    assert not out.exists()
+
+
+def test_the_same_label_twice_is_one_label(tmp_path, out):
+    files = {"a.png": encoded(picture()), "dataset.json": b'{"labels": [["a.png", 1], ["a.png", 1]]}'}
+    prepare(write_zip(tmp_path / "src.zip", files), out, resolution=8, workers=1)
+    assert read_as_stylegan_does(out)[1].tolist() == [1]
+
+
+def test_one_picture_in_two_classes_is_told_with_both(tmp_path, out):
+    files = {name: encoded(picture()) for name in ("cat/1.png", "cat/2.png", "dog/1.png")}
+    report = prepare(write_folder(tmp_path / "src", files), out, resolution=8, labels="folders", workers=1)
+    assert report.counts["duplicate"] == 1 and report.counts["duplicate, other label"] == 1
+    assert report.skipped[-1][2] == "it shows the same as cat/1.png, which has the label 0 (cat), not 1 (dog)"
+
+
+def test_names_of_classes_outlive_a_second_preparation(tmp_path, out):
+    source = write_folder(tmp_path / "src", nested(["dog/1.png", "cat/1.png"], ""))
+    prepare(source, out, resolution=8, labels="folders", workers=1)
+    again = prepare(out, tmp_path / "again.zip", resolution=4, workers=1)
+    assert again.classes == ("cat", "dog") and again.class_counts == {0: 1, 1: 1} and again.not_images == ()
+
+
 def test_a_prepared_set_prepared_again_is_the_same_set(source, out, tmp_path):
     first = prepare(source, out, resolution=8, workers=1)
     again = prepare(out, tmp_path / "again.zip", resolution=8, workers=1)
@@ -258,6 +348,7 @@ WRONG = {
     "labels": ({"labels": "file"}, "keep, folders or none; got 'file'"),
     "channels": ({"channels": 2}, "1 .*3 .*or 4"),
     "max_pixels": ({"max_pixels": 0}, "max_pixels"),
+    "white": ({"white": 70_000}, "white is 256 to 65535"),
     "workers": ({"workers": 0}, "workers is at least 1"),
     "folders that are none": ({"labels": "folders"}, "'0.png' lies in no folder"),
 }

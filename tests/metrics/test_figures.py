@@ -34,6 +34,15 @@ def test_the_frechet_distance_of_known_normal_distributions():
         assert distance(one, other) == pytest.approx(9 + 4)  # 3^2 + (3 - 1)^2
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_frechet_distance_is_never_below_nothing(seed):
+    same = random_features(30, 40, seed)  # fewer pictures than features, as in a quick look
+    for distance in (frechet_distance, quick_frechet_distance):
+        assert 0 <= distance(statistics(same), statistics(same)) < 0.01
+    few = Features(same, np.zeros((30, 2), np.float32))
+    assert measure("fd", few, few, resamples=2)["fd"].value >= 0
+
+
 def test_the_frechet_distance_takes_features_that_never_differ():
     a, b = random_features(50, 6, 0), random_features(50, 6, 1)
     a[:, 2] = b[:, 2] = 1
