@@ -29,7 +29,7 @@ def card(
     """Render a model's card: lineage, licences, cost, figures with their protocols."""
     import shutil
 
-    from ganzoo.factory import list_models, resolve
+    from ganzoo.factory import folder_of, list_models, resolve
     from ganzoo.files import replacing
     from ganzoo.hub.card import CARDS, folder_card, published_card
     from ganzoo.hub.pull import CARD_FILE
@@ -45,7 +45,9 @@ def card(
             raise ValueError(f"The card of {name} comes from the registry: leave out the other options.")
         text = published_card(name)
     else:
-        folder = Path(name.removeprefix("dir:"))
+        folder = folder_of(name)
+        if out is not None and out == Path(name.removeprefix("dir:")):
+            out = folder  # of a run, its student
         found = read_records(records) if records is not None else []
         caption = f"Seeds {_SEEDS[0]} to {_SEEDS[-1]}, truncation psi {_PSI}, constant noise."
         text = folder_card(

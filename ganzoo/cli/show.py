@@ -104,11 +104,12 @@ def info(
     from ganzoo.config import DiscriminatorConfig
     from ganzoo.cost import CONVENTION, costs
     from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve, source_name
+    from ganzoo.folders import CONFIG_FILE, model_folder
     from ganzoo.metrics.record import published_records
-    from ganzoo.weights import CONFIG_FILE, read_config
+    from ganzoo.weights import read_config
 
     folder = Path(resolve(name).removeprefix("dir:"))
-    found = read_config(folder / CONFIG_FILE) if resolve(name).startswith("dir:") else None
+    found = read_config(model_folder(folder) / CONFIG_FILE) if resolve(name).startswith("dir:") else None
     if isinstance(found, DiscriminatorConfig):
         _discriminator_info(name, found, as_json)
         return

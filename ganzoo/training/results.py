@@ -12,10 +12,11 @@ from typing import Any
 from ganzoo.compare.plots import si
 from ganzoo.compare.records import higher_is_better
 from ganzoo.files import replacing
+from ganzoo.folders import RUN_FILE as SETTINGS
 from ganzoo.registry import unknown
 from ganzoo.training.chart import Dot, chart
 
-RESULT, SETTINGS = "result.json", "settings.json"
+RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
 PLOTTED = ("lpips", "fd", "psnr", "l1")  # the first that the runs have
 # Settings without which figures are not of the same pictures.
