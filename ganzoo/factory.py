@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ganzoo.blocks import KINDS
+from ganzoo.catalogue import cached_file
 from ganzoo.config import (
     BundledSource,
     DiscriminatorConfig,
@@ -31,7 +32,7 @@ from ganzoo.packed import read_bundled
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
 from ganzoo.registry import unknown
-from ganzoo.sources import SourceError, default_cache_dir, read_source
+from ganzoo.sources import SourceError, read_source
 from ganzoo.weights import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -197,8 +198,7 @@ def model_entry(name: str) -> ModelEntry:
 
 def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Where a published model's converted weights lie, or would."""
-    folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    return folder / f"{entry.name}-{(entry.weights_sha256 or 'external')[:12]}.safetensors"
+    return cached_file(entry.name, entry.weights_sha256, cache_dir)
 
 
 def _settings(name: str) -> dict[str, Any]:

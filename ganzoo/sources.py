@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from ganzoo.config import WheelSource
 from ganzoo.converters.openvino import from_openvino
 from ganzoo.generators.generator import Generator
+from ganzoo.paths import default_cache_dir as default_cache_dir
 from ganzoo.progress import progress_console
 from ganzoo.registry import unknown
 
@@ -32,11 +33,6 @@ _POLL_SECONDS = 0.1
 
 class SourceError(OSError):
     """Weights could not be had; the message says why and what to do."""
-
-
-def default_cache_dir() -> Path:
-    """`$XDG_CACHE_HOME/ganzoo`, or `~/.cache/ganzoo`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganzoo"
 
 
 def read_source(source: WheelSource) -> Generator:
