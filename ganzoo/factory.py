@@ -4,7 +4,8 @@ import inspect
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast, overload
@@ -26,6 +27,7 @@ from ganzoo.config import (
 from ganzoo.discriminator import Discriminator
 from ganzoo.folders import find_model, model_folder, what_is
 from ganzoo.generators.generator import Generator
+from ganzoo.hub.client import Unreachable
 from ganzoo.hub.names import HubName, is_hub_name
 from ganzoo.hub.pull import locate
 from ganzoo.packed import read_bundled
@@ -75,7 +77,8 @@ def create(
         OSError: if weights cannot be had.
     """
     name = resolve(name)
-    remote = locate(name, cache_dir) if is_hub_name(name) else None
+    with _naming_what_needs_no_network():
+        remote = locate(name, cache_dir) if is_hub_name(name) else None
     settings = remote.config.to_dict() if remote is not None else _settings(name)
     config = GeneratorConfig.from_dict(override(settings, overrides))
     is_recipe = name in list_recipes()
@@ -93,7 +96,8 @@ def create(
             "pretrained=False gives random weights."
         )
     if remote is not None:
-        return remote.load().to(device)
+        with _naming_what_needs_no_network():
+            return remote.load().to(device)
     if name.startswith(DIR):
         path = Path(name.removeprefix(DIR)) / WEIGHTS_FILE
         return cast(Generator, load_weights(trained, path)).to(device)
@@ -205,7 +209,8 @@ def _settings(name: str) -> dict[str, Any]:
     """What a name stands for, as `GeneratorConfig.from_dict` takes it."""
     load_plugins()
     if is_hub_name(name):
-        return locate(name).config.to_dict()
+        with _naming_what_needs_no_network():
+            return locate(name).config.to_dict()
     if name.startswith(DIR):
         config = read_config(model_folder(name.removeprefix(DIR)) / CONFIG_FILE)
         if not isinstance(config, GeneratorConfig):
@@ -280,7 +285,22 @@ def _read_first(
             after = f", after: {' '.join(failures)}" if failures else ""
             print(f"The weights of {name} come from {served}{after}", file=sys.stderr)
         return generator, served
-    raise SourceError(" ".join(failures))
+    raise SourceError(f"{' '.join(failures)} {_without_network()}".rstrip())
+
+
+@contextmanager
+def _naming_what_needs_no_network() -> Iterator[None]:
+    """A block that asks the Hub; if it cannot be reached, the error names a model that is there without."""
+    try:
+        yield
+    except Unreachable as error:
+        raise Unreachable(f"{error} {_without_network()}".rstrip()) from error
+
+
+def _without_network() -> str:
+    """Which models are there without a network."""
+    names = [name for name in list_models() if model_entry(name).is_bundled]
+    return f"Without a network: {', '.join(names)}, which comes with the package." if names else ""
 
 
 def source_name(source: WheelSource | BundledSource | HubSource) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -28,11 +29,12 @@ app = typer.Typer(
     help="A pluggable model zoo for style-based GANs.",
     epilog="Example: ganzoo generate mobilestylegan_ffhq_64 --seeds 0-7 --out faces",
 )
-for name, function in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "info": info, "generate": generate, "verify": verify, "convert": convert,
     "export": export, "distill": distill, "bench": bench, "results": results, "eval": evaluate,
     "compare": compare, "card": card, "push": push,
-}.items():  # fmt: skip
+}  # fmt: skip
+for name, function in _COMMANDS.items():
     app.command(name, **settings(name), add_help_option=name != "distill")(function)
 app.add_typer(data_app, name="data", short_help=settings("data")["short_help"])
 

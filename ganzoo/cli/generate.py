@@ -116,14 +116,14 @@ def _in_engine(
     """The generator in a runtime, and what that is."""
     import torch
 
-    from ganzoo.progress import progress_console
+    from ganzoo.progress import stage
     from ganzoo.runtimes import described, fastest, load
 
     runtime = fastest(device) if runtime == "auto" else runtime
-    with progress_console().status(f"Opening {name}") as status:
+    with stage(f"Opening {name}") as shown:
         generator = load(
             name, runtime, precision, device=device, threads=torch.get_num_threads(), cache_dir=cache_dir,
-            report=status.update,
+            report=shown.update,
         )  # fmt: skip
     return generator, described(runtime, precision)
 
