@@ -9,16 +9,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganzoo.blocks import StaticDemodulation
+from ganzoo.catalogue import CONVENTION as CONVENTION
+from ganzoo.catalogue import CONVENTION_SHORT as CONVENTION_SHORT
 from ganzoo.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
-
-CONVENTION = (
-    "MACs of one forward at batch 1: convolutions, linear layers and fixed filters; a transposed convolution "
-    "at its input's size, a FIR filter as k x k taps an output, an inverse Haar transform as 4. Papers that "
-    "count a transposed convolution at its output's size, or FLOPs, print about twice as much."
-)
-CONVENTION_SHORT = "MACs at batch 1, fixed filters included, transposed convolutions at input size"
 
 
 @dataclass(frozen=True)

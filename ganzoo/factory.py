@@ -2,10 +2,10 @@
 
 import inspect
 import os
-import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast, overload
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ganzoo.blocks import KINDS
+from ganzoo.catalogue import cached_file
 from ganzoo.config import (
     BundledSource,
     DiscriminatorConfig,
@@ -24,15 +25,17 @@ from ganzoo.config import (
     WheelSource,
 )
 from ganzoo.discriminator import Discriminator
+from ganzoo.folders import find_model, model_folder, what_is
 from ganzoo.generators.generator import Generator
+from ganzoo.hub.client import Unreachable
 from ganzoo.hub.names import HubName, is_hub_name
 from ganzoo.hub.pull import locate
 from ganzoo.packed import read_bundled
-from ganzoo.paths import is_path, missing, user_name, user_path
+from ganzoo.paths import is_path, missing
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
 from ganzoo.registry import unknown
-from ganzoo.sources import SourceError, default_cache_dir, read_source, writable_cache
+from ganzoo.sources import SourceError, read_source, writable_cache
 from ganzoo.weights import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -43,12 +46,13 @@ from ganzoo.weights import (
 )
 
 MODELS = REGISTRY / "model"
+DIR = "dir:"
 INIT_SEED = 0
 _GLOBAL_RANDOM = threading.Lock()  # one thread at a time borrows torch's global random state
 
 
 def create(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     pretrained: bool | None = None,
     device: str | torch.device = "cpu",
@@ -58,8 +62,9 @@ def create(
     """A generator, float32 and in eval mode.
 
     Args:
-        name: a published model (`mobilestylegan_ffhq`), a recipe (`mobilestylegan`), a model directory
-            (`dir:path`) or a model on the Hub (`hf-hub:owner/name@revision`).
+        name: a published model (`mobilestylegan_ffhq`), a recipe (`mobilestylegan`), a folder (its path, also
+            as `dir:path`, which no other name goes before; of a model, or a run, whose student it is then) or
+            a model on the Hub (`hf-hub:owner/name@revision`).
         pretrained: None loads weights where the name has them; True insists on them; False draws them at
             random, the same ones at every call.
         device: where it goes.
@@ -72,10 +77,9 @@ def create(
         ValueError: for an unknown name, block, option or setting, or weights that do not fit the overrides.
         OSError: if weights cannot be had.
     """
-    if not isinstance(name, str):
-        raise TypeError(f"create takes a name, such as 'dir:{name}' for a folder; got {type(name).__name__}.")
-    name = user_name(name)
-    remote = locate(name, cache_dir) if is_hub_name(name) else None
+    name = resolve(name)
+    with _naming_what_needs_no_network():
+        remote = locate(name, cache_dir) if is_hub_name(name) else None
     settings = remote.config.to_dict() if remote is not None else _settings(name)
     config = GeneratorConfig.from_dict(override(settings, overrides))
     is_recipe = name in list_recipes()
@@ -93,20 +97,21 @@ def create(
             "pretrained=False gives random weights."
         )
     if remote is not None:
-        return remote.load().to(device)
-    if name.startswith("dir:"):
-        path = Path(name.removeprefix("dir:")) / WEIGHTS_FILE
+        with _naming_what_needs_no_network():
+            return remote.load().to(device)
+    if name.startswith(DIR):
+        path = Path(name.removeprefix(DIR)) / WEIGHTS_FILE
         return cast(Generator, load_weights(trained, path)).to(device)
     return _published(model_entry(name), trained, cache_dir).to(device)
 
 
-def config_of(name: str) -> GeneratorConfig:
+def config_of(name: str | os.PathLike[str]) -> GeneratorConfig:
     """The config of a published model, a recipe, a model directory or one on the Hub, without its weights.
 
     Raises:
         ValueError: for an unknown name.
     """
-    return GeneratorConfig.from_dict(_settings(user_name(name)))
+    return GeneratorConfig.from_dict(_settings(resolve(name)))
 
 
 @overload
@@ -136,13 +141,36 @@ def build(config: GeneratorConfig | DiscriminatorConfig, seed: int = INIT_SEED) 
     return network
 
 
-def resolve(name: str) -> str:
-    """A name for `create`; the folder of a model may be given by its bare path."""
-    if name in [*list_models(), *list_recipes()]:
-        return name
-    name = user_name(name)
-    is_model = os.path.isfile(os.path.join(name, "config.json"))  # noqa: PTH113, PTH118 - a Path refuses long names
-    return f"dir:{name}" if is_model else name
+def resolve(name: str | os.PathLike[str]) -> str:
+    """The one spelling of a name: `dir:` and the model's folder for a path, a `Path` or a run's folder.
+
+    A published model or a recipe goes before a folder of the same name, unless that is a `Path`.
+
+    Raises:
+        TypeError: for what is no name.
+    """
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"A model is given by its name or folder; got {type(name).__name__}.")
+    given = name if isinstance(name, str) else f"{DIR}{os.fspath(name)}"
+    if given in [*list_models(), *list_recipes()] or is_hub_name(given):
+        return given
+    found = find_model(given.removeprefix(DIR))
+    return given if found is None else f"{DIR}{found}"
+
+
+def folder_of(name: str | os.PathLike[str]) -> Path:
+    """The model folder that a name stands for.
+
+    Raises:
+        ValueError: if it is no folder's name.
+        FileNotFoundError: if no model is there.
+    """
+    resolved = resolve(name)
+    if is_hub_name(resolved) or resolved in [*list_models(), *list_recipes()]:
+        raise ValueError(
+            f"{resolved!r} is no folder of a model, which holds {CONFIG_FILE} and {WEIGHTS_FILE}."
+        )
+    return model_folder(resolved.removeprefix(DIR))
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -175,17 +203,17 @@ def model_entry(name: str) -> ModelEntry:
 
 def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Where a published model's converted weights lie, or would."""
-    folder = user_path(cache_dir) if cache_dir is not None else default_cache_dir()
-    return folder / f"{entry.name}-{(entry.weights_sha256 or 'external')[:12]}.safetensors"
+    return cached_file(entry.name, entry.weights_sha256, cache_dir)
 
 
 def _settings(name: str) -> dict[str, Any]:
     """What a name stands for, as `GeneratorConfig.from_dict` takes it."""
     load_plugins()
     if is_hub_name(name):
-        return locate(name).config.to_dict()
-    if name.startswith("dir:"):
-        config = read_config(Path(name.removeprefix("dir:")) / CONFIG_FILE)
+        with _naming_what_needs_no_network():
+            return locate(name).config.to_dict()
+    if name.startswith(DIR):
+        config = read_config(model_folder(name.removeprefix(DIR)) / CONFIG_FILE)
         if not isinstance(config, GeneratorConfig):
             raise ValueError(f"{name!r} is a discriminator and makes no pictures: ganzoo.load reads it.")
         return config.to_dict()
@@ -251,7 +279,22 @@ def _read_first(
             after = f", after: {' '.join(failures)}" if failures else ""
             print(f"The weights of {name} come from {served}{after}", file=sys.stderr)
         return generator, served
-    raise SourceError(" ".join(failures))
+    raise SourceError(f"{' '.join(failures)} {_without_network()}".rstrip())
+
+
+@contextmanager
+def _naming_what_needs_no_network() -> Iterator[None]:
+    """A block that asks the Hub; if it cannot be reached, the error names a model that is there without."""
+    try:
+        yield
+    except Unreachable as error:
+        raise Unreachable(f"{error} {_without_network()}".rstrip()) from error
+
+
+def _without_network() -> str:
+    """Which models are there without a network."""
+    names = [name for name in list_models() if model_entry(name).is_bundled]
+    return f"Without a network: {', '.join(names)}, which comes with the package." if names else ""
 
 
 def source_name(source: WheelSource | BundledSource | HubSource) -> str:
@@ -286,10 +329,8 @@ def _initialize(module: nn.Module, random: torch.Generator) -> None:
 
 def _no_such_name(name: str) -> str:
     """Message for a name that is no model, recipe or directory."""
-    if os.path.isfile(name):  # noqa: PTH113 - a Path refuses names that are too long
-        return f"{name!r} is a file. A checkpoint is converted first: ganzoo convert {shlex.quote(name)} OUT."
-    if os.path.isdir(name):  # noqa: PTH112
-        return f"{name!r} is a folder: write 'dir:{name}'."
+    if (told := what_is(name)) is not None:
+        return told
     if is_path(name):
         return missing(name)
     if name.count("/") == 1:

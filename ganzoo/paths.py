@@ -1,4 +1,4 @@
-"""Where the data folders lie, in a wheel or beside the package in a checkout; and what users' paths mean."""
+"""Where the data folders lie, in a wheel or beside the package in a checkout; users' paths; the cache."""
 
 import os
 import re
@@ -70,3 +70,8 @@ def missing(path: str | os.PathLike[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     holds = f"which holds {', '.join(names[:_SHOWN])}{more}" if names else "which is empty"
     return f"{said}: there is no {lost} in {where}, {holds}.{hint}"
+
+
+def default_cache_dir() -> Path:
+    """`$XDG_CACHE_HOME/ganzoo`, or `~/.cache/ganzoo`."""
+    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ganzoo"

@@ -1,27 +1,42 @@
 """Blocks of other packages: the entry-point group `ganzoo.plugins` names modules that register them."""
 
 import importlib.metadata
+import sys
 from functools import cache
 
 GROUP = "ganzoo.plugins"
 
 
-def load_plugins() -> None:
-    """Import the plug-ins, once.
+def has_plugins() -> bool:
+    """Whether any is installed."""
+    return bool(importlib.metadata.entry_points(group=GROUP))
 
-    Raises:
-        ImportError: if one of them fails, with its name; at every call, since some of its blocks are missing.
-    """
-    if failure := _failure():
-        raise ImportError(failure)
+
+def load_plugins() -> None:
+    """Import the plug-ins, once. One that fails is left out with all of its blocks, and stderr says so."""
+    _failures()
+
+
+def missing_block() -> str:
+    """What may be behind the name of a block that nobody knows."""
+    broken = " ".join(_failures())
+    return broken or "If it is a block of another package, install that package: it is a plug-in of ganzoo."
 
 
 @cache
-def _failure() -> str | None:
-    """Import every plug-in; what went wrong with the first that failed."""
+def _failures() -> tuple[str, ...]:
+    """Import every plug-in; a line for each that failed."""
+    from ganzoo.blocks import KINDS
+
+    found = []
     for point in importlib.metadata.entry_points(group=GROUP):
+        before = {kind: registry.classes() for kind, registry in KINDS.items()}
         try:
             point.load()
         except Exception as error:
-            return f"The ganzoo plug-in {point.name!r} ({point.value}) fails: {error}"
-    return None
+            for kind, registry in KINDS.items():
+                registry.restore(before[kind])
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+            found.append(f"The ganzoo plug-in {point.name!r} ({point.value}) is left out: {reason}.")
+            print(f"ganzoo: {found[-1]}", file=sys.stderr)
+    return tuple(found)

@@ -12,6 +12,8 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
+from ganzoo.plugins import missing_block
+
 T = TypeVar("T")
 Spec = Mapping[str, Any]
 
@@ -66,6 +68,14 @@ class Registry(Generic[T]):
         """Registered names, sorted."""
         return sorted(self._classes)
 
+    def classes(self) -> dict[str, type[T]]:
+        """Registered classes by their names."""
+        return dict(self._classes)
+
+    def restore(self, classes: dict[str, type[T]]) -> None:
+        """Know these classes and no others."""
+        self._classes = dict(classes)
+
     def get(self, name: str) -> type[T]:
         """The class of that name.
 
@@ -73,7 +83,7 @@ class Registry(Generic[T]):
             ValueError: if there is none.
         """
         if not isinstance(name, str) or name not in self._classes:
-            raise ValueError(unknown(self.kind, name, self._classes))
+            raise ValueError(f"{unknown(self.kind, name, self._classes)} {missing_block()}")
         return self._classes[name]
 
     def options(self, name: str) -> dict[str, Any]:

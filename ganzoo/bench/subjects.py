@@ -19,7 +19,7 @@ from ganzoo.factory import build, config_of, create, resolve
 from ganzoo.generators.deploy import deploy
 from ganzoo.paths import missing, user_path
 from ganzoo.recipes import compose, list_recipes, override
-from ganzoo.runtimes import PRECISIONS, RUNTIMES, TARGET_OF, cached_folder, is_exported, load
+from ganzoo.runtimes import PRECISIONS, RUNTIMES, TARGET_OF, cached_folder, exported_folder, load
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE
 
 
@@ -100,8 +100,8 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
         subject.name, subject.runtime, subject.precision, device=subject.device, batch=subject.batch,
         threads=threads, cache_dir=cache_dir,
     )  # fmt: skip
-    if is_exported(subject.name):
-        size = _bytes(user_path(subject.name), subject.runtime, subject.precision)
+    if (exported := exported_folder(subject.name)) is not None:
+        size = _bytes(exported, subject.runtime, subject.precision)
     else:
         size = generator_bytes(subject, resolve(subject.name), cache_dir)
     z, label = generator.sample_z(subject.batch), _labels(generator.label_dim, subject.batch)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -15,6 +16,7 @@ from ganzoo.cli.evaluate import evaluate
 from ganzoo.cli.export import export
 from ganzoo.cli.generate import generate
 from ganzoo.cli.habits import told
+from ganzoo.cli.help import settings
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
@@ -23,30 +25,26 @@ from ganzoo.interruption import Interrupted
 from ganzoo.paths import user_argument
 
 app = typer.Typer(
-    add_completion=False,
+    rich_markup_mode=None,  # pages that are whole at any width, and the same in a pipe
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="A pluggable model zoo for style-based GANs.",
+    epilog="Example: ganzoo generate mobilestylegan_ffhq_64 --seeds 0-7 --out faces",
 )
-app.command("list")(list_)
-app.command("info")(info)
-app.command("generate")(generate)
-app.command("verify")(verify)
-app.command("convert")(convert)
-app.command("export")(export)
-app.command("distill", add_help_option=False)(distill)
-app.command("bench")(bench)
-app.command("results")(results)
-app.command("eval")(evaluate)
-app.command("compare")(compare)
-app.command("card")(card)
-app.command("push")(push)
-app.add_typer(data_app, name="data")
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": list_, "info": info, "generate": generate, "verify": verify, "convert": convert,
+    "export": export, "distill": distill, "bench": bench, "results": results, "eval": evaluate,
+    "compare": compare, "card": card, "push": push,
+}  # fmt: skip
+for name, function in _COMMANDS.items():
+    app.command(name, **settings(name), add_help_option=name != "distill")(function)
+app.add_typer(data_app, name="data", short_help=settings("data")["short_help"])
 
 
 @app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    version: bool = typer.Option(False, "-V", "--version", help="Print the version and exit."),
 ) -> None:
     if version:
         from ganzoo import __version__

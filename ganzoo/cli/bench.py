@@ -11,6 +11,7 @@ import typer
 
 from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import refuse_device
+from ganzoo.cli.show import console
 from ganzoo.files import refuse_unwritable
 from ganzoo.interruption import Interrupted
 
@@ -47,10 +48,10 @@ def bench(
     from ganzoo._version import __version__
     from ganzoo.bench.measure import bench as measure
     from ganzoo.bench.measure import ratios
-    from ganzoo.bench.report import table, write
+    from ganzoo.bench.report import text_table, write
     from ganzoo.bench.subjects import Subject, check, is_file
     from ganzoo.metrics.record import hardware, versions
-    from ganzoo.progress import progress_console
+    from ganzoo.progress import stage
     from ganzoo.runtimes import fastest
 
     batches = [_whole("--batch", part) for part in batch.split(",")]
@@ -78,21 +79,22 @@ def bench(
     keep_freed_memory()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     try:
-        with tempfile.TemporaryDirectory() as work, progress_console().status("Opening") as status:
+        with tempfile.TemporaryDirectory() as work, stage("Opening") as shown:
             rows = measure(
                 subjects, work=Path(work), rounds=rounds, threads=threads, latents=latents,
-                processes=processes, cache_dir=cache_dir, report=status.update,
+                processes=processes, cache_dir=cache_dir, report=shown.update,
             )  # fmt: skip
     except KeyboardInterrupt:
         raise Interrupted("Interrupted: nothing was written.") from None
     found = ratios(rows, count)
-    typer.echo(table(rows), nl=False)
+    typer.echo(text_table(rows, console().width), nl=False)
     for item in found:
         typer.echo(
             f"{item['of']} takes {item['ratio']:.2f} times as long as {item['to']} "
             f"(80 % of the rounds: {item['p10']:.2f} to {item['p90']:.2f})"
         )
-    typer.echo(f"{hardware()}; load before: {load}.")
+    before = "" if load is None else f"; load of the machine before: {load:.1f}"
+    typer.echo(f"{hardware()}{before}.")
     if out is not None:
         record = {
             "ganzoo_version": __version__,

@@ -1,9 +1,13 @@
 """`ganzoo card`: the card of a published model, or of a folder, with its figures."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ganzoo.metrics.record import Record
 
 _SEEDS, _PSI = range(24), 0.7
 
@@ -29,13 +33,12 @@ def card(
     """Render a model's card: lineage, licences, cost, figures with their protocols."""
     import shutil
 
-    from ganzoo.factory import list_models, resolve
+    from ganzoo.factory import folder_of, list_models, resolve
     from ganzoo.files import replacing
     from ganzoo.hub.card import CARDS, folder_card, published_card
     from ganzoo.hub.pull import CARD_FILE
     from ganzoo.hub.readme import card_text, pictures_of
     from ganzoo.hub.signature import is_untouched
-    from ganzoo.metrics.record import read_records
 
     if samples and out is None:
         raise ValueError("--samples writes a file: give --out, the model's folder.")
@@ -45,8 +48,10 @@ def card(
             raise ValueError(f"The card of {name} comes from the registry: leave out the other options.")
         text = published_card(name)
     else:
-        folder = Path(name.removeprefix("dir:"))
-        found = read_records(records) if records is not None else []
+        folder = folder_of(name)
+        if out is not None and out == Path(name.removeprefix("dir:")):
+            out = folder  # of a run, its student
+        found = _own(folder, records) if records is not None else []
         caption = f"Seeds {_SEEDS[0]} to {_SEEDS[-1]}, truncation psi {_PSI}, constant noise."
         text = folder_card(
             folder, licence=licence, lineage=lineage, records=found, sheet=caption if samples else None
@@ -66,6 +71,27 @@ def card(
     with replacing(readme) as temporary:
         temporary.write_text(text, encoding="utf-8")
     typer.echo(f"The card is {readme}.")
+
+
+def _own(folder: Path, path: Path) -> "list[Record]":
+    """Records of a file that were measured on a folder's weights; stderr tells of the others."""
+    from ganzoo.hub.card import told_apart
+    from ganzoo.metrics.record import read_records
+
+    own, others = told_apart(folder, read_records(path))
+    names = ", ".join(dict.fromkeys(str(record.fake.get("name")) for record in others))
+    if not own:
+        raise ValueError(
+            f"{path} holds no record of the weights in {folder}, but of {names}. To measure them: ganzoo "
+            f"eval {shlex.quote(str(folder))} --real IMAGES --out {shlex.quote(str(path))}."
+        )
+    if others:
+        total = len(own) + len(others)
+        typer.echo(
+            f"Note: {len(others)} of {total} records in {path} are of other weights ({names}) and left out.",
+            err=True,
+        )
+    return own
 
 
 def _write_samples(folder: Path, out: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganzoo.cli.common import parse_side
+from ganzoo.cli.help import settings
 from ganzoo.files import refuse_unwritable
 from ganzoo.interruption import Interrupted
 
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 _SHOWN = 10  # names of each list; all of them stand in the zip's ganzoo.json
 _CLASSES = 40  # lines of the table
 
-data_app = typer.Typer(help="Prepare pictures for training and measuring.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Prepare pictures for training and measuring.",
+    no_args_is_help=True,
+    epilog=settings("data")["epilog"],
+)
 
 
-@data_app.command("prepare")
+@data_app.command("prepare", **settings("data"))
 def prepare(
     src: Annotated[Path, typer.Argument(help="A folder of pictures, with all its folders, or a zip.")],
     out: Annotated[Path, typer.Argument(help="The zip to write.")],

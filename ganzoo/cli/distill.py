@@ -54,7 +54,7 @@ def distill(
     ] = False,
     help_: Annotated[
         bool,
-        typer.Option("--help", is_eager=True, callback=_show_help, help="Show all settings and exit."),
+        typer.Option("-h", "--help", is_eager=True, callback=_show_help, help="Show all settings and exit."),
     ] = False,
 ) -> None:
     """Train a student from a teacher, or a sweep of students."""
@@ -119,6 +119,7 @@ def _settings_help() -> Iterator[str]:
     """A line for every setting: what it is without being given, and its comment."""
     from omegaconf import OmegaConf
 
+    from ganzoo.catalogue import block_cards
     from ganzoo.paths import DATA  # without ganzoo.recipes, which waits for torch
 
     path = DATA / "recipes" / "training" / "distillation.yaml"
@@ -134,10 +135,8 @@ def _settings_help() -> Iterator[str]:
             if comment := _COMMENT.search(line):
                 comments[".".join(key for _, key in above)] = comment[1]
     yield "Blocks, each a kind and its names:"
-    for folder in sorted((DATA / "registry").iterdir()):
-        if folder.name != "model":
-            names = ", ".join(sorted(card.stem for card in folder.glob("*.yaml")))
-            yield f"  {folder.name + '=':<38} {names}"
+    for kind, names in sorted(block_cards().items()):
+        yield f"  {kind + '=':<38} {', '.join(names)}"
     yield ""
     presets = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
     yield f"Presets: training= {presets}. Without one it is cpu or gpu, by the machine; --print shows all"

@@ -275,13 +275,15 @@ def _measure(
 
 def open_samples(name: str, sampling: Sampling, *, device: str, cache_dir: Path | None) -> "Samples":
     """The pictures that a name stands for: a model's, or files."""
-    from ganzoo.factory import create, list_models, resolve
+    from ganzoo.factory import DIR, create, list_models, resolve
+    from ganzoo.folders import find_model
     from ganzoo.generators.deploy import deploy
+    from ganzoo.hub.names import is_hub_name
     from ganzoo.metrics.sets import FileSamples, GeneratedSamples
     from ganzoo.weights import weights_digest
 
-    path = Path(name)
-    is_model = resolve(name) != name or name in list_models() or name.startswith("dir:")
+    path = Path(name.removeprefix(DIR))
+    is_model = find_model(path) is not None or name in list_models() or is_hub_name(name)
     if not is_model and (path.is_dir() or path.suffix.lower() == ".zip"):
         return FileSamples(path)
     generator = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)

@@ -42,7 +42,7 @@ def export(
     from ganzoo.export.exporting import export as write
     from ganzoo.export.graphs import Options
     from ganzoo.factory import create, resolve
-    from ganzoo.progress import progress_console
+    from ganzoo.progress import stage
 
     if batch != "free" and not (batch.isascii() and batch.isdecimal()):
         raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
@@ -57,10 +57,10 @@ def export(
     refuse_unwritable(out, "--out")
     generator = create(resolve(name), pretrained=True, cache_dir=cache_dir)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    with progress_console().status("Exporting") as status:
+    with stage("Exporting") as shown:
         written = write(
             generator, targets, out, name=name, options=options, precision=precision, opset=opset,
-            verify=verify, latents=latents, command=command, report=status.update,
+            verify=verify, latents=latents, command=command, report=shown.update,
         )  # fmt: skip
     for item in written:
         told = "not verified"

@@ -121,20 +121,18 @@ def _in_engine(
     """The generator in a runtime, and what that is."""
     import torch
 
-    from ganzoo.progress import progress_console
+    from ganzoo.progress import stage
     from ganzoo.runtimes import choose_precision, described, fastest, load
 
     runtime = fastest(device) if runtime == "auto" else runtime
-    with progress_console().status(f"Opening {name}") as status:
-        place: dict[str, Any] = {
-            "device": device, "threads": torch.get_num_threads(), "cache_dir": cache_dir,
-            "report": status.update,
-        }  # fmt: skip
-        if precision == "auto":
-            choice = choose_precision(name, runtime, **place)
-            precision = choice.precision
-            typer.echo(choice.told)
-        generator = load(name, runtime, precision, **place)
+    place: dict[str, Any] = {"device": device, "threads": torch.get_num_threads(), "cache_dir": cache_dir}
+    if precision == "auto":
+        with stage(f"Opening {name}") as shown:
+            choice = choose_precision(name, runtime, **place, report=shown.update)
+        precision = choice.precision
+        typer.echo(choice.told)
+    with stage(f"Opening {name}") as shown:
+        generator = load(name, runtime, precision, **place, report=shown.update)
     return generator, described(runtime, precision)
 
 

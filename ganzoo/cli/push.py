@@ -38,7 +38,7 @@ def push(
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Check a model against its record and upload it in one commit, with its card."""
-    from ganzoo.factory import list_models, resolve
+    from ganzoo.factory import folder_of, list_models, resolve
     from ganzoo.hub.names import check_repo
     from ganzoo.hub.push import push as push_folder
 
@@ -54,7 +54,7 @@ def push(
                 folder = Path(temporary) / name
                 _save_published(name, folder, repo, cache_dir)
             else:
-                folder = Path(model.removeprefix("dir:"))
+                folder = folder_of(model)
             pushed = push_folder(folder, repo, **options)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: nothing was committed to {repo}.") from None

@@ -2,15 +2,20 @@
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ganzoo.catalogue import CONVENTION, CONVENTION_SHORT
+
 if TYPE_CHECKING:
     from ganzoo.config import DiscriminatorConfig
 
-_NAME_WIDTH = 29  # of the longest recipe: names are there to be copied
+_NUMBERS = ("resolution", "parameters", "MACs")
+_ONE_TABLE = 120  # columns from which the models' license has room beside their cost
+_ROOMY, _NARROW = 72, 60
 _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
 
 _WHERE = {"external": "to convert", "bundled": "in the package", "cached": "in the cache"}  # the weights are
@@ -36,31 +41,13 @@ def list_(
     if tag:
         raise ValueError("--tag is for models on the Hub: give --hub OWNER.")
 
-    from fnmatch import fnmatchcase
+    from ganzoo import catalogue
 
-    from ganzoo.blocks import KINDS
-    from ganzoo.cost import CONVENTION, CONVENTION_SHORT
-    from ganzoo.factory import cached_weights, list_blocks, list_models, model_entry
-    from ganzoo.recipes import list_recipes
-
+    models = catalogue.models(pattern)
     if markdown:
-        typer.echo(_markdown(list_models(pattern)))
+        typer.echo(_markdown(models))
         return
-    models = []
-    for name in list_models(pattern):
-        entry = model_entry(name)
-        row = _row(name)
-        models.append(
-            {
-                **row,
-                "licence": dict(entry.licence),
-                "bundled": entry.is_bundled,
-                "cached": cached_weights(entry).is_file(),
-                "external": entry.external is not None,
-            }
-        )
-    recipes = [_row(name) for name in list_recipes() if fnmatchcase(name, pattern)]
-    blocks = {k: [b for b in list_blocks(k) if fnmatchcase(b, pattern)] for k in KINDS}
+    recipes, blocks = catalogue.recipes(pattern), catalogue.blocks(pattern)
     if not (models or recipes or any(blocks.values())):
         raise ValueError(f"Nothing is named like {pattern!r}: see ganzoo list.")
     if as_json:
@@ -68,27 +55,22 @@ def list_(
         typer.echo(json.dumps(data, indent=2))
         return
     terminal = console()
-    if models:
-        table = _table(
-            "Models", "name", "resolution", "parameters", "MACs", "licence of the weights", "weights"
-        )
-        for m in models:
-            where = next((word for key, word in _WHERE.items() if m[key]), "to download")
-            table.add_row(*_cells(m), m["licence"]["weights"], where)
-        terminal.print(table)
+    cost, license = ("resolution", "parameters", "MACs"), ("license of the weights", "weights")
+    if models and terminal.width >= _ONE_TABLE:
+        rows = [[*_cells(m), m["licence"]["weights"], _where(m)] for m in models]
+        terminal.print(_table("Models", "name", *cost, *license, rows=rows), "")
+    elif models:
+        terminal.print(_table("Models", "name", *cost, rows=[_cells(m) for m in models]))
+        rows = [[m["name"], m["licence"]["weights"], _where(m)] for m in models]
+        terminal.print("", _table(None, "name", *license, rows=rows), "")
     if recipes:
-        table = _table("Recipes (random weights)", "name", "resolution", "parameters", "MACs")
-        for r in recipes:
-            table.add_row(*_cells(r))
-        terminal.print(table)
+        rows = [_cells(r) for r in recipes]
+        terminal.print(_table("Recipes (random weights)", "name", *cost, rows=rows), "")
     if any(blocks.values()):
-        table = _table("Blocks", "kind", "names")
-        for kind, names in blocks.items():
-            if names:
-                table.add_row(kind, ", ".join(names))
-        terminal.print(table)
+        rows = [[kind, ", ".join(names)] for kind, names in blocks.items() if names]
+        terminal.print(_table("Blocks", "kind", "names", rows=rows), "")
     if models or recipes:
-        terminal.print(f"{CONVENTION_SHORT}; mapping and synthesis together.")
+        terminal.print(f"{CONVENTION_SHORT}; mapping and synthesis together.", highlight=False)
 
 
 def info(
@@ -102,19 +84,21 @@ def info(
     from dataclasses import asdict
 
     from ganzoo.config import DiscriminatorConfig
-    from ganzoo.cost import CONVENTION, costs
+    from ganzoo.cost import costs
     from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve, source_name
+    from ganzoo.folders import CONFIG_FILE, model_folder
     from ganzoo.metrics.record import published_records
-    from ganzoo.weights import CONFIG_FILE, read_config
+    from ganzoo.weights import read_config
 
     folder = Path(resolve(name).removeprefix("dir:"))
-    found = read_config(folder / CONFIG_FILE) if resolve(name).startswith("dir:") else None
+    found = read_config(model_folder(folder) / CONFIG_FILE) if resolve(name).startswith("dir:") else None
     if isinstance(found, DiscriminatorConfig):
         _discriminator_info(name, found, as_json)
         return
     config = config_of(resolve(name))
     cost = costs(config)
     entry = model_entry(name) if resolve(name) in list_models() else None
+    card = _card(folder) if found is not None else {}
     if as_json:
         data: dict[str, Any] = {
             "name": name,
@@ -125,6 +109,8 @@ def info(
         }
         if entry:
             data["model"] = {**asdict(entry), "cached": cached_weights(entry).is_file()}
+        if card:
+            data["card"] = card
         typer.echo(json.dumps(data, indent=2))
         return
     terminal = console()
@@ -148,6 +134,8 @@ def info(
         )
     for key, value in config.to_dict().items():
         terminal.print(f"  {key}: {_value(value)}", highlight=False, soft_wrap=True)
+    for key, value in card.items():
+        terminal.print(f"{key}: {value}", highlight=False, soft_wrap=True)
     if entry:
         terminal.print(
             f"recipe: {entry.recipe}, with {_value(dict(entry.overrides)) or 'no changes'}",
@@ -178,6 +166,17 @@ def info(
                 highlight=False,
                 soft_wrap=True,
             )
+
+
+def _card(folder: Path) -> dict[str, str]:
+    """License and lineage of a folder's card, or that there is none."""
+    from ganzoo.hub.pull import CARD_FILE
+    from ganzoo.hub.readme import told_by_card
+
+    path = folder / CARD_FILE
+    if not path.is_file():
+        return {"license": "unknown: the folder has no card; `ganzoo card` drafts one"}
+    return told_by_card(path)
 
 
 def _discriminator_info(name: str, config: "DiscriminatorConfig", as_json: bool) -> None:
@@ -212,35 +211,19 @@ def _list_hub(owner: str, pattern: str, tags: list[str], as_json: bool) -> None:
     console().print(table)
 
 
-def _row(name: str) -> dict[str, Any]:
-    """Name, resolution and cost of a model or recipe."""
-    from ganzoo.cost import costs
-    from ganzoo.factory import config_of
-
-    config = config_of(name)
-    cost = costs(config, deployed=False)
-    return {
-        "name": name,
-        "resolution": config.resolution,
-        "parameters": sum(c.parameters + c.static for c in cost.values()),
-        "macs": sum(c.macs for c in cost.values()),
-    }
-
-
-def _markdown(names: list[str]) -> str:
-    """Published models as a Markdown table, from their entries alone."""
-    from ganzoo.cost import CONVENTION_SHORT
-    from ganzoo.factory import config_of, model_entry
-
+def _markdown(models: list[dict[str, Any]]) -> str:
+    """Published models as a Markdown table."""
     lines = ["| model | what | resolution | parameters | MACs | licence |", "|---|---|---|---|---|---|"]
-    for name in names:
-        entry = model_entry(name)
-        parameters, macs = sum(entry.parameters.values()) / 1e6, sum(entry.macs.values()) / 1e9
-        licence = "; ".join(f"{part}: {text}" for part, text in entry.licence.items())
-        cells = [f"`{name}`", entry.summary, str(config_of(name).resolution)]
-        cells += [f"{parameters:.2f} M", f"{macs:.2f} G", licence]
+    for m in models:
+        licence = "; ".join(f"{part}: {text}" for part, text in m["licence"].items())
+        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], licence]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"{CONVENTION_SHORT}; mapping and synthesis together."])
+
+
+def _where(model: dict[str, Any]) -> str:
+    """Where a model's weights are."""
+    return next((word for key, word in _WHERE.items() if model[key]), "to download")
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -269,13 +252,23 @@ def console() -> Any:
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False)
 
 
-def _table(title: str | None, *columns: str) -> Any:
+def _table(title: str | None, *columns: str, rows: Iterable[Sequence[str]] = ()) -> Any:
+    """A table whose columns are all there at any width: what is too long goes on in the next line.
+
+    Names are there to be copied: from 60 columns on they stay whole.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    width = console().width
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
+        padding=(0, 1 if width >= _ROOMY else 0, 0, 0),
+    )  # fmt: skip
     for column in columns:
-        right = column in ("resolution", "parameters", "MACs")
-        width = _NAME_WIDTH if column == "name" else None
-        table.add_column(column, justify="right" if right else "left", no_wrap=right, min_width=width)
+        whole = column in _NUMBERS or (column == "name" and width >= _NARROW)
+        right = column in _NUMBERS
+        table.add_column(column, justify="right" if right else "left", no_wrap=whole, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table

@@ -8,8 +8,8 @@ from typing import Any
 
 from ganzoo.config import GeneratorConfig
 from ganzoo.export.graphs import Graph, Options
+from ganzoo.folders import MANIFEST_FILE as MANIFEST_FILE
 
-MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION = 1
 MAX_BYTES = 16 << 20  # a conditional network's mean style is short, its config shorter
 _KEYS = {

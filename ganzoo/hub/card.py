@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.config import BundledSource, GeneratorConfig, ModelEntry, WheelSource
@@ -91,11 +92,11 @@ def folder_card(
         raise ValueError(f"{folder} holds a discriminator: only generators have cards.")
     if licence is not None:
         check_licence(licence)
-    digest = stored_digest(folder / WEIGHTS_FILE)
-    if others := [record for record in records if record.fake.get("sha256") != digest]:
-        found = others[0].fake.get("name")
+    _, others = told_apart(folder, records)
+    if others:
         raise ValueError(
-            f"{others[0].metric} was measured on {found}, whose weights are not those in {folder}."
+            f"{others[0].metric} was measured on {others[0].fake.get('name')}, whose weights are not those "
+            f"in {folder}."
         )
     results = of_records(records, config.resolution)
     path = folder / CARD_FILE
@@ -129,6 +130,13 @@ def folder_card(
     if sheet is not None and f"]({SHEET_FILE})" not in card.text:
         card.text = f"{card.text.rstrip()}\n\n![Samples]({SHEET_FILE})\n\n{sheet}\n"
     return signed(card.content) if untouched else card.content
+
+
+def told_apart(folder: Path, records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """Records of the weights in a model's folder, and those of others."""
+    digest = stored_digest(folder / WEIGHTS_FILE)
+    own = [record for record in records if record.fake.get("sha256") == digest]
+    return own, [record for record in records if record not in own]
 
 
 def base_model(teacher: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from ganzoo._version import __version__
+from ganzoo.folders import model_folder
 from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, write_golden
 from ganzoo.hub.client import HubError, hub_call
@@ -18,7 +19,6 @@ from ganzoo.hub.pull import CARD_FILE, check_folder
 from ganzoo.hub.readme import card_text, card_to_push, pictures_of
 from ganzoo.hub.rounding import Rounding, write_rounded
 from ganzoo.hub.signature import is_untouched
-from ganzoo.paths import user_path
 from ganzoo.weights import CONFIG_FILE, CONFIG_KEY, WEIGHTS_FILE, load, stored_digest, weights_digest
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def push(
     """Prove a model's folder and upload it in one commit; the repository is made if need be.
 
     Args:
-        folder: that holds a generator and its card.
+        folder: that holds a generator and its card; of a run, its student.
         repo: owner and name.
         licence: of the weights, as the Hub spells it, in the place of the card's.
         private: make a private repository.
@@ -104,7 +104,7 @@ def push(
     if isinstance(folder, torch.nn.Module):
         raise TypeError("push takes the folder of a model and its card: ganzoo.save(module, folder) first.")
     check_repo(repo)
-    folder = user_path(folder)
+    folder = model_folder(folder)
     if dtype not in DTYPES:
         raise ValueError(f"--dtype is fp32 or fp16; got {dtype!r}.")
     with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:

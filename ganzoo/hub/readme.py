@@ -53,6 +53,27 @@ def read_card(text: str, where: str) -> "ModelCard":
         raise ValueError(f"{where}: its metadata cannot be read: {' '.join(str(error).split())}") from error
 
 
+def told_by_card(path: Path) -> dict[str, str]:
+    """What a README.md says of license, base model and lineage, as far as it does.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    card = read_card(unsigned(card_text(path)), str(path))
+    lineage = _LINEAGE.search(card.text)
+    lines = [line.strip().removeprefix("* ") for line in lineage[1].splitlines()] if lineage else []
+    told = {
+        "license": card.data.get("license_name") or card.data.get("license"),
+        "base model": card.data.get("base_model"),
+        "lineage": " ".join(line for line in lines if line),
+    }
+    return {
+        key: ", ".join(value) if isinstance(value, list) else str(value)
+        for key, value in told.items()
+        if value
+    }
+
+
 def card_to_push(text: str, where: str, *, licence: str | None, repo: str, notes: str = "") -> str:
     """The card as it will stand on the Hub.
 

@@ -12,11 +12,12 @@ from typing import Any
 from ganzoo.compare.plots import si
 from ganzoo.compare.records import higher_is_better
 from ganzoo.files import replacing
+from ganzoo.folders import RUN_FILE as SETTINGS
 from ganzoo.registry import unknown
 from ganzoo.training.chart import Dot, chart
 from ganzoo.training.earlier import figures_now
 
-RESULT, SETTINGS = "result.json", "settings.json"
+RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
 PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
 # Settings without which figures are not of the same pictures.
@@ -83,10 +84,10 @@ def write_results(folder: Path, figure: str | None = None) -> Written:
         figure = next((name for kind in PLOTTED for name in names if name.split("_")[0] == kind), names[0])
     elif figure not in names:
         raise ValueError(unknown("figure", figure, names))
-    notes += _differences(results)
+    notes += (differing := _differences(results))
     texts = {
         TABLE_CSV: _csv(results, names, folder),
-        TABLE_MD: _markdown(results, names, notes),
+        TABLE_MD: _markdown(results, names, notes, marked=not differing),
         PLOT: plot(results, figure),
     }
     for name, text in texts.items():
@@ -186,12 +187,12 @@ def _csv(results: Sequence[Result], names: Sequence[str], folder: Path) -> str:
     return file.getvalue()
 
 
-def _markdown(results: Sequence[Result], names: Sequence[str], notes: Sequence[str]) -> str:
-    """An aligned table, the best of a column bold where there are several."""
+def _markdown(results: Sequence[Result], names: Sequence[str], notes: Sequence[str], *, marked: bool) -> str:
+    """An aligned table, the best of a column bold where there are several that may be compared."""
     head = ["name", "parameters", "MACs", "kimg", "hours"]
     head += [f"{name} ({'↑' if higher_is_better(name) else '↓'})" for name in names]
     best: dict[str, float] = {}
-    if len(results) > 1:
+    if len(results) > 1 and marked:
         for name in names:
             values = [r.figures[name].value for r in results if name in r.figures]
             best[name] = (max if higher_is_better(name) else min)(v for v in values if not math.isnan(v))
@@ -240,7 +241,8 @@ def _differences(results: Sequence[Result]) -> list[str]:
     for key in SHARED:
         values = sorted({str(_setting(r.settings, key)) for r in results})
         if len(values) > 1:
-            notes.append(f"{key} differs ({', '.join(values)}): figures of such runs are not to be compared.")
+            told = f"{key} differs ({', '.join(values)})"
+            notes.append(f"{told}: figures of such runs are not to be compared, and no best one is marked.")
     return notes
 
 

@@ -20,6 +20,7 @@ from ganzoo.cost import costs
 from ganzoo.discriminator import Discriminator
 from ganzoo.factory import build, create, resolve
 from ganzoo.files import refuse_unwritable, replacing
+from ganzoo.folders import BEST, STUDENT
 from ganzoo.generators.generator import Generator
 from ganzoo.interruption import Interrupted
 from ganzoo.metrics.distances import DEFINITIONS
@@ -47,7 +48,7 @@ from ganzoo.weights import save
 T = TypeVar("T")
 
 SETTINGS, RESULT = "settings.json", "result.json"
-CHECKPOINTS, STUDENT, BEST, SAMPLES = "checkpoints", "student", "best", "samples"
+CHECKPOINTS, SAMPLES = "checkpoints", "samples"
 EXTRA = 'Training needs an extra: pip install "ganzoo-torch[train]".'
 
 

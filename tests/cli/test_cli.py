@@ -218,6 +218,17 @@ def test_info_prints_json(run, model_folder):
     assert data["cost"]["synthesis"]["static"] > 0
 
 
+def test_info_of_a_folder_shows_license_and_lineage_of_its_card(run, model_folder, tmp_path):
+    assert "license: unknown: the folder has no card" in run("info", model_folder)[1]
+    shutil.copytree(model_folder, tmp_path / "model")
+    card = ["card", tmp_path / "model", "--license=cc-by-nc-4.0", "--lineage=Drawn by lot.", "--out"]
+    assert run(*card, tmp_path / "model")[0] == 0
+    out = run("info", tmp_path / "model")[1]
+    assert "license: cc-by-nc-4.0\n" in out and "lineage: Drawn by lot. `model.safetensors`" in out
+    told = json.loads(run("info", tmp_path / "model", "--json")[1])["card"]
+    assert told["license"] == "cc-by-nc-4.0" and told["lineage"].startswith("Drawn by lot.")
+
+
 def test_verify_finds_changed_weights(run, model_folder, tmp_path):
     status, out, _ = run("verify", model_folder)
     assert status == 0 and "as it was written" in out

@@ -1,6 +1,7 @@
 """`ganzoo bench` measures what it says, and writes it down."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from helpers import assert_one_line
 
 from ganzoo.bench import measure
 from ganzoo.bench.measure import Row, bench, ratios
-from ganzoo.bench.report import plot, table
+from ganzoo.bench.report import columns, plot, table, text_table
 from ganzoo.bench.subjects import Opened, Subject, label, open_subject
 
 
@@ -35,9 +36,10 @@ def test_bench_prints_a_table_and_writes_it_with_the_machine(run, exported, tmp_
         tmp_path,
     )
     assert status == 0 and "times as long as synthesis.onnx, fp32" in out
-    assert (tmp_path / "table.md").read_text() in out and (tmp_path / "plot.svg").read_text().startswith(
-        "<svg"
-    )
+    written = (tmp_path / "table.md").read_text().replace("|", " ").replace("---", "")
+    assert written.split() == out.splitlines()[0].split() + " ".join(out.splitlines()[1:3]).split()
+    assert "|" not in out and re.search(r"load of the machine before: \d+\.\d\.", out)
+    assert (tmp_path / "plot.svg").read_text().startswith("<svg")
     data = json.loads((tmp_path / "bench.json").read_text())
     assert data["rounds"] == 3 and data["hardware"] and data["versions"]["torch"] and data["threads"] >= 1
     ours, other = data["rows"]
@@ -54,7 +56,7 @@ def test_a_recipe_is_measured_at_every_resolution(run):
     status, out, _ = run(
         "bench", "mobilestylegan", "--runtime=torch", "--resolutions=8,16", "--rounds=1", "--no-memory"
     )
-    assert status == 0 and "mobilestylegan 8, torch" in out and "| 16 |" in out and "peak" not in out
+    assert status == 0 and "mobilestylegan 8, torch" in out and "  16  " in out and "peak" not in out
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,15 @@ def test_times_are_those_of_the_rounds_that_count(monkeypatch, tmp_path):
 def test_ratios_are_medians_of_the_rounds_a_picture():
     [found] = ratios([row("a", (4.0, 8.0, 24.0), batch=2), row("b", (2.0, 2.0, 4.0), batch=4)], 1)
     assert (found["of"], found["to"], found["ratio"]) == ("a", "b", 8.0)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 160])
+def test_a_terminals_table_fits_and_holds_every_figure(width):
+    rows = [row("mobilestylegan_ffhq, openvino, fp32"), row("b", psnr=None)]
+    shown = text_table(rows, width)
+    assert max(map(len, shown.splitlines())) <= width and "|" not in shown
+    for name, cells in columns(rows).items():
+        assert name in shown and all(cell in shown for cell in cells)
 
 
 def test_a_table_leaves_out_what_was_not_measured():

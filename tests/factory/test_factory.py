@@ -7,6 +7,7 @@ from ir_fixtures import MODEL
 import ganzoo
 from ganzoo.factory import config_of, create, list_models, model_entry
 from ganzoo.recipes import list_recipes
+from ganzoo.sources import SourceError
 from ganzoo.weights import weights_digest
 
 # Names
@@ -33,14 +34,10 @@ def test_a_bare_owner_and_repository_are_refused_with_both_spellings():
     assert "'hf-hub:someone/some-model'" in text and "'dir:someone/some-model'" in text
 
 
-def test_the_bare_path_of_a_folder_is_refused_with_its_spelling(folder):
-    assert f"'dir:{folder}'" in message(str(folder))
-
-
-def test_a_bare_relative_path_of_a_folder_is_refused_with_its_spelling(folder, monkeypatch):
+def test_a_bare_relative_path_of_a_folder_is_the_folder(folder, monkeypatch):
     monkeypatch.chdir(folder.parent.parent)
     name = f"{folder.parent.name}/{folder.name}"
-    assert f"'dir:{name}'" in message(name)
+    assert weights_digest(create(name)) == weights_digest(create(f"dir:{folder}"))
 
 
 def test_a_saved_folder_gives_its_weights(folder):
@@ -126,3 +123,13 @@ def test_a_damaged_folder_is_never_loaded_in_part(folder):
     config = folder / "config.json"
     config.write_text(config.read_text().replace('"z_dim": 4', '"z_dim": 5'))
     assert "does not fit its config" in message(f"dir:{folder}")
+
+
+def test_without_a_network_the_error_names_the_model_that_needs_none(tmp_path, monkeypatch):
+    def refuse(source):
+        raise SourceError("The package index cannot be reached.")
+
+    monkeypatch.setattr("ganzoo.factory.read_source", refuse)
+    told = message("mobilestylegan_ffhq", SourceError, cache_dir=tmp_path)
+    assert told.startswith("The package index cannot be reached. Without a network: mobilestylegan_ffhq_64, ")
+    assert create("mobilestylegan_ffhq_64", cache_dir=tmp_path).resolution == 64

@@ -168,8 +168,20 @@ def test_figures_of_other_weights_do_not_come_on_the_card(model, run, tmp_path):
     (tmp_path / "figures.jsonl").write_text(RECORD.to_json() + "\n")
     before = (model / "README.md").read_bytes()
     result = run("card", model, "--records", tmp_path / "figures.jsonl", "--out", model)
-    assert_one_line(result, "fd_efficientnet_lite0 was measured on tiny", "not those in")
+    assert_one_line(result, "holds no record of the weights in", "but of tiny", f"ganzoo eval {model}")
     assert (model / "README.md").read_bytes() == before
+
+
+def test_of_a_file_with_figures_of_several_models_those_of_the_folder_are_taken(model, run, tmp_path):
+    own = json.dumps({**record_of(model), "metric": "kid_efficientnet_lite0", "value": 0.125})
+    lines = [RECORD.to_json(), own, RECORD.to_json()]
+    (tmp_path / "figures.jsonl").write_text("\n".join(lines))
+    status, _, err = run("card", model, "--records", tmp_path / "figures.jsonl", "--out", model)
+    assert status == 0 and "2 of 3 records" in err and "are of other weights (tiny) and left out" in err
+    results = parsed((model / "README.md").read_text()).data.eval_results
+    assert [(r.metric_type, r.metric_value) for r in results] == [("kid_efficientnet_lite0", 0.125)]
+    with pytest.raises(ValueError, match="was measured on tiny"):
+        folder_card(model, records=[RECORD])
 
 
 def test_figures_that_are_measured_anew_take_the_place_of_the_old(model, run, tmp_path):

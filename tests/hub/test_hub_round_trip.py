@@ -165,7 +165,10 @@ def test_what_is_in_the_cache_needs_no_hub(hub, model, run, capsys):
     assert same_weights(ganzoo.create(NAME), model)
     assert "from the cache: the Hub cannot be reached" in capsys.readouterr().err
     assert config_of(NAME) == ganzoo.load(model).config
-    assert_one_line(run("info", "hf-hub:me/other"), "hf-hub:me/other cannot be read", "cannot be reached")
+    for command in ("info", "generate"):
+        result = run(command, "hf-hub:me/other")
+        assert_one_line(result, "hf-hub:me/other cannot be read", "cannot be reached")
+        assert "Without a network: mobilestylegan_ffhq_64" in result[2]
 
 
 def test_nothing_is_asked_when_the_client_is_told_to_be_offline(hub, model, run, monkeypatch):

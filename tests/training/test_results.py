@@ -160,6 +160,18 @@ def test_runs_that_cannot_be_compared_are_noted_in_the_table(runs):
     assert note in (folder / "table.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("key", "value"), [("teacher", "cats"), ("noise", "random")])
+def test_among_runs_that_cannot_be_compared_no_winner_is_marked(runs, key, value):
+    folder = runs(a=result("a"), b=with_figure("b", 0.1))
+    write_results(folder)
+    assert "**" in (folder / "table.md").read_text(encoding="utf-8")
+    changed = with_figure("b", 0.1, settings={**result()["settings"], key: value})
+    folder = runs(a=result("a"), b=changed)
+    [note] = write_results(folder).notes
+    assert "no best one is marked" in note
+    assert "**" not in (folder / "table.md").read_text(encoding="utf-8")
+
+
 def test_the_files_of_an_earlier_table_are_replaced(runs):
     folder = runs(a=result("a"))
     write_results(folder)
