@@ -11,13 +11,14 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ganzoo.converters.contents import ArrayRef, DType, Record, Storage, TensorRef, attributes, is_shape
-from ganzoo.converters.safe_pickle import MAX_NAME, Limits, Name, Pickle, UnsafePickleError, plain_name, shown
+from ganzoo.converters.safe_pickle import MAX_NAME, Limits, Pickle, UnsafePickleError, plain_name
 from ganzoo.converters.unfold import check_size
+from ganzoo.converters.unknown import Name, Unknown, shown
 
 _ZIP_BEGINS, _PICKLE_BEGINS = b"PK\x03\x04", b"\x80"  # the latter for 20 years
 MAX_ZIP_MEMBERS = 50_000
@@ -37,6 +38,12 @@ _STORAGES = {
     "torch.CharStorage": "i1",
     "torch.ByteStorage": "u1",
     "torch.BoolStorage": "?",
+    "torch.ComplexFloatStorage": "<c8",
+    "torch.ComplexDoubleStorage": "<c16",
+    "torch.QInt8Storage": "i1",
+    "torch.QUInt8Storage": "u1",
+    "torch.QInt32Storage": "<i4",
+    "torch.storage.UntypedStorage": "u1",
 }
 _NUMPY_TYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
 
@@ -44,8 +51,10 @@ _NUMPY_TYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", 
 def open_checkpoint(path: Path) -> Any:
     """The contents of a checkpoint file, as plain containers, numbers, `TensorRef`, `ArrayRef` and `Record`.
 
+    Anything else in it is an `Unknown`: never made, only named.
+
     Raises:
-        UnsafePickleError: for anything else in it, or a damaged file.
+        UnsafePickleError: for a damaged or hostile file.
         FileNotFoundError: if there is no such file.
     """
     if not path.is_file():
@@ -123,9 +132,12 @@ class _Zip:
             raise UnsafePickleError(f"{shown(info.filename)} lies outside of the file.")
         return self.data[start : start + info.file_size]
 
-    def storage(self, persistent_id: Any) -> Storage:
+    def storage(self, persistent_id: Any) -> Any:
         """The storage of a persistent id `("storage", type, key, device, numel)`."""
-        kind, key, numel = _storage_id(persistent_id)
+        found = _storage_id(persistent_id)
+        if type(found) is not _StorageId:
+            return found
+        kind, key, numel = found
         if key not in self.storages:
             info = self.members.get(f"{self.folder}data/{key}")
             if info is None:
@@ -148,16 +160,18 @@ def _load_stream(data: memoryview, limits: Limits) -> Any:
         raise UnsafePickleError("Streams are nested too deep.")
     storages: dict[str, Storage] = {}
 
-    def storage(persistent_id: Any) -> Storage:
-        kind, key, numel = _storage_id(persistent_id)
-        return storages.setdefault(key, Storage(kind, numel))
+    def storage(persistent_id: Any) -> Any:
+        found = _storage_id(persistent_id)
+        if type(found) is not _StorageId:
+            return found
+        return storages.setdefault(found.key, Storage(found.kind, found.numel))
 
     def load(position: int, **options: Any) -> tuple[Any, int]:
         stream = Pickle(data, stand_ins=_stand_ins(limits), limits=limits, position=position, **options)
         return stream.load(), stream.position
 
-    first, position = load(0)
-    if first == LEGACY_MAGIC and type(first) is int:
+    first, position = load(0, persistent=storage)
+    if type(first) is int and first == LEGACY_MAGIC:
         _, position = load(position)
         machine, position = load(position)
         if not isinstance(machine, dict) or machine.get("little_endian") is not True:
@@ -176,18 +190,39 @@ def _load_stream(data: memoryview, limits: Limits) -> Any:
                 raise UnsafePickleError("The file ends in the middle of its numbers.")
             item.data = data[position + 8 : position + size]
             position += size
+    elif storages:
+        raise UnsafePickleError(
+            "This is the data.pkl out of a file of torch.save, without the folder data beside it that holds "
+            "the numbers: give the whole file, or the folder with both."
+        )
     limits.streams += 1
     return first
 
 
-def _storage_id(persistent_id: Any) -> tuple[str, str, int]:
+class _StorageId(NamedTuple):
     """Numpy kind, key and number of items of a storage."""
+
+    kind: str
+    key: str
+    numel: int
+
+
+def _storage_id(persistent_id: Any) -> "_StorageId | Name | Unknown":
+    """The storage that a persistent id stands for; of a class beside its source text, the class's name.
+
+    Raises:
+        UnsafePickleError: for a storage that cannot be.
+    """
     match persistent_id:
-        case ("storage", Name() as kind, str() as key, _, int() as numel, *_) if (
-            str(kind) in _STORAGES and numel >= 0 and len(key) <= MAX_NAME
-        ):
-            return _STORAGES[str(kind)], key, numel
-    raise UnsafePickleError(f"The file refers to data of an unknown kind by {shown(persistent_id)}.")
+        case ("storage", Name() as kind, str() as key, _, int() as numel, *_):
+            if str(kind) not in _STORAGES:
+                return Unknown(shown(kind))
+            if numel < 0 or len(key) > MAX_NAME:
+                raise UnsafePickleError("A storage is malformed.")
+            return _StorageId(_STORAGES[str(kind)], key, numel)
+        case ("module", Name() as cls, *_):
+            return cls
+    return Unknown("a persistent id")
 
 
 def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
@@ -213,17 +248,19 @@ def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
     def nested(data: Any) -> Any:
         return _load_stream(memoryview(data), limits)
 
-    def persistent_object(meta: Any) -> Record:
+    def persistent_object(meta: Any) -> Record | Unknown:
         # The object's module travels along as source text, `module_src`. It is dropped unread.
         name, state = meta["class_name"], meta["state"]
+        if not isinstance(state, dict):
+            return Unknown(shown(name))
         if not isinstance(name, str) or not name.isidentifier() or len(name) > MAX_NAME:
             raise UnsafePickleError(f"A module's class has the odd name {shown(name)!r}.")
         limits.spend(len(state))
         return Record(name, attributes(state))
 
-    def dtype(name: Any, *_: Any) -> DType:
+    def dtype(name: Any, *_: Any) -> DType | Unknown:
         if not isinstance(name, str) or name not in _NUMPY_TYPES:
-            raise UnsafePickleError(f"An array has the unknown type {shown(name)!r}.")
+            return Unknown(f"numpy.dtype({shown(name)!r})")
         return DType(np.dtype(name))
 
     def scalar(kind: Any, data: Any) -> Any:
@@ -234,24 +271,26 @@ def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
         array.set_state((1, shape, kind, order == "F", data))
         return array
 
-    def latin(text: Any, encoding: Any) -> bytes:
+    def latin(text: Any, encoding: Any = None) -> bytes | Unknown:
         if not isinstance(text, str) or encoding != "latin1":
-            raise UnsafePickleError(f"The file encodes {shown(text)!r} as {shown(encoding)!r}.")
+            return Unknown("_codecs.encode")
         limits.spend_text(len(text))
         return text.encode("latin-1")
 
     def ordered(items: Any = ()) -> dict[Any, Any]:
         return {plain_name(key): value for key, value in items}
 
-    def shape_of(sizes: Any) -> tuple[int, ...]:
-        if not is_shape(sizes):
-            raise UnsafePickleError("A shape is malformed.")
-        return tuple(sizes)
+    def shape_of(sizes: Any = ()) -> tuple[int, ...] | Unknown:
+        return tuple(sizes) if is_shape(sizes) else Unknown("torch.Size")
+
+    def made_by_class(cls: Any, *_: Any) -> Unknown:
+        return Unknown(shown(cls))
 
     calls: dict[str, Callable[..., Any]] = {
         "torch._utils._rebuild_tensor_v2": tensor,
         "torch._utils._rebuild_tensor": tensor,
         "torch._utils._rebuild_parameter": parameter,
+        "torch._utils._rebuild_parameter_with_state": parameter,
         "torch.storage._load_from_bytes": nested,
         "torch_utils.persistence._reconstruct_persistent_obj": persistent_object,
         "collections.OrderedDict": ordered,
@@ -263,6 +302,9 @@ def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
         "torch.device": lambda kind, *_: plain_name(kind),
         "numpy.dtype": dtype,
         "_codecs.encode": latin,
+        # how protocols 0 and 1 make an object of any class, so that the class is what a message names
+        "copyreg._reconstructor": made_by_class,
+        "copy_reg._reconstructor": made_by_class,
     }
     for builtins in ("builtins", "__builtin__"):  # how old protocols spell what has an opcode today
         calls[f"{builtins}.set"] = lambda items: list(items)  # nothing here reads a set

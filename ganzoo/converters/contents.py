@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.converters.safe_pickle import UnsafePickleError, plain_name
+from ganzoo.converters.unknown import Unknown
 
 MAX_DIMENSIONS = 8
 
@@ -91,13 +92,17 @@ class DType:
 
 @dataclass
 class ArrayRef:
-    """A numpy array in the file."""
+    """A numpy array in the file; of texts, objects and other items that are no numbers, only their type."""
 
     value: NDArray[Any] | None = None
     data: memoryview | None = None
+    unknown: Unknown | None = None
 
     def set_state(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
+        if type(dtype) is Unknown:
+            self.unknown = dtype
+            return
         if type(dtype) is not DType or not is_shape(shape):
             raise UnsafePickleError("An array is malformed.")
         if math.prod(shape) * dtype.dtype.itemsize != len(data):

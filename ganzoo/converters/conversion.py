@@ -5,13 +5,15 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ganzoo.converters import mobilestylegan, nvidia, openvino, rosinality, tensorflow
 from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.contents import ArrayRef, Record, TensorRef
-from ganzoo.converters.keymap import Tensors, flatten
+from ganzoo.converters.contents import Record
+from ganzoo.converters.keymap import Ref, Tensors, flatten, place_of, unknown_places
+from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.registry import unknown
@@ -33,6 +35,7 @@ ANOTHER = "another network of the file"
 MAX_IR_BYTES = 2 << 30
 _CHUNK = 1 << 20
 _MAX_MESSAGE = 400
+_SHOWN = 3
 _OTHER_KINDS = {  # how their files begin
     b"\x89HDF": "an HDF5 file",
     b"<?xml": "an XML file",
@@ -86,7 +89,7 @@ class Conversion:
 class _Part:
     """One network of a file: its tensors by their names within it, and what reads them."""
 
-    refs: Mapping[str, TensorRef | ArrayRef]
+    refs: Mapping[str, Ref]
     read: Callable[[Tensors], Network]
 
 
@@ -166,7 +169,13 @@ def _read_checkpoint(paths: list[Path], part: str | None) -> Conversion:
     name = _choose(part, parts)
     chosen = parts[name]
     tensors = Tensors(chosen.refs)
-    module = chosen.read(tensors)
+    try:
+        module = chosen.read(tensors)
+    except UnknownNeededError as error:
+        raise ValueError(
+            f"{place_of(error.thing, whole)} is made by {error.name}, which is not known here and was not "
+            f"run: the {name} cannot be had without it."
+        ) from error
     used = {id(ref): None for ref in chosen.refs.values()}
     dropped = dict(tensors.dropped)
     other = {id(ref): p for p, candidate in parts.items() for ref in candidate.refs.values()}
@@ -181,7 +190,7 @@ def _read_checkpoint(paths: list[Path], part: str | None) -> Conversion:
         module=module,
         format=kind,
         part=name,
-        parts=tuple(parts),
+        parts=tuple(part for part, candidate in parts.items() if candidate.refs),
         files=tuple(map(_source_file, paths)),
         used=tuple(tensors.used),
         dropped=dropped,
@@ -208,20 +217,35 @@ def _detect(contents: Any) -> tuple[str, dict[str, _Part]]:
             "These are tensors of NVIDIA's networks without their settings, such as activations and clamps: "
             "give the .pkl that they come from."
         )
+    strange = [f"{place} by {thing}" for place, thing in islice(unknown_places(contents), _SHOWN)]
+    made = f" Not known, and not run: what is made as {'; '.join(strange)}." if strange else ""
     raise ValueError(
         f"The file holds {_summary(contents)}, and no network that ganzoo knows: it converts NVIDIA .pkl, "
-        "rosinality .pt and MobileStyleGAN .ckpt files."
+        f"rosinality .pt and MobileStyleGAN .ckpt files.{made}"
     )
 
 
-def _nvidia(name: str, record: Record) -> _Part:
+def _nvidia(name: str, record: Record | Unknown) -> _Part:
+    if isinstance(record, Unknown):
+        return _unknown(record)
     reader = nvidia.read_discriminator if name == "discriminator" else nvidia.read_generator
     return _Part(dict(flatten(record)), partial(reader, record))
 
 
-def _tensorflow(name: str, record: Record) -> _Part:
+def _tensorflow(name: str, record: Record | Unknown) -> _Part:
+    if isinstance(record, Unknown):
+        return _unknown(record)
     reader = tensorflow.read_discriminator if name == "discriminator" else tensorflow.read_generator
     return _Part(tensorflow.variables(record), partial(reader, record))
+
+
+def _unknown(network: Unknown) -> _Part:
+    """A network that nobody can read."""
+
+    def read(_: Tensors) -> Network:
+        raise UnknownNeededError(network, network.name)
+
+    return _Part({}, read)
 
 
 def _mobilestylegan(state: Mapping[str, Any]) -> dict[str, _Part]:
@@ -245,9 +269,9 @@ def _rosinality(name: str, state: Mapping[str, Any]) -> _Part:
     return _Part(_tensors(state), reader)
 
 
-def _tensors(state: Mapping[str, Any]) -> dict[str, TensorRef | ArrayRef]:
-    """The tensors of a state dict."""
-    return {str(name): ref for name, ref in state.items() if isinstance(ref, TensorRef | ArrayRef)}
+def _tensors(state: Mapping[str, Any]) -> dict[str, Ref]:
+    """The tensors of a state dict, and what may be some."""
+    return {str(name): ref for name, ref in state.items() if isinstance(ref, Ref)}
 
 
 def _choose(part: str | None, parts: Iterable[str]) -> str:
@@ -330,7 +354,9 @@ def _owner(path_in_file: str) -> str:
 
 def _summary(contents: Any) -> str:
     """What a file holds, in a few words."""
+    if isinstance(contents, Unknown) and not contents:
+        return f"what {contents} would make"
     if isinstance(contents, dict):
-        keys = ", ".join(str(key)[:40] for key, _ in zip(contents, range(6), strict=False))
+        keys = ", ".join(shown(str(key))[:40] for key, _ in zip(contents, range(6), strict=False))
         return f"a dict of {len(contents)} ({keys})"
     return f"a {contents.cls!r}" if isinstance(contents, Record) else f"a {type(contents).__name__}"

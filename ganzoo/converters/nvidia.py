@@ -22,6 +22,7 @@ from ganzoo.converters.keymap import (
     resolution_of,
     same,
 )
+from ganzoo.converters.unknown import Unknown, UnknownNeededError, is_module
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.ops.activation import ACTIVATIONS
@@ -42,6 +43,8 @@ class Network:
         while stack:
             prefix, record = stack.pop()
             for name, child in module_children(record).items():
+                if isinstance(child, Unknown):
+                    raise UnknownNeededError(child, child.name)
                 if isinstance(child, Record):
                     self.modules[f"{prefix}{name}"] = child
                     stack.append((f"{prefix}{name}.", child))
@@ -55,6 +58,8 @@ class Network:
         if module not in self.modules or name not in self.modules[module].state:
             raise ValueError(f"The network lacks the attribute {name!r} of its module {module!r}.")
         value = self.modules[module].state[name]
+        if isinstance(value, Unknown):
+            raise UnknownNeededError(value, value.name)
         if not isinstance(value, str | int | float | type(None)):
             raise ValueError(f"The attribute {name!r} of {module!r} is of an unknown kind.")
         return value
@@ -329,14 +334,16 @@ def read_discriminator(root: Record, tensors: Tensors) -> Discriminator:
     return fill(empty(config), arrays, tensors)
 
 
-def find(contents: Any) -> Mapping[str, Record]:
+def find(contents: Any) -> Mapping[str, Record | Unknown]:
     """Networks of a snapshot by part; empty if the file is no snapshot."""
-    if isinstance(contents, Record) and "_modules" in contents.state:
+    if isinstance(contents, Record) and is_module(contents.state):
         return {"discriminator" if contents.cls == "Discriminator" else "generator_ema": contents}
     if not isinstance(contents, dict):
         return {}
     names = {"generator_ema": "G_ema", "generator": "G", "discriminator": "D"}
-    return {part: contents[k] for part, k in names.items() if isinstance(contents.get(k), Record)}
+    there = {part: contents.get(key) for part, key in names.items()}
+    known = {part: n for part, n in there.items() if isinstance(n, Record) and is_module(n.state)}
+    return {part: n for part, n in there.items() if part in known or (known and isinstance(n, Unknown))}  # type: ignore[misc]
 
 
 def is_plain(contents: Any) -> bool:

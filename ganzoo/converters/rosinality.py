@@ -12,6 +12,7 @@ import numpy as np
 from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.contents import ArrayRef, TensorRef
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill, resolution_of, same
+from ganzoo.converters.unknown import Unknown
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
@@ -39,7 +40,7 @@ def find(contents: Any) -> Mapping[str, Mapping[str, Any]]:
         found = {part: bare for part, first in _FIRST.items() if first in bare}
     mean = contents.get("latent_avg")
     for part in ("generator_ema", "generator"):
-        if part in found and isinstance(mean, TensorRef | ArrayRef):
+        if part in found and isinstance(mean, TensorRef | ArrayRef | Unknown):
             found[part] = {**found[part], "latent_avg": mean}
             break
     return found

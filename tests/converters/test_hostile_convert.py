@@ -105,6 +105,12 @@ def edited(data, old, new):
     return data.replace(old, new)
 
 
+def stranger_modules(child):
+    """A module of an unknown class that has a child; `h\\x90` is itself."""
+    state = text(b"_parameters") + b"}" + text(b"_buffers") + b"}" + text(b"_modules") + b"}"
+    return b"\x80\x02" + named(b"a", b"B") + b")\x81q\x90}(" + state + text(b"a") + child + b"sub."
+
+
 def twice_the_member():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -134,6 +140,9 @@ def views_of_one_storage(count, size):
 LETTERS = b"X" + struct.pack("<I", 1 << 20) + b"\xf0\x9f\x8d\x8c" + b"a" * ((1 << 20) - 4)
 STREAM = b"\x80\x03" + LETTERS[:1] + struct.pack("<I", 1 << 19) + b"a" * (1 << 19) + b"."
 BYTES = b"B" + struct.pack("<I", len(STREAM)) + STREAM
+MODULE_STATE = (
+    b"}(" + text(b"_parameters") + b"h\x01" + text(b"_buffers") + b"}" + text(b"_modules") + b"}uq\x02"
+)
 PAIRS = b"](" + b"".join(b"K\x01N\x86" for _ in range(20_000)) + b"e"
 ATTRIBUTES = b"}(" + b"".join(text(b"a%d" % i) + b"N" for i in range(20_000)) + b"u"
 LONG_KEY = text(b"k" * 400)
@@ -178,6 +187,27 @@ FILES = {
     "a place in the memo of many digits": lambda: b"Np" + b"9" * 4_000 + b"\n.",
     "a place in the memo far away": lambda: b"\x80\x02Nr\xff\xff\xff\xffj\xff\xff\xff\xff.",
     "one item many times": lambda: b"\x80\x02](" + b"K\x01" + b"2" * 250_000 + b"e.",
+    "many arguments, again and again": lambda: reduced(b"torch", b"device", b"N" * 100_000, 60_000),
+    "strangers": lambda: reduced(b"evil", b"Thing", b"", 95_000),
+    "strangers of extensions": lambda: b"\x80\x02](" + b"\x82\x01" * 145_000 + b"e.",
+    "strangers in strangers":
+        lambda: b"\x80\x02" + named(b"evil", b"Thing") + b"(" * 90_000 + b"N" + b"tR" * 10 + b".",
+    "strangers as keys": lambda: b"\x80\x02}(" + (b"\x82\x01)RN") * 58_000 + b"u.",
+    "keys that are no keys": lambda: b"\x80\x02}((" + b"N" * 50_000 + b"tq\x00N" + b"h\x00N" * 99_999 + b"u.",
+    "dicts of strangers in each other": lambda:
+        b"\x80\x02" + named(b"evil", b"Dict") + b"q\x00" + (b"h\x00)\x81" + LONG_KEY) * 20_000 + b"N"
+        + b"s" * 20_000 + b".",
+    "a dict of a stranger that holds itself": lambda:
+        b"\x80\x02" + named(b"evil", b"Dict") + b")\x81q\x00(Vg_ema\nh\x00Vg\nh\x00u.",
+    "modules of strangers that contain themselves": lambda: stranger_modules(b"h\x90"),
+    "modules of strangers that share their parts": lambda: b"\x80\x02"
+        + b"}(" + b"".join(text(b"p%d" % i) + b"N" for i in range(20_000)) + b"uq\x01" + MODULE_STATE
+        + b"](" + (named(b"a", b"B") + b")\x81h\x02b") * 20_000 + b"e.",
+    "a ladder of strangers' modules": lambda: b"\x80\x02" + named(b"a", b"B") + b"q\x00}q\x03"
+        + b"".join(b"h\x00)\x81}(" + text(b"_parameters") + b"}" + text(b"_buffers") + b"}"
+        + text(b"_modules") + b"}(Va\nh\x03Vb\nh\x03uubq\x03" for _ in range(60)) + b"h\x03.",
+    "a storage of a stranger, many times": lambda:
+        legacy(b"](" + b"".join(text(b"%d" % i) for i in range(50_000)) + b"e"),
     "sets that are never used": lambda: b"\x80\x04](" + b"\x8f" * 290_000 + b"e.",
     "tuples in tuples": lambda: b"\x80\x02)" + b"\x85" * 250_000 + b".",
     "many calls": lambda: reduced(b"collections", b"OrderedDict", b"", 95_000),
