@@ -16,6 +16,7 @@ from ganzoo.converters.keymap import Ref, Tensors, flatten, place_of, unknown_pl
 from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
+from ganzoo.kinds import other_kind
 from ganzoo.registry import unknown
 from ganzoo.weights import CONFIG_FILE
 
@@ -36,19 +37,6 @@ MAX_IR_BYTES = 2 << 30
 _CHUNK = 1 << 20
 _MAX_MESSAGE = 400
 _SHOWN = 3
-_OTHER_KINDS = {  # how their files begin
-    b"\x89HDF": "an HDF5 file",
-    b"<?xml": "an XML file",
-    b"<!": "a web page",
-    b"<htm": "a web page",
-    b"version https": "a Git LFS pointer, in the place of the file itself",
-    b"\x1f\x8b": "a compressed file, to be unpacked first",
-    b"7z\xbc": "a compressed file, to be unpacked first",
-    b"\x93NUMPY": "a NumPy file",
-    b"\xff\xd8\xff": "a picture",
-    b"\x89PNG": "a picture",
-    b"%PDF": "a PDF file",
-}
 
 
 @dataclass(frozen=True)
@@ -329,10 +317,10 @@ def _refuse_others(path: Path) -> None:
     if path.is_dir():
         raise ValueError("This is a folder: only one of random-face's OpenVINO files is converted.")
     with path.open("rb") as file:
-        head = file.read(16)
-    for magic, kind in _OTHER_KINDS.items():
-        if head.startswith(magic):
-            raise ValueError(f"This is {kind}, and no checkpoint.")
+        head = file.read(1024)
+    if kind := other_kind(head):
+        what, _, advice = kind.partition(": ")
+        raise ValueError(f"This is {what}, and no checkpoint{f': {advice}' if advice else ''}.")
     if head[8:9] == b"{":
         raise ValueError("This is a safetensors file: if ganzoo wrote it, its folder is a model already.")
 

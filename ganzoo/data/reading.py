@@ -16,6 +16,7 @@ from typing import IO, Any
 from PIL import Image
 
 from ganzoo.data.decoding import MAX_PIXELS, check_bounds, decode
+from ganzoo.kinds import kind_of
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 LABELS_FILE = "dataset.json"
@@ -210,9 +211,9 @@ class PictureSet:
             try:
                 self._archive = os.getpid(), zipfile.ZipFile(self.path)
             except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-                raise ValueError(
-                    f"{self.path} is neither a folder nor a zip of pictures: {error}."
-                ) from error
+                what = kind_of(self.path)
+                told = f"it is {what}" if what else error
+                raise ValueError(f"{self.path} is neither a folder nor a zip of pictures: {told}.") from error
         return self._archive[1]
 
 
