@@ -3,6 +3,7 @@
 import math
 import mmap
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,23 +18,24 @@ MAX_DIMENSIONS = 8
 
 @dataclass
 class Storage:
-    """Numbers in the file: their kind, how many, and, once it is known, where."""
+    """Numbers in the file: their kind, how many, and, once it is known, what reads their bytes."""
 
     kind: str
     numel: int
-    data: memoryview | None = None
+    read: Callable[[], memoryview] | None = None
     crc: int | None = None
 
-    def array(self) -> NDArray[Any]:
-        """All numbers `[numel]`, a view of the file; bfloat16 as the bits of it."""
-        if self.data is None:
+    def array(self) -> tuple[NDArray[Any], memoryview]:
+        """All numbers `[numel]`, a view of their bytes, and these; bfloat16 as the bits of it."""
+        if self.read is None:
             raise UnsafePickleError("The file lacks the numbers of a tensor.")
-        if self.crc is not None and zlib.crc32(self.data) != self.crc:
+        data = self.read()
+        if self.crc is not None and zlib.crc32(data) != self.crc:
             raise UnsafePickleError(
                 "The file is damaged: the numbers of a tensor do not match their checksum."
             )
         self.crc = None  # once is enough: a thousand tensors may be views of one storage
-        return np.frombuffer(self.data, "<u2" if self.kind == "bfloat16" else self.kind, self.numel)
+        return np.frombuffer(data, "<u2" if self.kind == "bfloat16" else self.kind, self.numel), data
 
     @property
     def itemsize(self) -> int:
@@ -56,10 +58,11 @@ class TensorRef:
 
     def array(self) -> NDArray[Any]:
         """The numbers, a copy of their own; bfloat16 as float32."""
-        flat = self.storage.array()[self.offset :]
+        numbers, data = self.storage.array()
+        flat = numbers[self.offset :]
         strides = [s * flat.itemsize for s in self.stride]
         found = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False).copy()
-        _forget(self.storage.data)
+        _forget(data)
         if self.storage.kind == "bfloat16":
             bits = found.astype(np.uint32)
             bits <<= 16

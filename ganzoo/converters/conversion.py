@@ -1,6 +1,5 @@
 """`convert`: a foreign checkpoint to a network of this package, whatever its format."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.converters import mobilestylegan, nvidia, openvino, rosinality, tensorflow
+from ganzoo.converters.archive import unpacked
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import Ref, Tensors, flatten, place_of, unknown_places
 from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
 from ganzoo.discriminator import Discriminator
+from ganzoo.export.manifest import file_bytes, file_sha256
 from ganzoo.generators.generator import Generator
 from ganzoo.kinds import other_kind
 from ganzoo.registry import unknown
@@ -34,7 +35,6 @@ _SPELLINGS = {  # of the files themselves
 }
 ANOTHER = "another network of the file"
 MAX_IR_BYTES = 2 << 30
-_CHUNK = 1 << 20
 _MAX_MESSAGE = 400
 _SHOWN = 3
 
@@ -282,6 +282,8 @@ def _openvino_folder(paths: list[Path]) -> Path | None:
         return None
     [path] = paths
     if path.is_dir():
+        if unpacked(path) is not None:
+            return None
         if (path / openvino.FILES[0]).is_file() or not (path / CONFIG_FILE).is_file():
             return path
         raise ValueError("This is a model of ganzoo already: nothing is left to convert.")
@@ -292,7 +294,8 @@ def _read_openvino(folder: Path, part: str | None) -> Conversion:
     """The network of random-face's files."""
     if missing := [name for name in openvino.FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(
-            f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files."
+            f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files, "
+            "or data.pkl and data of an unpacked file of torch.save."
         )
     name = _choose(part, ["student"])
     paths = [folder / file for file in openvino.FILES]
@@ -314,6 +317,8 @@ def _read_openvino(folder: Path, part: str | None) -> Conversion:
 
 def _refuse_others(path: Path) -> None:
     """Raise ValueError for files that are certainly no checkpoint, with what they are."""
+    if unpacked(path) is not None:
+        return
     if path.is_dir():
         raise ValueError("This is a folder: only one of random-face's OpenVINO files is converted.")
     with path.open("rb") as file:
@@ -326,12 +331,9 @@ def _refuse_others(path: Path) -> None:
 
 
 def _source_file(path: Path) -> SourceFile:
-    """Name, size and hash of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return SourceFile(path.name, path.stat().st_size, digest.hexdigest())
+    """Name, size and hash of a file, or of a folder."""
+    path = unpacked(path) or path
+    return SourceFile(path.absolute().name, file_bytes(path), file_sha256(path))
 
 
 def _owner(path_in_file: str) -> str:

@@ -213,7 +213,8 @@ class Mutator:
             if not inner:
                 return name, f"{kind} of the file", bytes(data)
             changed = bytes(data)
-        return name, f"{kind} of the pickle", _with_pickle(self.files[name], changed)
+        method = self.random.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+        return name, f"{kind} of the pickle", _with_pickle(self.files[name], changed, method)
 
     def _bytes(self, data, times):
         for _ in range(times):
@@ -347,12 +348,12 @@ def _pickle_of(data):
         return archive.read(next(n for n in archive.namelist() if n.endswith("/data.pkl")))
 
 
-def _with_pickle(data, changed):
+def _with_pickle(data, changed, method):
     """The file with another pickle; checksums are right."""
     if not data.startswith(b"PK"):
         return changed
     file = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(file, "w") as copy:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(file, "w", method) as copy:
         for name in archive.namelist():
             copy.writestr(name, changed if name.endswith("/data.pkl") else archive.read(name))
     return file.getvalue()

@@ -4,6 +4,7 @@
 """
 
 import io
+import random
 import struct
 import subprocess
 import sys
@@ -127,14 +128,15 @@ def colliding_integers(count):
     return b"\x80\x02}(" + keys + b"u."
 
 
-def views_of_one_storage(count, size):
+def views_of_one_storage(count, size, method=zipfile.ZIP_STORED):
     """Layers of a mapping network that are all views of one large storage, whose checksum takes a while."""
     one = tensor(numel=size // 4, shape=(1, 1), stride=(1, 1))[2:-1]
     items = b"".join(
         text(b"style.%d.%s" % (i, kind)) + one for i in range(1, count) for kind in (b"weight", b"bias")
     )
     state = b"}(" + items + text(b"input.input") + one + b"u"
-    return zipped(b"\x80\x02}" + text(b"g_ema") + state + b"s.", {"data/0": bytes(size)})
+    data = bytes(size // 2) + random.Random(0).randbytes(size // 2)  # half of it can be compressed
+    return zipped(b"\x80\x02}" + text(b"g_ema") + state + b"s.", {"data/0": data}, compression=method)
 
 
 LETTERS = b"X" + struct.pack("<I", 1 << 20) + b"\xf0\x9f\x8d\x8c" + b"a" * ((1 << 20) - 4)
@@ -224,6 +226,8 @@ FILES = {
     "a list that holds itself": lambda: b"\x80\x02]q\x00h\x00a.",
     "a dict that holds itself": lambda: b"\x80\x02}q\x00(Vg_ema\nh\x00V_modules\nh\x00u.",
     "views of one storage": lambda: views_of_one_storage(4_000, 32 << 20),
+    "views of one storage that is compressed": lambda:
+        views_of_one_storage(4_000, 32 << 20, zipfile.ZIP_DEFLATED),
     "a directory of a zip and nothing else": lambda: zip_directory(1_500_000),
     "a directory of many names": lambda: zipped(tensor(), {f"{i}": b"" for i in range(60_000)}),
     "two members of one name": twice_the_member,

@@ -146,7 +146,6 @@ LIES = {
     "a storage larger than the file": zipped(tensor(numel=10**9, shape=(10**9,))),
     "a storage that is missing": zipped(tensor(), {"data/1": bytes(16)}),
     "a persistent id outside of a zip": b"\x80\x02" + storage(4) + b".",
-    "a compressed zip": zipped(tensor(), {"data/0": bytes(range(16))}, compression=zipfile.ZIP_DEFLATED),
     "a zip bomb": zipped(tensor(), {"data/0": bytes(10**6)}, compression=zipfile.ZIP_DEFLATED),
     "a zip without a pickle": zipped(b"", folder="a/b"),
     "a zip of the other byte order": zipped(tensor(), {"data/0": bytes(16), "byteorder": b"big"}),
@@ -185,7 +184,7 @@ def audited(tmp_path):
     """The events of the interpreter that running something would raise, while the test runs."""
     events = []
     open_bytes(b"Vtext\n.", tmp_path)  # imports a codec of Python's when it is first used
-    for data in (LIES["no mark"], LIES["a compressed zip"], zipped(LIES["no mark"])):
+    for data in (LIES["no mark"], LIES["a zip bomb"], zipped(LIES["no mark"])):
         refusal(data, tmp_path)  # what the reader itself, and zipfile, import when they are first used
     _AUDITED.append(events)
     yield events
