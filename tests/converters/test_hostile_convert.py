@@ -6,8 +6,6 @@
 import io
 import random
 import struct
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -393,29 +391,3 @@ def test_a_label_of_100_000_classes_takes_no_gigabyte(judge, folder):
     del module(generator, "mapping").state["_buffers"]["w_avg"]
     (folder / "file").write_bytes(dump_tree({"G_ema": generator}))
     assert_harmless(judge, folder / "file", ["converted"])
-
-
-@pytest.mark.parametrize(
-    "case",
-    ["a printed tuple: a class", "a name that steers the terminal", "a directory of many names"],
-)
-def test_the_command_line_says_one_line_and_writes_nothing(case, folder):
-    (folder / "file").write_bytes(FILES[case]())
-    assert_complains(folder, "file")
-
-
-def assert_complains(folder, source):
-    command = [sys.executable, "-c", "from ganzoo.cli import main; main()", "convert", source, "out"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout) == (2, ""), done
-    assert done.stderr.startswith("ganzoo: ") and done.stderr.count("\n") == 1
-    assert done.stderr[:-1].isprintable() and len(done.stderr) < 600
-    assert [path.name for path in folder.iterdir()] == [source]
-
-
-@pytest.mark.parametrize("case", ["an attribute of a million letters", "modules that contain themselves"])
-def test_the_command_line_says_one_line_of_a_network(case, folder):
-    generator = open_checkpoint(ADA)["G_ema"]
-    NETWORKS[case](generator)
-    (folder / "file").write_bytes(dump_tree({"G_ema": generator}, EVIL))
-    assert_complains(folder, "file")
