@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
+from ganzoo.kinds import open_tensors
 
 GOLDEN_FILE = "golden.safetensors"
 WEIGHTS_KEY = "weights_sha256"
@@ -99,18 +99,13 @@ def _read(generator: Generator, path: Path) -> tuple[dict[str, Tensor], Mapping[
     for noise in NOISES:
         expected[f"{noise}.crops"] = [2, channels, side, side]
         expected[f"{noise}.mean"] = expected[f"{noise}.std"] = [channels]
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            found = {n: list(s.get_shape()) for n, s in slices.items() if s.get_dtype() == "F32"}
-            version = metadata.get("schema_version")
-            if version != SCHEMA_VERSION:
-                raise ValueError(
-                    f"{path} has schema_version {version!r}; this ganzoo reads {SCHEMA_VERSION!r}."
-                )
-            if found != expected or len(slices) != len(found):
-                raise ValueError(f"{path} is not the golden file of this architecture.")
-            return {name: file.get_tensor(name) for name in expected}, metadata
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    with open_tensors(path) as file:
+        metadata = file.metadata() or {}
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        found = {n: list(s.get_shape()) for n, s in slices.items() if s.get_dtype() == "F32"}
+        version = metadata.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"{path} has schema_version {version!r}; this ganzoo reads {SCHEMA_VERSION!r}.")
+        if found != expected or len(slices) != len(found):
+            raise ValueError(f"{path} is not the golden file of this architecture.")
+        return {name: file.get_tensor(name) for name in expected}, metadata

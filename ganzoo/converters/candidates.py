@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 
 from ganzoo.converters import mobilestylegan, nvidia, rosinality, tensorflow
-from ganzoo.converters.contents import ArrayRef, Record, TensorRef
-from ganzoo.converters.keymap import Tensors, flatten
+from ganzoo.converters.contents import Record
+from ganzoo.converters.keymap import Ref, Tensors, flatten
 from ganzoo.converters.layouts import LAYOUTS, MEANS, Layout, Network
+from ganzoo.converters.unknown import Unknown, UnknownNeededError, is_module
 
-Ref = TensorRef | ArrayRef
 # What compilers and parallel training put between or before the names of modules.
 WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 # Words in the name of a place that say that its network is a moving average.
@@ -71,6 +71,8 @@ def find(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
     for path, item in _nodes(contents):
         if isinstance(item, Record):
             found += _of_module(path, item, assume)
+        elif isinstance(item, Unknown) and not item:
+            found += _of_unknown(path, item, assume)
         else:
             state = _tensors(item)
             found += _of_state(path, state, assume)
@@ -78,6 +80,8 @@ def find(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
                 means[path] = (there[0], state[there[0]])
         if len(found) > _MAX_NETWORKS:
             raise ValueError(f"The file has more than {_MAX_NETWORKS} networks.")
+    if not any(c.refs for c in found):
+        return []
     above = {c.path[:depth] for c in found if c.takes_mean for depth in range(len(c.path) + 1)}
     for path in sorted(above & set(means), key=len, reverse=True):
         found = _with_mean(found, path, *means[path])
@@ -96,10 +100,11 @@ def _nodes(contents: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     stack: list[tuple[tuple[str, ...], Any]] = [((), contents)] if isinstance(contents, kinds) else []
     while stack:
         path, item = stack.pop()
-        if isinstance(item, Record) and "_modules" in item.state:
+        if isinstance(item, Unknown) or (isinstance(item, Record) and is_module(item.state)):
             yield path, item
-            continue
-        if isinstance(item, dict):
+            if not isinstance(item, Unknown) or item.state:
+                continue
+        elif isinstance(item, dict):
             yield path, item
         content = item.state if isinstance(item, Record) else item
         items = content.items() if isinstance(content, dict) else enumerate(content)
@@ -107,7 +112,9 @@ def _nodes(contents: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
         stack += reversed(children)
 
 
-def _of_tensorflow(key: str, part: str, record: Record) -> Candidate:
+def _of_tensorflow(key: str, part: str, record: Record | Unknown) -> Candidate:
+    if isinstance(record, Unknown):
+        return Candidate(key, part, "NVIDIA snapshot (TensorFlow)", {}, partial(_unreadable, record))
     reader = tensorflow.read_discriminator if part == "discriminator" else tensorflow.read_generator
     kind = "NVIDIA snapshot (TensorFlow)"
     return Candidate(key, part, kind, tensorflow.variables(record), partial(reader, record))
@@ -133,6 +140,22 @@ def _of_module(path: tuple[str, ...], record: Record, assume: Mapping[str, Any])
             path=path,
         )
     ]
+
+
+def _of_unknown(path: tuple[str, ...], item: Unknown, assume: Mapping[str, Any]) -> list[Candidate]:
+    """The networks that the tensors of an unknown module are; where one should be, one without a reader."""
+    if found := _of_state(path, dict(flatten(item)), assume):
+        return found
+    if len(path) != 1 or path[0] not in ("G_ema", "G", "D"):
+        return []
+    part = _part("discriminator" if path[0] in _IS_DISCRIMINATOR else "generator", path)
+    return [
+        Candidate(_key(path), part, "NVIDIA snapshot (PyTorch)", {}, partial(_unreadable, item), path=path)
+    ]
+
+
+def _unreadable(network: Unknown, _: Tensors) -> Network:
+    raise UnknownNeededError(network, network.name)
 
 
 def _of_state(path: tuple[str, ...], state: Mapping[str, Ref], assume: Mapping[str, Any]) -> list[Candidate]:

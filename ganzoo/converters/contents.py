@@ -3,6 +3,7 @@
 import math
 import mmap
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,29 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.converters.safe_pickle import UnsafePickleError, plain_name
+from ganzoo.converters.unknown import Unknown
 
 MAX_DIMENSIONS = 8
 
 
 @dataclass
 class Storage:
-    """Numbers in the file: their kind, how many, and, once it is known, where."""
+    """Numbers in the file: their kind, how many, and, once it is known, what reads their bytes."""
 
     kind: str
     numel: int
-    data: memoryview | None = None
+    read: Callable[[], memoryview] | None = None
     crc: int | None = None
 
-    def array(self) -> NDArray[Any]:
-        """All numbers `[numel]`, a view of the file; bfloat16 as the bits of it."""
-        if self.data is None:
+    def array(self) -> tuple[NDArray[Any], memoryview]:
+        """All numbers `[numel]`, a view of their bytes, and these; bfloat16 as the bits of it."""
+        if self.read is None:
             raise UnsafePickleError("The file lacks the numbers of a tensor.")
-        if self.crc is not None and zlib.crc32(self.data) != self.crc:
+        data = self.read()
+        if self.crc is not None and zlib.crc32(data) != self.crc:
             raise UnsafePickleError(
                 "The file is damaged: the numbers of a tensor do not match their checksum."
             )
         self.crc = None  # once is enough: a thousand tensors may be views of one storage
-        return np.frombuffer(self.data, "<u2" if self.kind == "bfloat16" else self.kind, self.numel)
+        return np.frombuffer(data, "<u2" if self.kind == "bfloat16" else self.kind, self.numel), data
 
     @property
     def itemsize(self) -> int:
@@ -55,10 +58,11 @@ class TensorRef:
 
     def array(self) -> NDArray[Any]:
         """The numbers, a copy of their own; bfloat16 as float32."""
-        flat = self.storage.array()[self.offset :]
+        numbers, data = self.storage.array()
+        flat = numbers[self.offset :]
         strides = [s * flat.itemsize for s in self.stride]
         found = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False).copy()
-        _forget(self.storage.data)
+        _forget(data)
         if self.storage.kind == "bfloat16":
             bits = found.astype(np.uint32)
             bits <<= 16
@@ -91,13 +95,17 @@ class DType:
 
 @dataclass
 class ArrayRef:
-    """A numpy array in the file."""
+    """A numpy array in the file; of texts, objects and other items that are no numbers, only their type."""
 
     value: NDArray[Any] | None = None
     data: memoryview | None = None
+    unknown: Unknown | None = None
 
     def set_state(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
+        if type(dtype) is Unknown:
+            self.unknown = dtype
+            return
         if type(dtype) is not DType or not is_shape(shape):
             raise UnsafePickleError("An array is malformed.")
         if math.prod(shape) * dtype.dtype.itemsize != len(data):

@@ -1,21 +1,25 @@
 """`convert`: a foreign checkpoint to a network of this package, whatever its format."""
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ganzoo.converters import mobilestylegan, openvino
+from ganzoo.converters.archive import unpacked
 from ganzoo.converters.candidates import Candidate, find
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.choice import PARTS, check_settings, choose
 from ganzoo.converters.contents import Record
-from ganzoo.converters.keymap import Tensors, flatten
+from ganzoo.converters.keymap import Tensors, flatten, place_of, unknown_places
 from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
+from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
+from ganzoo.export.manifest import file_bytes, file_sha256
+from ganzoo.kinds import other_kind
 from ganzoo.paths import missing, user_path
 from ganzoo.registry import unknown
 from ganzoo.weights import CONFIG_FILE
@@ -31,21 +35,8 @@ _SPELLINGS = {  # of the files themselves
 }
 ANOTHER = "another network of the file"
 MAX_IR_BYTES = 2 << 30
-_CHUNK = 1 << 20
 _MAX_MESSAGE = 400
-_OTHER_KINDS = {  # how their files begin
-    b"\x89HDF": "an HDF5 file",
-    b"<?xml": "an XML file",
-    b"<!": "a web page",
-    b"<htm": "a web page",
-    b"version https": "a Git LFS pointer, in the place of the file itself",
-    b"\x1f\x8b": "a compressed file, to be unpacked first",
-    b"7z\xbc": "a compressed file, to be unpacked first",
-    b"\x93NUMPY": "a NumPy file",
-    b"\xff\xd8\xff": "a picture",
-    b"\x89PNG": "a picture",
-    b"%PDF": "a PDF file",
-}
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -180,17 +171,24 @@ def _read_checkpoint(
     chosen = choose(candidates, part, key)
     check_settings(chosen, assume)
     tensors = Tensors(chosen.refs)
-    module = chosen.read(tensors)
+    try:
+        module = chosen.read(tensors)
+    except UnknownNeededError as error:
+        raise ValueError(
+            f"{place_of(error.thing, whole)} is made by {error.name}, which is not known here and was not "
+            f"run: the {chosen.part} cannot be had without it."
+        ) from error
     names = chosen.names
     told = dict.fromkeys(assume, " (as told)")
     settings = {name: f"{_shown(value)}{told.get(name, '')}" for name, value in chosen.settings.items()}
+    there = [c for c in candidates if c.refs]
     return Conversion(
         module=module,
         format=chosen.format if len(paths) == 1 else "MobileStyleGAN.pytorch, teacher's pair",
         part=chosen.part,
-        parts=tuple(dict.fromkeys(c.part for c in candidates)),
+        parts=tuple(dict.fromkeys(c.part for c in there)),
         key=chosen.key,
-        others=tuple((c.part, c.key) for c in candidates if c is not chosen),
+        others=tuple((c.part, c.key) for c in there if c is not chosen),
         files=tuple(map(_source_file, paths)),
         used=tuple(names.get(name, name) for name in tensors.used),
         dropped=_dropped(whole, candidates, chosen, tensors),
@@ -214,9 +212,12 @@ def _detect(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
     """
     if found := find(contents, assume):
         return found
+    strange = [f"{place} by {thing}" for place, thing in islice(unknown_places(contents), _SHOWN)]
+    made = f" Not known, and not run: what is made as {'; '.join(strange)}." if strange else ""
     raise ValueError(
         f"The file holds {_summary(contents)}, and no network that ganzoo knows: it converts NVIDIA .pkl, "
-        "MobileStyleGAN .ckpt, and StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, mmagic, genforce."
+        "MobileStyleGAN .ckpt, and StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, mmagic, "
+        f"genforce.{made}"
     )
 
 
@@ -250,6 +251,8 @@ def _openvino_folder(paths: list[Path]) -> Path | None:
         return None
     [path] = paths
     if path.is_dir():
+        if unpacked(path) is not None:
+            return None
         if (path / openvino.FILES[0]).is_file() or not (path / CONFIG_FILE).is_file():
             return path
         raise ValueError("This is a model of ganzoo already: nothing is left to convert.")
@@ -260,7 +263,8 @@ def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversio
     """The network of random-face's files."""
     if missing := [name for name in openvino.FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(
-            f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files."
+            f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files, "
+            "or data.pkl and data of an unpacked file of torch.save."
         )
     if part not in (None, "student") or key is not None:
         raise ValueError(f"The files have no {part or repr(key)}; they have: student.")
@@ -286,22 +290,21 @@ def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversio
 
 def _refuse_others(path: Path) -> None:
     """Raise ValueError for files that are certainly no checkpoint, with what they are."""
+    if unpacked(path) is not None:
+        return
     if path.is_dir():
         raise ValueError("This is a folder: only one of random-face's OpenVINO files is converted.")
     with path.open("rb") as file:
-        head = file.read(16)
-    for magic, kind in _OTHER_KINDS.items():
-        if head.startswith(magic):
-            raise ValueError(f"This is {kind}, and no checkpoint.")
+        head = file.read(1024)
+    if kind := other_kind(head):
+        what, _, advice = kind.partition(": ")
+        raise ValueError(f"This is {what}, and no checkpoint{f': {advice}' if advice else ''}.")
 
 
 def _source_file(path: Path) -> SourceFile:
-    """Name, size and hash of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return SourceFile(path.name, path.stat().st_size, digest.hexdigest())
+    """Name, size and hash of a file, or of a folder."""
+    path = unpacked(path) or path
+    return SourceFile(path.absolute().name, file_bytes(path), file_sha256(path))
 
 
 def _owner(path_in_file: str) -> str:
@@ -312,7 +315,9 @@ def _owner(path_in_file: str) -> str:
 
 def _summary(contents: Any) -> str:
     """What a file holds, in a few words."""
+    if isinstance(contents, Unknown) and not contents:
+        return f"what {contents} would make"
     if isinstance(contents, dict):
-        keys = ", ".join(str(key)[:40] for key, _ in zip(contents, range(6), strict=False))
+        keys = ", ".join(shown(str(key))[:40] for key, _ in zip(contents, range(6), strict=False))
         return f"a dict of {len(contents)} ({keys})"
     return f"a {contents.cls!r}" if isinstance(contents, Record) else f"a {type(contents).__name__}"

@@ -1,6 +1,7 @@
 """Accounts for the tensors of a foreign file: each is used, or dropped with a reason, or an error."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
@@ -10,9 +11,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ganzoo.converters.contents import ArrayRef, Record, TensorRef
+from ganzoo.converters.unknown import (
+    Unknown,
+    UnknownNeededError,
+    attributes_of_module,
+    children_of_module,
+    is_module,
+    shown,
+)
 from ganzoo.generators.generator import Generator
 
 Array = NDArray[Any]
+Ref = TensorRef | ArrayRef | Unknown  # in the place of a tensor there may be what nobody knows
 Module = TypeVar("Module", bound=nn.Module)
 MAX_NODES = 1_000_000  # containers that share their parts could be walked forever
 MAX_NESTING = 64
@@ -23,6 +33,7 @@ MAPPING_LR_MULTIPLIER = 0.01  # of StyleGAN2, where no file of a format records 
 W_AVG_SAMPLES = 10_000  # enough for a mean within 1 % of the styles' spread
 ESTIMATED = f"estimated from {W_AVG_SAMPLES} latents: the source has no single mean of w"
 _SHOWN = 5
+_OBJECTS = (dict, list, tuple, Record, TensorRef, ArrayRef)
 
 
 class Tensors:
@@ -35,7 +46,7 @@ class Tensors:
         assumed: what neither the tensors nor the file tell, each with the value taken.
     """
 
-    def __init__(self, refs: Mapping[str, TensorRef | ArrayRef]) -> None:
+    def __init__(self, refs: "Mapping[str, Ref]") -> None:
         self.refs = refs
         self.used: dict[str, None] = {}
         self.dropped: dict[str, str] = {}
@@ -50,11 +61,9 @@ class Tensors:
         """Shape of a tensor.
 
         Raises:
-            ValueError: if there is none of that name.
+            ValueError: if there is none of that name, or it is not known what makes it.
         """
-        if name not in self.refs:
-            raise ValueError(f"The network lacks {name}.")
-        ref = self.refs[name]
+        ref = self._ref(name)
         if isinstance(ref, TensorRef):
             return ref.shape
         return () if ref.value is None else ref.value.shape
@@ -65,8 +74,7 @@ class Tensors:
         Raises:
             ValueError: if there is none, it has another number of items, or a number that is not finite.
         """
-        found = self.shape(name)
-        ref = self.refs[name]
+        found, ref = self.shape(name), self._ref(name)
         # Every copy takes memory: names that stand for one large tensor could ask for any amount of it.
         if self.owners.setdefault(id(ref), name) != name and math.prod(found) > MAX_SHARED:
             raise ValueError(
@@ -86,6 +94,15 @@ class Tensors:
             raise ValueError(f"{name} has shape {list(found)}, which does not fit {list(shape)}.")
         return array.reshape(shape)
 
+    def _ref(self, name: str) -> TensorRef | ArrayRef:
+        if name not in self.refs:
+            raise ValueError(f"The network lacks {name}.")
+        ref = self.refs[name]
+        unknown = ref.unknown if isinstance(ref, ArrayRef) else ref
+        if isinstance(unknown, Unknown):
+            raise UnknownNeededError(ref, str(unknown))
+        return cast("TensorRef | ArrayRef", ref)
+
     def drop(self, reason: str, *, when: Callable[[str], bool]) -> None:
         """Mark what is not used and fulfils a condition as not needed."""
         for name in self.refs:
@@ -94,7 +111,8 @@ class Tensors:
 
     def finish(self) -> None:
         """Raise ValueError if a tensor is neither used nor dropped."""
-        if left := [name for name in self.refs if name not in self.used and name not in self.dropped]:
+        tensors = [name for name, ref in self.refs.items() if not isinstance(ref, Unknown)]
+        if left := [name for name in tensors if name not in self.used and name not in self.dropped]:
             more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
             raise ValueError(
                 f"The network has tensors that no StyleGAN2 has: {', '.join(left[:_SHOWN])}{more}."
@@ -136,6 +154,8 @@ def flatten(value: Any) -> Iterator[tuple[str, TensorRef | ArrayRef]]:
             yield name, item
         elif isinstance(item, Record):
             children = [(str(k), v) for k, v in module_children(item).items()]
+        elif isinstance(item, Unknown):
+            children = [(str(k), v) for k, v in item.children.items()]
         elif isinstance(item, dict):
             children = [(str(k), v) for k, v in item.items()]
         elif isinstance(item, list | tuple):
@@ -145,10 +165,45 @@ def flatten(value: Any) -> Iterator[tuple[str, TensorRef | ArrayRef]]:
 
 def module_children(record: Record) -> dict[str, Any]:
     """Parameters, buffers and modules of a pickled module; of another object, its attributes."""
-    kinds = [record.state.get(kind) for kind in ("_parameters", "_buffers", "_modules")]
-    if not all(isinstance(kind, dict) for kind in kinds):
-        return record.state
-    return {name: value for kind in kinds for name, value in cast("dict[str, Any]", kind).items()}
+    return children_of_module(record.state) if is_module(record.state) else record.state
+
+
+def place_of(thing: object, contents: Any) -> str:
+    """The dotted path of an object in nested containers and modules."""
+    return next(_path(node) for node, item in _walk(contents) if item is thing)
+
+
+def unknown_places(contents: Any) -> Iterator[tuple[str, Unknown]]:
+    """What is not known in nested containers and modules, by dotted paths; those near the top first."""
+    return ((_path(node), item) for node, item in _walk(contents) if isinstance(item, Unknown))
+
+
+def _walk(contents: Any) -> Iterator[tuple[Any, Any]]:
+    """Every object once, with its place: its key and the place of what holds it. Texts are none."""
+    queue: deque[tuple[Any, Any]] = deque([((), contents)])
+    seen: set[int] = set()
+    while queue:
+        place, item = queue.popleft()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield place, item
+        children: Iterable[tuple[Any, Any]] = ()
+        if isinstance(item, Record):
+            children = {**attributes_of_module(item.state), **module_children(item)}.items()
+        elif isinstance(item, dict):
+            children = item.children.items() if isinstance(item, Unknown) else item.items()
+        elif isinstance(item, list | tuple):
+            children = enumerate(item)
+        queue += [((key, place), child) for key, child in children if isinstance(child, _OBJECTS)]
+
+
+def _path(place: Any) -> str:
+    names = []
+    while place:
+        key, place = place
+        names.append(shown(key) if isinstance(key, str) else str(key))
+    return ".".join(reversed(names)) or "the file"
 
 
 def same(what: str, values: Mapping[str, Any]) -> Any:

@@ -22,6 +22,7 @@ from ganzoo.converters.keymap import (
     same,
 )
 from ganzoo.converters.square import refuse_oblong
+from ganzoo.converters.unknown import Unknown, UnknownNeededError
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.ops.activation import ACTIVATIONS
@@ -42,6 +43,8 @@ class Network:
         while stack:
             prefix, record = stack.pop()
             for name, child in module_children(record).items():
+                if isinstance(child, Unknown):
+                    raise UnknownNeededError(child, child.name)
                 if isinstance(child, Record):
                     self.modules[f"{prefix}{name}"] = child
                     stack.append((f"{prefix}{name}.", child))
@@ -55,6 +58,8 @@ class Network:
         if module not in self.modules or name not in self.modules[module].state:
             raise ValueError(f"The network lacks the attribute {name!r} of its module {module!r}.")
         value = self.modules[module].state[name]
+        if isinstance(value, Unknown):
+            raise UnknownNeededError(value, value.name)
         if not isinstance(value, str | int | float | type(None)):
             raise ValueError(f"The attribute {name!r} of {module!r} is of an unknown kind.")
         return value

@@ -2,7 +2,7 @@
 
 A pickle is a program that may import and call anything. This reader executes the opcodes itself. A name in
 the file becomes a `Name`, never an import; a call is made only to the stand-ins that the caller gives, which
-build tensors, arrays and records; anything else is an error that says what the file asked for.
+build tensors, arrays and records; of any other, only its name is kept, as an `Unknown`.
 """
 
 import io
@@ -10,6 +10,8 @@ import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from ganzoo.converters.unknown import Name, Unknown, shown
 
 MAX_OPCODES = 300_000  # in all streams of a file; a 1024 x 1024 training snapshot has about 50,000
 MAX_NESTED_STREAMS = 4
@@ -21,24 +23,12 @@ MAX_NAME = 500  # characters of a key or a name
 MAX_KEY_ITEMS = 16
 MAX_KEY_INTEGER = 1 << 60  # larger ones share their hashes: a dict of them takes quadratic time
 MAX_ODD_KEYS = 2_000  # other numbers and tuples, whose hashes a file can choose as well
-_SHOWN = 80
 _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _BINARY = ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8")
 
 
 class UnsafePickleError(ValueError):
-    """A pickle is malformed, too large, or asks for something that data does not need."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """A global that a file mentions. Inert: a value or a key, with which nothing can be done."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
+    """A pickle is malformed, or too large."""
 
 
 @dataclass
@@ -70,15 +60,6 @@ class Limits:
         self.text -= length
         if length > MAX_STRING or self.text < 0:
             raise UnsafePickleError(f"The pickle is too large: a text of {length} bytes.")
-
-
-def shown(value: object) -> str:
-    """What a file says, for a message: short and printable; of what is no text, only the kind."""
-    if not isinstance(value, str | Name):
-        return f"a {type(value).__name__}"
-    text = str(value)
-    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 class Pickle:
@@ -117,7 +98,7 @@ class Pickle:
         """The object that the stream describes.
 
         Raises:
-            UnsafePickleError: for anything but plain data.
+            UnsafePickleError: if it is malformed or too large.
         """
         while True:
             name, argument = self.next_opcode()
@@ -256,59 +237,76 @@ class Pickle:
         elif name == "STACK_GLOBAL":
             attribute, module = self.pop(), self.pop()
             self.stack.append(Name(plain_name(module), plain_name(attribute)))
+        elif name in ("EXT1", "EXT2", "EXT4"):
+            self.stack.append(Name("copyreg", f"extension_{argument}"))
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, function = self.pop(), self.pop()
             self.stack.append(self.call(function, arguments))
         elif name == "NEWOBJ_EX":
             keywords, arguments, function = self.pop(), self.pop(), self.pop()
-            if keywords:
-                raise UnsafePickleError(f"The file calls {shown(function)} with keywords.")
-            self.stack.append(self.call(function, arguments))
+            self.stack.append(Unknown(shown(function)) if keywords else self.call(function, arguments))
+        elif name == "OBJ":
+            function, *rest = self.pop_to_mark()
+            self.stack.append(self.call(function, tuple(rest)))
+        elif name == "INST":
+            module, _, attribute = argument.partition(" ")
+            function = Name(plain_name(module), plain_name(attribute))
+            self.stack.append(self.call(function, tuple(self.pop_to_mark())))
         elif name == "BUILD":
             state, target = self.pop(), self.stack[-1]
             self.limits.spend(len(state) if isinstance(state, dict) else 0)
             if hasattr(target, "set_state"):
                 target.set_state(state)
-            elif not isinstance(
-                target, dict
-            ):  # a dict's attributes, such as a state_dict's versions, are dropped
-                raise UnsafePickleError(f"The file sets the state of a {type(target).__name__}.")
-        elif name == "BINPERSID":
+            elif not isinstance(target, dict):
+                self.stack[-1] = Unknown(shown(target))
+            # a dict's attributes, such as a state_dict's versions, are dropped
+        elif name in ("BINPERSID", "PERSID"):
             if self.persistent is None:
                 raise UnsafePickleError("The pickle refers to data outside of it.")
-            self.stack.append(self.persistent(self.pop()))
+            self.stack.append(self.persistent(self.pop() if name == "BINPERSID" else argument))
         else:
             raise UnsafePickleError(f"The pickle uses {name}, which no checkpoint needs.")
 
     def key(self, value: Any) -> Any:
-        """A key that hashes and compares quickly: nested tuples that share their parts could take forever."""
-        if isinstance(value, Name) or (type(value) is int and abs(value) < MAX_KEY_INTEGER):
+        """A key that hashes and compares quickly: nested tuples that share their parts could take forever.
+
+        In the place of a key that may not, there is one that is equal to no other.
+        """
+        if isinstance(value, Name | Unknown) or (type(value) is int and abs(value) < MAX_KEY_INTEGER):
             return value
         if isinstance(value, str):
-            return plain_name(value)
+            return value if _is_plain(value) else Unknown("a text")
+        if isinstance(value, list | dict | set):
+            raise UnsafePickleError(f"The pickle uses a {type(value).__name__} as a key.")
         self.limits.odd_keys -= 1
-        if self.limits.odd_keys < 0:
-            raise UnsafePickleError(f"The file has more than {MAX_ODD_KEYS} keys that are numbers or tuples.")
-        if type(value) is tuple and len(value) <= MAX_KEY_ITEMS:
-            return tuple(plain_name(v) if isinstance(v, str) else _number(v) for v in value)
-        return _number(value)
+        parts = value if type(value) is tuple else (value,)
+        if self.limits.odd_keys < 0 or len(parts) > MAX_KEY_ITEMS or not all(map(_is_key, parts)):
+            return Unknown(shown(value))
+        return value
 
     def target(self, kind: type) -> Any:
         """The container on top of the stack that items are added to."""
-        if not self.stack or type(self.stack[-1]) is not kind:
+        top = self.stack[-1] if self.stack else None
+        if type(top) is Unknown:
+            return top if kind is dict else kind()  # the items of an unknown list or set are dropped
+        if type(top) is not kind:
             raise UnsafePickleError(f"The pickle adds items to something that is no {kind.__name__}.")
-        return self.stack[-1]
+        return top
 
     def call(self, function: Any, arguments: Any) -> Any:
-        """What a stand-in makes of the arguments."""
-        if not isinstance(function, Name) or str(function) not in self.stand_ins:
-            raise UnsafePickleError(
-                f"The file asks to call {shown(function)}: this is not data. Nothing was run."
-            )
+        """What a stand-in makes of the arguments, or an `Unknown`."""
+        if not isinstance(function, Name | Unknown):
+            raise UnsafePickleError(f"The pickle is malformed: it calls {shown(function)}.")
+        stand_in = self.stand_ins.get(str(function)) if isinstance(function, Name) else None
+        if stand_in is None:
+            return Unknown(shown(function))
         if type(arguments) is not tuple:
             raise UnsafePickleError(f"The file calls {function} with arguments that are no tuple.")
-        self.limits.spend(sum(len(a) for a in arguments if isinstance(a, _COPIED)))
-        return self.stand_ins[str(function)](*arguments)
+        self.limits.spend(len(arguments) + sum(len(a) for a in arguments if isinstance(a, _COPIED)))
+        for argument in arguments:
+            if type(argument) is Unknown:
+                return Unknown(argument.name)
+        return stand_in(*arguments)
 
 
 def plain_name(value: Any) -> str:
@@ -317,16 +315,20 @@ def plain_name(value: Any) -> str:
     Raises:
         UnsafePickleError: for anything else.
     """
-    if not isinstance(value, str) or len(value) > MAX_NAME or not value.isprintable():
+    if not isinstance(value, str) or not _is_plain(value):
         raise UnsafePickleError(f"The pickle is malformed: {shown(value)!r} serves as a name.")
     return value
 
 
-def _number(value: Any) -> Any:
-    """The same for a key, or a part of one, that is no text."""
-    if not isinstance(value, int | float | bytes | None):
-        raise UnsafePickleError(f"The pickle uses a {type(value).__name__} as a key.")
-    return value
+def _is_plain(text: str) -> bool:
+    return len(text) <= MAX_NAME and text.isprintable()
+
+
+def _is_key(value: Any) -> bool:
+    """Whether a value, no container, is a key or a part of one."""
+    if isinstance(value, str):
+        return _is_plain(value)
+    return isinstance(value, int | float | bytes | None | Name)
 
 
 _COPIED = (list, tuple, dict, set, frozenset)

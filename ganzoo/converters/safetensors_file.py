@@ -3,6 +3,7 @@
 import json
 import math
 import mmap
+from functools import partial
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -53,10 +54,15 @@ def open_safetensors(path: Path) -> dict[str, TensorRef]:
         if kind is None or len(shape) > MAX_DIMENSIONS:
             raise ValueError(f"{name} is of the kind {entry['dtype']}, which no StyleGAN2 has.")
         first, last = entry["data_offsets"]
-        storage = Storage(kind, math.prod(shape), data[start + first : start + last])
+        read = partial(_slice, data, start + first, start + last)
+        storage = Storage(kind, math.prod(shape), read)
         strides = tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
         found[name] = TensorRef(storage, 0, shape, strides)
     return found
+
+
+def _slice(data: memoryview, first: int, last: int) -> memoryview:
+    return data[first:last]
 
 
 def _own(path: Path) -> str:

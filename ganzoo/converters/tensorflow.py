@@ -16,6 +16,7 @@ from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.contents import ArrayRef, Record
 from ganzoo.converters.keymap import Array, Tensors, check_architecture, fill, resolution_of
 from ganzoo.converters.square import refuse_oblong
+from ganzoo.converters.unknown import Unknown, UnknownNeededError
 from ganzoo.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.weights import empty
@@ -26,10 +27,11 @@ _DEFAULT_TAPS = (1, 3, 3, 1)
 _DEFAULT_GROUP = {"D_stylegan2": 4, "D_main": None}
 
 
-def find(contents: Any) -> Mapping[str, Record]:
+def find(contents: Any) -> Mapping[str, Record | Unknown]:
     """Networks of a file by part; empty if the file is of another kind."""
     items = contents if isinstance(contents, tuple) else (contents,)
-    if not items or not all(isinstance(n, Record) and "variables" in n.state for n in items):
+    known = [n for n in items if isinstance(n, Record) and "variables" in n.state]
+    if not known or len(known) + sum(isinstance(n, Unknown) for n in items) < len(items):
         return {}
     if len(items) == len(PARTS):
         return dict(zip(PARTS, items, strict=True))
@@ -39,7 +41,7 @@ def find(contents: Any) -> Mapping[str, Record]:
     return {"generator_ema" if state.get("name") == "Gs" else "generator": items[0]}
 
 
-def variables(network: Record) -> dict[str, ArrayRef]:
+def variables(network: Record) -> dict[str, ArrayRef | Unknown]:
     """Variables of a network and its components, by names like `synthesis/4x4/Conv/weight`.
 
     Raises:
@@ -48,7 +50,7 @@ def variables(network: Record) -> dict[str, ArrayRef]:
     version = network.state.get("version")
     if not isinstance(version, int) or version < MIN_VERSION:
         raise ValueError(f"The network is of version {version!r}: a StyleGAN1, which is not supported.")
-    found: dict[str, ArrayRef] = {}
+    found: dict[str, ArrayRef | Unknown] = {}
     components = network.state.get("components")
     parts = {
         "": network,
@@ -61,7 +63,7 @@ def variables(network: Record) -> dict[str, ArrayRef]:
         for name, value in own:
             if isinstance(value, int | float):  # a scalar variable
                 value = ArrayRef(np.array(value, dtype=np.float32))
-            if not isinstance(name, str) or not isinstance(value, ArrayRef):
+            if not isinstance(name, str) or not isinstance(value, ArrayRef | Unknown):
                 raise ValueError("The network holds a variable that is no array.")
             found[f"{prefix}{name}"] = value
     return found
@@ -229,7 +231,10 @@ class _Settings:
 
     def get(self, name: str, default: Any) -> Any:
         """A setting, or the original's default where none was recorded."""
-        return self.values.get(name, default)
+        value = self.values.get(name, default)
+        if isinstance(value, Unknown):
+            raise UnknownNeededError(value, value.name)
+        return value
 
     def taps(self) -> tuple[float, ...]:
         """Taps of the resampling filter."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ganzoo.converters.safe_pickle import UnsafePickleError
+from ganzoo.converters.unknown import Unknown
 
 MAX_NESTING = 100  # the deepest snapshot has 20
 MAX_UNFOLDED = 64 << 20  # bytes of containers, names and texts; a snapshot has 10 MiB
@@ -56,7 +57,7 @@ def check_size(contents: Any, max_tensor_bytes: int) -> None:
 
 def _children(item: Any) -> Iterable[tuple[Any, Any]]:
     """What a container holds, by its keys or places."""
-    item = getattr(item, "state", item)
+    item = item.kept if isinstance(item, Unknown) else getattr(item, "state", item)
     if isinstance(item, dict):
         return item.items()
     return enumerate(item) if isinstance(item, list | tuple) else ()

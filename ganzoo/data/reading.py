@@ -26,6 +26,7 @@ from ganzoo.data.labels import (
     labels_file,
     parse_labels,
 )
+from ganzoo.kinds import kind_of
 from ganzoo.paths import missing, user_path
 
 _CHUNK = 2**20
@@ -271,9 +272,9 @@ class PictureSet:
             try:
                 self._archive = os.getpid(), zipfile.ZipFile(self.path)
             except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-                raise ValueError(
-                    f"{self.path} is neither a folder nor a zip of pictures: {error}."
-                ) from error
+                what = kind_of(self.path)
+                told = f"it is {what}" if what else error
+                raise ValueError(f"{self.path} is neither a folder nor a zip of pictures: {told}.") from error
         return self._archive[1]
 
 

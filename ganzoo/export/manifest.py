@@ -9,6 +9,7 @@ from typing import Any
 from ganzoo.config import GeneratorConfig
 from ganzoo.export.graphs import Graph, Options
 from ganzoo.folders import MANIFEST_FILE as MANIFEST_FILE
+from ganzoo.kinds import kind_of
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 16 << 20  # a conditional network's mean style is short, its config shorter
@@ -55,7 +56,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
+        what = kind_of(path)
+        raise ValueError(f"{path} is not valid JSON: {f'it is {what}.' if what else error}") from error
     if not isinstance(data, dict) or set(data) != _KEYS or data["schema_version"] != SCHEMA_VERSION:
         raise ValueError(
             f"{path} is no manifest of version {SCHEMA_VERSION}, which holds {', '.join(sorted(_KEYS))}."
@@ -80,7 +82,9 @@ def check_files(folder: Path, entry: Mapping[str, Any]) -> None:
         if not path.exists():
             raise ValueError(f"{path} is missing; the manifest lists it.")
         if file_sha256(path) != facts["sha256"]:
-            raise ValueError(f"{path} is not as it was written: its sha256 differs from the manifest's.")
+            what = kind_of(path)
+            told = f"it is {what}" if what else "its sha256 differs from the manifest's"
+            raise ValueError(f"{path} is not as it was written: {told}.")
 
 
 def file_sha256(path: Path) -> str:

@@ -16,6 +16,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, check_golden
 from ganzoo.hub.client import TIMEOUT, HubError, Unreachable, hub_call
 from ganzoo.hub.names import HubName, parse_hub_name
+from ganzoo.kinds import kind_of
 from ganzoo.paths import user_path
 from ganzoo.weights import (
     CONFIG_FILE,
@@ -139,9 +140,10 @@ class Remote:
             return
         found = file_sha256(file)
         if found != expected:
+            what = f" It is {kind}." if (kind := kind_of(file)) else ""
             raise HubError(
                 f"{self.name}: {WEIGHTS_FILE} has the sha256 {found[:12]}…, expected {expected[:12]}…: it "
-                f"was not read. Delete {file}: it will be fetched again."
+                f"was not read.{what} Delete {file}: it will be fetched again."
             )
 
     def _named(self, error: Exception) -> str:

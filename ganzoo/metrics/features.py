@@ -156,10 +156,10 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
 def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
     """EfficientNet-Lite0 of a package index: its tensors are timm's, in the same order."""
     import timm
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
     from ganzoo.files import replacing
+    from ganzoo.kinds import kind_of, read_tensors
 
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     own = model.state_dict()
@@ -177,9 +177,10 @@ def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
             pairs = zip(own, found, strict=True)
             save_file({key: torch.from_numpy(ref.array()).contiguous() for key, ref in pairs}, temporary)
     try:
-        model.load_state_dict(load_file(path), strict=True)
-    except (SafetensorError, RuntimeError) as error:
-        raise OSError(f"{path} is damaged: delete it, and it is fetched again.") from error
+        model.load_state_dict(read_tensors(path), strict=True)
+    except (ValueError, RuntimeError) as error:
+        told = f" It is {kind}." if (kind := kind_of(path)) else ""
+        raise OSError(f"{path} is damaged: delete it, and it is fetched again.{told}") from error
     return _of_timm("efficientnet_lite0", model)
 
 

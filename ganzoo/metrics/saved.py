@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ganzoo.data.resize import RESIZER
 from ganzoo.files import replacing
+from ganzoo.kinds import kind_of
 from ganzoo.metrics.extract import UNREADABLE, Features
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Statistics, statistics
@@ -52,7 +54,9 @@ class SavedStatistics:
             _ = self.features["name"], self.features["sha256"]
             fits = mean.shape == (dim,) and covariance.shape == (dim, dim) and type(num) is int and num > 1
         except UNREADABLE as error:
-            raise ValueError(f"{self.name} holds no statistics that ganzoo eval --save wrote.") from error
+            what = kind_of(Path(path))
+            told = f"is {what}, and holds" if what else "holds"
+            raise ValueError(f"{self.name} {told} no statistics that ganzoo eval --save wrote.") from error
         if not fits or {mean.dtype, covariance.dtype} != {np.dtype(np.float64)}:
             raise ValueError(f"{self.name} is damaged: its mean, covariance and header do not fit.")
         if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):

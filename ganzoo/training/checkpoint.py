@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
 from ganzoo.files import replacing
+from ganzoo.kinds import read_tensors
 
 STATE, FACTS = "state.safetensors", "state.json"
 _NUMBER = ":number"  # ends the name of what is a number of Python in an optimiser's state
@@ -77,8 +78,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
         if not isinstance(facts, dict):
             raise ValueError(f"{FACTS} holds no facts")
-        return load_file(path / STATE), facts
-    except (OSError, ValueError, SafetensorError) as error:
+        return read_tensors(path / STATE), facts
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"The checkpoint {path} is damaged ({error}): delete it, and the one before it is taken."
         ) from error

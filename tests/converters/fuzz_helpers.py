@@ -213,7 +213,8 @@ class Mutator:
             if not inner:
                 return name, f"{kind} of the file", bytes(data)
             changed = bytes(data)
-        return name, f"{kind} of the pickle", _with_pickle(self.files[name], changed)
+        method = self.random.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+        return name, f"{kind} of the pickle", _with_pickle(self.files[name], changed, method)
 
     def _bytes(self, data, times):
         for _ in range(times):
@@ -246,7 +247,7 @@ class Mutator:
         for _ in range(self.random.randrange(1, 5)):
             place, other = (self.random.randrange(len(codes) - 1) for _ in range(2))
             stranger = self.opcodes[self.random.choice(sorted(self.opcodes))]
-            match self.random.randrange(6):
+            match self.random.randrange(8):
                 case 0:
                     del codes[place : place + self.random.choice([1, 2, 10])]
                 case 1:
@@ -258,10 +259,46 @@ class Mutator:
                 case 4:
                     codes[place] = self.random.choice(SNIPPETS)
                 case 5:
+                    codes[place] = self.stranger()
+                case 6:  # in the place of what was pushed, or beside it
+                    codes[place:place] = [
+                        self.stranger(),
+                        self.random.choice([b"0", b"\x86", b"b", b"s", b""]),
+                    ]
+                case 7:
                     start = self.random.randrange(len(stranger))
                     codes[place : place + 20] = stranger[start : start + 20]
         return codes
 
+    def stranger(self, depth=2):
+        """Opcodes that make something of an unknown class, in one of the ways that a pickle has."""
+        pick = self.random.choice
+        name = pick([b"pathlib\nPosixPath\n", b"evil\nThing\n", b"os\nsystem\n", b"numpy\nfloat64\n"])
+        value = self.stranger(depth - 1) if depth and self.random.random() < 0.5 else pick(SNIPPETS)
+        made = pick(STRANGE_CALLS).replace(b"NAME", name).replace(b"VALUE", value)
+        if self.random.random() < 0.3:
+            made += pick(STRANGE_STATES).replace(b"VALUE", value)
+        return made
+
+
+# how an object of an unknown class is made, and what it may be given
+STRANGE_CALLS = [b"cNAME)R", b"cNAME(VALUEtR", b"cNAME)\x81", b"cNAME)}\x92", b"cNAME(VALUEt}VALUEVALUEs\x92"]
+STRANGE_CALLS += [b"(VALUEiNAME", b"(cNAMEVALUEo", b"\x82\x07", b"\x83\x07\x00)R", b"Pid\n", b"VALUEQ"]
+STRANGE_CALLS += [b"ccopyreg\n_reconstructor\n(cNAMEcbuiltins\nobject\nNtR", b"cNAME)R)R", b"cNAME"]
+STRANGE_STATES = [
+    b"VALUEb",
+    b"}VALUEVALUEsb",
+    b"N}\x86b",
+    b"VALUEVALUEs",
+    b"(VALUEVALUEu",
+    b"VALUEa",
+    b"(VALUEe",
+]
+STRANGE_STATES += [
+    b"(VALUE\x90",
+    b"}(V_parameters\n}V_buffers\n}V_modules\n}VALUEVALUEsub",
+    b"q\x02h\x02h\x02s",
+]
 
 SNIPPETS = [
     *(bytes([code]) for code in b"()]}N0123tlduseabR\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94Q."),
@@ -287,6 +324,19 @@ SNIPPETS = [
     b"cnumpy\ndtype\n",
     b"cnumpy.core.multiarray\n_reconstruct\n",
     b"cnumpy.core.multiarray\nscalar\n",
+    b"cpathlib\nPosixPath\n",
+    b"cevil\nThing\n)\x81",
+    b"cevil\nDict\n)R",
+    b"ccopyreg\n_reconstructor\n",
+    b"ctorch\nMagicStorage\n",
+    b"ievil\nThing\n",
+    b"o",
+    b"\x82\x01",
+    b"Pid\n",
+    *(
+        b"X" + len(t).to_bytes(4, "little") + t
+        for t in (b"_parameters", b"_buffers", b"storage", b"g_ema", b"G_ema")
+    ),
 ]
 
 
@@ -298,12 +348,12 @@ def _pickle_of(data):
         return archive.read(next(n for n in archive.namelist() if n.endswith("/data.pkl")))
 
 
-def _with_pickle(data, changed):
+def _with_pickle(data, changed, method):
     """The file with another pickle; checksums are right."""
     if not data.startswith(b"PK"):
         return changed
     file = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(file, "w") as copy:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(file, "w", method) as copy:
         for name in archive.namelist():
             copy.writestr(name, changed if name.endswith("/data.pkl") else archive.read(name))
     return file.getvalue()

@@ -12,7 +12,7 @@ import torch
 
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.contents import ArrayRef, Record, TensorRef
-from ganzoo.converters.safe_pickle import Name
+from ganzoo.converters.unknown import Name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ZIPS = sorted([*GOLDEN.glob("rosinality/*.pt"), *GOLDEN.glob("mobilestylegan/*.ckpt")], key=lambda p: p.name)

@@ -6,8 +6,11 @@ No code runs, no process starts, nothing is written, and memory stays within twi
 import json
 import subprocess
 import sys
+from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from fuzz_helpers import FIXTURES, SNIPPETS, Judge, complaint, dump_tree
@@ -95,8 +98,23 @@ scalars = st.one_of(
     st.text(max_size=8),
     st.sampled_from([2**40, "x" * 10**5]),
 )
+strangers = st.sampled_from(
+    [
+        Path("a"),
+        Decimal(1),
+        Counter("a"),
+        torch.nn.Linear(2, 2),
+        np.array(["a"]),
+        np.random.RandomState(0),
+        range(3),
+    ]
+)
 values = st.one_of(
-    scalars, tensors, st.lists(scalars, max_size=3), st.dictionaries(st.text(max_size=3), scalars, max_size=3)
+    scalars,
+    tensors,
+    strangers,
+    st.lists(scalars, max_size=3),
+    st.dictionaries(st.text(max_size=3), scalars, max_size=3),
 )
 
 

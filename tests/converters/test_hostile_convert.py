@@ -4,9 +4,8 @@
 """
 
 import io
+import random
 import struct
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -105,6 +104,12 @@ def edited(data, old, new):
     return data.replace(old, new)
 
 
+def stranger_modules(child):
+    """A module of an unknown class that has a child; `h\\x90` is itself."""
+    state = text(b"_parameters") + b"}" + text(b"_buffers") + b"}" + text(b"_modules") + b"}"
+    return b"\x80\x02" + named(b"a", b"B") + b")\x81q\x90}(" + state + text(b"a") + child + b"sub."
+
+
 def twice_the_member():
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -121,19 +126,23 @@ def colliding_integers(count):
     return b"\x80\x02}(" + keys + b"u."
 
 
-def views_of_one_storage(count, size):
+def views_of_one_storage(count, size, method=zipfile.ZIP_STORED):
     """Layers of a mapping network that are all views of one large storage, whose checksum takes a while."""
     one = tensor(numel=size // 4, shape=(1, 1), stride=(1, 1))[2:-1]
     items = b"".join(
         text(b"style.%d.%s" % (i, kind)) + one for i in range(1, count) for kind in (b"weight", b"bias")
     )
     state = b"}(" + items + text(b"input.input") + one + b"u"
-    return zipped(b"\x80\x02}" + text(b"g_ema") + state + b"s.", {"data/0": bytes(size)})
+    data = bytes(size // 2) + random.Random(0).randbytes(size // 2)  # half of it can be compressed
+    return zipped(b"\x80\x02}" + text(b"g_ema") + state + b"s.", {"data/0": data}, compression=method)
 
 
 LETTERS = b"X" + struct.pack("<I", 1 << 20) + b"\xf0\x9f\x8d\x8c" + b"a" * ((1 << 20) - 4)
 STREAM = b"\x80\x03" + LETTERS[:1] + struct.pack("<I", 1 << 19) + b"a" * (1 << 19) + b"."
 BYTES = b"B" + struct.pack("<I", len(STREAM)) + STREAM
+MODULE_STATE = (
+    b"}(" + text(b"_parameters") + b"h\x01" + text(b"_buffers") + b"}" + text(b"_modules") + b"}uq\x02"
+)
 PAIRS = b"](" + b"".join(b"K\x01N\x86" for _ in range(20_000)) + b"e"
 ATTRIBUTES = b"}(" + b"".join(text(b"a%d" % i) + b"N" for i in range(20_000)) + b"u"
 LONG_KEY = text(b"k" * 400)
@@ -178,6 +187,27 @@ FILES = {
     "a place in the memo of many digits": lambda: b"Np" + b"9" * 4_000 + b"\n.",
     "a place in the memo far away": lambda: b"\x80\x02Nr\xff\xff\xff\xffj\xff\xff\xff\xff.",
     "one item many times": lambda: b"\x80\x02](" + b"K\x01" + b"2" * 250_000 + b"e.",
+    "many arguments, again and again": lambda: reduced(b"torch", b"device", b"N" * 100_000, 60_000),
+    "strangers": lambda: reduced(b"evil", b"Thing", b"", 95_000),
+    "strangers of extensions": lambda: b"\x80\x02](" + b"\x82\x01" * 145_000 + b"e.",
+    "strangers in strangers":
+        lambda: b"\x80\x02" + named(b"evil", b"Thing") + b"(" * 90_000 + b"N" + b"tR" * 10 + b".",
+    "strangers as keys": lambda: b"\x80\x02}(" + (b"\x82\x01)RN") * 58_000 + b"u.",
+    "keys that are no keys": lambda: b"\x80\x02}((" + b"N" * 50_000 + b"tq\x00N" + b"h\x00N" * 99_999 + b"u.",
+    "dicts of strangers in each other": lambda:
+        b"\x80\x02" + named(b"evil", b"Dict") + b"q\x00" + (b"h\x00)\x81" + LONG_KEY) * 20_000 + b"N"
+        + b"s" * 20_000 + b".",
+    "a dict of a stranger that holds itself": lambda:
+        b"\x80\x02" + named(b"evil", b"Dict") + b")\x81q\x00(Vg_ema\nh\x00Vg\nh\x00u.",
+    "modules of strangers that contain themselves": lambda: stranger_modules(b"h\x90"),
+    "modules of strangers that share their parts": lambda: b"\x80\x02"
+        + b"}(" + b"".join(text(b"p%d" % i) + b"N" for i in range(20_000)) + b"uq\x01" + MODULE_STATE
+        + b"](" + (named(b"a", b"B") + b")\x81h\x02b") * 20_000 + b"e.",
+    "a ladder of strangers' modules": lambda: b"\x80\x02" + named(b"a", b"B") + b"q\x00}q\x03"
+        + b"".join(b"h\x00)\x81}(" + text(b"_parameters") + b"}" + text(b"_buffers") + b"}"
+        + text(b"_modules") + b"}(Va\nh\x03Vb\nh\x03uubq\x03" for _ in range(60)) + b"h\x03.",
+    "a storage of a stranger, many times": lambda:
+        legacy(b"](" + b"".join(text(b"%d" % i) for i in range(50_000)) + b"e"),
     "sets that are never used": lambda: b"\x80\x04](" + b"\x8f" * 290_000 + b"e.",
     "tuples in tuples": lambda: b"\x80\x02)" + b"\x85" * 250_000 + b".",
     "many calls": lambda: reduced(b"collections", b"OrderedDict", b"", 95_000),
@@ -194,6 +224,8 @@ FILES = {
     "a list that holds itself": lambda: b"\x80\x02]q\x00h\x00a.",
     "a dict that holds itself": lambda: b"\x80\x02}q\x00(Vg_ema\nh\x00V_modules\nh\x00u.",
     "views of one storage": lambda: views_of_one_storage(4_000, 32 << 20),
+    "views of one storage that is compressed": lambda:
+        views_of_one_storage(4_000, 32 << 20, zipfile.ZIP_DEFLATED),
     "a directory of a zip and nothing else": lambda: zip_directory(1_500_000),
     "a directory of many names": lambda: zipped(tensor(), {f"{i}": b"" for i in range(60_000)}),
     "two members of one name": twice_the_member,
@@ -359,29 +391,3 @@ def test_a_label_of_100_000_classes_takes_no_gigabyte(judge, folder):
     del module(generator, "mapping").state["_buffers"]["w_avg"]
     (folder / "file").write_bytes(dump_tree({"G_ema": generator}))
     assert_harmless(judge, folder / "file", ["converted"])
-
-
-@pytest.mark.parametrize(
-    "case",
-    ["a printed tuple: a class", "a name that steers the terminal", "a directory of many names"],
-)
-def test_the_command_line_says_one_line_and_writes_nothing(case, folder):
-    (folder / "file").write_bytes(FILES[case]())
-    assert_complains(folder, "file")
-
-
-def assert_complains(folder, source):
-    command = [sys.executable, "-c", "from ganzoo.cli import main; main()", "convert", source, "out"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout) == (2, ""), done
-    assert done.stderr.startswith("ganzoo: ") and done.stderr.count("\n") == 1
-    assert done.stderr[:-1].isprintable() and len(done.stderr) < 600
-    assert [path.name for path in folder.iterdir()] == [source]
-
-
-@pytest.mark.parametrize("case", ["an attribute of a million letters", "modules that contain themselves"])
-def test_the_command_line_says_one_line_of_a_network(case, folder):
-    generator = open_checkpoint(ADA)["G_ema"]
-    NETWORKS[case](generator)
-    (folder / "file").write_bytes(dump_tree({"G_ema": generator}, EVIL))
-    assert_complains(folder, "file")

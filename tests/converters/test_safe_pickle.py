@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import torch
 
+import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.unknown import Name, Unknown
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SECONDS = 20
@@ -143,11 +145,7 @@ LIES = {
     "a storage larger than its bytes": zipped(tensor(numel=5)),
     "a storage larger than the file": zipped(tensor(numel=10**9, shape=(10**9,))),
     "a storage that is missing": zipped(tensor(), {"data/1": bytes(16)}),
-    "a storage of an unknown kind": zipped(tensor().replace(b"FloatStorage", b"MagicStorage")),
-    "a storage of a stranger": zipped(tensor().replace(b"ctorch\nFloat", b"cevil\nFloat")),
-    "a persistent id that is a text": zipped(b"\x80\x02" + text(b"storage") + b"Q."),
     "a persistent id outside of a zip": b"\x80\x02" + storage(4) + b".",
-    "a compressed zip": zipped(tensor(), {"data/0": bytes(range(16))}, compression=zipfile.ZIP_DEFLATED),
     "a zip bomb": zipped(tensor(), {"data/0": bytes(10**6)}, compression=zipfile.ZIP_DEFLATED),
     "a zip without a pickle": zipped(b"", folder="a/b"),
     "a zip of the other byte order": zipped(tensor(), {"data/0": bytes(16), "byteorder": b"big"}),
@@ -155,8 +153,6 @@ LIES = {
     "streams within streams": nested(30),
     "an array larger than its bytes": b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n)R(K\x01"
     b"(J\xff\xff\xff\x7ftcnumpy\ndtype\n(Vf4\ntRI00\nC\x04aaaatb.",
-    "an array of objects": b"\x80\x02cnumpy\ndtype\n(VO\ntR.",
-    "text in an odd encoding": b"\x80\x02c_codecs\nencode\n(Vabc\nVbz2\ntR.",
 }  # fmt: skip
 
 
@@ -188,7 +184,7 @@ def audited(tmp_path):
     """The events of the interpreter that running something would raise, while the test runs."""
     events = []
     open_bytes(b"Vtext\n.", tmp_path)  # imports a codec of Python's when it is first used
-    for data in (LIES["no mark"], LIES["a compressed zip"], zipped(LIES["no mark"])):
+    for data in (LIES["no mark"], LIES["a zip bomb"], zipped(LIES["no mark"])):
         refusal(data, tmp_path)  # what the reader itself, and zipfile, import when they are first used
     _AUDITED.append(events)
     yield events
@@ -201,18 +197,20 @@ sys.addaudithook(lambda event, _: [e.append(event) for e in _AUDITED] if event i
 
 
 @pytest.mark.parametrize("case", CALLS)
-def test_a_call_is_refused_and_nothing_runs(case, tmp_path, audited, capsys):
+def test_a_call_never_runs(case, tmp_path, audited, capsys):
     path = tmp_path / "file"
     path.write_bytes(CALLS[case])
     audited.clear()
     message = None
     try:
-        open_checkpoint(path)
+        contents = open_checkpoint(path)
     except ValueError as error:
         message = str(error)
     happened = list(audited)
-    assert message and "\n" not in message
+    assert "\n" not in message if message else type(contents) in (Name, Unknown)
     assert happened == [] and capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match=r"no network|malformed|NEXT_BUFFER"):
+        ganzoo.convert(path)
 
 
 def test_the_audit_would_notice(tmp_path, audited):
@@ -222,7 +220,9 @@ def test_the_audit_would_notice(tmp_path, audited):
 
 
 def test_the_refusal_names_what_was_asked_for(tmp_path):
-    assert "os.system" in refusal(CALLS["os.system"], tmp_path)
+    (tmp_path / "file").write_bytes(CALLS["os.system"])
+    with pytest.raises(ValueError, match=r"The file holds what os\.system would make, and no network"):
+        ganzoo.convert(tmp_path / "file")
 
 
 @pytest.mark.parametrize("case", LIES)
@@ -247,7 +247,8 @@ def doubled(times, opcode=b"\x86"):
 def test_tuples_that_share_their_parts_are_read_until_they_unfold_to_a_forest(tmp_path):
     assert open_bytes(b"\x80\x02" + doubled(3) + b".", tmp_path) == (((1, 1),) * 2,) * 2
     assert "too large" in refusal(b"\x80\x02" + doubled(60) + b".", tmp_path)
-    assert "key" in refusal(b"\x80\x02" + doubled(60) + b"}h\x3cK\x01s.", tmp_path)
+    [key] = open_bytes(b"\x80\x02" + doubled(60) + b"}h\x3cK\x01s.", tmp_path)
+    assert str(key) == "a tuple"
 
 
 def test_opcodes_are_counted(tmp_path):
