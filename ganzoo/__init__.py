@@ -11,11 +11,11 @@ from ganzoo._lazy import module, modules
 from ganzoo._version import __version__
 
 if TYPE_CHECKING:
-    from ganzoo.config import DiscriminatorConfig, GeneratorConfig
     from ganzoo.converters.conversion import convert
-    from ganzoo.discriminator import Discriminator
     from ganzoo.factory import create, list_blocks, list_models
+    from ganzoo.generators.config import GeneratorConfig
     from ganzoo.generators.deploy import deploy
+    from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
     from ganzoo.generators.generator import Generator, mix_styles
     from ganzoo.generators.synthesis import Output
     from ganzoo.hub.push import push
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 # Loaded on first use, so that the command line answers --help without waiting for torch.
 _HOMES = {
-    "DiscriminatorConfig": "ganzoo.config",
-    "GeneratorConfig": "ganzoo.config",
     "convert": "ganzoo.converters.conversion",
-    "Discriminator": "ganzoo.discriminator",
     "create": "ganzoo.factory",
     "list_blocks": "ganzoo.factory",
     "list_models": "ganzoo.factory",
+    "GeneratorConfig": "ganzoo.generators.config",
     "deploy": "ganzoo.generators.deploy",
+    "Discriminator": "ganzoo.generators.discriminator",
+    "DiscriminatorConfig": "ganzoo.generators.discriminator",
     "Generator": "ganzoo.generators.generator",
     "mix_styles": "ganzoo.generators.generator",
     "Output": "ganzoo.generators.synthesis",

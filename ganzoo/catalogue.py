@@ -20,7 +20,6 @@ CONVENTION = (
 CONVENTION_SHORT = "MACs at batch 1, fixed filters included, transposed convolutions at input size"
 COSTS = DATA / "registry" / "costs.yaml"
 MODELS = DATA / "registry" / "model"
-RECIPES = DATA / "recipes"
 
 
 def models(pattern: str = "*") -> list[dict[str, Any]]:
@@ -50,8 +49,25 @@ def models(pattern: str = "*") -> list[dict[str, Any]]:
 def recipes(pattern: str = "*") -> list[dict[str, Any]]:
     """Recipes that match a wildcard, and what they cost."""
     found = _read(COSTS)
-    names = sorted(path.stem for path in RECIPES.glob("*.yaml"))
-    return [{"name": name, **found[name]} for name in names if fnmatchcase(name, pattern)]
+    if has_plugins():  # architectures of other packages are recipes, too
+        from ganzoo.recipes import list_recipes
+
+        found |= {name: _counted(name) for name in list_recipes() if name not in found}
+    return [{"name": name, **found[name]} for name in sorted(found) if fnmatchcase(name, pattern)]
+
+
+def _counted(recipe: str) -> dict[str, int]:
+    """What a recipe costs, counted now."""
+    from ganzoo.cost import costs
+    from ganzoo.factory import config_of
+
+    config = config_of(recipe)
+    parts = costs(config, deployed=False).values()
+    return {
+        "resolution": config.resolution,
+        "parameters": sum(part.parameters + part.static for part in parts),
+        "macs": sum(part.macs for part in parts),
+    }
 
 
 def blocks(pattern: str = "*") -> dict[str, list[str]]:

@@ -8,10 +8,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ganzoo.blocks import StaticDemodulation
 from ganzoo.catalogue import CONVENTION as CONVENTION
 from ganzoo.catalogue import CONVENTION_SHORT as CONVENTION_SHORT
-from ganzoo.config import GeneratorConfig
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 
@@ -35,7 +34,7 @@ class Cost:
 def costs(config: GeneratorConfig, *, deployed: bool = True) -> dict[str, Cost]:
     """Costs by part: mapping, synthesis and, unless left out, the deployed synthesis. Takes no memory."""
     with torch.device("meta"):
-        generator = Generator(config).requires_grad_(False)
+        generator = Generator.from_config(config).requires_grad_(False)
         z = torch.empty(1, config.z_dim)
         label = torch.empty(1, config.label_dim) if config.label_dim else None
         w = torch.empty(1, config.num_ws, config.w_dim)
@@ -51,7 +50,8 @@ def costs(config: GeneratorConfig, *, deployed: bool = True) -> dict[str, Cost]:
 
 def _cost(module: nn.Module, run: Callable[[], Any]) -> Cost:
     """Cost of a module on the meta device, whose forward `run` calls."""
-    static = [m.style_inv.numel() for m in module.modules() if isinstance(m, StaticDemodulation)]
+    vanishing = [m for m in module.modules() if getattr(m, "vanishes", False)]
+    static = [p.numel() for m in vanishing for p in m.parameters()]
     counter = FlopCounterMode(display=False)
     before: dict[nn.Module, int] = {}
     correction = 0

@@ -15,17 +15,10 @@ from torch import nn
 
 from ganzoo.blocks import KINDS
 from ganzoo.catalogue import cached_file
-from ganzoo.config import (
-    BundledSource,
-    DiscriminatorConfig,
-    ExternalWeights,
-    GeneratorConfig,
-    HubSource,
-    ModelEntry,
-    WheelSource,
-)
-from ganzoo.discriminator import Discriminator
+from ganzoo.config import BundledSource, ExternalWeights, HubSource, ModelEntry, WheelSource
 from ganzoo.folders import find_model, model_folder, what_is
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.hub.client import Unreachable
 from ganzoo.hub.names import HubName, is_hub_name

@@ -5,7 +5,6 @@ most of the rest are matrices, too. They are kept as integers of -127..127 with 
 leaves 42 dB of a student of 64 x 64, whose own pictures are at 17.5 dB from its teacher's.
 """
 
-import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganzoo.config import BundledSource, GeneratorConfig
+from ganzoo.config import BundledSource
 from ganzoo.files import replacing
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.kinds import kind_of, read_tensors
 from ganzoo.weights import empty
@@ -23,20 +23,6 @@ BUNDLED = Path(__file__).parent / "bundled"
 SCALE = ":scale"  # after a matrix's name: its rows' scales
 _LARGEST = 127
 _LONG = 64  # numbers of a row, from where on its scale costs next to nothing
-
-
-def without_auxiliary_heads(generator: Generator) -> Generator:
-    """The same pictures from a generator that predicts them once; `Output.levels` has the last level alone.
-
-    Auxiliary heads serve the training alone. A generator with another head is returned as it is.
-    """
-    if generator.config.head["name"] != "aux":
-        return generator
-    config = dataclasses.replace(generator.config, head={"name": "single"})
-    single = empty(config)
-    tensors = generator.state_dict()
-    single.load_state_dict({name: tensors[name] for name in single.state_dict()}, strict=True, assign=True)
-    return single
 
 
 def write_packed(generator: Generator, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Blocks of other packages: the entry-point group `ganzoo.plugins` names modules that register them."""
+"""Blocks and architectures of other packages: the entry-point group `ganzoo.plugins` names their modules."""
 
 import importlib.metadata
 import sys
@@ -27,15 +27,16 @@ def missing_block() -> str:
 def _failures() -> tuple[str, ...]:
     """Import every plug-in; a line for each that failed."""
     from ganzoo.blocks import KINDS
+    from ganzoo.generators.config import GENERATORS
 
-    found = []
+    found, registries = [], [*KINDS.values(), GENERATORS]
     for point in importlib.metadata.entry_points(group=GROUP):
-        before = {kind: registry.classes() for kind, registry in KINDS.items()}
+        before = [registry.classes() for registry in registries]
         try:
             point.load()
         except Exception as error:
-            for kind, registry in KINDS.items():
-                registry.restore(before[kind])
+            for registry, classes in zip(registries, before, strict=True):
+                registry.restore(classes)
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             found.append(f"The ganzoo plug-in {point.name!r} ({point.value}) is left out: {reason}.")
             print(f"ganzoo: {found[-1]}", file=sys.stderr)

@@ -19,7 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ganzoo.blocks import KINDS
+from ganzoo.generators.config import GENERATORS
 from ganzoo.paths import DATA
+from ganzoo.plugins import load_plugins
 from ganzoo.registry import unknown
 
 RECIPES = DATA / "recipes"
@@ -27,8 +29,16 @@ REGISTRY = DATA / "registry"
 
 
 def list_recipes() -> list[str]:
-    """Names of all recipes, sorted."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    """Names of all recipes, sorted: the files, and the architectures of other packages, which have none."""
+    load_plugins()
+    return sorted({*(path.stem for path in RECIPES.glob("*.yaml")), *GENERATORS.names()})
+
+
+def default_recipe(architecture: str) -> dict[str, Any] | None:
+    """An architecture with its defaults, if it has no recipe of its name; None if it has one."""
+    if (RECIPES / f"{architecture}.yaml").is_file() or architecture not in GENERATORS.names():
+        return None
+    return GENERATORS.get(architecture).defaults()
 
 
 def compose(recipe: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -114,6 +124,9 @@ def _expand(
         raise ValueError(f"Recipe {recipe!r} includes itself.")
     if recipe not in list_recipes():
         raise ValueError(unknown("recipe", recipe, list_recipes()))
+    if (whole := default_recipe(recipe)) is not None:
+        yield whole
+        return
     data = read_yaml(RECIPES / f"{recipe}.yaml")
     defaults = data.pop("defaults", ["_self_"])
     if "_self_" not in defaults:

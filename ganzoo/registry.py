@@ -24,11 +24,13 @@ class Registry(Generic[T]):
     Args:
         kind: the name of the kind, which is also the recipe's key and the folder of its title cards.
         context: constructor arguments that only code may give. Every registered class takes all of them.
+        needs_defaults: Whether every option must have a default.
     """
 
-    def __init__(self, kind: str, *, context: Iterable[str] = ()) -> None:
+    def __init__(self, kind: str, *, context: Iterable[str] = (), needs_defaults: bool = True) -> None:
         self.kind = kind
         self.context = tuple(context)
+        self.needs_defaults = needs_defaults
         self._classes: dict[str, type[T]] = {}
 
     def register(self, name: str) -> Callable[[type[T]], type[T]]:
@@ -51,7 +53,8 @@ class Registry(Generic[T]):
                     raise TypeError(
                         f"{_path(cls)} takes {parameter}: its signature is the schema and must be closed."
                     )
-                if parameter.name not in self.context and parameter.default is parameter.empty:
+                is_bare = parameter.name not in self.context and parameter.default is parameter.empty
+                if is_bare and self.needs_defaults:
                     raise TypeError(f"Option {parameter.name!r} of {_path(cls)} needs a default.")
                 if parameter.annotation is parameter.empty:
                     raise TypeError(f"Argument {parameter.name!r} of {_path(cls)} needs an annotation.")
@@ -64,6 +67,15 @@ class Registry(Generic[T]):
 
         return decorator
 
+    def unregister(self, name: str) -> None:
+        """Forget the class of that name, such as one that a test registered.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        self.get(name)
+        del self._classes[name]
+
     def names(self) -> list[str]:
         """Registered names, sorted."""
         return sorted(self._classes)
@@ -75,6 +87,17 @@ class Registry(Generic[T]):
     def restore(self, classes: dict[str, type[T]]) -> None:
         """Know these classes and no others."""
         self._classes = dict(classes)
+
+    def name_of(self, cls: type) -> str:
+        """The name under which a class is registered.
+
+        Raises:
+            TypeError: if it is not.
+        """
+        for name, known in self._classes.items():
+            if known is cls:
+                return name
+        raise TypeError(f"{_path(cls)} is no registered {self.kind}.")
 
     def get(self, name: str) -> type[T]:
         """The class of that name.
@@ -133,7 +156,7 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     lower = {k.lower(): k for k in known}
     near = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.6)
     hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
-    return f"Unknown {what}: {name!r}.{hint} There is: {', '.join(known) or 'none'}."
+    return f"Unknown {what}: {name!r}.{hint} Choose from: {', '.join(known) or 'none'}."
 
 
 def checked(value: Any, hint: Any, where: str) -> Any:

@@ -4,18 +4,15 @@ import hashlib
 import importlib.util
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganzoo._version import __version__
 from ganzoo.blocks import MappingNetwork
-from ganzoo.config import GeneratorConfig
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
 from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
@@ -23,10 +20,11 @@ from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import Session, require, target
 from ganzoo.factory import DIR, config_of, create, list_models, model_entry, resolve
 from ganzoo.folders import find_model
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
-from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
+from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
 from ganzoo.hub.names import is_hub_name, parse_hub_name
 from ganzoo.hub.pull import locate
 from ganzoo.metrics.record import hardware
@@ -107,7 +105,7 @@ def load(
             f"The precision bf16 is OpenVINO's and PyTorch's; {runtime} has fp32, fp16 and int8."
         )
     if exported is not None:
-        return EngineGenerator(runtime, precision, lambda noise: exported, threads)
+        return engine_generator(runtime, precision, lambda noise: exported, threads)
     resolved = resolve(name)
     config_of(resolved)  # an unknown name is told before a missing engine
     require(TARGET_OF[runtime])
@@ -126,7 +124,7 @@ def load(
             )  # fmt: skip
         return path
 
-    return EngineGenerator(runtime, precision, folder, threads)
+    return engine_generator(runtime, precision, folder, threads)
 
 
 def choose_precision(
@@ -201,47 +199,31 @@ def described(runtime: str, precision: str) -> str:
     return f"{name} {version}{', compiled' if runtime == 'compiled' else ''}, {precision}"
 
 
-class EngineGenerator(Generator):
+def engine_generator(
+    runtime: str, precision: str, folder: Callable[[str], Path], threads: int | None
+) -> Generator:
     """A generator whose two networks are files in an engine.
 
     Args:
-        runtime: a name of `RUNTIMES`, not auto.
-        precision: a name of `PRECISIONS`.
-        folder: noise ("const" or "given") to the folder of files made for it.
-        threads: of the engine.
+        runtime: Name in `RUNTIMES`, not auto.
+        precision: Name in `PRECISIONS`.
+        folder: Function of the noise ("const" or "given") to the folder of files made for it.
+        threads: Threads of the engine.
     """
+    manifest = read_manifest(folder("const"))
+    shell = empty(GeneratorConfig.from_dict(manifest["config"]))
 
-    def __init__(
-        self, runtime: str, precision: str, folder: Callable[[str], Path], threads: int | None
-    ) -> None:
-        nn.Module.__init__(self)
-        self.runtime, self.precision = runtime, precision
-        first = folder("const")
-        manifest = read_manifest(first)
-        config = GeneratorConfig.from_dict(manifest["config"])
-        shell = empty(config)
-        self.config = config
-        for name in ("z_dim", "w_dim", "num_ws", "resolution", "img_channels", "label_dim"):
-            setattr(self, name, getattr(shell, name))
+    def open_graph(graph: str, noise: str) -> Session:
+        return _open(folder(noise), graph, noise, runtime, precision, threads)
 
-        def open_graph(graph: str, noise: str) -> Session:
-            return _open(folder(noise), graph, noise, runtime, precision, threads)
-
-        options = Options(**manifest["options"])
-        w_avg = torch.tensor(manifest["w_avg"], dtype=torch.float32)
-        self.mapping = EngineMapping(
-            shell.mapping, w_avg, open_graph("mapping", options.noise), options.batch
-        )
-        self.synthesis = EngineSynthesis(  # type: ignore[assignment]
-            shell.synthesis, lambda noise: open_graph("synthesis", noise), options
-        )
-        self.eval()
-
-    @property
-    def images_at_once(self) -> int:
-        """See `Generator`; files of a fixed batch are called for so many images at a time anyway."""
-        batch = cast(EngineSynthesis, self.synthesis).batch
-        return super().images_at_once if batch is None else sys.maxsize
+    options = Options(**manifest["options"])
+    w_avg = torch.tensor(manifest["w_avg"], dtype=torch.float32)
+    return Generator(
+        shell.config,
+        EngineMapping(shell.mapping, w_avg, open_graph("mapping", options.noise), options.batch),
+        EngineSynthesis(shell.synthesis, lambda noise: open_graph("synthesis", noise), options),
+        form=f"{runtime}, {precision}",
+    )
 
 
 class EngineMapping(MappingNetwork):
@@ -249,24 +231,23 @@ class EngineMapping(MappingNetwork):
 
     def __init__(self, shell: MappingNetwork, w_avg: Tensor, session: Session, batch: int | None) -> None:
         super().__init__(
-            z_dim=shell.z_dim, w_dim=w_avg.numel(), num_ws=shell.num_ws, label_dim=shell.label_dim
+            z_dim=shell.z_dim, w_dim=w_avg.shape[-1], num_ws=shell.num_ws, label_dim=shell.label_dim
         )
         self.w_avg = w_avg
         self.session, self.batch = session, batch
 
-    def styles(self, z: Tensor, label: Tensor | None) -> Tensor:
+    def rows(self, z: Tensor, label: Tensor | None) -> Tensor:
         latents = [z] if label is None else [z, label]
         w = _run(self.session, latents, self.batch, after=[torch.ones(1)])
-        return w if w.ndim == 2 else w[:, 0]
+        return w if w.ndim == 3 else w[:, None].repeat(1, self.num_ws, 1)
 
 
-class EngineSynthesis(nn.Module):
+class EngineSynthesis(SynthesisNetwork):
     """A synthesis network in an engine."""
 
-    def __init__(self, shell: Synthesis, session: Callable[[str], Session], options: Options) -> None:
-        super().__init__()
-        self.num_ws, self.w_dim, self.sizes = shell.num_ws, shell.w_dim, shell.sizes
-        self.layer_noise = shell.layer_noise
+    def __init__(self, shell: SynthesisNetwork, session: Callable[[str], Session], options: Options) -> None:
+        super().__init__(num_ws=shell.num_ws, w_dim=shell.w_dim, noise_sizes=shell.noise_sizes)
+        self.cuts_batches = options.batch is not None
         self._open, self._sessions = session, dict[str, Session]()
         self.batch, self.options = options.batch, options
 
@@ -279,10 +260,7 @@ class EngineSynthesis(nn.Module):
             inputs = [w[:, 0]]
         kind = noise if isinstance(noise, str) and noise == "const" else "given"
         if kind == "given":
-            used = [
-                torch.zeros(1, 1, r, r) if x is None else x.detach()
-                for x, r in zip(found, self.sizes, strict=True)
-            ]
+            used = [x.detach() for x in self.used_noise(w, found)]
             inputs += [x.expand(w.shape[0], -1, -1, -1) for x in used]
         if kind not in self._sessions:
             self._sessions[kind] = self._open(kind)

@@ -20,6 +20,7 @@ from typing import Any
 
 import hydra
 from hydra._internal.callbacks import Callbacks
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -36,12 +37,11 @@ from ganzoo.blocks import KINDS
 from ganzoo.interruption import Interrupted
 from ganzoo.paths import user_name, user_path
 from ganzoo.plugins import load_plugins, missing_block
-from ganzoo.recipes import RECIPES, REGISTRY, list_recipes, override
+from ganzoo.recipes import RECIPES, REGISTRY, default_recipe, list_recipes, override
 from ganzoo.registry import unknown
 from ganzoo.training.devices import refuse_absent
 from ganzoo.training.jobs import (
     MISSING,
-    SETTINGS,
     Job,
     Outcome,
     Plan,
@@ -49,6 +49,7 @@ from ganzoo.training.jobs import (
     completed,
     leaves,
     preset_of,
+    setting_names,
     single_run,
     sweep_runs,
     unknown_setting,
@@ -249,7 +250,7 @@ def _refuse_unknown(found: Override, sweep: bool) -> None:
         raise ValueError(f"Of Hydra's own settings, hydra.launcher.… alone is used here; got {key}.")
     if found.package is not None:
         raise ValueError(f"{found.input_line!r} is no setting: write {key}=….")
-    if _is_launcher(found) or _options(key) is not None or key.split(".")[0] in SETTINGS:
+    if _is_launcher(found) or _options(key) is not None or key.split(".")[0] in setting_names():
         return
     raise ValueError(unknown_setting(key))
 
@@ -321,12 +322,17 @@ def _compose(recipe: str, told: Sequence[str], *searched: str) -> DictConfig:
 @contextmanager
 def _initialized() -> Iterator[None]:
     """A Hydra that knows the recipes, and that is gone afterwards."""
-    before = VersionBase.instance().version_base
+    before, store = VersionBase.instance().version_base, ConfigStore.instance()
+    own = {name: recipe for name in list_recipes() if (recipe := default_recipe(name)) is not None}
     try:
+        for architecture, recipe in own.items():
+            store.store(architecture, recipe)
         with hydra.initialize_config_dir(str(RECIPES), job_name="ganzoo", version_base="1.3"):
             yield
     finally:
         VersionBase.instance().version_base = before
+        for architecture in own:
+            del store.repo[f"{architecture}.yaml"]
 
 
 def _ask_for_gpu(config: DictConfig) -> None:

@@ -13,20 +13,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ganzoo._version import __version__
-from ganzoo.config import DiscriminatorConfig, GeneratorConfig
-from ganzoo.discriminator import Discriminator
 from ganzoo.files import replacing
 from ganzoo.folders import CONFIG_FILE as CONFIG_FILE
 from ganzoo.folders import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.folders import model_folder
-from ganzoo.generators.generator import Generator
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.generator import TRAINABLE, Generator
 from ganzoo.golden import GOLDEN_FILE, write_golden
 from ganzoo.kinds import kind_of, open_tensors
 from ganzoo.paths import missing, user_path
 from ganzoo.plugins import load_plugins
 from ganzoo.registry import unknown
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: levels are modules, and a config names its architecture
 DIGEST_KEY, CONFIG_KEY = "weights_sha256", "config_sha256"
 MAX_CONFIG_BYTES = 1 << 20
 _KEYS = ("schema_version", "ganzoo_version", "module", "config")
@@ -49,9 +49,11 @@ def save(
     Raises:
         TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again.
     """
-    if type(module) not in (Generator, Discriminator):
+    if not isinstance(module, Generator | Discriminator):
+        raise TypeError(f"save takes a Generator or a Discriminator, not {type(module).__name__}.")
+    if isinstance(module, Generator) and module.form != TRAINABLE:
         raise TypeError(
-            f"save takes a Generator as create() gives it, or a Discriminator, not {type(module).__name__}: "
+            f"save takes a Generator as create() gives it, not one that is {module.form}: "
             "save the trained generator and call deploy() after loading."
         )
     directory = user_path(directory)
@@ -180,7 +182,11 @@ def empty(config: GeneratorConfig | DiscriminatorConfig) -> Generator | Discrimi
         TypeError: for a block with a buffer that no file of weights would fill.
     """
     with torch.device("meta"):
-        module = Generator(config) if isinstance(config, GeneratorConfig) else Discriminator(config)
+        module: Generator | Discriminator
+        if isinstance(config, DiscriminatorConfig):
+            module = Discriminator(config)
+        else:
+            module = Generator.from_config(config)
     refuse_unsaved_buffers(module)
     return module.float()  # whatever the caller's default dtype is
 

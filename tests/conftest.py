@@ -1,13 +1,18 @@
 """Fixtures that several folders of tests share."""
 
+import importlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
 import ganzoo
 from ganzoo import allocator
+from ganzoo.blocks import MAPPINGS
+from ganzoo.generators.config import GENERATORS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,3 +46,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     ganzoo.save(generator, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def second_architecture() -> Iterator[ModuleType]:
+    """A plug-in with an architecture, `waves`, imported for the tests of one file and forgotten again."""
+    sys.modules.pop("toy_architecture", None)
+    yield importlib.import_module("toy_architecture")
+    GENERATORS.unregister("waves")
+    MAPPINGS.unregister("rows")

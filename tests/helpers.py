@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.factory import build
+from ganzoo.generators.config import GeneratorConfig
 
 MOBILE = {
     "output": "wavelet",
@@ -88,3 +88,8 @@ def interruptible(command):
     finally:
         process.kill()
         process.communicate()
+
+
+def styled_layers(generator):
+    """The styled layers of a StyleGAN2's synthesis network, in the order in which they read rows of w."""
+    return [layer for level in generator.synthesis.levels for layer in level.layers]

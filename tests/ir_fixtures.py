@@ -13,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import pytest
 import torch
+from helpers import styled_layers
 from omegaconf import OmegaConf
 
 from ganzoo.factory import build, config_of
@@ -255,13 +256,13 @@ def _write_mapping(ir: _IR, generator: Generator) -> None:
 
 
 def _write_synthesis(ir: _IR, generator: Generator) -> None:
-    synthesis = generator.synthesis
+    synthesis, layers = generator.synthesis, styled_layers(generator)
     w = ir.layer("Parameter", "style", shape=f"1, {generator.w_dim}", element_type="f32")
-    x = ir.node("Tile", ir.const("m.input.input", synthesis.const), ir.nameless(np.array([1])))
-    x = _write_styled(ir, "m.conv1", synthesis.layers[0], synthesis.layers[0].conv, w, x)
-    blocks = len(synthesis.layers) // 2
+    x = ir.node("Tile", ir.const("m.input.input", synthesis.levels[0].const), ir.nameless(np.array([1])))
+    x = _write_styled(ir, "m.conv1", layers[0], layers[0].conv, w, x)
+    blocks = len(layers) // 2
     for i in range(blocks):
-        up, second = synthesis.layers[2 * i + 1], synthesis.layers[2 * i + 2]
+        up, second = layers[2 * i + 1], layers[2 * i + 2]
         x = ir.node("Multiply", _write_style(ir, f"m.layers.{i}.up", up.conv.modulation, w), x)
         x = ir.node("GroupConvolutionBackpropData", x, ir.nameless(np.ones((4, 1, 1, 2, 2), np.float32)))
         x = _write_styled(ir, f"m.layers.{i}.conv1", up, up.conv.conv, w, x)

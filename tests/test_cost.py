@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.cost import Cost, costs
 from ganzoo.factory import build, config_of
+from ganzoo.generators.config import GeneratorConfig
 
 TINY = {"resolution": 8, "channels": [4, 4], "z_dim": 4, "w_dim": 4, "mapping": {"name": "mlp", "depth": 1}}
 

@@ -15,6 +15,7 @@ from helpers import tiny_config
 
 import ganzoo
 from ganzoo.config import WheelSource
+from ganzoo.factory import build
 from ganzoo.golden import GOLDEN_FILE, check_golden
 from ganzoo.kinds import kind_of, read_tensors
 from ganzoo.training.checkpoint import load_checkpoint, save_checkpoint
@@ -60,7 +61,7 @@ ALL = {**NO_WEIGHTS, **OTHER_WEIGHTS}
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved") / "model"
     torch.manual_seed(0)
-    ganzoo.save(ganzoo.Generator(tiny_config()), folder)
+    ganzoo.save(build(tiny_config()), folder)
     return folder
 
 

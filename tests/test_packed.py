@@ -6,7 +6,8 @@ import torch
 import ganzoo.packed
 from ganzoo.config import BundledSource
 from ganzoo.factory import create
-from ganzoo.packed import read_bundled, read_packed, without_auxiliary_heads, write_packed
+from ganzoo.generators.stylegan2.lean import without_auxiliary_heads
+from ganzoo.packed import read_bundled, read_packed, write_packed
 
 TINY = {"resolution": 16, "channels": [72, 64], "z_dim": 64, "w_dim": 64}
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.cli import main
-from ganzoo.config import GeneratorConfig
 from ganzoo.data import PictureSet, prepare
 from ganzoo.export.exporting import export
 from ganzoo.factory import cached_weights, config_of, model_entry, resolve
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.metrics.record import read_records
 from ganzoo.metrics.saved import SavedStatistics
 from ganzoo.paths import is_path, missing, user_argument, user_name, user_path

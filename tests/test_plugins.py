@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ganzoo.blocks import CONVS, UPSAMPLERS, ModulatedConv
+from ganzoo.blocks import CONVS, UPSAMPLERS, ModulatedConv, Upsampler
 
 
 @CONVS.register("mine")
@@ -41,15 +41,18 @@ class MyConv(ModulatedConv):
         self.strength = strength
         self.inner = nn.Conv2d(in_channels, out_channels, 1, bias=False)  # drawn by torch's own reset
 
-    def convolve(self, x, *, transposed):
-        return self.strength * self.inner(x)
+    def weights(self):
+        return (self.inner.weight,)
+
+    def convolve(self, x, weights, bias=None, *, transposed):
+        return F.conv2d(self.strength * x, weights[0], bias)
 
     def energy(self):
         return self.strength**2 * self.inner.weight.square().sum(dim=(2, 3))
 
 
 @UPSAMPLERS.register("repeat")
-class Repeat(nn.Module):
+class Repeat(Upsampler):
     def __init__(self, *, in_channels: int, out_channels: int, w_dim: int, make_conv: object) -> None:
         super().__init__()
         self.conv = make_conv(in_channels, out_channels)

@@ -10,10 +10,10 @@ from omegaconf import OmegaConf
 
 import ganzoo.recipes
 from ganzoo.blocks import GENERATOR_KINDS
-from ganzoo.config import GeneratorConfig
 from ganzoo.factory import create
+from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.recipes import RECIPES, REGISTRY, card, compose, list_recipes, override, read_yaml
-from ganzoo.training.settings import STUDENT_KEYS, RunSettings
+from ganzoo.training.settings import RunSettings
 
 SEARCHPATH = f"hydra.searchpath=[file://{REGISTRY}]"
 TINY = {"resolution": 8, "channel_base": 64, "channel_max": 8, "z_dim": 8, "w_dim": 8}
@@ -184,8 +184,9 @@ def test_training_settings_leave_the_student_as_its_recipe_says(recipe):
 def test_every_recipe_has_a_debug_run(recipe):
     with hydra.initialize_config_dir(str(RECIPES), version_base=None):
         data = composed_by_hydra(recipe, "+training=debug", "teacher=t", "out=o")
-    student = GeneratorConfig.from_dict({k: v for k, v in data.items() if k in STUDENT_KEYS})
-    run = RunSettings.from_dict({k: v for k, v in data.items() if k not in STUDENT_KEYS}, student)
+    keys = generator_keys()
+    student = GeneratorConfig.from_dict({k: v for k, v in data.items() if k in keys})
+    run = RunSettings.from_dict({k: v for k, v in data.items() if k not in keys}, student)
     assert student.resolution == 32 and max(student.channels) == 32
     assert run.steps <= 25 and run.discriminator_config().resolution == 32
 

@@ -4,12 +4,13 @@ import time
 
 import pytest
 import torch
+from helpers import styled_layers
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import ganzoo.weights
-from ganzoo.config import GeneratorConfig
 from ganzoo.factory import build
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.golden import GOLDEN_FILE
 from ganzoo.weights import (
     CONFIG_FILE,
@@ -31,7 +32,7 @@ NETWORKS = {
         "head": "aux",
     },
 }
-A_TENSOR = "synthesis.layers.0.conv.weight"
+A_TENSOR = "synthesis.levels.0.conv.conv.weight"
 
 
 def tiny(network="stylegan2", **settings):
@@ -94,17 +95,17 @@ def test_a_loaded_generator_is_ready_for_use_and_for_training(folder):
 def test_the_mean_style_and_the_noise_are_saved(generator, tmp_path):
     with torch.no_grad():
         generator.mapping.w_avg.fill_(0.5)
-        generator.synthesis.layers[0].noise.const.fill_(0.25)
+        styled_layers(generator)[0].noise.const.fill_(0.25)
     save(generator, tmp_path)
     loaded = load(tmp_path)
     assert torch.equal(loaded.mapping.w_avg, generator.mapping.w_avg)
-    assert torch.equal(loaded.synthesis.layers[0].noise.const, generator.synthesis.layers[0].noise.const)
+    assert torch.equal(styled_layers(loaded)[0].noise.const, styled_layers(generator)[0].noise.const)
 
 
 def test_a_model_folder_holds_a_config_and_weights(folder):
     assert set(contents(folder)) == {"config.json", "golden.safetensors", "model.safetensors"}
     data = json.loads((folder / CONFIG_FILE).read_text())
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
     assert data["ganzoo_version"] == ganzoo.__version__
     assert data["config"] == tiny().to_dict()
 
@@ -112,7 +113,7 @@ def test_a_model_folder_holds_a_config_and_weights(folder):
 def test_saving_again_replaces_the_files(folder):
     other = build(tiny(), seed=5)
     save(other, folder)
-    assert torch.equal(load(folder).synthesis.const, other.synthesis.const)
+    assert torch.equal(load(folder).synthesis.levels[0].const, other.synthesis.levels[0].const)
     assert set(contents(folder)) == {CONFIG_FILE, GOLDEN_FILE, WEIGHTS_FILE}
 
 

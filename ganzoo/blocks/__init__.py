@@ -1,36 +1,39 @@
 """Interchangeable blocks of style-based generators; a new one is decorated with its kind's registry."""
 
+from typing import Any
+
 from ganzoo._lazy import offer_modules
-from ganzoo.blocks.augment import Augment, DiffAugment, NoAugment
-from ganzoo.blocks.base import (
-    AUGMENTS,
-    CONVS,
+from ganzoo.blocks.augment import AUGMENTS, Augment, DiffAugment, NoAugment
+from ganzoo.blocks.base import Block, Fold
+from ganzoo.blocks.conv import CONVS, DepthwiseConv, FullConv, ModulatedConv
+from ganzoo.blocks.demodulation import (
     DEMODULATIONS,
-    DISCRIMINATORS,
-    GENERATOR_KINDS,
-    HEADS,
-    KINDS,
-    MAPPINGS,
-    SHORTCUTS,
-    UPSAMPLERS,
+    Demodulation,
+    NoDemodulation,
+    StaticDemodulation,
+    StyleDemodulation,
 )
-from ganzoo.blocks.conv import DepthwiseConv, FullConv, ModulatedConv
-from ganzoo.blocks.demodulation import Demodulation, NoDemodulation, StaticDemodulation, StyleDemodulation
-from ganzoo.blocks.discriminator import ResidualDiscriminator
-from ganzoo.blocks.head import AuxHead, Head, SingleHead, SkipHead
-from ganzoo.blocks.mapping import MappingNetwork, MLPMapping
+from ganzoo.blocks.discriminator import DISCRIMINATORS, ResidualDiscriminator
+from ganzoo.blocks.head import HEADS, AuxHead, Head, SingleHead, SkipHead
+from ganzoo.blocks.mapping import MAPPINGS, MappingNetwork, MLPMapping
 from ganzoo.blocks.noise import NoiseInjection
-from ganzoo.blocks.shortcut import NoShortcut, ResidualShortcut, Shortcut
+from ganzoo.blocks.shortcut import SHORTCUTS, NoShortcut, ResidualShortcut, Shortcut
 from ganzoo.blocks.styled import StyledLayer
-from ganzoo.blocks.upsampler import ConvTransposeUpsampler, IDWTUpsampler
+from ganzoo.blocks.upsampler import UPSAMPLERS, ConvTransposeUpsampler, IDWTUpsampler, Upsampler
+from ganzoo.registry import Registry
+
+GENERATOR_KINDS: dict[str, Registry[Any]] = {
+    r.kind: r for r in (MAPPINGS, UPSAMPLERS, CONVS, DEMODULATIONS, HEADS, SHORTCUTS)
+}
+KINDS: dict[str, Registry[Any]] = {**GENERATOR_KINDS, **{r.kind: r for r in (DISCRIMINATORS, AUGMENTS)}}
 
 __all__ = [
     "AUGMENTS", "CONVS", "DEMODULATIONS", "DISCRIMINATORS", "GENERATOR_KINDS", "HEADS", "KINDS", "MAPPINGS",
     "SHORTCUTS", "UPSAMPLERS",
-    "Augment", "AuxHead", "ConvTransposeUpsampler", "Demodulation", "DepthwiseConv", "DiffAugment",
-    "FullConv", "Head", "IDWTUpsampler", "MLPMapping", "MappingNetwork", "ModulatedConv", "NoAugment",
+    "Augment", "AuxHead", "Block", "ConvTransposeUpsampler", "Demodulation", "DepthwiseConv", "DiffAugment",
+    "Fold", "FullConv", "Head", "IDWTUpsampler", "MLPMapping", "MappingNetwork", "ModulatedConv", "NoAugment",
     "NoDemodulation", "NoShortcut", "NoiseInjection", "ResidualDiscriminator", "ResidualShortcut", "Shortcut",
-    "SingleHead", "SkipHead", "StaticDemodulation", "StyleDemodulation", "StyledLayer",
+    "SingleHead", "SkipHead", "StaticDemodulation", "StyleDemodulation", "StyledLayer", "Upsampler",
 ]  # fmt: skip
 
 offer_modules(__name__)

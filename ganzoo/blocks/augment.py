@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import AUGMENTS
+from ganzoo.registry import Registry
 
 COLORS = 3  # channels; what comes after them is alpha
 
@@ -33,6 +33,9 @@ class Augment(nn.Module, ABC):
         Raises:
             ValueError: if `random` has another shape.
         """
+
+
+AUGMENTS: Registry[Augment] = Registry("augment")
 
 
 @AUGMENTS.register("none")

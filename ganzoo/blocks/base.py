@@ -1,35 +1,47 @@
-"""The registries of the blocks, one per kind, and what the code gives to every block of a kind."""
+"""What every block is: a module that may give a cheaper form of itself for inference."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
-from ganzoo.registry import Registry
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch import nn
 
-    from ganzoo.blocks.augment import Augment
-    from ganzoo.blocks.conv import ModulatedConv
-    from ganzoo.blocks.demodulation import Demodulation
-    from ganzoo.blocks.head import Head
-    from ganzoo.blocks.mapping import MappingNetwork
-    from ganzoo.blocks.shortcut import Shortcut
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fold:
+    """What the surroundings of a block ask its folded form to take over.
 
-DEMODULATIONS: "Registry[Demodulation]" = Registry("demodulation", context=["in_channels"])
-CONVS: "Registry[ModulatedConv]" = Registry(
-    "conv", context=["in_channels", "out_channels", "w_dim", "demodulation"]
-)
-UPSAMPLERS: "Registry[nn.Module]" = Registry(
-    "upsampler", context=["in_channels", "out_channels", "w_dim", "make_conv"]
-)
-HEADS: "Registry[Head]" = Registry("head", context=["channels", "w_dim", "img_channels", "output", "clamp"])
-MAPPINGS: "Registry[MappingNetwork]" = Registry("mapping", context=["z_dim", "w_dim", "num_ws", "label_dim"])
-SHORTCUTS: "Registry[Shortcut]" = Registry("shortcut", context=["in_channels", "out_channels"])
-DISCRIMINATORS: "Registry[nn.Module]" = Registry(
-    "discriminator", context=["resolution", "channels", "img_channels", "label_dim"]
-)
-AUGMENTS: "Registry[Augment]" = Registry("augment")
+    Attributes:
+        gain: Factor of the output.
+        bias: Vector `[out]` to add to the output after the gain; None for none.
+        order_in: Order in which the input's channels come; None for their own.
+        order_out: Order in which the output's channels are wanted; None for their own.
+    """
 
-GENERATOR_KINDS: dict[str, Registry[Any]] = {
-    r.kind: r for r in (MAPPINGS, UPSAMPLERS, CONVS, DEMODULATIONS, HEADS, SHORTCUTS)
-}
-KINDS: dict[str, Registry[Any]] = {**GENERATOR_KINDS, **{r.kind: r for r in (DISCRIMINATORS, AUGMENTS)}}
+    gain: float = 1.0
+    bias: Tensor | None = None
+    order_in: Tensor | None = None
+    order_out: Tensor | None = None
+
+
+class Block(nn.Module):
+    """Base of what can be swapped in a generator.
+
+    `ganzoo.deploy` copies a generator and asks every block of the copy for its folded form. A block that says
+    nothing stays as it is.
+    """
+
+    def can_fold(self) -> bool:
+        """Whether `folded` takes over all that a `Fold` asks for."""
+        return False
+
+    def folded(self, fold: Fold | None = None) -> nn.Module:
+        """The block in its cheaper form, called like the block; it may take over the block's tensors.
+
+        Args:
+            fold: What to take over, given only to a block that can; None for nothing.
+        """
+        return self
+
+
+def is_overridden(block: nn.Module, base: type, *names: str) -> bool:
+    """Whether a block computes in another way than its base class, which then cannot fold it."""
+    return any(getattr(type(block), name) is not getattr(base, name) for name in names)

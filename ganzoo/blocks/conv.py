@@ -6,23 +6,29 @@ convolution for the whole batch.
 
 import math
 from abc import ABC, abstractmethod
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import CONVS
+from ganzoo.blocks.base import Block, Fold, is_overridden
+from ganzoo.blocks.demodulation import Demodulation
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.initialize import normal_
+from ganzoo.registry import Registry
 
 _KERNEL_SIZES = (1, 3, 5, 7)
+Weights = tuple[Tensor, ...]
+Bias = Tensor | None
 
 
-class ModulatedConv(nn.Module, ABC):
+class ModulatedConv(Block, ABC):
     """Base of the convolutions: `[N, in, H, W]` and `w [N, w_dim]` to `[N, out, H, W]`.
 
-    A new convolution gives `convolve` and `energy` for its weights as stored, at unit variance; the
-    scale `1/sqrt(in * k * k)` of equalised learning rate is applied here.
+    A new convolution gives `weights`, `convolve` and `energy` for its weights as stored, at unit variance;
+    the scale `1/sqrt(in * k * k)` of equalised learning rate is applied here. Where its weights are another
+    thing than one tensor `[out, in, ...]`, it gives `scaled` and `sorted`, too, and so folds like ours.
 
     Raises:
         ValueError: for a kernel size other than 1, 3, 5 or 7.
@@ -34,7 +40,7 @@ class ModulatedConv(nn.Module, ABC):
         in_channels: int,
         out_channels: int,
         w_dim: int,
-        demodulation: nn.Module,
+        demodulation: Demodulation,
         kernel_size: int = 3,
     ) -> None:
         super().__init__()
@@ -48,21 +54,56 @@ class ModulatedConv(nn.Module, ABC):
         self.demodulation = demodulation
 
     @abstractmethod
-    def convolve(self, x: Tensor, *, transposed: bool) -> Tensor:
+    def weights(self) -> Weights:
+        """The weights as stored, in the order in which they are applied."""
+
+    @abstractmethod
+    def convolve(
+        self, x: Tensor, weights: Weights, bias: Tensor | None = None, *, transposed: bool
+    ) -> Tensor:
         """The result of the convolution, `[N, out, H, W]`.
 
-        With `transposed`, the full result at stride 2: `[N, out, 2H + k - 2, 2W + k - 2]`.
+        Args:
+            x: Features `[N, in, H, W]`.
+            weights: What `weights` gives, perhaps scaled and sorted.
+            bias: Vector `[out]` to add; None for none.
+            transposed: Whether to give the full result at stride 2, `[N, out, 2H + k - 2, 2W + k - 2]`.
         """
 
     @abstractmethod
     def energy(self) -> Tensor:
         """Squares of the weights summed over the kernel: `[out, in]`."""
 
+    def scaled(self, weights: Weights, inputs: Tensor | None, outputs: Tensor | None) -> Weights:
+        """Weights that scale the input's channels by `inputs [in]` and the output's by `outputs [out]`."""
+        (weight,) = weights
+        extra = [1] * (weight.ndim - 2)
+        if inputs is not None:
+            weight = weight * inputs.view(-1, *extra)
+        return (weight if outputs is None else weight * outputs.view(-1, 1, *extra),)
+
+    def sorted(self, weights: Weights, order_in: Tensor, order_out: Tensor) -> Weights:
+        """Weights for channels in another order."""
+        (weight,) = weights
+        return (weight[order_out][:, order_in],)
+
     def forward(self, x: Tensor, w: Tensor, *, transposed: bool = False) -> Tensor:
         style = self.modulation(w)
-        x = self.convolve(x * (style * self.scale)[:, :, None, None], transposed=transposed)
+        scaled = x * (style * self.scale)[:, :, None, None]
+        x = self.convolve(scaled, self.weights(), transposed=transposed)
         factors = self.demodulation(self.energy() * self.scale**2, style)
         return x if factors is None else x * factors[:, :, None, None]
+
+    def can_fold(self) -> bool:
+        return not is_overridden(self, ModulatedConv, "forward")
+
+    def folded(self, fold: Fold | None = None) -> nn.Module:
+        return FoldedConv(self, fold or Fold()) if self.can_fold() else self
+
+
+CONVS: Registry[ModulatedConv] = Registry(
+    "conv", context=["in_channels", "out_channels", "w_dim", "demodulation"]
+)
 
 
 @CONVS.register("full")
@@ -75,7 +116,7 @@ class FullConv(ModulatedConv):
         in_channels: int,
         out_channels: int,
         w_dim: int,
-        demodulation: nn.Module,
+        demodulation: Demodulation,
         kernel_size: int = 3,
     ) -> None:
         super().__init__(
@@ -92,10 +133,16 @@ class FullConv(ModulatedConv):
         """Draw the weights anew at unit variance."""
         normal_(self.weight, generator=generator)
 
-    def convolve(self, x: Tensor, *, transposed: bool) -> Tensor:
+    def weights(self) -> Weights:
+        return (self.weight,)
+
+    def convolve(
+        self, x: Tensor, weights: Weights, bias: Tensor | None = None, *, transposed: bool
+    ) -> Tensor:
+        (weight,) = weights
         if transposed:
-            return F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
-        return F.conv2d(x, self.weight, padding=self.kernel_size // 2)
+            return F.conv_transpose2d(x, weight.transpose(0, 1), bias, stride=2)
+        return F.conv2d(x, weight, bias, padding=self.kernel_size // 2)
 
     def energy(self) -> Tensor:
         return self.weight.square().sum(dim=(2, 3))
@@ -111,7 +158,7 @@ class DepthwiseConv(ModulatedConv):
         in_channels: int,
         out_channels: int,
         w_dim: int,
-        demodulation: nn.Module,
+        demodulation: Demodulation,
         kernel_size: int = 3,
     ) -> None:
         super().__init__(
@@ -130,12 +177,97 @@ class DepthwiseConv(ModulatedConv):
         normal_(self.weight_dw, generator=generator)
         normal_(self.weight_pw, generator=generator)
 
-    def convolve(self, x: Tensor, *, transposed: bool) -> Tensor:
+    def weights(self) -> Weights:
+        return (self.weight_dw, self.weight_pw)
+
+    def convolve(
+        self, x: Tensor, weights: Weights, bias: Tensor | None = None, *, transposed: bool
+    ) -> Tensor:
+        depthwise, pointwise = weights
         if transposed:
-            x = F.conv_transpose2d(x, self.weight_dw, stride=2, groups=self.in_channels)
+            x = F.conv_transpose2d(x, depthwise, stride=2, groups=self.in_channels)
         else:
-            x = F.conv2d(x, self.weight_dw, padding=self.kernel_size // 2, groups=self.in_channels)
-        return F.conv2d(x, self.weight_pw)
+            x = F.conv2d(x, depthwise, padding=self.kernel_size // 2, groups=self.in_channels)
+        return F.conv2d(x, pointwise, bias)
 
     def energy(self) -> Tensor:
         return self.weight_pw.flatten(1).square() * self.weight_dw.flatten(1).square().sum(dim=1)
+
+    def scaled(self, weights: Weights, inputs: Tensor | None, outputs: Tensor | None) -> Weights:
+        depthwise, pointwise = weights
+        if inputs is not None:
+            depthwise = depthwise * inputs[:, None, None, None]
+        return depthwise, pointwise if outputs is None else pointwise * outputs[:, None, None, None]
+
+    def sorted(self, weights: Weights, order_in: Tensor, order_out: Tensor) -> Weights:
+        depthwise, pointwise = weights
+        return depthwise[order_in], pointwise[order_out][:, order_in]
+
+
+class FoldedConv(nn.Module):
+    """A modulated convolution with everything constant in its weights.
+
+    Scales, constant demodulation, gain and the order of the channels are in the weights. At batch 1 the style
+    goes into them, too, where they are smaller than the features.
+
+    Args:
+        conv: What it is made from and whose `convolve` it calls; it is taken over.
+        fold: What it takes over besides.
+    """
+
+    folds_style = True  # some engines want weights to be constants: see `ganzoo.export.forms`
+
+    def __init__(self, conv: ModulatedConv, fold: Fold) -> None:
+        super().__init__()
+        device = conv.modulation.weight.device
+        order_in, order_out = (
+            torch.arange(size, device=device) if order is None else order
+            for order, size in ((fold.order_in, conv.in_channels), (fold.order_out, conv.out_channels))
+        )
+        self.style = conv.modulation.folded(scale=conv.scale, order=fold.order_in)
+        energy, weights = conv.energy() * conv.scale**2, conv.weights()
+        self.demodulation: nn.Module | None = conv.demodulation
+        if conv.demodulation.is_constant:
+            self.demodulation = None
+            factors = cast("Tensor | None", conv.demodulation(energy, torch.ones_like(energy[:1])))
+            if factors is not None:
+                weights = conv.scaled(weights, None, factors[0])
+        weights = conv.sorted(weights, order_in, order_out)
+        weights = conv.scaled(weights, None, torch.full_like(energy[:, 0], fold.gain))
+        if self.demodulation is not None:
+            self.style_scale = 1 / conv.scale
+            self.register_buffer("energy", energy[order_out][:, order_in])
+        self.weights = nn.ParameterList(nn.Parameter(weight.clone()) for weight in weights)
+        self.bias = None if fold.bias is None else nn.Parameter(fold.bias[order_out].clone())
+        self.conv = _emptied(conv)
+
+    def folds(self, x: Tensor) -> bool:
+        """Whether the style goes into the weights: one sample's, where they are smaller than the features."""
+        return self.folds_style and x.shape[0] == 1 and self.weights[0].numel() < x.numel()
+
+    def forward(self, x: Tensor, w: Tensor, *, transposed: bool = False, modulated: bool = False) -> Tensor:
+        """The convolution of `x`, or of features that the style was multiplied into: `modulated`."""
+        style, weights = self.style(w), tuple(self.weights)
+        if not modulated:
+            if self.folds(x):
+                weights = self.conv.scaled(weights, style[0], None)
+            else:
+                x = x * style[:, :, None, None]
+        if self.demodulation is None:
+            return self.conv.convolve(x, weights, self.bias, transposed=transposed)
+        x = self.conv.convolve(x, weights, transposed=transposed)
+        factors: Tensor | None = self.demodulation(self.energy, style * self.style_scale)
+        if factors is not None:
+            x = x * factors[:, :, None, None]
+        return x if self.bias is None else x.add_(self.bias[:, None, None])
+
+
+def _emptied(conv: ModulatedConv) -> ModulatedConv:
+    """A convolution without the tensors that its folded form holds; what else it has stays."""
+    held = {id(weight) for weight in conv.weights()}
+    del conv.modulation, conv.demodulation
+    for module in list(conv.modules()):
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            if id(parameter) in held:
+                setattr(module, name, None)
+    return conv

@@ -1,4 +1,4 @@
-"""Demodulation: what restores the variance of a convolution's output after its input was modulated.
+"""Demodulations: what restores the variance of a convolution's output after its input was modulated.
 
 A demodulation maps the energy of the weights `[out, in]` (squares summed over the kernel) and the style `[N,
 in]` to factors for the output channels, `[N or 1, out]`, or None where nothing is scaled.
@@ -7,15 +7,26 @@ in]` to factors for the output channels, `[N or 1, out]`, or None where nothing 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import DEMODULATIONS
+from ganzoo.registry import Registry
 
 EPS = 1e-8
 
 
 class Demodulation(nn.Module):
-    """Base of the demodulations."""
+    """Base of the demodulations.
+
+    Attributes:
+        is_constant: Whether the factors are the same for all styles, so that the deploy form folds them into
+            the weights.
+        vanishes: Whether its parameters are gone in the deploy form, and not counted in a model's cost.
+    """
 
     macs_per_output = 0  # published costs leave the norm of the weights out
+    is_constant = False
+    vanishes = False
+
+
+DEMODULATIONS: Registry[Demodulation] = Registry("demodulation", context=["in_channels"])
 
 
 @DEMODULATIONS.register("style")
@@ -31,10 +42,12 @@ class StyleDemodulation(Demodulation):
 
 @DEMODULATIONS.register("static")
 class StaticDemodulation(Demodulation):
-    """Factors from a trained vector in the style's place, alike for all samples (Belousov 2021, section 3).
+    """Factors from a trained vector instead of the style, alike for all samples (Belousov 2021, section 3).
 
     A constant once trained, so that the deploy form folds it into the weights.
     """
+
+    is_constant = vanishes = True
 
     def __init__(self, *, in_channels: int) -> None:
         super().__init__()
@@ -52,6 +65,8 @@ class StaticDemodulation(Demodulation):
 @DEMODULATIONS.register("none")
 class NoDemodulation(Demodulation):
     """No factors: for weights with a demodulation already folded in, and for ablations."""
+
+    is_constant = True
 
     def __init__(self, *, in_channels: int) -> None:
         super().__init__()

@@ -6,17 +6,20 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import DISCRIMINATORS
 from ganzoo.blocks.mapping import check_width, mapping_layers, normalize
 from ganzoo.ops.activation import ACTIVATIONS, HOMOGENEOUS, bias_act
 from ganzoo.ops.conv import conv2d
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.initialize import normal_
 from ganzoo.ops.resample import Blur, Downsample
-from ganzoo.registry import unknown
+from ganzoo.registry import Registry, unknown
 
 Taps = tuple[float, ...]
 Architecture = Literal["resnet", "skip", "orig"]
+
+DISCRIMINATORS: Registry[nn.Module] = Registry(
+    "discriminator", context=["resolution", "channels", "img_channels", "label_dim"]
+)
 
 
 @DISCRIMINATORS.register("residual")

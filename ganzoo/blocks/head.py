@@ -1,21 +1,21 @@
-"""Heads: what leaves the network, pixels at the level's size or sub-bands of a picture twice that size.
+"""Heads: what leaves the network, pixels at the level's size or sub-bands of an image twice that size.
 
-The synthesis loop calls a head once per level, from 4 x 4 up, with the level's features and the picture so
-far.
+The synthesis loop calls a head once per level, from 4 x 4 up, with the level's features and the image so far.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import HEADS
-from ganzoo.blocks.conv import FullConv
+from ganzoo.blocks.base import Block, Fold, is_overridden
+from ganzoo.blocks.conv import FoldedConv, FullConv
 from ganzoo.blocks.demodulation import NoDemodulation
 from ganzoo.ops.resample import Upsample
-from ganzoo.ops.wavelet import IDWT
+from ganzoo.ops.wavelet import IDWT, BlocksToSpace, haar_pixels, subband_order
+from ganzoo.registry import Registry
 
 OutputKind = Literal["pixel", "wavelet"]
 
@@ -47,15 +47,15 @@ class ToImage(nn.Module):
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
-class Head(nn.Module, ABC):
-    """Base of the heads.
+class Head(Block, ABC):
+    """Base of the heads. A new one gives `predicting_levels`, and `image_levels` and `combine` as it needs.
 
     Args:
-        channels: width of every feature level, from 4 x 4 up.
-        w_dim: width of w.
-        img_channels: of the picture.
+        channels: Width of every feature level, from 4 x 4 up.
+        w_dim: Width of w.
+        img_channels: Channels of the image.
         output: "pixel" or "wavelet".
-        clamp: limit of the predictions; None does not clip.
+        clamp: Limit of the predictions; None does not clip.
     """
 
     def __init__(
@@ -82,20 +82,24 @@ class Head(nn.Module, ABC):
     def predicting_levels(self) -> list[int]:
         """Levels at which this head predicts; the last one always."""
 
-    def combine(self, image: Tensor | None, prediction: Tensor) -> Tensor:
-        """The picture so far: here the prediction alone."""
-        return self.pixels(prediction)
+    def image_levels(self) -> list[int]:
+        """Levels whose predictions make the image; the others serve the training alone."""
+        return self.predicting_levels()
+
+    def combine(self, image: Tensor | None, pixels: Tensor) -> Tensor:
+        """The image so far, from the image below and the pixels of this level's prediction."""
+        return pixels
 
     def pixels(self, prediction: Tensor) -> Tensor:
-        """The picture that a prediction stands for: `[N, img_channels, R, R]`."""
+        """The pixels that a prediction stands for: `[N, img_channels, R, R]`."""
         return prediction if self.idwt is None else self.idwt(prediction)
 
-    def pictures(self, levels: Sequence[Tensor]) -> list[Tensor]:
-        """The picture that the network stands for at every level that predicts, `[N, img_channels, R, R]`.
+    def images(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """The image that the network stands for at every level that predicts, `[N, img_channels, R, R]`.
 
         Args:
-            levels: the predictions of all of them, from low to high, as in `Output.levels`; the last one's
-                picture is `Output.image`.
+            levels: Predictions of all of them, from low to high, as in `Output.levels`; the last one's
+                image is `Output.image`.
 
         Raises:
             ValueError: for another number of predictions.
@@ -105,25 +109,41 @@ class Head(nn.Module, ABC):
         image: Tensor | None = None
         found = []
         for prediction in levels:
-            image = self.combine(image, prediction)
+            image = self.combine(image, self.pixels(prediction))
             found.append(image)
         return found
 
     def forward(
         self, level: int, x: Tensor, w: Tensor, image: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
-        """The picture so far and this level's own prediction; None where the head does not have them yet.
+        """The image so far and this level's own prediction; None where the head does not have them yet.
 
         Args:
-            level: 0 for 4 x 4.
-            x: features `[N, channels[level], r, r]`.
-            w: `[N, w_dim]`.
-            image: what the level below returned.
+            level: Number of the level, 0 for 4 x 4.
+            x: Features `[N, channels[level], r, r]`.
+            w: Row of w, `[N, w_dim]`.
+            image: Image that the level below returned.
         """
         if str(level) not in self.to_image:
             return image, None
         prediction = self.to_image[str(level)](x, w)
-        return self.combine(image, prediction), prediction
+        if level in self.image_levels():
+            image = self.combine(image, self.pixels(prediction))
+        return image, prediction
+
+    def can_fold(self) -> bool:
+        return not is_overridden(self, Head, "forward")
+
+    def folded_at(self, orders: Sequence[Tensor | None]) -> nn.Module:
+        """The head that gives the image alone, called like this one.
+
+        Args:
+            orders: Order of the channels of every level's features, as in `Fold`.
+        """
+        return FoldedHead(self, orders) if self.can_fold() else self
+
+
+HEADS: Registry[Head] = Registry("head", context=["channels", "w_dim", "img_channels", "output", "clamp"])
 
 
 @HEADS.register("skip")
@@ -131,7 +151,7 @@ class SkipHead(Head):
     """Predictions of all levels, upsampled and summed (Karras et al. 2020, section 4.1).
 
     Args:
-        taps: of the separable filter that upsamples the picture so far.
+        taps: Taps of the separable filter that upsamples the image so far.
     """
 
     def __init__(
@@ -152,23 +172,19 @@ class SkipHead(Head):
     def predicting_levels(self) -> list[int]:
         return list(range(self.last_level + 1))
 
-    def combine(self, image: Tensor | None, prediction: Tensor) -> Tensor:
-        pixels = self.pixels(prediction)
+    def combine(self, image: Tensor | None, pixels: Tensor) -> Tensor:
         return pixels if image is None else self.upsample(image) + pixels
 
 
 @HEADS.register("aux")
 class AuxHead(Head):
-    """A prediction at every level for the loss; the last is the picture (Belousov 2021, section 3)."""
+    """A prediction at every level for the loss; the last is the image (Belousov 2021, section 3)."""
 
     def predicting_levels(self) -> list[int]:
         return list(range(self.last_level + 1))
 
-    def forward(
-        self, level: int, x: Tensor, w: Tensor, image: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
-        prediction = self.to_image[str(level)](x, w)
-        return self.pixels(prediction) if level == self.last_level else None, prediction
+    def image_levels(self) -> list[int]:
+        return [self.last_level]
 
 
 @HEADS.register("single")
@@ -177,3 +193,39 @@ class SingleHead(Head):
 
     def predicting_levels(self) -> list[int]:
         return [self.last_level]
+
+
+class FoldedHead(nn.Module):
+    """A head that keeps only what the image needs; called like the `Head` that it takes over.
+
+    The inverse transform of sub-bands moves into the convolution that predicts them.
+    """
+
+    def __init__(self, head: Head, orders: Sequence[Tensor | None]) -> None:
+        super().__init__()
+        to_image = {level: cast(ToImage, head.to_image[str(level)]) for level in head.image_levels()}
+        self.clamp = to_image[head.last_level].clamp
+        # A clamp limits the sub-bands themselves: then all of the transform stays behind it.
+        transforms = head.idwt is not None and self.clamp is None and not is_overridden(head, Head, "pixels")
+        self.to_space = BlocksToSpace() if transforms else None
+        self.to_image = nn.ModuleDict()
+        for level, prediction in to_image.items():
+            bias = prediction.bias
+            folded = FoldedConv(prediction.conv, Fold(bias=bias, order_in=orders[level]))
+            if transforms:
+                order = subband_order(bias.numel()).to(bias.device)
+                [weight] = folded.weights
+                folded.weights = nn.ParameterList([nn.Parameter(haar_pixels(0.5 * weight[order]))])
+                folded.bias = nn.Parameter(haar_pixels(0.5 * bias[order]))
+            self.to_image[str(level)] = folded
+        head.to_image = nn.ModuleDict()
+        self.head = head
+
+    def forward(self, level: int, x: Tensor, w: Tensor, image: Tensor | None) -> tuple[Tensor | None, None]:
+        if str(level) not in self.to_image:
+            return image, None
+        prediction = self.to_image[str(level)](x, w)
+        if self.clamp is not None:
+            prediction = prediction.clamp(-self.clamp, self.clamp)
+        pixels = self.head.pixels(prediction) if self.to_space is None else self.to_space(prediction)
+        return self.head.combine(image, pixels), None

@@ -1,28 +1,31 @@
-"""Mapping networks: latent z to style w, with truncation (Karras et al. 2019, section 2, appendix B)."""
+"""Mapping networks: latent z to w, with truncation (Karras et al. 2019, section 2, appendix B)."""
 
-from abc import ABC, abstractmethod
+from abc import ABC
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import MAPPINGS
+from ganzoo.blocks.base import Block, Fold, is_overridden
 from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.equalized import EqualizedLinear
-from ganzoo.registry import unknown
+from ganzoo.registry import Registry, unknown
 
 MAX_DEPTH = 64
 MAX_FEATURES = 8192
 MAX_ONE_HOT = 4_000_000  # numbers; labels of 100,000 classes would take gigabytes
 
 
-class MappingNetwork(nn.Module, ABC):
-    """Base of the mapping networks: `z [N, z_dim]` to `w [N, num_ws, w_dim]`. A new one gives `styles`.
+class MappingNetwork(Block, ABC):
+    """Base of the mapping networks: `z [N, z_dim]` to `w [N, num_ws, w_dim]`.
+
+    A new one gives `styles`, one vector for all rows; or `rows`, if they differ.
 
     Args:
-        z_dim: width of z.
-        w_dim: width of w.
-        num_ws: rows of the result.
-        label_dim: width of the label, 0 for none.
+        z_dim: Width of z.
+        w_dim: Width of w.
+        num_ws: Rows of the result.
+        label_dim: Width of the label, 0 for none.
     """
 
     w_avg: Tensor
@@ -34,12 +37,23 @@ class MappingNetwork(nn.Module, ABC):
         self.label_dim = label_dim
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    @abstractmethod
     def styles(self, z: Tensor, label: Tensor | None) -> Tensor:
-        """One style a latent: `[N, w_dim]`."""
+        """One w a latent, `[N, w_dim]`, before truncation."""
+        if self.rows_differ:
+            raise TypeError(f"The rows of {type(self).__name__} differ: it has no one w for all of them.")
+        raise NotImplementedError(f"{type(self).__name__} must define styles, or rows.")
+
+    def rows(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """The rows of a latent's w, `[N, num_ws, w_dim]`, before truncation."""
+        return self.styles(z, label)[:, None].repeat(1, self.num_ws, 1)
+
+    @property
+    def rows_differ(self) -> bool:
+        """Whether the rows of one latent's w may differ before truncation."""
+        return is_overridden(self, MappingNetwork, "rows")
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Mean style 0: it is tracked in training, or estimated by `estimate_w_avg`."""
+        """Zeros for the mean w; `estimate_w_avg` gives it."""
         nn.init.zeros_(self.w_avg)
 
     def forward(
@@ -49,13 +63,14 @@ class MappingNetwork(nn.Module, ABC):
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
     ) -> Tensor:
-        """Styles `[N, num_ws, w_dim]`, all rows alike but for the truncation.
+        """W `[N, num_ws, w_dim]`.
 
         Args:
-            z: `[N, z_dim]`, normal.
-            label: `[N, label_dim]`, one-hot; required if the network is conditional, refused if it is not.
-            truncation_psi: styles become `w_avg + psi * (w - w_avg)`; 1 leaves them, 0 gives the mean.
-            truncation_cutoff: rows to truncate, from the first; None for all.
+            z: Latents `[N, z_dim]`, normal.
+            label: Labels `[N, label_dim]`, one-hot; required if the network is conditional, refused if it is
+                not.
+            truncation_psi: Psi of `w_avg + psi * (w - w_avg)`; 1 leaves w, 0 gives the mean.
+            truncation_cutoff: Rows to truncate, from the first; None for all.
 
         Raises:
             ValueError: if a shape is wrong, or a label is missing or not asked for.
@@ -72,7 +87,7 @@ class MappingNetwork(nn.Module, ABC):
         cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
         if not 0 <= cutoff <= self.num_ws:
             raise ValueError(f"truncation_cutoff is 0 to {self.num_ws}; got {cutoff}.")
-        w = self.styles(z, label)[:, None].repeat(1, self.num_ws, 1)
+        w = self.rows(z, label)
         if truncation_psi == 1:
             return w
         truncated = self.w_avg + truncation_psi * (w[:, :cutoff] - self.w_avg)
@@ -80,7 +95,7 @@ class MappingNetwork(nn.Module, ABC):
 
     @torch.no_grad()
     def estimate_w_avg(self, num: int = 10_000, seed: int = 0) -> Tensor:
-        """Mean of `num` random styles `[w_dim]`, for networks that come without one.
+        """Mean of w over `num` random latents, shaped like `w_avg`, for networks that come without one.
 
         Conditional networks get labels drawn uniformly.
         """
@@ -98,8 +113,18 @@ class MappingNetwork(nn.Module, ABC):
                     label = None
                     if classes is not None:
                         label = nn.functional.one_hot(classes[i : i + rows], self.label_dim).to(self.w_avg)
-                    total += self.styles(z[i : i + rows].to(self.w_avg), label).double().sum(dim=0)
+                    total += self._for_mean(z[i : i + rows].to(self.w_avg), label).double().sum(dim=0)
         return (total / num).to(self.w_avg)
+
+    def _for_mean(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """W of every latent in the shape of `w_avg`: `[N, w_dim]`, or `[N, num_ws, w_dim]`."""
+        if not self.rows_differ:
+            return self.styles(z, label)
+        rows = self.rows(z, label)
+        return rows.mean(dim=1) if self.w_avg.ndim == 1 else rows
+
+
+MAPPINGS: Registry[MappingNetwork] = Registry("mapping", context=["z_dim", "w_dim", "num_ws", "label_dim"])
 
 
 @MAPPINGS.register("mlp")
@@ -138,7 +163,7 @@ class MLPMapping(MappingNetwork):
         if depth < 1:
             raise ValueError(f"mapping.depth is 1 to {MAX_DEPTH}; got {depth}.")
         embedded = check_width("embed_features", embed_features, w_dim) if label_dim else 0
-        self.embed = EqualizedLinear(label_dim, embedded) if label_dim else None
+        self.embed: nn.Module | None = EqualizedLinear(label_dim, embedded) if label_dim else None
         self.activation = activation
         self.layers = mapping_layers(
             z_dim + embedded,
@@ -157,6 +182,12 @@ class MLPMapping(MappingNetwork):
         for layer in self.layers:
             x = bias_act(layer(x), activation=self.activation)
         return x
+
+    def folded(self, fold: Fold | None = None) -> nn.Module:
+        if not is_overridden(self, MLPMapping, "styles"):
+            self.embed = None if self.embed is None else cast(EqualizedLinear, self.embed).folded()
+            self.layers = nn.ModuleList(cast(EqualizedLinear, layer).folded() for layer in self.layers)
+        return self
 
 
 def mapping_layers(

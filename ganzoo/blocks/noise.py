@@ -1,4 +1,4 @@
-"""Noise inputs: a picture of noise per layer, times a trained strength (Karras et al. 2019, section 3.2)."""
+"""Noise inputs: an image of noise per layer, times a trained strength (Karras et al. 2019, section 3.2)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,17 +7,20 @@ from ganzoo.ops.initialize import normal_
 
 
 class NoiseInjection(nn.Module):
-    """`x + strength * noise` for `x [N, C, r, r]` and noise `[1 or N, 1, r, r]`; None adds nothing.
+    """`x + strength * noise` for `x [N, C, h, w]` and noise `[1 or N, 1, h, w]`; None adds nothing.
 
     Holds the layer's constant noise, drawn once and saved with the weights.
+
+    Args:
+        size: Height and width of the layer.
     """
 
     const: Tensor
 
-    def __init__(self, resolution: int) -> None:
+    def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
         self.strength = nn.Parameter(torch.empty([]))
-        self.register_buffer("const", torch.empty(1, 1, resolution, resolution))
+        self.register_buffer("const", torch.empty(1, 1, *size))
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:

@@ -8,17 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import SHORTCUTS
+from ganzoo.blocks.base import Block, Fold, is_overridden
 from ganzoo.ops.initialize import normal_
 from ganzoo.ops.resample import Upsample
+from ganzoo.registry import Registry
 
 
-class Shortcut(nn.Module, ABC):
+class Shortcut(Block, ABC):
     """Base of the shortcuts.
 
     Args:
-        in_channels: of the features that enter the level.
-        out_channels: of those that leave it.
+        in_channels: Channels that enter the level.
+        out_channels: Channels that leave it.
     """
 
     def __init__(self, *, in_channels: int, out_channels: int) -> None:
@@ -29,9 +30,12 @@ class Shortcut(nn.Module, ABC):
         """What leaves the level, `[N, out, 2H, 2W]`.
 
         Args:
-            below: what entered it, `[N, in, H, W]`.
-            x: what its convolutions made of that, `[N, out, 2H, 2W]`.
+            below: Features that entered it, `[N, in, H, W]`.
+            x: Features that its convolutions made of those, `[N, out, 2H, 2W]`.
         """
+
+
+SHORTCUTS: Registry[Shortcut] = Registry("shortcut", context=["in_channels", "out_channels"])
 
 
 @SHORTCUTS.register("none")
@@ -41,13 +45,16 @@ class NoShortcut(Shortcut):
     def forward(self, below: Tensor, x: Tensor) -> Tensor:
         return x
 
+    def can_fold(self) -> bool:
+        return not is_overridden(self, NoShortcut, "forward")  # any order of the channels is as good
+
 
 @SHORTCUTS.register("residual")
 class ResidualShortcut(Shortcut):
     """A 1 x 1 convolution and upsampling; the sum is scaled by sqrt(1/2) (Karras et al. 2020, figure 7 c).
 
     Args:
-        taps: of the separable filter that upsamples.
+        taps: Taps of the separable filter that upsamples.
     """
 
     def __init__(
@@ -70,3 +77,13 @@ class ResidualShortcut(Shortcut):
     def forward(self, below: Tensor, x: Tensor) -> Tensor:
         around = cast(Tensor, self.upsample(F.conv2d(below, self.weight * self.scale)))
         return (around + x) * math.sqrt(0.5)
+
+    def can_fold(self) -> bool:
+        return not is_overridden(self, ResidualShortcut, "forward")
+
+    def folded(self, fold: Fold | None = None) -> nn.Module:
+        if fold is not None:  # a shortcut is asked for orders alone
+            weight = self.weight if fold.order_out is None else self.weight[fold.order_out]
+            weight = weight if fold.order_in is None else weight[:, fold.order_in]
+            self.weight, self.scale = nn.Parameter(weight * self.scale), 1.0
+        return self

@@ -4,26 +4,45 @@ The cut lies after the convolution because that is where the two fit the same ho
 is upsampling and convolution at once, the inverse wavelet transform comes before its convolution.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import cast
 
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import UPSAMPLERS
-from ganzoo.blocks.conv import ModulatedConv
+from ganzoo.blocks.base import Block, Fold, is_overridden
+from ganzoo.blocks.conv import FoldedConv, ModulatedConv
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.resample import Blur
-from ganzoo.ops.wavelet import IDWT
+from ganzoo.ops.wavelet import IDWT, ModulatedIDWT, subband_order
+from ganzoo.registry import Registry
 
 MakeConv = Callable[[int, int], ModulatedConv]  # in and out channels to a convolution
 
 
+class Upsampler(Block, ABC):
+    """Base of the upsamplers."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """Features `[N, out, 2H, 2W]` of `x [N, in, H, W]` and `w [N, w_dim]`."""
+
+    def input_order(self) -> Tensor | None:
+        """The order of the input's channels that suits the folded form best; None for their own."""
+        return None
+
+
+UPSAMPLERS: Registry[Upsampler] = Registry(
+    "upsampler", context=["in_channels", "out_channels", "w_dim", "make_conv"]
+)
+
+
 @UPSAMPLERS.register("conv_transpose")
-class ConvTransposeUpsampler(nn.Module):
+class ConvTransposeUpsampler(Upsampler):
     """Modulated convolution transposed at stride 2, then a FIR blur (Karras et al. 2020, appendix B).
 
     Args:
-        taps: of the separable blur; it is normalised to keep the brightness.
+        taps: Taps of the separable blur; it is normalised to keep the brightness.
 
     Raises:
         ValueError: for more than 32 taps or a sum of 0.
@@ -48,9 +67,32 @@ class ConvTransposeUpsampler(nn.Module):
         x = self.conv(x, w, transposed=True)
         return cast(Tensor, self.blur(x))
 
+    def can_fold(self) -> bool:
+        return self.conv.can_fold() and not is_overridden(self, ConvTransposeUpsampler, "forward")
+
+    def folded(self, fold: Fold | None = None) -> nn.Module:
+        return FoldedConvTranspose(self, fold or Fold()) if self.can_fold() else self
+
+
+class FoldedConvTranspose(nn.Module):
+    """The folded form of a `ConvTransposeUpsampler`, which it takes over."""
+
+    def __init__(self, block: ConvTransposeUpsampler, fold: Fold) -> None:
+        super().__init__()
+        within = Fold(gain=fold.gain, order_in=fold.order_in, order_out=fold.order_out)
+        self.conv, self.blur = block.conv.folded(within), block.blur
+        self.bias = None
+        if fold.bias is not None:  # behind the blur: at the border it would dim a bias in front of it
+            bias = fold.bias if fold.order_out is None else fold.bias[fold.order_out]
+            self.bias = nn.Parameter(bias.clone())
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = cast(Tensor, self.blur(self.conv(x, w, transposed=True)))
+        return x if self.bias is None else x.add_(self.bias[:, None, None])
+
 
 @UPSAMPLERS.register("idwt")
-class IDWTUpsampler(nn.Module):
+class IDWTUpsampler(Upsampler):
     """Modulation, inverse Haar transform of the channels, convolution (Belousov 2021, section 3).
 
     Raises:
@@ -71,3 +113,37 @@ class IDWTUpsampler(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         x = self.idwt(x * self.modulation(w)[:, :, None, None])
         return cast(Tensor, self.conv(x, w))
+
+    def input_order(self) -> Tensor:
+        weight = self.modulation.weight
+        return subband_order(weight.shape[0]).to(weight.device)
+
+    def can_fold(self) -> bool:
+        return self.conv.can_fold() and not is_overridden(self, IDWTUpsampler, "forward")
+
+    def folded(self, fold: Fold | None = None) -> nn.Module:
+        return FoldedIDWT(self, fold or Fold()) if self.can_fold() else self
+
+
+class FoldedIDWT(nn.Module):
+    """The folded form of an `IDWTUpsampler`, which it takes over.
+
+    With sorted channels the transform is slices and sums, and its factor 1/2 is in the modulation.
+    """
+
+    def __init__(self, block: IDWTUpsampler, fold: Fold) -> None:
+        super().__init__()
+        is_sorted = fold.order_in is not None
+        self.modulation = block.modulation.folded(scale=0.5 if is_sorted else 1.0, order=fold.order_in)
+        self.idwt = ModulatedIDWT(self.modulation.out_features, sorted=is_sorted)
+        self.conv = cast(
+            FoldedConv, block.conv.folded(Fold(gain=fold.gain, bias=fold.bias, order_out=fold.order_out))
+        )
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        factors = self.modulation(w)
+        # A channel's style is a factor of its four sub-bands: one pass over the features instead of two.
+        modulated = self.idwt.sorted and not self.conv.folds(x)
+        if modulated:
+            factors = factors * self.conv.style(w).repeat(1, 4)
+        return cast(Tensor, self.conv(self.idwt(x, factors), w, modulated=modulated))

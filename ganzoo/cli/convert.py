@@ -156,7 +156,7 @@ def _print(conversion: "Conversion") -> None:
         "network": f"{conversion.part}, from {conversion.key}" if conversion.key else conversion.part,
         **({"also there": listed} if (listed := others(conversion)) else {}),
         "resolution": f"{config.resolution} x {config.resolution}, {config.img_channels} channels",
-        "widths": ", ".join(map(str, config.channels)),
+        "widths": ", ".join(map(str, config.level_channels)),
         "labels": str(config.label_dim) if config.label_dim else "none",
         "tensors": "\n".join(account(conversion)),
         **{f"sha256 of {file.name}": file.sha256 for file in conversion.files},

@@ -227,6 +227,8 @@ def _measure(
     from ganzoo.metrics.saved import SavedStatistics
     from ganzoo.progress import progress_console
 
+    for asked in filter(None, (fake[0], other[0])):
+        _refuse_absent(asked)  # before anything is fetched
     state = processes(device)  # first: it tells every process which accelerator "cuda" is
     text = TextColumn("{task.description}", markup=False)  # names may hold brackets
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -271,6 +273,20 @@ def _measure(
             against=against,
             report=report,
         )
+
+
+def _refuse_absent(name: str) -> None:
+    """Raise ValueError or OSError for a name that is neither a model nor a file; fetches nothing."""
+    from ganzoo.factory import DIR, config_of, resolve
+    from ganzoo.hub.names import is_hub_name
+    from ganzoo.paths import missing, user_path
+
+    path = user_path(name.removeprefix(DIR))
+    if path.suffix.lower() in (".zip", _STATISTICS_SUFFIX):
+        if not path.exists():
+            raise FileNotFoundError(missing(name))
+    elif not path.is_dir() and not is_hub_name(name):
+        config_of(resolve(name))
 
 
 def open_samples(name: str, sampling: Sampling, *, device: str, cache_dir: Path | None) -> "Samples":

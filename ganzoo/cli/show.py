@@ -11,7 +11,7 @@ import typer
 from ganzoo.catalogue import CONVENTION, CONVENTION_SHORT
 
 if TYPE_CHECKING:
-    from ganzoo.config import DiscriminatorConfig
+    from ganzoo.generators.discriminator import DiscriminatorConfig
 
 _NUMBERS = ("resolution", "parameters", "MACs")
 _ONE_TABLE = 120  # columns from which the models' license has room beside their cost
@@ -83,10 +83,10 @@ def info(
     """Show what a model is made of, what it costs, where it comes from."""
     from dataclasses import asdict
 
-    from ganzoo.config import DiscriminatorConfig
     from ganzoo.cost import costs
     from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve, source_name
     from ganzoo.folders import CONFIG_FILE, model_folder
+    from ganzoo.generators.discriminator import DiscriminatorConfig
     from ganzoo.metrics.record import published_records
     from ganzoo.weights import read_config
 

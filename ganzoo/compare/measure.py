@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganzoo.compare.images import MAX_SIDE, Encoded, encode
-from ganzoo.config import GeneratorConfig
 from ganzoo.cost import Cost, costs
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics import distances

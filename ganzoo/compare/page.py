@@ -97,10 +97,8 @@ def _models(models: Sequence[Model]) -> Markup:
     items = []
     for i, m in enumerate(models):
         c = m.config
-        kinds = ("upsampler", "conv", "demodulation", "head")
-        made = ", ".join([f"{c.output} output", *(f"{kind} {getattr(c, kind)['name']}" for kind in kinds)])
         labels = f", {c.label_dim} labels" if c.label_dim else ""
-        text = f"{c.resolution} x {c.resolution}, {made}{labels}; weights "
+        text = f"{c.resolution} x {c.resolution}, {c.describe()}{labels}; weights "
         items.append(
             tag(
                 "li",

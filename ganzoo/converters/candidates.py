@@ -67,12 +67,15 @@ def find(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
     if networks := tensorflow.find(contents):
         return [_of_tensorflow(str(i), *item) for i, item in enumerate(networks.items())]
     found: list[Candidate] = []
+    unreadable: list[Candidate] = []
     means: dict[tuple[str, ...], tuple[str, Ref]] = {}
     for path, item in _nodes(contents):
         if isinstance(item, Record):
             found += _of_module(path, item, assume)
         elif isinstance(item, Unknown) and not item:
-            found += _of_unknown(path, item, assume)
+            own = _of_state(path, dict(flatten(item)), assume)
+            found += own
+            unreadable += [] if own else _unreadable(path, item)
         else:
             state = _tensors(item)
             found += _of_state(path, state, assume)
@@ -80,8 +83,7 @@ def find(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
                 means[path] = (there[0], state[there[0]])
         if len(found) > _MAX_NETWORKS:
             raise ValueError(f"The file has more than {_MAX_NETWORKS} networks.")
-    if not any(c.refs for c in found):
-        return []
+    found += unreadable if found else []
     above = {c.path[:depth] for c in found if c.takes_mean for depth in range(len(c.path) + 1)}
     for path in sorted(above & set(means), key=len, reverse=True):
         found = _with_mean(found, path, *means[path])
@@ -114,7 +116,7 @@ def _nodes(contents: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 def _of_tensorflow(key: str, part: str, record: Record | Unknown) -> Candidate:
     if isinstance(record, Unknown):
-        return Candidate(key, part, "NVIDIA snapshot (TensorFlow)", {}, partial(_unreadable, record))
+        return Candidate(key, part, "NVIDIA snapshot (TensorFlow)", {}, partial(_refuse, record))
     reader = tensorflow.read_discriminator if part == "discriminator" else tensorflow.read_generator
     kind = "NVIDIA snapshot (TensorFlow)"
     return Candidate(key, part, kind, tensorflow.variables(record), partial(reader, record))
@@ -142,19 +144,15 @@ def _of_module(path: tuple[str, ...], record: Record, assume: Mapping[str, Any])
     ]
 
 
-def _of_unknown(path: tuple[str, ...], item: Unknown, assume: Mapping[str, Any]) -> list[Candidate]:
-    """The networks that the tensors of an unknown module are; where one should be, one without a reader."""
-    if found := _of_state(path, dict(flatten(item)), assume):
-        return found
+def _unreadable(path: tuple[str, ...], item: Unknown) -> list[Candidate]:
+    """The network that an unknown object stands for, by the place where NVIDIA's snapshots have it."""
     if len(path) != 1 or path[0] not in ("G_ema", "G", "D"):
         return []
     part = _part("discriminator" if path[0] in _IS_DISCRIMINATOR else "generator", path)
-    return [
-        Candidate(_key(path), part, "NVIDIA snapshot (PyTorch)", {}, partial(_unreadable, item), path=path)
-    ]
+    return [Candidate(_key(path), part, "NVIDIA snapshot (PyTorch)", {}, partial(_refuse, item), path=path)]
 
 
-def _unreadable(network: Unknown, _: Tensors) -> Network:
+def _refuse(network: Unknown, _: Tensors) -> Network:
     raise UnknownNeededError(network, network.name)
 
 

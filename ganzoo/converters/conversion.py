@@ -199,6 +199,8 @@ def _read_checkpoint(
 
 def _open(path: Path) -> Any:
     """The contents of a file, inert."""
+    if unpacked(path) is not None:
+        return open_checkpoint(path)
     with path.open("rb") as file:
         head = file.read(16)
     return open_safetensors(path) if is_safetensors(head) else open_checkpoint(path)

@@ -3,10 +3,18 @@
 Kernels of layers that upsample are turned by half, and 1 is added to the bias of each style.
 """
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill, resolution_of, same
 from ganzoo.converters.rosinality import count, take_mean
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.stylegan2.names import (
+    CONST,
+    bias_name,
+    conv_name,
+    is_upsampling,
+    layer_name,
+    layer_side,
+)
 from ganzoo.weights import empty
 
 _KERNEL_GAIN = 4.0  # of the filters behind upsampling
@@ -30,15 +38,14 @@ def read_generator(tensors: Tensors) -> Generator:
         arrays[f"mapping.layers.{i}.weight"] = tensors.take(f"mapping.dense{i}.weight")
         arrays[f"mapping.layers.{i}.bias"] = tensors.take(f"mapping.dense{i}.bias")
     take_mean(tensors, arrays, "truncation.w_avg")
-    arrays["synthesis.const"] = tensors.take("synthesis.early_layer.const")
+    arrays[CONST] = tensors.take("synthesis.early_layer.const")
     levels = count(tensors, r"synthesis\.output(\d+)\.weight")
     for i in range(2 * levels - 1):
-        source, target, size = f"synthesis.layer{i}", f"synthesis.layers.{i}", 2 ** ((i + 1) // 2 + 2)
-        conv = f"{target}.conv.conv" if i % 2 else f"{target}.conv"
-        _modulated(tensors, source, conv, arrays, flip=i % 2 == 1)
+        source, target, side = f"synthesis.layer{i}", layer_name(i), layer_side(i)
+        _modulated(tensors, source, conv_name(i), arrays, flip=is_upsampling(i))
         arrays[f"{target}.bias"] = tensors.take(f"{source}.bias")
         arrays[f"{target}.noise.strength"] = tensors.take(f"{source}.noise_strength", ())
-        arrays[f"{target}.noise.const"] = tensors.take(f"{source}.noise", (1, 1, size, size))
+        arrays[f"{target}.noise.const"] = tensors.take(f"{source}.noise", (1, 1, side, side))
     for i in range(levels):
         source, target = f"synthesis.output{i}", f"synthesis.head.to_image.{i}"
         _modulated(tensors, source, f"{target}.conv", arrays, flip=False)
@@ -51,7 +58,7 @@ def read_generator(tensors: Tensors) -> Generator:
     config = GeneratorConfig.from_dict(
         {
             "resolution": resolution_of(levels),
-            "channels": [arrays[f"synthesis.layers.{2 * i}.bias"].size for i in range(levels)],
+            "channels": [arrays[bias_name(i)].size for i in range(levels)],
             "z_dim": arrays["mapping.layers.0.weight"].shape[1],
             "w_dim": arrays[f"mapping.layers.{depth - 1}.bias"].size,
             "img_channels": arrays["synthesis.head.to_image.0.bias"].size,

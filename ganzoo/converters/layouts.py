@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from ganzoo.converters import genforce, mmagic, nvidia_state, rosinality
 from ganzoo.converters.keymap import Tensors
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 
 Network = Generator | Discriminator

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ganzoo.converters import rosinality
 from ganzoo.converters.keymap import Tensors
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.registry import unknown
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill
 from ganzoo.converters.rosinality import count, read_mapping, read_synthesis
 from ganzoo.converters.square import refuse_oblong
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name
 from ganzoo.weights import empty
 
 STUDENT, MAPPING, TEACHER, DISCRIMINATOR = "student.", "mapping_net.", "synthesis_net.", "loss.gan_loss.m."
@@ -87,11 +88,11 @@ def read_student(tensors: Tensors) -> Generator:
     arrays = _mapping(tensors)
     blocks = count(tensors, re.escape(STUDENT) + r"layers\.(\d+)\.up\.modulation\.weight")
     refuse_oblong(tensors)
-    arrays["synthesis.const"] = tensors.take(f"{STUDENT}input.input")
+    arrays[CONST] = tensors.take(f"{STUDENT}input.input")
     _layer(tensors, f"{STUDENT}conv1", 0, arrays)
     for i in range(blocks):
         _layer(tensors, f"{STUDENT}layers.{i}.conv1", 2 * i + 1, arrays)
-        _modulation(tensors, f"{STUDENT}layers.{i}.up", f"synthesis.layers.{2 * i + 1}.conv", arrays)
+        _modulation(tensors, f"{STUDENT}layers.{i}.up", f"{layer_name(2 * i + 1)}.conv", arrays)
         _layer(tensors, f"{STUDENT}layers.{i}.conv2", 2 * i + 2, arrays)
     heads = [f"{STUDENT}to_img1", *(f"{STUDENT}layers.{i}.to_img" for i in range(blocks))]
     for i, source in enumerate(heads):
@@ -101,13 +102,13 @@ def read_student(tensors: Tensors) -> Generator:
         _modulation(tensors, f"{source}.conv", f"{target}.conv", arrays)
     for name in (n for n in tensors.refs if n.startswith(STUDENT) and ".idwt." in f".{n}"):
         _check_haar(tensors, name)
-    depthwise = "synthesis.layers.1.conv.conv.weight_dw" in arrays
-    kernel = arrays["synthesis.layers.1.conv.conv.weight" + ("_dw" if depthwise else "")] if blocks else None
+    depthwise = f"{conv_name(1)}.weight_dw" in arrays
+    kernel = arrays[f"{conv_name(1)}.weight{'_dw' if depthwise else ''}"] if blocks else None
     mapping = [name for name in arrays if re.fullmatch(r"mapping\.layers\.\d+\.weight", name)]
     config = GeneratorConfig.from_dict(
         {
             "resolution": 2 ** (len(heads) + 2),
-            "channels": [arrays[f"synthesis.layers.{2 * i}.bias"].size for i in range(len(heads))],
+            "channels": [arrays[bias_name(i)].size for i in range(len(heads))],
             "output": "wavelet",
             "z_dim": arrays[mapping[0]].shape[1],
             "w_dim": arrays[mapping[-1]].shape[0],
@@ -144,8 +145,7 @@ def _mapping(tensors: Tensors) -> dict[str, Array]:
 
 def _layer(tensors: Tensors, source: str, index: int, arrays: dict[str, Array]) -> None:
     """One styled layer of the student."""
-    target = f"synthesis.layers.{index}"
-    conv = f"{target}.conv.conv" if index % 2 else f"{target}.conv"
+    target, conv = layer_name(index), conv_name(index)
     if f"{source}.conv.weight_dw" in tensors:
         arrays[f"{conv}.weight_dw"] = tensors.take(f"{source}.conv.weight_dw")
         arrays[f"{conv}.weight_pw"] = tensors.take(f"{source}.conv.weight_permute")

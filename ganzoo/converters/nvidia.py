@@ -9,7 +9,6 @@ import math
 import re
 from typing import Any
 
-from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import (
     MAPPING_LR_MULTIPLIER,
@@ -23,8 +22,17 @@ from ganzoo.converters.keymap import (
 )
 from ganzoo.converters.square import refuse_oblong
 from ganzoo.converters.unknown import Unknown, UnknownNeededError
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.stylegan2.names import (
+    CONST,
+    conv_name,
+    is_upsampling,
+    layer_name,
+    layer_side,
+    shortcut_name,
+)
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.weights import empty
 
@@ -194,7 +202,7 @@ def read_generator(root: Record, tensors: Tensors) -> Generator:
     if "mapping.w_avg" in tensors:
         arrays["mapping.w_avg"] = tensors.take("mapping.w_avg")
     const = tensors.take("synthesis.b4.const")
-    arrays["synthesis.const"] = const[None]
+    arrays[CONST] = const[None]
 
     layers = [f"{block}.conv{k}" for block in blocks for k in (0, 1)][1:]
     to_rgb = {i: f"{block}.torgb" for i, block in enumerate(blocks) if f"{block}.torgb" in network.modules}
@@ -203,23 +211,22 @@ def read_generator(root: Record, tensors: Tensors) -> Generator:
     check_architecture(to_rgb, skips, last)
 
     for i, source in enumerate(layers):
-        target = f"synthesis.layers.{i}"
-        conv = f"{target}.conv.conv" if i % 2 else f"{target}.conv"
-        network.expect(source, up=2 if i % 2 else 1)
+        target, conv = layer_name(i), conv_name(i)
+        network.expect(source, up=2 if is_upsampling(i) else 1)
         arrays[f"{conv}.weight"] = tensors.take(f"{source}.weight")
         _affine(network, source, conv, arrays)
         arrays[f"{target}.bias"] = tensors.take(f"{source}.bias")
         if network.attribute(source, "use_noise"):
-            size = 2 ** ((i + 1) // 2 + 2)
+            side = layer_side(i)
             arrays[f"{target}.noise.strength"] = tensors.take(f"{source}.noise_strength", ())
-            arrays[f"{target}.noise.const"] = tensors.take(f"{source}.noise_const", (1, 1, size, size))
+            arrays[f"{target}.noise.const"] = tensors.take(f"{source}.noise_const", (1, 1, side, side))
     for i, source in to_rgb.items():
         target = f"synthesis.head.to_image.{i}"
         network.conv(source, f"{target}.conv", arrays)
         arrays[f"{target}.bias"] = arrays.pop(f"{target}.conv.bias")
         _affine(network, source, f"{target}.conv", arrays)
     for i, source in skips.items():
-        network.conv(source, f"synthesis.shortcuts.{i - 1}", arrays)
+        network.conv(source, shortcut_name(i), arrays)
 
     activation = network.activation(layers)
     gain = same("The activation's gain", {path: network.number(path, "act_gain") for path in layers})

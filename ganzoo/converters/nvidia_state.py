@@ -12,7 +12,7 @@ from typing import Any
 from ganzoo.converters import nvidia
 from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Tensors
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.registry import unknown

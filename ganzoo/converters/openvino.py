@@ -11,14 +11,16 @@ import re
 import xml.parsers.expat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Tensors, fill
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name
 from ganzoo.weights import empty
 
 _NETWORKS = ("Mapping", "Synthesis")
@@ -152,7 +154,8 @@ def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) ->
     mapping = _read_mapping(graphs["Mapping"])
     synthesis = _SynthesisReader(graphs["Synthesis"]).read()
     tensors = {**mapping, **synthesis}
-    channels = [synthesis[f"synthesis.layers.{i}.bias"].size for i in range(0, _num_layers(synthesis), 2)]
+    widths = takewhile(lambda name: name in synthesis, map(bias_name, count()))
+    channels = [synthesis[name].size for name in widths]
     config = GeneratorConfig.from_dict(
         {
             "resolution": 2 ** (len(channels) + 2),
@@ -233,13 +236,12 @@ class _SynthesisReader:
             raise ValueError(
                 "The synthesis network is not a MobileStyleGAN: its layers are not named as expected."
             )
-        self.tensors["synthesis.const"] = self.named("m.input.input")
-        self.styled("m.conv1", "synthesis.layers.0", "conv")
+        self.tensors[CONST] = self.named("m.input.input")
+        self.styled("m.conv1", 0)
         for i in blocks:
-            first, second = f"synthesis.layers.{2 * i + 1}", f"synthesis.layers.{2 * i + 2}"
-            self.modulation(f"m.layers.{i}.up", f"{first}.conv")
-            self.styled(f"m.layers.{i}.conv1", first, "conv.conv")
-            self.styled(f"m.layers.{i}.conv2", second, "conv")
+            self.modulation(f"m.layers.{i}.up", f"{layer_name(2 * i + 1)}.conv")
+            self.styled(f"m.layers.{i}.conv1", 2 * i + 1)
+            self.styled(f"m.layers.{i}.conv2", 2 * i + 2)
         head = f"synthesis.head.to_image.{len(blocks)}"
         self.modulation(f"m.layers.{blocks[-1]}.to_img.conv", f"{head}.conv")
         self.tensors[f"{head}.conv.weight"] = self.named(f"m.layers.{blocks[-1]}.to_img.conv.weight")
@@ -264,11 +266,12 @@ class _SynthesisReader:
         self.tensors[f"{target}.modulation.weight"] = weight * math.sqrt(weight.shape[1])
         self.tensors[f"{target}.modulation.bias"] = self.named(f"{source}.modulation.bias").reshape(-1)
 
-    def styled(self, source: str, target: str, conv: str) -> None:
+    def styled(self, source: str, row: int) -> None:
         """One styled layer: convolution, noise and bias.
 
         In the graph: bias + (noise + convolution), where the last convolution holds the folded demodulation.
         """
+        target, conv = layer_name(row), conv_name(row)
         self.tensors[f"{target}.bias"] = self.named(f"{source}.bias").reshape(-1)
         add_noise = self.other_input(self.consumer(self.ids[f"{source}.bias"]), self.ids[f"{source}.bias"])
         convolution, noise = self.graph.input(add_noise, 0), self.graph.input(add_noise, 1)
@@ -287,11 +290,11 @@ class _SynthesisReader:
                 raise ValueError(
                     f"The depthwise weights of {source!r} have the shape {list(depthwise.shape)}."
                 )
-            self.tensors[f"{target}.{conv}.weight_dw"] = depthwise[:, 0]
-            self.tensors[f"{target}.{conv}.weight_pw"] = self.graph.constant(weight)
+            self.tensors[f"{conv}.weight_dw"] = depthwise[:, 0]
+            self.tensors[f"{conv}.weight_pw"] = self.graph.constant(weight)
         else:
-            self.tensors[f"{target}.{conv}.weight"] = self.graph.constant(weight)
-        self.modulation(f"{source}.conv", f"{target}.{conv}")
+            self.tensors[f"{conv}.weight"] = self.graph.constant(weight)
+        self.modulation(f"{source}.conv", conv)
 
     def consumer(self, layer_id: str) -> str:
         """The only layer that a layer feeds."""
@@ -308,7 +311,3 @@ class _SynthesisReader:
         if len(others) != 1:
             raise ValueError(f"{self.graph.layers[layer_id].name!r} is not a sum of two.")
         return others[0]
-
-
-def _num_layers(tensors: Mapping[str, Any]) -> int:
-    return sum(name.endswith(".noise.strength") for name in tensors)

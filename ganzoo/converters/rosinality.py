@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill, resolution_of, same
 from ganzoo.converters.square import refuse_oblong
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name, layer_side
 from ganzoo.weights import empty
 
 _KERNEL_GAIN = 4.0  # of the filters behind upsampling: they are stored times 2 x 2
@@ -92,16 +93,15 @@ def read_synthesis(
         noises: names of the layers' constant noise; those that the file lacks are left out.
     """
     refuse_oblong(tensors)
-    arrays["synthesis.const"] = tensors.take(const)
+    arrays[CONST] = tensors.take(const)
     for i, source in enumerate(layers):
-        target = f"synthesis.layers.{i}"
-        conv = f"{target}.conv.conv" if i % 2 else f"{target}.conv"
+        target, conv = layer_name(i), conv_name(i)
         _conv(tensors, source, conv, arrays)
         arrays[f"{target}.bias"] = tensors.take(f"{source}.activate.bias")
         arrays[f"{target}.noise.strength"] = tensors.take(f"{source}.noise.weight", ())
         if noises and noises[i] in tensors:
-            size = 2 ** ((i + 1) // 2 + 2)
-            arrays[f"{target}.noise.const"] = tensors.take(noises[i], (1, 1, size, size))
+            side = layer_side(i)
+            arrays[f"{target}.noise.const"] = tensors.take(noises[i], (1, 1, side, side))
     for i, source in enumerate(heads):
         target = f"synthesis.head.to_image.{i}"
         _conv(tensors, source, f"{target}.conv", arrays)
@@ -115,7 +115,7 @@ def read_synthesis(
     return GeneratorConfig.from_dict(
         {
             "resolution": resolution_of(len(heads)),
-            "channels": [arrays[f"synthesis.layers.{2 * i}.bias"].size for i in range(len(heads))],
+            "channels": [arrays[bias_name(i)].size for i in range(len(heads))],
             "z_dim": z_dim,
             "w_dim": w_dim,
             "img_channels": arrays[f"synthesis.head.to_image.{len(heads) - 1}.bias"].size,

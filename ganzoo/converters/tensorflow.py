@@ -12,13 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from ganzoo.config import DiscriminatorConfig, GeneratorConfig
 from ganzoo.converters.contents import ArrayRef, Record
 from ganzoo.converters.keymap import Array, Tensors, check_architecture, fill, resolution_of
 from ganzoo.converters.square import refuse_oblong
 from ganzoo.converters.unknown import Unknown, UnknownNeededError
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.stylegan2.names import (
+    CONST,
+    bias_name,
+    conv_name,
+    is_upsampling,
+    layer_name,
+    layer_side,
+    shortcut_name,
+)
 from ganzoo.weights import empty
 
 MIN_VERSION = 4  # version 3 and below is StyleGAN1
@@ -97,17 +106,16 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
     if "dlatent_avg" in tensors:
         arrays["mapping.w_avg"] = tensors.take("dlatent_avg")
 
-    arrays["synthesis.const"] = tensors.take("synthesis/4x4/Const/const")
+    arrays[CONST] = tensors.take("synthesis/4x4/Const/const")
     sizes = _sizes(tensors, "synthesis/", "/Conv1/weight")
     sources = ["4x4/Conv", *(f"{r}x{r}/{name}" for r in sizes for name in ("Conv0_up", "Conv1"))]
     for i, source in enumerate(sources):
-        source, target, size = f"synthesis/{source}", f"synthesis.layers.{i}", 2 ** ((i + 1) // 2 + 2)
-        conv = f"{target}.conv.conv" if i % 2 else f"{target}.conv"
-        _modulated(tensors, source, conv, arrays, flip=i % 2 == 1)
+        source, target, side = f"synthesis/{source}", layer_name(i), layer_side(i)
+        _modulated(tensors, source, conv_name(i), arrays, flip=is_upsampling(i))
         arrays[f"{target}.bias"] = tensors.take(f"{source}/bias")
         if f"{source}/noise_strength" in tensors:
             arrays[f"{target}.noise.strength"] = tensors.take(f"{source}/noise_strength", ())
-            arrays[f"{target}.noise.const"] = tensors.take(f"synthesis/noise{i}", (1, 1, size, size))
+            arrays[f"{target}.noise.const"] = tensors.take(f"synthesis/noise{i}", (1, 1, side, side))
     heads = [i for i in range(len(sizes) + 1) if f"synthesis/{_name(i)}/ToRGB/weight" in tensors]
     skips = [i for i in range(len(sizes) + 1) if f"synthesis/{_name(i)}/Skip/weight" in tensors]
     check_architecture(heads, skips, len(sizes))
@@ -117,14 +125,14 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
         arrays[f"{target}.bias"] = tensors.take(f"{source}/bias")
     for i in skips:
         kernel = tensors.take(f"synthesis/{_name(i)}/Skip/weight")
-        arrays[f"synthesis.shortcuts.{i - 1}.weight"] = kernel.transpose(3, 2, 0, 1)
+        arrays[f"{shortcut_name(i)}.weight"] = kernel.transpose(3, 2, 0, 1)
 
     taps = settings.taps()
     layer_features = arrays["mapping.layers.0.bias"].size
     config = GeneratorConfig.from_dict(
         {
             "resolution": resolution_of(len(sizes) + 1),
-            "channels": [arrays[f"synthesis.layers.{2 * i}.bias"].size for i in range(len(sizes) + 1)],
+            "channels": [arrays[bias_name(i)].size for i in range(len(sizes) + 1)],
             "z_dim": arrays["mapping.layers.0.weight"].shape[1] - embedded,
             "w_dim": w_dim,
             "label_dim": label_dim,
@@ -138,7 +146,7 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
                 "embed_features": None if embedded in (0, w_dim) else embedded,
             },
             "upsampler": {"name": "conv_transpose", "taps": taps},
-            "conv": {"name": "full", "kernel_size": arrays["synthesis.layers.0.conv.weight"].shape[-1]},
+            "conv": {"name": "full", "kernel_size": arrays[f"{conv_name(0)}.weight"].shape[-1]},
             "head": {"name": "skip", "taps": taps} if len(heads) > 1 else "single",
             "shortcut": {"name": "residual", "taps": taps} if skips else "none",
             "activation": settings.get("nonlinearity", "lrelu"),

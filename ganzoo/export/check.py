@@ -99,6 +99,6 @@ def case(
         latent = [w if options.styles == "w+" else w[:, 0]]
     noise = []
     if options.noise == "given":
-        noise = [torch.randn(n, 1, r, r, generator=random) for r in generator.synthesis.sizes]
+        noise = [torch.randn(n, 1, *size, generator=random) for size in generator.synthesis.noise_sizes]
     image = generator.synthesis(w, noise if options.noise == "given" else options.noise).image
     return [*latent, *noise], image

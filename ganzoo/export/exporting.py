@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo._version import __version__
-from ganzoo.blocks import StyledLayer
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.faults import advice, told
 from ganzoo.export.graphs import Graph, Options, graphs
@@ -207,9 +206,9 @@ def runs_here(name: str) -> bool:
 def refuse_random(generator: Generator) -> None:
     """Raise ValueError if a generator has the random weights that it is created with, from whichever seed.
 
-    They begin with no noise and no bias in any layer (Karras et al. 2019, appendix C), and no training leaves
-    all of them there.
+    Biases and strengths of noise begin at 0, gains at 1 (Karras et al. 2019, appendix C), and no training
+    leaves all of them there.
     """
-    layers = [layer for layer in generator.synthesis.layers if isinstance(layer, StyledLayer)]
-    if layers and not any(layer.bias.any() or layer.noise.strength.any() for layer in layers):
+    vectors = [p for p in generator.synthesis.parameters() if p.ndim <= 1]
+    if vectors and all(bool((p == 0).all()) or (p.ndim == 1 and bool((p == 1).all())) for p in vectors):
         raise ValueError("This generator has random weights: load trained ones before the export.")

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.generators.deploy import BlocksToSpace, DeployedConv, ModulatedIDWT
+from ganzoo.blocks.conv import FoldedConv
 from ganzoo.generators.generator import Generator
-from ganzoo.ops.wavelet import IDWT, haar_pixels
+from ganzoo.ops.wavelet import IDWT, BlocksToSpace, ModulatedIDWT, haar_pixels
 
 # The four pixels of all blocks, or one tensor that has them behind each other, to `[N, C, 2H, 2W]`.
 Merge = Callable[[list[Tensor]], Tensor]
@@ -41,7 +41,7 @@ def formed(generator: Generator, form: Form) -> Generator:
     """A copy of a deployed generator in another form, its weights laid out as the engines read them."""
     result = copy.deepcopy(generator)
     for module in list(result.synthesis.modules()):
-        if isinstance(module, DeployedConv):
+        if isinstance(module, FoldedConv):
             module.folds_style = form.folds_style
         for name, child in list(module.named_children()):
             if type(child) is ModulatedIDWT and child.sorted and child.channels <= form.dense_channels:

@@ -1,7 +1,7 @@
 """What is exported: functions of tensors alone, with the names, shapes and ranges of their inputs."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +84,8 @@ class Graph:
 
 def graphs(generator: Generator, options: Options, form: Form) -> list[Graph]:
     """The functions that these options ask for, in the form that an engine takes best."""
+    if options.styles == "w" and generator.mapping.rows_differ:
+        raise ValueError("The rows of this network's w differ: export it with --styles w+.")
     deployed = formed(deploy(generator), form)
     n, config = options.batch, generator.config
     z = [Input("z", (n, config.z_dim), "normal, mean 0 and variance 1")]
@@ -93,8 +95,8 @@ def graphs(generator: Generator, options: Options, form: Form) -> list[Graph]:
     noise = []
     if options.noise == "given":
         noise = [
-            Input(f"noise_{i}", (n, 1, size, size), "normal, mean 0 and variance 1")
-            for i, size in enumerate(deployed.synthesis.sizes)
+            Input(f"noise_{i}", (n, 1, *size), "normal, mean 0 and variance 1")
+            for i, size in enumerate(deployed.synthesis.noise_sizes)
         ]
     rows = (config.num_ws,) if options.styles == "w+" else ()
     w = Input("w", (n, *rows, config.w_dim), "as the mapping network gives")
@@ -123,7 +125,11 @@ class MappingGraph(nn.Module):
 
     def forward(self, z: Tensor, *rest: Tensor) -> Tensor:
         *label, psi = rest
-        w = self.mapping.styles(z, label[0] if label else None)
+        labels = label[0] if label else None
+        if self.mapping.rows_differ:
+            w = self.mapping.rows(z, labels)
+            return self.mapping.w_avg + psi * (w - self.mapping.w_avg)
+        w = self.mapping.styles(z, labels)
         w = self.mapping.w_avg + psi * (w - self.mapping.w_avg)
         return w[:, None].repeat(1, self.mapping.num_ws, 1) if self.rows else w
 
@@ -144,7 +150,7 @@ class SynthesisGraph(nn.Module):
         used: Noise = list(noise) if self.noise == "given" else self.noise
         if self.hides_noise:
             one = (1 + w[:1, :1, :1, None].abs()).clamp(max=1.0)  # LiteRT's converter sees through 1 + 0 * w
-            used = [cast(Tensor, constant) * one for constant in self.synthesis.layer_noise(w, "const")]
+            used = [constant * one for constant in self.synthesis.constant_noise()]
         image: Tensor = self.synthesis(w, used).image
         return image
 

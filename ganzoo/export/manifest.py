@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.export.graphs import Graph, Options
 from ganzoo.folders import MANIFEST_FILE as MANIFEST_FILE
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.kinds import kind_of
 
 SCHEMA_VERSION = 1

@@ -1,17 +1,17 @@
 """The generator: mapping and synthesis behind one call."""
 
 from collections.abc import Iterable
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks import MAPPINGS, MappingNetwork
-from ganzoo.config import GeneratorConfig
-from ganzoo.generators.synthesis import Noise, Output, RandomSource, Synthesis
+from ganzoo.blocks import MappingNetwork
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.synthesis import Noise, RandomSource, SynthesisNetwork
 
 MAX_SEED = 2**32 - 1
+TRAINABLE, DEPLOYED = "trainable", "deployed"  # forms
 PIECE_BYTES = 2 << 30  # what one call holds of features at most; larger batches are no faster by then
 _TENSORS = 5  # of the widest level that live at the same time; 4.4 measured, 3.7 in the deploy form
 
@@ -25,39 +25,73 @@ class Generator(nn.Module):
     A call of `synthesis` makes all images at once: 64 of 1024 take 15 GB. Where gradients are recorded, all
     that they need is kept, and several times as much is taken: use `torch.inference_mode()` without them.
 
-    Attributes:
-        mapping: `z, label, truncation_psi, truncation_cutoff` to `w [N, num_ws, w_dim]`.
-        synthesis: `w, noise` to `Output(image, levels, noise)`.
-        config: what it is made of.
+    Args:
+        config: Config that it is made of.
+        mapping: Module `z, label, truncation_psi, truncation_cutoff` to `w [N, num_ws, w_dim]`.
+        synthesis: Module `w, noise` to `Output(image, levels, noise)`.
+        form: "trainable" as `create` gives it, "deployed", or the name of what computes it; only a trainable
+            one is saved, deployed and exported.
     """
 
-    mapping: MappingNetwork
-    synthesis: Synthesis
-
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(
+        self,
+        config: GeneratorConfig,
+        mapping: MappingNetwork,
+        synthesis: SynthesisNetwork,
+        *,
+        form: str = TRAINABLE,
+    ) -> None:
         super().__init__()
         self.config = config
-        self.z_dim = config.z_dim
-        self.w_dim = config.w_dim
-        self.num_ws = config.num_ws
-        self.resolution = config.resolution
-        self.img_channels = config.img_channels
-        self.label_dim = config.label_dim
-        self.mapping = MAPPINGS.build(
-            config.mapping,
-            z_dim=config.z_dim,
-            w_dim=config.w_dim,
-            num_ws=config.num_ws,
-            label_dim=config.label_dim,
-        )
-        self.synthesis = Synthesis(config)
+        self.mapping = mapping
+        self.synthesis = synthesis
+        self.form = form
         self.eval()
+
+    @classmethod
+    def from_config(cls, config: GeneratorConfig) -> "Generator":
+        """The generator of a config, its weights not yet drawn: `ganzoo.factory.build` draws them."""
+        return cls(config, config.build_mapping(), config.build_synthesis())
+
+    @property
+    def z_dim(self) -> int:
+        """Width of the latent."""
+        return self.config.z_dim
+
+    @property
+    def w_dim(self) -> int:
+        """Width of w."""
+        return self.config.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        """Rows of w."""
+        return self.config.num_ws
+
+    @property
+    def resolution(self) -> int:
+        """Side of the image."""
+        return self.config.resolution
+
+    @property
+    def img_channels(self) -> int:
+        """Channels of the image."""
+        return self.config.img_channels
+
+    @property
+    def label_dim(self) -> int:
+        """Width of the label, 0 for an unconditional network."""
+        return self.config.label_dim
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.mapping.w_avg.device
 
     @property
     def images_at_once(self) -> int:
         """How many images one pass of the synthesis network makes, so that they take about 2 GB."""
-        widest = max(c * (4 << level) ** 2 for level, c in enumerate(self.config.channels))
-        return max(1, PIECE_BYTES // (4 * _TENSORS * widest))
+        return max(1, PIECE_BYTES // (4 * _TENSORS * self.config.largest_features))
 
     def sample_z(self, n: int, seed: int = 0) -> Tensor:
         """Latents `[n, z_dim]` on the CPU, row i drawn from the seed `seed + i` alone.
@@ -94,15 +128,17 @@ class Generator(nn.Module):
         Any number of them: `images_at_once` are made at a time.
         """
         w = self.mapping(z, label, truncation_psi, truncation_cutoff)
-        if torch.compiler.is_compiling() or w.shape[0] <= self.images_at_once:
-            return cast(Output, self.synthesis(w, noise, generator)).image
+        whole = torch.compiler.is_compiling() or self.synthesis.cuts_batches
+        if whole or w.shape[0] <= self.images_at_once:
+            image: Tensor = self.synthesis(w, noise, generator).image
+            return image
         used = self.synthesis.layer_noise(w, noise, generator)  # of all samples: one stream for all of them
         fixed = isinstance(noise, str) and noise != "random"
         images = []
         for start in range(0, w.shape[0], self.images_at_once):
             piece = slice(start, start + self.images_at_once)
             own = noise if fixed else [x if x is None or len(x) == 1 else x[piece] for x in used]
-            images.append(cast(Output, self.synthesis(w[piece], cast(Noise, own))).image)
+            images.append(self.synthesis(w[piece], own).image)
         return torch.cat(images)
 
 

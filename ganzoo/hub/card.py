@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.config import BundledSource, GeneratorConfig, ModelEntry, WheelSource
+from ganzoo.config import BundledSource, ModelEntry, WheelSource
 from ganzoo.cost import CONVENTION, costs
 from ganzoo.factory import config_of, model_entry, source_name
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.hub.names import SCHEME, is_hub_name, parse_hub_name
 from ganzoo.hub.pull import CARD_FILE, file_sha256
 from ganzoo.hub.readme import UNKNOWN, card_text, check_licence, read_card, set_licence
@@ -156,11 +157,10 @@ def _render(
     """The template with metadata as the client writes them."""
     from huggingface_hub import ModelCard, ModelCardData
 
-    family = "mobilestylegan" if config.output == "wavelet" else "stylegan2"
     data = ModelCardData(
         library_name="ganzoo",
         pipeline_tag="unconditional-image-generation",
-        tags=["ganzoo", "generator", family],
+        tags=["ganzoo", "generator", config.family],
         model_name=title if results else None,
         eval_results=results or None,
         **metadata,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ganzoo.config import GeneratorConfig
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, check_golden
 from ganzoo.hub.client import TIMEOUT, HubError, Unreachable, hub_call

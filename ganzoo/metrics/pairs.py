@@ -78,7 +78,7 @@ def pair_figures(
             raise ValueError(f"Student and teacher differ in {what}: {ours} and {theirs}.")
     if student.resolution > teacher.resolution:
         raise ValueError(f"The student's pictures are larger, {student.resolution}, than the teacher's.")
-    layers = [len(g.synthesis.sizes) for g in (student, teacher)]
+    layers = [len(g.synthesis.noise_sizes) for g in (student, teacher)]
     if layers[0] > layers[1] or (given == "w" and student.num_ws > teacher.num_ws):
         raise ValueError(
             f"The student has {layers[0]} layers and the teacher {layers[1]}, too few to lend each of them "

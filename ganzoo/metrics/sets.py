@@ -88,7 +88,7 @@ class GeneratedSamples(Samples):
             "kind": "generator",
             "sha256": sha256 or weights_digest(generator),
             "config": _digest(generator.config.to_dict()),
-            "form": type(generator).__name__,
+            "form": generator.form,
             "first_seed": seed,
             "truncation_psi": truncation_psi,
             "truncation_cutoff": truncation_cutoff,

@@ -33,3 +33,14 @@ class EqualizedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight * self.scale, self.bias * self.lr_multiplier)
+
+    def folded(self, *, scale: float = 1.0, order: Tensor | None = None) -> nn.Linear:
+        """A plain linear layer of the effective weights, times `scale`, its outputs in another order."""
+        weight = self.weight * (self.scale * scale)
+        bias = self.bias * (self.lr_multiplier * scale)
+        if order is not None:
+            weight, bias = weight[order], bias[order]
+        linear = nn.Linear(1, 1, device="meta")
+        linear.weight, linear.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
+        linear.in_features, linear.out_features = weight.shape[1], weight.shape[0]
+        return linear

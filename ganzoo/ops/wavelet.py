@@ -9,6 +9,8 @@ A tensor of C channels becomes 4C channels of half the size: first the C LL band
 LH, HL, HH.
 """
 
+from typing import cast
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -72,6 +74,12 @@ def haar_pixels(x: Tensor) -> Tensor:
     return (signs @ x.reshape(4, -1)).reshape(x.shape)
 
 
+def subband_order(channels: int) -> Tensor:
+    """Indices that sort the channels in front of an inverse transform by sub-band: LL, LH, HL, HH."""
+    details = torch.arange(channels // 4, channels).view(-1, 3)
+    return torch.cat([torch.arange(channels // 4), details.t().reshape(-1)])
+
+
 class IDWT(nn.Module):
     """`idwt` as a module.
 
@@ -88,3 +96,22 @@ class IDWT(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return merge_subbands(*x.chunk(4, dim=1)) if self.sorted else idwt(x)
+
+
+class ModulatedIDWT(nn.Module):
+    """The inverse transform of features `x [N, 4C, H, W]` times `factors [N, 4C]`: `[N, C, 2H, 2W]`."""
+
+    def __init__(self, channels: int, *, sorted: bool) -> None:
+        super().__init__()
+        self.channels, self.sorted = channels, sorted  # 4C
+        self.idwt = IDWT(sorted=sorted)
+
+    def forward(self, x: Tensor, factors: Tensor) -> Tensor:
+        return cast(Tensor, self.idwt(x * factors[:, :, None, None]))
+
+
+class BlocksToSpace(nn.Module):
+    """`blocks_to_space` as a module."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return blocks_to_space(x)

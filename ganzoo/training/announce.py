@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from ganzoo.compare.plots import si
-from ganzoo.config import GeneratorConfig
 from ganzoo.cost import costs
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.checkpoint import optimizer_tensors

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ganzoo.blocks import AUGMENTS
 from ganzoo.blocks.augment import Augment
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
 from ganzoo.losses import (
@@ -163,10 +163,10 @@ class DistillationTask:
                     output: Output = self._synthesis(w, batch.noise)
             else:
                 output = self._synthesis(w, batch.noise)
-        pictures = [p.float() for p in self.student.synthesis.head.pictures(output.levels)]
         image = output.image.float()
         batch.fake = image.detach()
-        terms = dict(reconstruction(pictures, batch.target))
+        images = [level.float() for level in self.student.synthesis.level_images(output.levels)]
+        terms = dict(reconstruction(images or [image], batch.target))
         if self.network is not None:
             terms |= self._perceptual(image, batch.target)
         if self.features is not None:

@@ -5,18 +5,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.factory import config_of, resolve
+from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.registry import unknown
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name
 from ganzoo.training.presets import fit_cache, preset, recorded, sets_resolution
-from ganzoo.training.settings import STUDENT_KEYS, RunSettings
+from ganzoo.training.settings import RunSettings
 
 RUNS = Path("runs")
 MISSING = "???"  # OmegaConf's mark of a value that has to be given
 OF_TEACHER = ("img_channels",)  # settings of the student that are its teacher's where they are not given
-SETTINGS = {*STUDENT_KEYS, *(f.name for f in fields(RunSettings))} - {"student"}
 Row = tuple[Choice, ...]  # of one job, the recipe first
 
 
@@ -108,10 +107,16 @@ def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, An
         else:
             found["resolution"] = found["resolution"] if sized else config.resolution
             found |= {key: getattr(config, key) for key in OF_TEACHER if key not in given}
-    student = GeneratorConfig.from_dict({k: v for k, v in found.items() if k in STUDENT_KEYS})
-    own = {k: v for k, v in found.items() if k not in STUDENT_KEYS}
+    keys = generator_keys()
+    student = GeneratorConfig.from_dict({k: v for k, v in found.items() if k in keys})
+    own = {k: v for k, v in found.items() if k not in keys}
     RunSettings.from_dict({**own, "out": own["out"] or "later"}, student)
     return found if {"cache", "cache.pictures"} & {*given} else fit_cache(found)
+
+
+def setting_names() -> set[str]:
+    """Names of the settings of a run, its student's among them."""
+    return generator_keys().union(f.name for f in fields(RunSettings)) - {"student"}
 
 
 def unknown_setting(key: str) -> str:
@@ -120,7 +125,7 @@ def unknown_setting(key: str) -> str:
     within = [f"{top}.{key}" for top, held in shipped.items() if isinstance(held, dict) and key in held]
     if within:
         return f"Unknown setting: {key!r}. Did you mean {' or '.join(within)}?"
-    return unknown("setting", key, {*SETTINGS, "training", "launcher"})
+    return unknown("setting", key, {*setting_names(), "training", "launcher"})
 
 
 def _job(row: Row, data: Mapping[str, Any], name: str, folder: Path, launcher: Sequence[str] = ()) -> Job:

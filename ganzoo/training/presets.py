@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ganzoo.generators.config import generator_keys
 from ganzoo.recipes import RECIPES, read_yaml
 from ganzoo.training.devices import found_accelerator
 from ganzoo.training.earlier import settings_now
-from ganzoo.training.settings import GIB, STUDENT_KEYS
+from ganzoo.training.settings import GIB
 
 CPU, GPU = "cpu", "gpu"
 SETTINGS = "settings.json"
@@ -67,9 +68,10 @@ def recorded(data: Mapping[str, Any], folder: Path, given: Collection[str]) -> d
         resolution = (data if "resolution" in given else old["student"])["resolution"]
     except (OSError, ValueError, AttributeError, TypeError, KeyError):  # what is damaged is told later
         return None
+    own = generator_keys()
     found = {
         key: value
-        if key in STUDENT_KEYS or key in _OF_THE_COMMAND or key not in old
+        if key in own or key in _OF_THE_COMMAND or key not in old
         else _merged(old[key], value, key, given)
         for key, value in data.items()
     }

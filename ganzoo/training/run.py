@@ -15,12 +15,12 @@ from typing import Any, TypeVar, cast
 import torch
 
 from ganzoo._version import __version__
-from ganzoo.config import GeneratorConfig
 from ganzoo.cost import costs
-from ganzoo.discriminator import Discriminator
 from ganzoo.factory import build, create, resolve
 from ganzoo.files import refuse_unwritable, replacing
 from ganzoo.folders import BEST, STUDENT
+from ganzoo.generators.config import GeneratorConfig, generator_keys
+from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.interruption import Interrupted
 from ganzoo.metrics.distances import DEFINITIONS
@@ -40,7 +40,7 @@ from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.logs import RunLog
 from ganzoo.training.loop import Events, Trainer
 from ganzoo.training.pace import Pace
-from ganzoo.training.settings import FREE, STUDENT_KEYS, RunSettings
+from ganzoo.training.settings import FREE, RunSettings
 from ganzoo.training.sheets import Sheets
 from ganzoo.training.teacher import Teacher, refuse_mismatch
 from ganzoo.weights import save
@@ -75,7 +75,7 @@ def distill(data: Mapping[str, Any]) -> Path:
     load_plugins()
     data = dict(data)
     recipe = data.pop("recipe", None)
-    own = {key: data.pop(key) for key in STUDENT_KEYS if key in data}
+    own = {key: data.pop(key) for key in generator_keys() if key in data}
     settings = RunSettings.from_dict(data, GeneratorConfig.from_dict(own))
     folder = Path(settings.out)
     refuse_unwritable(folder, "out")
@@ -208,9 +208,9 @@ def networks(
     if settings.inherit_mapping:
         own = teacher.original.mapping.state_dict()
         student.mapping.load_state_dict(own, strict=True)
-    pairs = zip(student.synthesis.layers, teacher.original.synthesis.layers, strict=False)
-    for ours, theirs in pairs:  # const noise is the same for both, now and in whatever is made of the student
-        ours.noise.const.copy_(theirs.noise.const.cpu())  # type: ignore[union-attr, operator, arg-type]
+    pairs = zip(student.synthesis.constant_noise(), teacher.original.synthesis.constant_noise(), strict=False)
+    for ours, theirs in pairs:  # the same for both, now and in whatever is made of the student
+        ours.copy_(theirs.cpu())
     # A depthwise convolution of a CPU is ten times quicker with channels last.
     student = student.to(device).to(memory_format=torch.channels_last)
     if not settings.uses_gan:
@@ -221,10 +221,7 @@ def networks(
 
 def _with_mapping_of(teacher: GeneratorConfig, settings: RunSettings) -> RunSettings:
     """Settings whose student has the mapping network of its teacher."""
-    student = dataclasses.replace(
-        settings.student, mapping=teacher.mapping, z_dim=teacher.z_dim, w_dim=teacher.w_dim
-    )
-    return dataclasses.replace(settings, student=student)
+    return dataclasses.replace(settings, student=settings.student.with_mapping_of(teacher))
 
 
 def _fill(cache: TeacherCache, state: Any, seconds: float) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar
 
 from ganzoo.blocks import AUGMENTS, DISCRIMINATORS
-from ganzoo.config import DiscriminatorConfig, GeneratorConfig
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.pictures import check_channels
 from ganzoo.registry import checked, unknown
 from ganzoo.training.devices import check_device
@@ -15,7 +16,6 @@ T = TypeVar("T")
 
 GIB = 2**30
 FIGURES = ("l1", "psnr", "perceptual", "fd")
-STUDENT_KEYS = ("channel_base", "channel_max", *(f.name for f in fields(GeneratorConfig)))
 # What may change between the start of a run and its resumption: none of it decides on what was learnt so far.
 FREE = (
     *("out", "name", "resume", "kimg", "device", "compile", "log_kimg", "sample_kimg", "checkpoint_kimg"),

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ganzoo.config import GeneratorConfig
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
@@ -67,8 +67,7 @@ class Teacher:
         random = self.settings.noise == "random"
         source = noise_sources(numbers, seed=self.settings.seed) if random else None
         found = self.generator.synthesis.layer_noise(w, self.settings.noise, source)
-        sizes = self.generator.synthesis.sizes
-        return [w.new_zeros(1, 1, r, r) if n is None else n for n, r in zip(found, sizes, strict=True)]
+        return self.generator.synthesis.used_noise(w, found)
 
     @torch.no_grad()
     def images(self, w: Tensor, noise: Sequence[Tensor]) -> Tensor:
@@ -97,8 +96,9 @@ def refuse_mismatch(student: GeneratorConfig, teacher: GeneratorConfig) -> None:
             f"teacher's, {teacher.resolution} (num_ws {teacher.num_ws}): give "
             f"resolution={teacher.resolution} or less."
         )
-    if len(student.channels) > len(teacher.channels):
+    ours, theirs = len(student.level_channels), len(teacher.level_channels)
+    if ours > theirs > 0:
         raise ValueError(
-            f"The student has {len(student.channels)} levels and its teacher {len(teacher.channels)}, too "
-            f"few to lend each of them noise: give output={teacher.output} or a smaller resolution."
+            f"The student has {ours} levels and its teacher {theirs}, too few to lend each of them noise: "
+            "give the teacher's output or a smaller resolution."
         )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ganzoo.config import GeneratorConfig
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 
 
@@ -22,7 +22,7 @@ class TeacherFeatures(nn.Module):
         super().__init__()
         self._teacher = [teacher]  # in a list: it is no part of what is trained or saved
         self._seen: dict[int, Tensor] = {}
-        widths = zip(student.channels, teacher.config.channels, strict=False)
+        widths = zip(student.level_channels, teacher.config.level_channels, strict=False)
         self.projections = nn.ModuleList(nn.Conv2d(ours, theirs, 1, bias=False) for ours, theirs in widths)
         for layer in self.projections.parameters():  # no random numbers: alike features go to alike ones
             nn.init.dirac_(layer)
@@ -30,10 +30,10 @@ class TeacherFeatures(nn.Module):
     @contextmanager
     def listening(self, student: Generator) -> Iterator[None]:
         """Keeps the features that the student makes in the block."""
+        modules = student.synthesis.level_modules()
 
         def keep(level: int) -> object:
-            last = student.synthesis.shortcuts[level - 1] if level else student.synthesis.layers[0]
-            return last.register_forward_hook(
+            return modules[level].register_forward_hook(
                 lambda module, arguments, output: self._seen.__setitem__(level, output)
             )
 
@@ -62,12 +62,5 @@ class TeacherFeatures(nn.Module):
     def _targets(self, w: Tensor, noise: Sequence[Tensor]) -> list[Tensor]:
         """The teacher's features at the end of every level that the student has."""
         [teacher] = self._teacher
-        synthesis = teacher.synthesis
-        x = below = synthesis.const.expand(w.shape[0], -1, -1, -1)
-        found = []
-        for i in range(2 * len(self.projections) - 1):
-            x = synthesis.layers[i](x, w[:, i], noise[i])
-            if i % 2 == 0:
-                x = below = synthesis.shortcuts[i // 2 - 1](below, x) if i else x
-                found.append(x)
-        return found
+        levels = zip(self.projections, teacher.synthesis.features(w, noise), strict=False)
+        return [features for _, features in levels]

@@ -23,8 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganzoo.config import DiscriminatorConfig
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.ops import resample
 
 T = TypeVar("T")

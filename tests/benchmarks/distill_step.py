@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.factory import create
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.recipes import compose
 from ganzoo.training.distillation import DistillationTask, needs_network
 from ganzoo.training.run import networks

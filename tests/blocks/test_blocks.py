@@ -133,7 +133,7 @@ def test_the_energy_of_a_convolution_is_that_of_its_impulse_response(name):
     block = conv(name)
     impulses = torch.zeros(IN, IN, 3, 3)
     impulses[torch.arange(IN), torch.arange(IN), 1, 1] = 1
-    response = block.convolve(impulses, transposed=False)  # [in, out, 3, 3]
+    response = block.convolve(impulses, block.weights(), transposed=False)  # [in, out, 3, 3]
     torch.testing.assert_close(block.energy(), response.square().sum(dim=(2, 3)).t())
 
 
@@ -142,7 +142,8 @@ def test_the_energy_of_a_convolution_is_that_of_its_impulse_response(name):
 def test_a_convolution_is_modulated_by_its_style(name, transposed):
     block, x, w = conv(name, "none"), torch.randn(2, IN, 4, 4), torch.randn(2, W_DIM)
     style = block.modulation(w)
-    expected = block.convolve(x * style[:, :, None, None], transposed=transposed) * block.scale
+    scaled = x * style[:, :, None, None]
+    expected = block.convolve(scaled, block.weights(), transposed=transposed) * block.scale
     torch.testing.assert_close(block(x, w, transposed=transposed), expected)
 
 
@@ -257,7 +258,7 @@ def test_a_single_head_is_the_last_of_an_aux_head():
 
 
 def test_noise_is_scaled_by_its_strength_which_starts_at_zero():
-    noise = NoiseInjection(4)
+    noise = NoiseInjection((4, 4))
     x, picture = torch.randn(2, 3, 4, 4), torch.randn(1, 1, 4, 4)
     assert torch.equal(noise(x, picture), x)
     nn.init.constant_(noise.strength, 0.5)
@@ -265,11 +266,11 @@ def test_noise_is_scaled_by_its_strength_which_starts_at_zero():
 
 
 def test_the_constant_noise_of_a_layer_is_saved():
-    assert NoiseInjection(4).state_dict()["const"].shape == (1, 1, 4, 4)
+    assert NoiseInjection((4, 4)).state_dict()["const"].shape == (1, 1, 4, 4)
 
 
 def test_a_styled_layer_adds_noise_and_bias_before_its_activation_and_clamps_after_it():
-    layer = StyledLayer(conv("full"), OUT, 4, activation="lrelu", gain=2.0, clamp=1.5)
+    layer = StyledLayer(conv("full"), OUT, (4, 4), activation="lrelu", gain=2.0, clamp=1.5)
     randomized(layer)
     x, w, noise = torch.randn(2, IN, 4, 4), torch.randn(2, W_DIM), torch.randn(2, 1, 4, 4)
     inside = layer.conv(x, w) + layer.noise.strength * noise + layer.bias[:, None, None]

@@ -21,14 +21,14 @@ def run(network):
 
 def test_the_last_picture_is_the_networks(network):
     image, levels = run(network)
-    assert torch.equal(network.pictures(levels)[-1], image)
+    assert torch.equal(network.images(levels)[-1], image)
 
 
 def test_every_level_that_predicts_has_a_picture_of_its_size(network):
     _, levels = run(network)
     factor = 1 if network.idwt is None else 2
     sizes = [4 * 2**level * factor for level in range(len(HEAD_CHANNELS)) if str(level) in network.to_image]
-    assert [list(picture.shape) for picture in network.pictures(levels)] == [[2, 3, r, r] for r in sizes]
+    assert [list(picture.shape) for picture in network.images(levels)] == [[2, 3, r, r] for r in sizes]
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -40,7 +40,7 @@ def test_a_skip_heads_pictures_are_the_pictures_so_far(output):
         image, prediction = network(level, x, w, image)
         so_far.append(image)
         levels.append(prediction)
-    for got, expected in zip(network.pictures(levels), so_far, strict=True):
+    for got, expected in zip(network.images(levels), so_far, strict=True):
         assert torch.equal(got, expected)
 
 
@@ -48,18 +48,18 @@ def test_a_skip_heads_pictures_are_the_pictures_so_far(output):
 def test_an_aux_heads_pictures_are_the_pixels_of_its_predictions(output):
     network = randomized(head("aux", output))
     _, levels = run(network)
-    for got, level in zip(network.pictures(levels), levels, strict=True):
+    for got, level in zip(network.images(levels), levels, strict=True):
         assert torch.equal(got, network.pixels(level))
 
 
 def test_gradients_of_a_skip_heads_last_picture_reach_every_prediction():
     network = randomized(head("skip"))
     levels = [level.detach().requires_grad_() for level in run(network)[1]]
-    network.pictures(levels)[-1].square().sum().backward()
+    network.images(levels)[-1].square().sum().backward()
     assert all(level.grad.any() for level in levels)
 
 
 def test_another_number_of_predictions_is_refused(network):
     _, levels = run(network)
     with pytest.raises(ValueError, match=f"predicts at {len(levels)} levels; got {len(levels) + 1}"):
-        network.pictures([*levels, levels[-1]])
+        network.images([*levels, levels[-1]])

@@ -100,7 +100,7 @@ def test_modulated_convolution_is_nvidias(case):
 @pytest.mark.parametrize("case", NVIDIA_CASES)
 def test_noise_is_added_after_the_demodulation_as_nvidia_does(case):
     noise = NVIDIA[f"{case}_noise"]
-    injection = NoiseInjection(noise.shape[-1])
+    injection = NoiseInjection(noise.shape[-2:])
     nn.init.ones_(injection.strength)
     out = injection(nvidia_block(case)(NVIDIA["x"], torch.zeros(2, W_DIM)), noise)
     assert_golden(out, NVIDIA[f"{case}_with_noise"])

@@ -85,15 +85,17 @@ def test_taps_that_are_no_filter_are_refused(taps):
 
 def test_a_generator_has_a_shortcut_for_every_level_but_the_first():
     synthesis = trained(tiny_config(shortcut="residual")).synthesis
-    assert [tuple(block.weight.shape) for block in synthesis.shortcuts] == [(12, 8, 1, 1), (16, 12, 1, 1)]
+    shortcuts = [level.shortcut for level in synthesis.levels[1:]]
+    assert [tuple(block.weight.shape) for block in shortcuts] == [(12, 8, 1, 1), (16, 12, 1, 1)]
 
 
 def test_a_shortcut_leads_from_below_a_level_to_its_head():
     generator = trained(tiny_config(shortcut="residual", head="single"))
     synthesis = generator.synthesis
+    shortcuts = [level.shortcut for level in synthesis.levels[1:]]
     seen = []
-    synthesis.shortcuts[1].register_forward_hook(lambda module, inputs, out: seen.append((*inputs, out)))
-    synthesis.shortcuts[0].register_forward_hook(lambda module, inputs, out: seen.append((*inputs, out)))
+    shortcuts[1].register_forward_hook(lambda module, inputs, out: seen.append((*inputs, out)))
+    shortcuts[0].register_forward_hook(lambda module, inputs, out: seen.append((*inputs, out)))
     synthesis.head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
     synthesis(torch.randn(1, generator.num_ws, generator.w_dim))
     head0, (below1, _, out1), head1, (below2, _, out2), head2 = seen

@@ -1,9 +1,12 @@
 """The command line, called in this process."""
 
+import json
 import sys
+from pathlib import Path
 
 import pytest
 
+import ganzoo.training.run
 from ganzoo.cli import main
 
 
@@ -19,3 +22,30 @@ def run(monkeypatch, capsys):
         return stop.value.code or 0, out, err
 
     return call
+
+
+@pytest.fixture
+def teacher(model_folder):
+    return f"teacher={model_folder}"
+
+
+@pytest.fixture
+def told(monkeypatch, tmp_path):
+    """A trainer that keeps what it is told, and writes a result; the command runs in an empty folder."""
+    calls = []
+
+    def distill(data):
+        calls.append(dict(data))
+        folder = Path(data["out"])
+        folder.mkdir(parents=True, exist_ok=True)
+        figures = {"l1": {"value": 0.1 * len(calls), "uncertainty": 0.01}}
+        result = {
+            "name": data["name"], "recipe": data["recipe"], "kimg": 1.0, "seconds": 60.0, "parameters": 1000,
+            "macs": 2000 * len(calls), "figures": figures, "settings": {}, "definitions": {},
+        }  # fmt: skip
+        (folder / "result.json").write_text(json.dumps(result))
+        return folder
+
+    monkeypatch.setattr(ganzoo.training.run, "distill", distill)
+    monkeypatch.chdir(tmp_path)
+    return calls

@@ -187,7 +187,7 @@ def test_exported_files_give_the_same_images(run, model, channels, tmp_path):
 
 
 def test_bench_times_them(run, model):
-    assert "| 16 |" in ran(run("bench", model, "--runtime=torch", "--rounds=1", "--no-memory"))
+    assert " 16 " in ran(run("bench", model, "--runtime=torch", "--rounds=1", "--no-memory"))
 
 
 def test_the_golden_file_of_a_saved_model_holds_all_channels(model):

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import flatten
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.discriminator import Discriminator
 from ganzoo.weights import weights_digest
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -136,7 +136,7 @@ def test_names_of_no_known_writing_are_told(run, source, tmp_path):
 
 
 MISTAKES = {
-    "no source": (["{tmp}/nowhere", "{tmp}/o.zip", "--resolution=8"], ["neither a folder nor a zip"]),
+    "no source": (["{tmp}/nowhere", "{tmp}/o.zip", "--resolution=8"], ["does not exist"]),
     "an empty folder": (["{tmp}/empty", "{tmp}/o.zip", "--resolution=8"], ["holds no picture", "JPEG"]),
     "no resolution": (["{src}", "{tmp}/o.zip"], ["--resolution"]),
     "two sides": (["{src}", "{tmp}/o.zip", "--resolution=512x320"], ["'512x320'", "images are square"]),

@@ -262,7 +262,7 @@ MISTAKES = {
     "a device that computes nothing": (["fake", "--real=x", "--device=meta"], ["meta"]),
     "an unknown device": (["fake", "--real=x", "--device=abacus"], ["abacus"]),
     "a model that is not there": (["mobilestylegan_fhq", "--real", "real"], ["mobilestylegan_ffhq"]),
-    "a real zip that is not there": (["fake", "--real=nowhere.zip"], ["nowhere.zip", "neither"]),
+    "a real zip that is not there": (["fake", "--real=nowhere.zip"], ["nowhere.zip", "does not exist"]),
     "statistics that are not there": (["fake", "--real=nowhere.npz"], ["nowhere.npz does not exist"]),
     "records that are not there": (["fake", "--real=real", "--against=gone"], ["gone does not exist"]),
     "ppl of pictures": (["fake", "--metrics=ppl"], ["on a model"]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from compare_helpers import comparison, subjects
-from helpers import tiny, trained
+from helpers import styled_layers, tiny, trained
 from PIL import Image
 
 from ganzoo.compare.measure import Settings, compare, difference, in_turns, subject
@@ -51,7 +51,7 @@ def test_distances_are_those_of_ganzoo_eval():
         [subject("teacher", teacher), subject("student", student)], settings, network=Edges(info), runs=0
     )
     for generator in (teacher, student):
-        for layer in generator.synthesis.layers:
+        for layer in styled_layers(generator):
             layer.noise.const.zero_()
     expected = pair_figures(
         student,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import styled_layers
 from torch import Tensor
 
 import ganzoo
@@ -161,7 +162,7 @@ MOBILESTYLEGAN_D: Outputs = {
 def noise_of_the_raw_generator() -> list[Tensor]:
     """The constant noise of the generator that the teacher was converted from, whose own files have none."""
     G = ganzoo.convert(GOLDEN / "rosinality" / "ros_train_32.pt", part="generator")
-    return [layer.noise.const for layer in G.synthesis.layers]
+    return [layer.noise.const for layer in styled_layers(G)]
 
 
 def _nvidia(name: str) -> list[Golden]:

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from helpers import styled_layers
 from ir_edits import (
     MAPPING,
     SECONDS,
@@ -172,13 +173,13 @@ def test_noise_that_is_no_picture_is_refused(shape):
 
 def test_noise_that_is_the_same_everywhere_is_refused():
     generator = tiny_generator()
-    generator.synthesis.layers[2].noise.strength.data.zero_()
+    styled_layers(generator)[2].noise.strength.data.zero_()
     assert "m.layers.0.conv2" in refusal(write_ir(generator))
 
 
 def test_noise_that_is_not_a_number_is_refused():
     generator = tiny_generator()
-    generator.synthesis.layers[2].noise.strength.data.fill_(float("nan"))
+    styled_layers(generator)[2].noise.strength.data.fill_(float("nan"))
     assert "infinite or NaN" in refusal(write_ir(generator))
 
 

@@ -48,8 +48,8 @@ def test_a_distiller_as_safetensors_has_all_its_networks(file):
 def test_other_precisions_are_read(file, dtype):
     save_file({name: tensor.to(dtype) for name, tensor in EMA.items()}, file)
     found, plain = ganzoo.convert(file), ganzoo.convert(TRAINED)
-    expected = plain.synthesis.const.to(dtype).float()
-    assert torch.equal(found.synthesis.const, expected)
+    expected = plain.synthesis.levels[0].const.to(dtype).float()
+    assert torch.equal(found.synthesis.levels[0].const, expected)
 
 
 def test_ganzoos_own_weights_are_told_with_what_to_do(tmp_path):

@@ -113,7 +113,7 @@ def test_a_square_network_that_records_both_sides_is_converted(tmp_path):
     tree = snapshots.generator(SPEC)
     tree.attributes.update(init_res=[4, 4], img_resolution=(16, 16))
     converted = ganzoo.convert(snapshots.write_nvidia(tmp_path / "a.pkl", G_ema=tree))
-    assert torch.equal(converted.synthesis.const[0], tree["synthesis.b4"].parameters["const"])
+    assert torch.equal(converted.synthesis.levels[0].const[0], tree["synthesis.b4"].parameters["const"])
 
 
 def test_the_command_says_it_in_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys):

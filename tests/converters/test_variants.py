@@ -16,6 +16,7 @@ import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.conversion import convert_with_account
 from ganzoo.converters.keymap import flatten
+from ganzoo.generators.stylegan2.names import layer_name
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EIGHT_TAPS = (1, 2, 4, 7, 6, 3, 2, 1)
@@ -264,7 +265,7 @@ def test_a_bare_state_dict_without_noise_and_mean_style_is_read(tmp_path):
     with torch.inference_mode():
         expected = reference.pictures(tree.tensors(), spec, ws, noise="none")
         assert_golden(source.module(z, noise="none"), expected)
-    noise = [f"synthesis.layers.{i}.noise.const" for i in range(5)]
+    noise = [f"{layer_name(i)}.noise.const" for i in range(5)]
     assert sorted(source.made) == sorted(["mapping.w_avg", *noise])
 
 

@@ -109,9 +109,11 @@ def test_a_set_without_pictures_is_refused(tmp_path):
 
 def test_what_is_no_set_is_refused(tmp_path):
     (tmp_path / "text.zip").write_text("PK")
-    for source in (tmp_path / "text.zip", tmp_path / "nowhere", "/dev/null"):
+    for source in (tmp_path / "text.zip", "/dev/null"):
         with pytest.raises(ValueError, match="neither a folder nor a zip"):
             PictureSet(source)
+    with pytest.raises(ValueError, match="does not exist"):
+        PictureSet(tmp_path / "nowhere")
 
 
 def test_a_name_that_stands_twice_in_a_zip_is_refused(tmp_path):

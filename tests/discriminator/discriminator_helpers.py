@@ -4,8 +4,7 @@ import itertools
 
 import torch
 
-from ganzoo.config import DiscriminatorConfig
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 
 ARCHITECTURES = ["resnet", "skip", "orig"]
 LABELS = [0, 3]

@@ -16,8 +16,7 @@ from discriminator_helpers import (
 )
 
 import ganzoo
-from ganzoo.config import DiscriminatorConfig
-from ganzoo.discriminator import Discriminator
+from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.weights import empty
 

@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 
 import ganzoo
 from ganzoo.blocks import DISCRIMINATORS
-from ganzoo.config import MAX_LABELS, MAX_WIDTH, DiscriminatorConfig, GeneratorConfig
 from ganzoo.factory import build
+from ganzoo.generators.config import MAX_LABELS, MAX_WIDTH
+from ganzoo.generators.discriminator import DiscriminatorConfig
+from ganzoo.generators.stylegan2 import StyleGAN2Config
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, read_config, stored_digest, weights_digest
 
 SMALL = {"resolution": 16, "channels": [8, 12, 6]}
@@ -174,7 +176,7 @@ def test_a_folder_says_which_network_it_holds(folder, tmp_path):
     assert type(read_config(folder / CONFIG_FILE)) is DiscriminatorConfig
     ganzoo.save(small_generator(), tmp_path / "maker")
     assert json.loads((tmp_path / "maker" / CONFIG_FILE).read_text())["module"] == "generator"
-    assert type(read_config(tmp_path / "maker" / CONFIG_FILE)) is GeneratorConfig
+    assert type(read_config(tmp_path / "maker" / CONFIG_FILE)) is StyleGAN2Config
 
 
 def test_a_config_without_module_is_a_generators(tmp_path):
@@ -188,7 +190,7 @@ def test_a_config_without_module_is_a_generators(tmp_path):
     ("module", "message"),
     [
         ("discriminatr", "Unknown module: 'discriminatr'. Did you mean 'discriminator'"),
-        ("os.system", "There is: discriminator, generator"),
+        ("os.system", "Choose from: discriminator, generator"),
         (["generator"], "Unknown module"),
         (3, "Unknown module"),
         (False, "Unknown module"),

@@ -37,7 +37,7 @@ def test_a_free_batch_takes_any_number_of_pictures_and_their_noise(engine, netwo
     written(generator, tmp_path, [engine], parts="together", noise="given", batch=None)
     for n in (1, 3):
         z = generator.sample_z(n)
-        noise = [torch.randn(n, 1, r, r) for r in generator.synthesis.sizes]
+        noise = [torch.randn(n, 1, *size) for size in generator.synthesis.noise_sizes]
         got = session(tmp_path, engine, "generator")(numpy_of(z, torch.tensor([0.8]), *noise))
         close(got, generator(z, truncation_psi=0.8, noise=noise))
 

@@ -27,7 +27,7 @@ def test_a_phones_file_gives_the_same_picture(name, network, tmp_path):
     [_, item] = written(generator, tmp_path, [name], noise="given")
     assert item.errors.psnr > 60
     w = torch.randn(1, generator.num_ws, generator.w_dim)
-    noise = [torch.randn(1, 1, r, r) for r in generator.synthesis.sizes]
+    noise = [torch.randn(1, 1, *size) for size in generator.synthesis.noise_sizes]
     session = target(name).open_file(tmp_path / f"synthesis{target(name).SUFFIX}")
     image = session(numpy_of(w, *noise))
     session(numpy_of(-w, *noise))

@@ -82,7 +82,7 @@ def test_other_weights_are_other_files(folder, generator, tmp_path):
     runtimes.load(str(folder), "openvino", cache_dir=tmp_path / "cache")
     changed = small()
     with torch.no_grad():
-        changed.synthesis.const.add_(1)
+        changed.synthesis.levels[0].const.add_(1)
     shutil.copytree(folder, tmp_path / "model")
     ganzoo.save(changed, tmp_path / "model")
     engine = runtimes.load(str(tmp_path / "model"), "openvino", cache_dir=tmp_path / "cache")

@@ -26,6 +26,6 @@ def folder(tmp_path: Path) -> Path:
     """A saved model, with weights that no seed gives."""
     generator = create("mobilestylegan", **TINY)
     with torch.no_grad():
-        generator.synthesis.const.add_(1)
+        generator.synthesis.levels[0].const.add_(1)
     save(generator, tmp_path / "saved")
     return tmp_path / "saved"

@@ -11,8 +11,8 @@ import torch
 from factory_helpers import TINY, tiny
 from ir_fixtures import MODEL
 
-from ganzoo.config import GeneratorConfig
 from ganzoo.factory import build, create
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.recipes import list_recipes
 from ganzoo.weights import weights_digest
 
@@ -39,8 +39,8 @@ def test_random_weights_are_the_same_at_every_call():
 def test_two_generators_share_no_memory(release):
     first, second = create(MODEL), create(MODEL)
     with torch.no_grad():
-        first.synthesis.const.zero_()
-    assert second.synthesis.const.abs().sum() > 0
+        first.synthesis.levels[0].const.zero_()
+    assert second.synthesis.levels[0].const.abs().sum() > 0
 
 
 def test_weights_depend_on_the_seed_alone():

@@ -45,7 +45,7 @@ def test_channels_take_the_place_of_channel_base_and_channel_max():
         ({"channel_max": 10**12}, "channel_max"),
         ({"channels": [8, 8, 8, 8, 8]}, "channels"),
         ({"channels": [8, 8], "channel_base": 64}, "not both"),
-        ({"output": "sound"}, "There is: pixel, wavelet"),
+        ({"output": "sound"}, "Choose from: pixel, wavelet"),
         ({"activation": "lrelo"}, "Did you mean 'lrelu'?"),
         ({"clamp": -1.0}, "clamp"),
         ({"clamp": math.nan}, "clamp"),

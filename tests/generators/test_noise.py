@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from helpers import seeded, tiny, trained
+from helpers import seeded, styled_layers, tiny, trained
 
 
 def test_constant_noise_belongs_to_the_weights(generator, w):
     before = generator.synthesis(w).image
-    constants = [layer.noise.const for layer in generator.synthesis.layers]
+    constants = [layer.noise.const for layer in styled_layers(generator)]
     assert torch.equal(before, generator.synthesis(w, constants).image)
     with torch.no_grad():
         constants[-1].neg_()
@@ -68,7 +68,7 @@ def test_the_noise_of_a_bigger_network_is_read_from_its_low_end(generator, w):
     bigger = trained(tiny(resolution=64), seed=1)
     shared = bigger.synthesis(torch.randn(2, bigger.num_ws, 8), "random", *seeded(3)).noise
     out = generator.synthesis(w, shared)
-    layers = len(generator.synthesis.layers)
+    layers = len(styled_layers(generator))
     assert all(torch.equal(a, b) for a, b in zip(out.noise, shared[:layers], strict=True))
     assert torch.equal(out.image, generator.synthesis(w, shared[:layers]).image)
 

@@ -40,7 +40,9 @@ def test_images_in_pieces_are_those_of_one_pass(form, noise, three_at_once):
     z = network.sample_z(7)
     kind, given = (noise, None) if noise in ("const", "none") else ("random", None)
     if noise in ("tensors", "one for all"):
-        kind = [torch.randn(7 if noise == "tensors" else 1, 1, r, r) for r in network.synthesis.sizes]
+        kind = [
+            torch.randn(7 if noise == "tensors" else 1, 1, *size) for size in network.synthesis.noise_sizes
+        ]
 
     def source():
         return {"one stream": lambda: torch.Generator().manual_seed(3)}.get(
@@ -64,9 +66,9 @@ def test_gradients_flow_through_pieces(network, three_at_once):
 
 def test_what_one_pass_refuses_is_refused_in_pieces(three_at_once):
     generator = trained(tiny("pixel"))
-    z, sizes = generator.sample_z(10), generator.synthesis.sizes
+    z, sizes = generator.sample_z(10), generator.synthesis.noise_sizes
     with pytest.raises(ValueError, match=r"noise\[0\] has shape"):
-        generator(z, noise=[torch.zeros(7, 1, r, r) for r in sizes])
+        generator(z, noise=[torch.zeros(7, 1, *size) for size in sizes])
     with pytest.raises(ValueError, match="One generator a sample: 10"):
         generator(z, noise="random", generator=seeded(*range(12)))
     with pytest.raises(ValueError, match="needs generator="):

@@ -30,7 +30,7 @@ def test_half_precision_gives_nearly_the_same_picture(network, precision, least)
     quick = quicken(ganzoo.deploy(trained_one), precision)
     assert {p.dtype for p in quick.synthesis.parameters()} == {DTYPES[precision]}
     w = styles(trained_one)
-    for noise in ("const", "none", [torch.randn(1, 1, r, r) for r in quick.synthesis.sizes]):
+    for noise in ("const", "none", [torch.randn(1, 1, *size) for size in quick.synthesis.noise_sizes]):
         expected = trained_one.synthesis(w, noise).image
         got = quick.synthesis(w, noise)
         assert got.image.dtype == torch.float32 and got.levels == []

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import tiny, trained
+from helpers import styled_layers, tiny, trained
 
 from ganzoo import mix_styles
 from ganzoo.factory import build
@@ -64,7 +64,7 @@ def test_a_levels_head_and_the_next_levels_first_layer_share_a_row(network, head
     def record(name):
         return lambda module, inputs: read.update({name: inputs[1][0, 0].item()})
 
-    for i, layer in enumerate(generator.synthesis.layers):
+    for i, layer in enumerate(styled_layers(generator)):
         layer.register_forward_pre_hook(record(f"layer {i}"))
     for level, to_image in generator.synthesis.head.to_image.items():
         to_image.register_forward_pre_hook(record(f"head {level}"))

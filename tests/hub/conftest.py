@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import huggingface_hub.utils._http as client_http
 import pytest
 import torch
+from helpers import styled_layers
 from hub_server import HubServer
 from huggingface_hub import constants
 
@@ -44,8 +45,8 @@ def saved(tmp_path_factory):
     sizes = {"resolution": 64, "channel_base": 512, "channel_max": 32, "z_dim": 64, "w_dim": 64}
     generator = ganzoo.create("mobilestylegan", **sizes)
     with torch.no_grad():
-        generator.synthesis.const.add_(1)
-        generator.synthesis.layers[0].bias.add_(0.1)
+        generator.synthesis.levels[0].const.add_(1)
+        styled_layers(generator)[0].bias.add_(0.1)
     ganzoo.save(generator, folder)
     (folder / "README.md").write_text(signed(CARD))
     return folder

@@ -308,8 +308,8 @@ def test_templates_and_prose_are_in_the_package_data():
 
 
 def test_a_card_needs_no_picture_of_a_discriminator(tmp_path):
-    from ganzoo.config import DiscriminatorConfig
     from ganzoo.factory import build
+    from ganzoo.generators.discriminator import DiscriminatorConfig
 
     config = {"resolution": 8, "channel_base": 64, "channel_max": 8}
     ganzoo.save(build(DiscriminatorConfig.from_dict(config)), tmp_path)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers import styled_layers
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -16,7 +17,7 @@ SIZES = {"resolution": 16, "channels": [8, 8, 8], "z_dim": 8, "w_dim": 8, "mappi
 def generator():
     generator = ganzoo.create("stylegan2", **SIZES)
     with torch.no_grad():
-        for layer in generator.synthesis.layers:
+        for layer in styled_layers(generator):
             layer.noise.strength.fill_(0.3)
         generator.mapping.w_avg.normal_(generator=torch.Generator().manual_seed(0))
     return generator
@@ -62,7 +63,9 @@ def test_a_large_picture_is_cropped(tmp_path):
     assert load_file(tmp_path / GOLDEN_FILE)["const.crops"].shape == (2, 3, 32, 32)
 
 
-@pytest.mark.parametrize("part", ["mapping.w_avg", "synthesis.const", "synthesis.layers.1.noise.const"])
+@pytest.mark.parametrize(
+    "part", ["mapping.w_avg", "synthesis.levels.0.const", "synthesis.levels.1.upsample.noise.const"]
+)
 def test_any_other_weight_shows_in_the_pictures(generator, path, part):
     with torch.no_grad():
         generator.state_dict()[part].add_(0.5)
@@ -72,14 +75,14 @@ def test_any_other_weight_shows_in_the_pictures(generator, path, part):
 
 def test_a_network_of_nothing_but_nan_does_not_pass(generator, path):
     with torch.no_grad():
-        generator.synthesis.const.fill_(float("nan"))
+        generator.synthesis.levels[0].const.fill_(float("nan"))
     with pytest.raises(ValueError, match="other pictures"):
         check(generator, path)
 
 
 def test_float_error_passes(generator, path):
     with torch.no_grad():
-        generator.synthesis.const.mul_(1 + 1e-4)
+        generator.synthesis.levels[0].const.mul_(1 + 1e-4)
     assert 0 < check(generator, path) < 5e-3
 
 
@@ -115,8 +118,8 @@ def test_a_damaged_file_is_told(generator, path):
 
 
 def test_saving_something_else_over_it_leaves_no_stale_one(path):
-    from ganzoo.config import DiscriminatorConfig
     from ganzoo.factory import build
+    from ganzoo.generators.discriminator import DiscriminatorConfig
 
     config = {"resolution": 8, "channel_base": 64, "channel_max": 8}
     ganzoo.save(build(DiscriminatorConfig.from_dict(config)), path.parent)

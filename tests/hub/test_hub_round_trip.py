@@ -115,7 +115,7 @@ def test_tags_branches_and_pull_requests_name_their_own_commits(hub, model, run)
     HfApi().create_tag("me/tiny", tag="v1")
     other = ganzoo.load(model)
     with torch.no_grad():
-        other.synthesis.const.mul_(2)
+        other.synthesis.levels[0].const.mul_(2)
     later = Path(shutil.copytree(model, model.parent / "later"))
     ganzoo.save(other, later)
     assert run("push", later, "me/tiny", "--revision", "experiment/two")[0] == 0

@@ -69,7 +69,7 @@ def test_an_old_model_stays_whole_when_a_push_over_it_fails(hub, model, run):
     before = hub.store.files("me/tiny")
     other = ganzoo.load(model)
     with torch.no_grad():
-        other.synthesis.const.mul_(2)
+        other.synthesis.levels[0].const.mul_(2)
     ganzoo.save(other, model)
     hub.fail(COMMIT, 500)
     assert run("push", model, "me/tiny")[0] == 2
@@ -130,15 +130,15 @@ def test_a_model_without_golden_pictures_gets_them(hub, model, run):
 def test_a_weight_too_large_for_float16_is_told(hub, model, run):
     generator = ganzoo.load(model)
     with torch.no_grad():
-        generator.synthesis.const[0, 0, 0, 0] = 1e5
+        generator.synthesis.levels[0].const[0, 0, 0, 0] = 1e5
     ganzoo.save(generator, model)
     result = run("push", model, "me/tiny", "--dtype", "fp16")
-    assert_one_line(result, "float16 is too small for 'synthesis.const'")
+    assert_one_line(result, "float16 is too small for 'synthesis.levels.0.const'")
 
 
 def test_a_discriminator_is_not_pushed(hub, run, tmp_path):
-    from ganzoo.config import DiscriminatorConfig
     from ganzoo.factory import build
+    from ganzoo.generators.discriminator import DiscriminatorConfig
 
     config = {"resolution": 8, "channel_base": 64, "channel_max": 8}
     ganzoo.save(build(DiscriminatorConfig.from_dict(config)), tmp_path / "judge")

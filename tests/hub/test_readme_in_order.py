@@ -12,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers import tiny, trained
 from huggingface_hub import HfApi
 from PIL import Image
 from torch import Tensor, nn
 
 import ganzoo
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.keymap import flatten
 from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 
 ROOT = Path(__file__).parents[2]
@@ -42,13 +45,13 @@ SMALLER = {
     r"\bprecision=bf16": "precision=fp32",
     r"--tag faces": "--tag ganzoo",  # a tag of this card
 }
-SHORT = ["device=cpu", "kimg=0.004", "batch_size=2", "loss.perceptual.weight=0"]
+SHORT = ["device=cpu", "kimg=0.004", "batch_size=2", "loss.feature_l1.weight=0"]
 SHORT += ["held_out={num: 2, metrics: [l1], best: l1}"]
 
 
 def commands(text):
     """Commands of ganzoo in the indented lines of a README, smaller, as lists of words."""
-    for line in re.sub(r" \\\n +", " ", text).splitlines():
+    for number, line in enumerate(re.sub(r" \\\n +", " ", text).splitlines()):
         found = re.match(r"    (?:.*(?:&&|--) )?ganzoo (.*)", line)
         if found is None or "…" in line:
             continue
@@ -59,8 +62,15 @@ def commands(text):
         if words[0] == "distill":
             words += [setting for setting in SHORT if f"{setting.partition('=')[0]}=" not in command]
             words += [] if "training=" in command else ["training=debug"]
+            words += [] if "out=" in command else [f"out=run-{number}"]  # smaller ones are alike
             words += ["--print"] if "-m" in words else []
         yield words
+
+
+def tensors_of(golden, key):
+    """The state dict of a network in a golden file."""
+    network = open_checkpoint(GOLDEN / golden)[key]
+    return {name: torch.from_numpy(ref.array().copy()) for name, ref in flatten(network)}
 
 
 class Colours(FeatureNetwork):
@@ -80,6 +90,9 @@ def place(hub, tmp_path, monkeypatch):
     """The reader's folder: downloads, photos, and a tiny model in the place of the one of 1024 x 1024."""
     for name, golden in CHECKPOINTS.items():
         shutil.copyfile(GOLDEN / golden, tmp_path / name)
+    averaged = tensors_of("rosinality/ros_train_32.pt", "g_ema")
+    torch.save({"state_dict": {"ema": averaged, "model": averaged}}, tmp_path / "run.pt")
+    torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")
     (tmp_path / "photos").mkdir()
     random = np.random.RandomState(0)
     for i in range(6):

@@ -39,7 +39,7 @@ def predictions():
 
 @pytest.fixture
 def pictures(predictions):
-    return converted(MOBILESTYLEGAN, "student").synthesis.head.pictures(predictions)
+    return converted(MOBILESTYLEGAN, "student").synthesis.level_images(predictions)
 
 
 def msg_discriminator():

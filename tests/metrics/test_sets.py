@@ -111,7 +111,7 @@ def test_what_cannot_be_made_is_refused_at_once(model, options, part):
 def test_pictures_that_are_not_finite_are_refused(model):
     samples = generated(model, seed=7)
     with torch.no_grad():
-        samples.generator.synthesis.const.fill_(float("nan"))
+        samples.generator.synthesis.levels[0].const.fill_(float("nan"))
     with pytest.raises(ValueError, match="seed 8 by m is not finite"):
         samples.read([1], 16)
 

@@ -16,7 +16,7 @@ def test_names_of_devices_are_taken(name):
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:1", "cuda:", "cuda:-1", "cuda:a", "CUDA", ""])
 def test_other_names_are_refused(name):
-    with pytest.raises(ValueError, match=r"Unknown device: .*There is: auto, cpu, cuda, cuda:1, mps"):
+    with pytest.raises(ValueError, match=r"Unknown device: .*Choose from: auto, cpu, cuda, cuda:1, mps"):
         check_device(name)
 
 

@@ -35,7 +35,7 @@ def test_terms_are_those_of_the_students_and_the_teachers_pictures():
     noise = task.teacher.noise(w, NUMBERS)
     target = task.teacher.images(w, noise)
     output = task.student.synthesis(w, noise)
-    expected = reconstruction(task.student.synthesis.head.pictures(output.levels), target)
+    expected = reconstruction(task.student.synthesis.level_images(output.levels), target)
     maps, target_maps = (feature_maps(network, x, 16) for x in (output.image, target))
     expected |= {"feature_l1": perceptual_l1(maps, target_maps), "lpips": lpips(maps, target_maps)}
     expected["gan"] = F.softplus(-judged(task, output.image, Purpose.AUGMENT_GENERATOR)).mean()

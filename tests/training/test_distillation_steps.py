@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from distillation_helpers import only, student_loss, trainer_of
+from helpers import styled_layers
 from training_helpers import OFF, TinyFeatures, make_task, make_teacher, run_settings, student_config
 
 
@@ -100,8 +101,8 @@ def test_a_mapping_of_its_own_learns(tmp_path):
 
 def test_const_noise_is_the_teachers():
     task = make_task(run_settings(student_config(resolution=8, output="wavelet")))
-    theirs = [layer.noise.const for layer in task.teacher.original.synthesis.layers]
-    for layer, const in zip(task.student.synthesis.layers, theirs, strict=False):
+    theirs = [layer.noise.const for layer in styled_layers(task.teacher.original)]
+    for layer, const in zip(styled_layers(task.student), theirs, strict=False):
         assert torch.equal(layer.noise.const, const)
 
 

@@ -251,7 +251,7 @@ def test_a_run_that_is_stopped_before_it_learnt_says_so(teacher, tmp_path):
 def test_what_is_not_finite_in_the_teacher_ends_in_one_line(tmp_path):
     generator = ganzoo.load(save_teacher(tmp_path / "teacher"))
     with torch.no_grad():
-        generator.synthesis.const[0, 0, 0, 0] = torch.nan
+        generator.synthesis.levels[0].const[0, 0, 0, 0] = torch.nan
     ganzoo.save(generator, tmp_path / "teacher")
     data = changed(tmp_path / "teacher", tmp_path / "run")
     assert forked(command(data, tmp_path)) == [2]

@@ -314,7 +314,7 @@ def test_other_weights_of_the_teacher_are_refused(run, tmp_path):
     run(teacher=str(own), kimg=0.016)
     changed = make_teacher()
     with torch.no_grad():
-        changed.synthesis.const[0, 0, 0, 0] += 1
+        changed.synthesis.levels[0].const[0, 0, 0, 0] += 1
     ganzoo.save(changed, own)
     with pytest.raises(ValueError, match=r"own has other weights than when the run in .* began"):
         run(teacher=str(own), kimg=0.024)

@@ -109,7 +109,7 @@ UNKNOWN = {
     "limit": ({"cache": {"limit_gb": 1}}, "setting of cache: 'limit_gb'. Did you mean 'limit_gib'?"),
     "metric": (
         {"held_out": {"metrics": ["psnr", "l2"]}},
-        "held_out: Unknown metric: 'l2'. There is: fd, l1, perceptual, psnr.",
+        "held_out: Unknown metric: 'l2'. Choose from: fd, l1, perceptual, psnr.",
     ),
     "best": (
         {"held_out": {"metrics": ["psnr"]}},

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import assert_same_picture, tiny_config, trained
+from helpers import assert_same_picture, styled_layers, tiny_config, trained
 from training_helpers import make_teacher, run_settings, student_config
 
 from ganzoo.training.latents import noise_sources
@@ -71,7 +71,7 @@ def test_random_noise_is_each_pictures_own_and_const_noise_everyones():
     assert [list(n.shape) for n in noise] == [[3, 1, r, r] for r in (4, 8, 8, 16, 16)]
     assert not torch.equal(noise[0][0], noise[0][1])
     teacher = Teacher(make_teacher(), run_settings(noise="const"))
-    for found, layer in zip(teacher.noise(w, NUMBERS), make_teacher().synthesis.layers, strict=True):
+    for found, layer in zip(teacher.noise(w, NUMBERS), styled_layers(make_teacher()), strict=True):
         assert torch.equal(found, layer.noise.const)
 
 
@@ -97,7 +97,7 @@ def test_the_teacher_is_frozen_and_known_by_its_weights():
     assert not shown(teacher).requires_grad
     assert teacher.sha256 == weights_digest(make_teacher())
     with torch.no_grad():
-        generator.synthesis.const[0, 0, 0, 0] += 1
+        generator.synthesis.levels[0].const[0, 0, 0, 0] += 1
     assert Teacher(generator, run_settings()).sha256 != teacher.sha256
 
 
@@ -115,7 +115,7 @@ MISMATCHES = {
     "levels": (
         {"output": "pixel", "resolution": 16, "upsampler": "conv_transpose"},
         WAVELET,
-        "too few to lend each of them noise: give output=wavelet or a smaller resolution",
+        "too few to lend each of them noise: give the teacher's output or a smaller resolution",
     ),
 }
 

@@ -172,7 +172,7 @@ def test_other_pictures_lie_elsewhere(tmp_path, changes):
 def test_another_teachers_pictures_lie_elsewhere(tmp_path):
     other = make_teacher()
     with torch.no_grad():
-        other.synthesis.const[0, 0, 0, 0] += 1e-3
+        other.synthesis.levels[0].const[0, 0, 0, 0] += 1e-3
     assert make(tmp_path, teacher=other).folder != make(tmp_path).folder
     assert json.loads((make(tmp_path).folder / "facts.json").read_text())["seed"] == 0
 

@@ -15,7 +15,7 @@ from helpers import tiny_config, trained
 from torch import nn
 
 import ganzoo
-from ganzoo.config import GeneratorConfig
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.run import _with_mapping_of, networks

@@ -1,4 +1,4 @@
-"""Blocks of other packages are deployed as they are."""
+"""Blocks of other packages survive the deployment, folded where they say how."""
 
 import pytest
 import torch
@@ -7,12 +7,23 @@ from deploy_helpers import assert_deploys, trained
 from torch import nn
 
 import ganzoo
-from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, KINDS, MAPPINGS, SHORTCUTS, UPSAMPLERS
+from ganzoo.blocks import (
+    CONVS,
+    DEMODULATIONS,
+    HEADS,
+    KINDS,
+    MAPPINGS,
+    SHORTCUTS,
+    UPSAMPLERS,
+    FullConv,
+    StyledLayer,
+)
 from ganzoo.blocks.conv import ModulatedConv
 from ganzoo.blocks.demodulation import Demodulation
 from ganzoo.blocks.head import AuxHead
 from ganzoo.blocks.mapping import MappingNetwork
 from ganzoo.blocks.shortcut import Shortcut
+from ganzoo.blocks.upsampler import Upsampler
 from ganzoo.ops.equalized import EqualizedLinear
 
 
@@ -37,17 +48,22 @@ class ShiftedConv(ModulatedConv):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         nn.init.normal_(self.weight, generator=generator)
 
-    def convolve(self, x, *, transposed):
-        x = torch.einsum("oi,nihw->nohw", self.weight, x)
+    def weights(self):
+        return (self.weight,)
+
+    def convolve(self, x, weights, bias=None, *, transposed):
+        x = torch.einsum("oi,nihw->nohw", weights[0], x)
         if transposed:
-            return F.pad(F.interpolate(x, scale_factor=2.0), (0, 1, 0, 1))
-        return F.pad(x, (1, 0, 0, 0))[..., :-1]
+            x = F.pad(F.interpolate(x, scale_factor=2.0), (0, 1, 0, 1))
+        else:
+            x = F.pad(x, (1, 0, 0, 0))[..., :-1]
+        return x if bias is None else x + bias[:, None, None]
 
     def energy(self):
         return self.weight.square()
 
 
-class NearestUpsampler(nn.Module):
+class NearestUpsampler(Upsampler):
     """Every pixel four times, then the level's convolution."""
 
     def __init__(self, *, in_channels: int, out_channels: int, w_dim: int, make_conv: object) -> None:
@@ -153,3 +169,41 @@ def test_a_block_of_another_package_is_saved_and_loaded(tmp_path):
     ganzoo.save(generator, tmp_path)
     z = generator.sample_z(2)
     assert torch.equal(ganzoo.load(tmp_path)(z), generator(z))
+
+
+class LoudConv(FullConv):
+    """Computes in another way than its base class, whose folded form would give other images."""
+
+    def forward(self, x, w, *, transposed=False):
+        return 2 * super().forward(x, w, transposed=transposed)
+
+
+class CoarseConv(FullConv):
+    """Another convolution of the same weights."""
+
+    def convolve(self, x, weights, bias=None, *, transposed):
+        if transposed:
+            return super().convolve(x, weights, bias, transposed=True)
+        return F.conv2d(x, weights[0], bias, padding=2, dilation=2)
+
+
+@pytest.fixture
+def more_convs(third_party):
+    CONVS.register("loud")(LoudConv)
+    CONVS.register("coarse")(CoarseConv)
+
+
+@pytest.mark.usefixtures("more_convs")
+@pytest.mark.parametrize("conv", ["shifted", "coarse"])
+def test_a_convolution_of_another_package_folds_like_ours(network, conv):
+    generator = trained(network, conv=conv)
+    assert_deploys(generator)
+    deployed = ganzoo.deploy(generator)
+    assert not [m for m in deployed.modules() if isinstance(m, EqualizedLinear | StyledLayer)]
+
+
+@pytest.mark.usefixtures("more_convs")
+def test_a_convolution_that_overrides_forward_is_not_folded(network):
+    generator = trained(network, conv="loud")
+    assert_deploys(generator)
+    assert [m for m in ganzoo.deploy(generator).modules() if isinstance(m, LoudConv)]

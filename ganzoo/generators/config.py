@@ -1,0 +1,192 @@
+"""The shared base of all architectures' configs, and the registry that finds an architecture by its name."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import Any, TypeVar
+
+from ganzoo.blocks import KINDS, MAPPINGS, MappingNetwork
+from ganzoo.generators.synthesis import SynthesisNetwork
+from ganzoo.registry import Registry, checked, unknown
+
+Config = TypeVar("Config")
+
+DEFAULT = "stylegan2"  # of a config that names no architecture
+ARCHITECTURE = "generator"  # the key that names it
+MAX_WIDTH = 8192
+MAX_LABELS = 100_000
+MAX_IMG_CHANNELS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig(ABC):
+    """What every generator's config has; an architecture adds its own fields.
+
+    An architecture is a frozen dataclass on this one, registered by `GENERATORS.register("name")`, that says
+    how many rows w has and how the synthesis network is built. A field that is named like a kind of block
+    holds a block.
+
+    Args:
+        resolution: Side of the image.
+        img_channels: Channels of the image, 3 for color.
+        z_dim: Width of the latent.
+        w_dim: Width of w.
+        label_dim: Width of the label, 0 for an unconditional network.
+
+    Raises:
+        ValueError: for any value out of its range, an unknown block or option.
+    """
+
+    resolution: int
+    img_channels: int = 3
+    z_dim: int = 512
+    w_dim: int = 512
+    label_dim: int = 0
+
+    def __post_init__(self) -> None:
+        complete_fields(self)
+        in_range("z_dim", self.z_dim, 1, MAX_WIDTH)
+        in_range("w_dim", self.w_dim, 1, MAX_WIDTH)
+        in_range("label_dim", self.label_dim, 0, MAX_LABELS)
+        in_range("img_channels", self.img_channels, 1, MAX_IMG_CHANNELS)
+
+    @property
+    @abstractmethod
+    def num_ws(self) -> int:
+        """Rows of w."""
+
+    @abstractmethod
+    def build_synthesis(self) -> SynthesisNetwork:
+        """The synthesis network, its weights not yet drawn."""
+
+    def build_mapping(self) -> MappingNetwork:
+        """The mapping network, its weights not yet drawn: of the field `mapping`, or the default."""
+        spec = getattr(self, "mapping", "mlp")
+        context = {name: getattr(self, name) for name in MAPPINGS.context}
+        return MAPPINGS.build(spec, **context)
+
+    @property
+    def level_channels(self) -> tuple[int, ...]:
+        """Width of every level's features, from low to high resolution; empty if there are no levels."""
+        return ()
+
+    @property
+    def largest_features(self) -> int:
+        """Numbers in the largest features of one image, by which memory is estimated."""
+        return max(64, self.img_channels) * self.resolution**2
+
+    @property
+    def family(self) -> str:
+        """Name by which people look for such a network."""
+        return self.architecture
+
+    def describe(self) -> str:
+        """What it is made of, in a few words."""
+        blocks = [f"{kind} {getattr(self, kind)['name']}" for kind in KINDS if hasattr(self, kind)]
+        return ", ".join(blocks) or self.architecture
+
+    def with_mapping_of(self, other: "GeneratorConfig") -> "GeneratorConfig":
+        """The config with another one's mapping network: its latents and w.
+
+        Raises:
+            ValueError: if one of the two has no such choice.
+        """
+        if not (hasattr(self, "mapping") and hasattr(other, "mapping")):
+            raise ValueError(
+                f"A {self.architecture} cannot take over the mapping network of a {other.architecture}."
+            )
+        return replace(self, mapping=other.mapping, z_dim=other.z_dim, w_dim=other.w_dim)  # type: ignore[call-arg]
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture in `GENERATORS`."""
+        return GENERATORS.name_of(type(self))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "GeneratorConfig":
+        """The config that a recipe or a config.json describes, of the architecture that it names.
+
+        Raises:
+            ValueError: for an unknown architecture or key, or a value that the config refuses.
+        """
+        data = dict(data)
+        architecture = GENERATORS.get(data.pop(ARCHITECTURE, DEFAULT))
+        if not issubclass(architecture, cls):
+            raise ValueError(f"{architecture.__name__} is another architecture than {cls.__name__}.")
+        return architecture(**architecture.arguments(data))
+
+    @classmethod
+    def keys(cls) -> set[str]:
+        """Keys that `arguments` takes."""
+        return {f.name for f in fields(cls)}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """A recipe of the architecture alone: its name and the defaults of its fields."""
+        found = {f.name: f.default for f in fields(cls) if f.default is not MISSING}
+        made = {f.name: f.default_factory() for f in fields(cls) if f.default_factory is not MISSING}
+        return {ARCHITECTURE: GENERATORS.name_of(cls), **plain({**found, **made})}
+
+    @classmethod
+    def arguments(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that a mapping gives; an architecture with shorthands replaces them here.
+
+        Raises:
+            ValueError: for an unknown key, or a field without which there is no config.
+        """
+        return known_fields(cls, data, "generator")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Architecture and fields as plain lists, numbers and strings; `from_dict` takes them back."""
+        return {ARCHITECTURE: self.architecture, **plain(asdict(self))}
+
+
+GENERATORS: Registry[GeneratorConfig] = Registry("generator", needs_defaults=False)
+
+
+def generator_keys() -> set[str]:
+    """Keys that describe a generator of any architecture, in a recipe or a config.json."""
+    return {ARCHITECTURE}.union(*(GENERATORS.get(name).keys() for name in GENERATORS.names()))
+
+
+def complete_fields(config: Any) -> None:
+    """Complete the blocks of a frozen config and bring its other fields to their types."""
+    for f in fields(config):
+        value = getattr(config, f.name)
+        value = KINDS[f.name].complete(value) if f.name in KINDS else checked(value, f.type, f.name)
+        object.__setattr__(config, f.name, value)
+
+
+def known_fields(
+    cls: type, data: Mapping[str, Any], what: str, shorthands: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The mapping as a dict, if a dataclass has all of its keys and lacks none that it needs.
+
+    Args:
+        cls: Dataclass of the config.
+        data: Mapping to check.
+        what: Name for messages.
+        shorthands: Further keys that are accepted, and make up for fields that lack.
+    """
+    known = {f.name: f for f in fields(cls)}
+    for key in data:
+        if key not in known and key not in shorthands:
+            raise ValueError(unknown(f"setting of a {what}", key, [*known, *shorthands]))
+    for name, f in known.items():
+        required = f.default is MISSING and f.default_factory is MISSING
+        if required and name not in data and not shorthands:
+            raise ValueError(f"A {what} needs {name}.")
+    return dict(data)
+
+
+def in_range(what: str, value: object, low: int, high: int) -> None:
+    """Raise ValueError unless a value is a whole number in a range."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{what} is a whole number from {low} to {high}; got {value!r}.")
+
+
+def plain(value: Any) -> Any:
+    """A value with mappings as dicts and tuples as lists, all the way down."""
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list | tuple) else value

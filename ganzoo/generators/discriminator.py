@@ -1,0 +1,101 @@
+"""The discriminator and its config: a registered network behind one call."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from ganzoo.blocks import DISCRIMINATORS
+from ganzoo.generators.config import MAX_IMG_CHANNELS, MAX_LABELS, complete_fields, in_range, plain
+from ganzoo.generators.stylegan2.config import check_levels, with_channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Everything that determines a discriminator's architecture.
+
+    Args:
+        resolution: Side of the images, a power of two from 4 to 2048.
+        channels: Width of every level from 4 x 4 up, `log2(resolution) - 1` of them. `from_dict` also takes
+            `channel_base` and `channel_max` instead.
+        label_dim: Width of the label, 0 for an unconditional network.
+        img_channels: Channels of the images, 3 for color.
+        discriminator: Block, `{"name": ..., option: value}`.
+
+    Raises:
+        ValueError: for any value out of its range, an unknown block or option.
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    label_dim: int = 0
+    img_channels: int = 3
+    discriminator: Mapping[str, Any] = field(default_factory=lambda: {"name": "residual"})
+
+    def __post_init__(self) -> None:
+        complete_fields(self)
+        check_levels(self.resolution, self.channels, "pixel")
+        in_range("label_dim", self.label_dim, 0, MAX_LABELS)
+        in_range("img_channels", self.img_channels, 1, MAX_IMG_CHANNELS)
+
+    @property
+    def level_channels(self) -> tuple[int, ...]:
+        """Width of every level, from 4 x 4 up."""
+        return self.channels
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "DiscriminatorConfig":
+        """The config that a config.json describes; see `StyleGAN2Config`."""
+        return cls(**with_channels(cls, data, "discriminator"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields and block options as plain lists, numbers and strings; `from_dict` takes them back."""
+        return dict(plain(asdict(self)))
+
+
+class Discriminator(nn.Module):
+    """Pictures `[N, img_channels, R, R]` in -1..1 to logits `[N, 1]`: above 0 for real.
+
+    Attributes:
+        network: Registered block.
+        config: Config that it is made of.
+    """
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.resolution = config.resolution
+        self.img_channels = config.img_channels
+        self.label_dim = config.label_dim
+        self.network = DISCRIMINATORS.build(
+            config.discriminator,
+            resolution=config.resolution,
+            channels=config.channels,
+            img_channels=config.img_channels,
+            label_dim=config.label_dim,
+        )
+        self.eval()
+
+    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
+        """Logits `[N, 1]`.
+
+        Args:
+            images: `[N, img_channels, R, R]`.
+            label: `[N, label_dim]`, one-hot; required if the network is conditional, refused if it is not.
+
+        Raises:
+            ValueError: if a shape is wrong, or a label is missing or not asked for.
+        """
+        shape = (self.img_channels, self.resolution, self.resolution)
+        if images.shape[1:] != shape:
+            sizes = ", ".join(map(str, shape))
+            raise ValueError(f"Pictures have shape [N, {sizes}]; got {list(images.shape)}.")
+        if (label is not None) != (self.label_dim > 0):
+            has = f"needs a label [N, {self.label_dim}]" if self.label_dim else "takes no label"
+            raise ValueError(f"This discriminator {has}.")
+        if label is not None and label.shape != (images.shape[0], self.label_dim):
+            raise ValueError(
+                f"label has shape [{images.shape[0]}, {self.label_dim}]; got {list(label.shape)}."
+            )
+        return cast(Tensor, self.network(images, label))
