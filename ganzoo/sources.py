@@ -36,19 +36,24 @@ class SourceError(OSError):
     """Weights could not be had; the message says why and what to do."""
 
 
-def writable_cache(folder: Path) -> Path:
+def writable_cache(folder: Path, option: str = "--cache-dir, in Python cache_dir") -> Path:
     """A folder of a cache, made if need be.
+
+    Args:
+        folder: Folder of the cache.
+        option: What chooses another one, for the message.
 
     Raises:
         SourceError: if it cannot be made or written.
     """
-    advice = "Choose another: --cache-dir, in Python cache_dir."
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):  # rights alone do not tell: the disk may be read-only
             return folder
     except OSError as error:
-        raise SourceError(f"The cache {folder} cannot be written: {error.strerror}. {advice}") from error
+        raise SourceError(
+            f"The cache {folder} cannot be written: {error.strerror}. Choose another: {option}."
+        ) from error
 
 
 def read_source(source: WheelSource) -> Generator:

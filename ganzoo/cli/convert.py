@@ -23,7 +23,7 @@ def convert(
         typer.Argument(
             metavar="FILE",
             help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a "
-            "teacher: both files), or a folder of OpenVINO files.",
+            "teacher: both files), or a folder: of OpenVINO files, or of an unpacked .pt.",
         ),
     ] = None,
     out: Annotated[

@@ -31,7 +31,7 @@ def prepare(
     resolution: Annotated[
         int,
         typer.Option(
-            parser=parse_side, metavar="INTEGER", help="Of the pictures: a power of two from 4 to 2048."
+            parser=parse_side, metavar="NUMBER", help="Of the pictures: a power of two from 4 to 2048."
         ),
     ],
     crop: Annotated[

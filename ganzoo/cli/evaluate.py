@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganzoo.allocator import keep_freed_memory
-from ganzoo.cli.common import refuse_device
+from ganzoo.cli.common import parse_side, refuse_device
 from ganzoo.files import refuse_unwritable
 from ganzoo.interruption import Interrupted
 from ganzoo.metrics.seeds import HELD_OUT_SEED
@@ -62,8 +62,14 @@ def evaluate(
     real_psi: Annotated[float, typer.Option(help="The same for the model of --real.")] = 1.0,
     noise: Annotated[str, typer.Option(help="const, random or none.")] = "const",
     real_noise: Annotated[str, typer.Option(help="The same for the model of --real.")] = "const",
-    resolution: Annotated[int | None, typer.Option(help="Resize the model's pictures to it first.")] = None,
-    real_resolution: Annotated[int | None, typer.Option(help="The same for the model of --real.")] = None,
+    resolution: Annotated[
+        int | None,
+        typer.Option(parser=parse_side, metavar="NUMBER", help="Resize the model's images to it first."),
+    ] = None,
+    real_resolution: Annotated[
+        int | None,
+        typer.Option(parser=parse_side, metavar="NUMBER", help="Resize those of the --real model."),
+    ] = None,
     given: Annotated[
         str, typer.Option(help="With --teacher: z, or w for the teacher's styles in both.")
     ] = "z",

@@ -90,8 +90,8 @@ def convert(
     Args:
         path: an NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), a
             `.pt` or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic
-            or genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, or the
-            folder of random-face's OpenVINO files.
+            or genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder
+            of an unpacked `.pt`, or the folder of random-face's OpenVINO files.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
             these that the file has.
         key: place of the network in the file, such as "state_dict.generator", where a file has several of

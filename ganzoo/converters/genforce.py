@@ -5,6 +5,7 @@ Kernels of layers that upsample are turned by half, and 1 is added to the bias o
 
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill, resolution_of, same
 from ganzoo.converters.rosinality import count, take_mean
+from ganzoo.converters.square import refuse_oblong
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import (
@@ -30,6 +31,7 @@ def read_generator(tensors: Tensors) -> Generator:
         raise ValueError(
             "The network joins label and latent as StyleGAN2 did before ADA, which is not supported."
         )
+    refuse_oblong(tensors)
     arrays: dict[str, Array] = {}
     depth = count(tensors, r"mapping\.dense(\d+)\.weight")
     if not depth:

@@ -15,7 +15,8 @@ from torch import Tensor
 from ganzoo._version import __version__
 from ganzoo.files import replacing
 from ganzoo.metrics.seeds import HELD_OUT_SEED
-from ganzoo.sources import default_cache_dir
+from ganzoo.paths import default_cache_dir, user_path
+from ganzoo.sources import writable_cache
 from ganzoo.training.latents import HELD_OUT, Purpose, stream
 from ganzoo.training.settings import GIB
 from ganzoo.training.teacher import Teacher
@@ -77,10 +78,10 @@ class TeacherCache:
             "version": __version__,
         }
         text = json.dumps(facts, sort_keys=True)
-        root = Path(folder) if folder is not None else default_cache_dir() / "teacher"
+        root = user_path(folder) if folder is not None else default_cache_dir() / "teacher"
         self.folder = root / hashlib.sha256(text.encode()).hexdigest()[:16]
-        self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "facts.json").is_file():
+            writable_cache(self.folder, "cache.folder=FOLDER")
             with replacing(self.folder / "facts.json") as temporary:
                 temporary.write_text(text + "\n")
         self.teacher = teacher

@@ -254,6 +254,7 @@ MISTAKES = {
     "a teacher and statistics": (["x", "--teacher=x", "--save=x.npz"], ["--save"]),
     "a teacher and a resolution": (["x", "--teacher=x", "--resolution=8"], ["--resolution"]),
     "a psi for a teacher": (["x", "--teacher=x", "--real-psi=0.5"], ["--real-psi"]),
+    "two sides": (["fake", "--real=x", "--resolution=512x320"], ["'512x320'", "images are square"]),
     "a seed for a teacher": (["x", "--teacher=x", "--real-seed=5"], ["--real-seed", "those of the student"]),
     "a seed for nothing": (["fake", "--metrics=is", "--real-seed=5"], ["--real-seed", "which is not given"]),
     "a student that is a folder of pictures": (["fake", "--teacher", "real"], ["models, not pictures"]),

@@ -48,6 +48,19 @@ def counted(cache):
     return asked
 
 
+def test_a_folder_that_cannot_be_made_names_the_setting(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match=r"cannot be written.*Choose another: cache\.folder="):
+        make(tmp_path / "file" / "cache")
+
+
+def test_a_whole_cache_is_read_without_writing(tmp_path, monkeypatch):
+    numbers = range(4)
+    expected = filled(tmp_path).images(numbers)
+    monkeypatch.setattr(module, "writable_cache", pytest.fail)
+    assert torch.equal(make(tmp_path).images(numbers), expected)
+
+
 @pytest.mark.parametrize("noise", ["const", "random"])
 @pytest.mark.parametrize("first", [0, HELD_OUT])
 def test_pictures_are_the_teachers_within_half_precision(tmp_path, first, noise):
