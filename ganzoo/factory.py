@@ -98,13 +98,19 @@ def create(
     return _published(model_entry(name), trained, cache_dir).to(device)
 
 
-def config_of(name: str | os.PathLike[str]) -> GeneratorConfig:
+def config_of(
+    name: str | os.PathLike[str], cache_dir: str | os.PathLike[str] | None = None
+) -> GeneratorConfig:
     """The config of a published model, a recipe, a model directory or one on the Hub, without its weights.
+
+    Args:
+        name: Name as `create` takes it.
+        cache_dir: Where the config of a model on the Hub is kept, as for `create`.
 
     Raises:
         ValueError: for an unknown name.
     """
-    return GeneratorConfig.from_dict(_settings(resolve(name)))
+    return GeneratorConfig.from_dict(_settings(resolve(name), cache_dir))
 
 
 @overload
@@ -199,12 +205,12 @@ def cached_weights(entry: ModelEntry, cache_dir: str | os.PathLike[str] | None =
     return cached_file(entry.name, entry.weights_sha256, cache_dir)
 
 
-def _settings(name: str) -> dict[str, Any]:
+def _settings(name: str, cache_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """What a name stands for, as `GeneratorConfig.from_dict` takes it."""
     load_plugins()
     if is_hub_name(name):
         with _naming_what_needs_no_network():
-            return locate(name).config.to_dict()
+            return locate(name, cache_dir).config.to_dict()
     if name.startswith(DIR):
         config = read_config(model_folder(name.removeprefix(DIR)) / CONFIG_FILE)
         if not isinstance(config, GeneratorConfig):

@@ -107,7 +107,7 @@ def load(
     if exported is not None:
         return engine_generator(runtime, precision, lambda noise: exported, threads)
     resolved = resolve(name)
-    config_of(resolved)  # an unknown name is told before a missing engine
+    config_of(resolved, cache_dir)  # an unknown name is told before a missing engine
     require(TARGET_OF[runtime])
 
     def folder(noise: str) -> Path:
@@ -165,7 +165,7 @@ def choose_precision(
     if exported is not None:
         identity: list[str | None] = [file_sha256(exported / MANIFEST_FILE)]
     else:
-        config_of(resolve(name))  # an unknown name is told before a missing engine
+        config_of(resolve(name), cache_dir)  # an unknown name is told before a missing engine
         identity = _identity(resolve(name), cache_dir)
     made_for = target(TARGET_OF.get(runtime, "torch")).versions()
     what = [identity, runtime, made_for, __version__, hardware(device), threads, batch, candidates]

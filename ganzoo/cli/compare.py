@@ -69,7 +69,7 @@ def compare(
     keep_freed_memory()
     refuse_device(device)
     # All that is cheap to refuse, before anything is downloaded or computed.
-    configs = [config_of(resolve(name)) for name in names]
+    configs = [config_of(resolve(name), cache_dir) for name in names]
     for name, config in zip(names, configs, strict=True):
         check_label(config, name, label)
     if label is not None and not any(config.label_dim for config in configs):

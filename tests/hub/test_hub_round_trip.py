@@ -67,6 +67,23 @@ def test_models_of_grey_and_rgba_images_are_pushed_and_pulled(hub, run, tmp_path
     assert torch.equal(pictures(ganzoo.create(NAME)), pictures(ganzoo.load(model)))
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["generate", NAME, "--seeds=0", "--runtime=onnxruntime"],
+        ["compare", NAME, NAME, "--seeds=0", "--features=none", "--runs=1"],
+    ],
+    ids=["generate", "compare"],
+)
+def test_a_cache_of_ones_own_holds_all_that_is_fetched(hub, model, run, tmp_path, command):
+    push(model, "me/tiny")
+    own = tmp_path / "own"
+    status, _, err = run(*command, f"--cache-dir={own}", f"--out={tmp_path / 'out.html'}")
+    assert status == 0, err
+    assert list(own.glob("models--me--tiny/snapshots/*/model.safetensors"))
+    assert not (tmp_path / "home" / "hub").exists()
+
+
 def test_a_model_on_the_hub_runs_in_another_engine(hub, model, tmp_path):
     push(model, "me/tiny")
     engine = ganzoo.runtimes.load(NAME, "openvino", cache_dir=tmp_path / "cache")
