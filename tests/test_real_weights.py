@@ -41,7 +41,7 @@ def deployed(generator: ganzoo.Generator) -> ganzoo.Generator:
 
 @pytest.fixture(scope="module")
 def z(generator: ganzoo.Generator) -> Tensor:
-    return generator.z_of_seeds(SEEDS)
+    return generator.sample_z(SEEDS)
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def generate(
                 began = time.perf_counter()
                 images = to_images(
                     generator(
-                        generator.z_of_seeds(batch).to(device),
+                        generator.sample_z(batch),
                         None if one_hot is None else one_hot.expand(len(batch), -1),
                         psi,
                         cutoff,

@@ -265,7 +265,7 @@ def _row(
 def _call(generator: Generator, settings: Settings, seed: int) -> Callable[[], Tensor]:
     """What makes the picture `[1, C, R, R]` of a seed; its latent and label are on the device already."""
     device = generator.mapping.w_avg.device
-    z = generator.z_of_seeds([seed]).to(device)
+    z = generator.sample_z([seed])
     label = None
     if generator.label_dim:
         label = F.one_hot(torch.tensor([settings.label or 0]), generator.label_dim).float().to(device)

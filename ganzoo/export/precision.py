@@ -129,7 +129,7 @@ def _measured(generators: dict[str, Generator], device: str, batch: int) -> tupl
     """Every precision, timed in turns with the others, on latents that nothing was tuned on."""
     first = next(iter(generators.values()))
     label = torch.eye(first.label_dim)[:1].to(device) if first.label_dim else None
-    w = first.mapping(first.sample_z(_LATENTS, FIRST_SEED).to(device), _rows(label, _LATENTS))
+    w = first.mapping(first.sample_z(_LATENTS, FIRST_SEED), _rows(label, _LATENTS))
     timing = w[:1].repeat(batch, 1, 1)
     seconds: dict[str, list[float]] = {name: [] for name in generators}
     for i in range(_WARM_UP + _ROUNDS):

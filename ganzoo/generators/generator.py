@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo.blocks import MappingNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.synthesis import Noise, RandomSource, SynthesisNetwork
+from ganzoo.pictures import to_images
 
 MAX_SEED = 2**32 - 1
 TRAINABLE, DEPLOYED = "trainable", "deployed"  # forms
@@ -93,26 +95,41 @@ class Generator(nn.Module):
         """How many images one pass of the synthesis network makes, so that they take about 2 GB."""
         return max(1, PIECE_BYTES // (4 * _TENSORS * self.config.largest_features))
 
-    def sample_z(self, n: int, seed: int = 0) -> Tensor:
-        """Latents `[n, z_dim]` on the CPU, row i drawn from the seed `seed + i` alone.
+    def __repr__(self) -> str:
+        parameters = sum(p.numel() for p in self.parameters())
+        side = self.resolution
+        return f"Generator({self.config.family}, {side} x {side}, {parameters:,} parameters, {self.form})"
 
-        So a picture does not depend on the batch it is made in. The stream is
+    def sample_z(self, n: int | Iterable[int], seed: int = 0) -> Tensor:
+        """Latents `[n, z_dim]` on the generator's device and of its type, row i drawn from `seed + i` alone.
+
+        So an image does not depend on the batch that it is made in. The stream is
         `numpy.random.RandomState(seed)`, frozen for all time and the one that NVIDIA's scripts use: seed 42
-        here is seed 42 there.
+        here is seed 42 there, on any device.
+
+        Args:
+            n: How many, or the seeds themselves.
+            seed: Seed of the first, if `n` is a number.
 
         Raises:
             ValueError: for a seed outside 0 to 2**32 - 1.
         """
-        return self.z_of_seeds(range(seed, seed + n))
-
-    def z_of_seeds(self, seeds: Iterable[int]) -> Tensor:
-        """Latents `[len(seeds), z_dim]` on the CPU, one a seed, as in `sample_z`."""
         rows = []
-        for seed in seeds:
-            if not 0 <= seed <= MAX_SEED:
-                raise ValueError(f"A seed is a whole number from 0 to {MAX_SEED}; got {seed}.")
-            rows.append(np.random.RandomState(seed).randn(self.z_dim))
-        return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, self.z_dim))
+        for own in range(seed, seed + n) if isinstance(n, int) else n:
+            if not 0 <= own <= MAX_SEED:
+                raise ValueError(f"A seed is a whole number from 0 to {MAX_SEED}; got {own}.")
+            rows.append(np.random.RandomState(own).randn(self.z_dim))
+        z = torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, self.z_dim))
+        return z.to(self.mapping.w_avg)
+
+    @staticmethod
+    def to_pil(images: Tensor) -> list[Image.Image]:
+        """Images `[N, C, H, W]` in -1..1 as Pillow's, with the very bytes that `ganzoo generate` writes.
+
+        Raises:
+            ValueError: for other than 1, 3 or 4 channels.
+        """
+        return to_images(images)
 
     def forward(
         self,

@@ -102,7 +102,7 @@ def _pair(
 ) -> tuple[Tensor, Tensor]:
     """The student's and the teacher's picture of a seed."""
     device = teacher.mapping.w_avg.device
-    z = teacher.z_of_seeds([seed]).to(device)
+    z = teacher.sample_z([seed])
     label = None
     if teacher.label_dim:
         label = F.one_hot(torch.tensor([seed % teacher.label_dim]), teacher.label_dim).float().to(device)

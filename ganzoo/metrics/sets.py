@@ -114,7 +114,7 @@ class GeneratedSamples(Samples):
                 label = torch.zeros(1, self.generator.label_dim, device=device)
                 label[0, seed % self.generator.label_dim] = 1
             noise = torch.Generator().manual_seed(seed) if self.noise == "random" else None
-            z = self.generator.z_of_seeds([seed]).to(device)
+            z = self.generator.sample_z([seed])
             image = self.generator(z, label, self.psi, self.cutoff, self.noise, noise)
             if not torch.isfinite(image).all():
                 raise ValueError(f"The picture of seed {seed} by {self.name} is not finite.")

@@ -91,6 +91,14 @@ def test_generate_writes_files_of_the_models_channels_and_an_opaque_sheet(run, m
     assert Image.open(tmp_path / "sheet.png").mode == "RGB"
 
 
+def test_python_gives_the_very_image_that_generate_writes(run, model, tmp_path):
+    ran(run("generate", model, "--seeds=7", "--psi=1", "--out", tmp_path))
+    network = ganzoo.deploy(ganzoo.load(model))
+    with torch.inference_mode():
+        (image,) = network.to_pil(network(network.sample_z([7])))
+    assert image.tobytes() == Image.open(tmp_path / "seed0007.png").tobytes()
+
+
 def test_info_and_card_take_any_model(run, model, channels, tmp_path):
     assert f"img_channels: {channels}" in ran(run("info", model))
     ran(run("card", model, "--out", tmp_path, "--samples"))

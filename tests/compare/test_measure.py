@@ -30,7 +30,7 @@ def test_a_page_shows_the_pictures_of_its_seeds(noise):
     for row, seed in zip(found.rows, (3, 7), strict=True):
         with torch.inference_mode():
             random = torch.Generator().manual_seed(seed)
-            image = generator(generator.z_of_seeds([seed]), None, 0.5, None, noise, random)[0]
+            image = generator(generator.sample_z([seed]), None, 0.5, None, noise, random)[0]
         expected = (image.clamp(-1, 1) * 127.5 + 127.5).permute(1, 2, 0).numpy()
         assert np.abs(decoded(row.pictures[0]) - expected).max() < 1
 

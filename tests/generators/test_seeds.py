@@ -27,7 +27,7 @@ def test_a_seeds_latent_is_that_of_numpys_random_state(generator, seed):
 
 def test_latents_of_a_list_of_seeds_come_in_its_order(generator):
     rows = [generator.sample_z(1, seed)[0] for seed in (7, 0, 7)]
-    assert torch.equal(generator.z_of_seeds([7, 0, 7]), torch.stack(rows))
+    assert torch.equal(generator.sample_z([7, 0, 7]), torch.stack(rows))
 
 
 def test_no_seeds_give_no_latents(generator):

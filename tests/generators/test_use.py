@@ -137,3 +137,14 @@ def test_a_recipe_that_includes_itself_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("ganzoo.recipes.RECIPES", tmp_path)
     with pytest.raises(ValueError, match="includes itself"):
         compose("a")
+
+
+def test_a_generator_tells_what_it_is_in_one_line():
+    generator = tiny()
+    told = repr(generator)
+    assert told.startswith(f"Generator({generator.config.family}, ") and told.endswith("trainable)")
+    assert repr(ganzoo.deploy(generator)).endswith("deployed)") and "\n" not in told
+
+
+def test_latents_are_of_the_generators_type():
+    assert tiny().double().sample_z(2).dtype == torch.float64

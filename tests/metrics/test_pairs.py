@@ -39,7 +39,7 @@ def test_a_model_is_no_different_from_itself(network, given, noise):
 def test_the_figures_are_those_of_the_pictures():
     student, teacher = trained(tiny("wavelet"), 1), trained(tiny("pixel"), 2)
     found = pairs(student, teacher, noise="none", truncation_psi=0.7)
-    z = teacher.z_of_seeds(range(4))
+    z = teacher.sample_z(range(4))
     with torch.inference_mode():
         a, b = (g(z, truncation_psi=0.7, noise="none") for g in (student, teacher))
     assert a.abs().max() > 1  # so that clipping would show
