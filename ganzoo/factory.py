@@ -24,7 +24,7 @@ from ganzoo.hub.client import Unreachable
 from ganzoo.hub.names import HubName, is_hub_name
 from ganzoo.hub.pull import locate
 from ganzoo.packed import read_bundled
-from ganzoo.paths import is_path, missing
+from ganzoo.paths import DIRECTORY, is_path, missing
 from ganzoo.plugins import load_plugins
 from ganzoo.recipes import REGISTRY, compose, list_recipes, override, read_yaml
 from ganzoo.registry import unknown
@@ -39,7 +39,7 @@ from ganzoo.weights import (
 )
 
 MODELS = REGISTRY / "model"
-DIR = "dir:"
+DIR = DIRECTORY
 INIT_SEED = 0
 _GLOBAL_RANDOM = threading.Lock()  # one thread at a time borrows torch's global random state
 
