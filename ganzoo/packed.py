@@ -5,7 +5,6 @@ most of the rest are matrices, too. They are kept as integers of -127..127 with 
 leaves 42 dB of a student of 64 x 64, whose own pictures are at 17.5 dB from its teacher's.
 """
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -13,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzoo.config import BundledSource
-from ganzoo.files import replacing
+from ganzoo.files import file_sha256, replacing
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.kinds import kind_of, read_tensors
@@ -69,7 +68,7 @@ def read_bundled(source: BundledSource, config: GeneratorConfig) -> Generator:
     """
     path = BUNDLED / source.file
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = file_sha256(path)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: install ganzoo again.") from error
     if found != source.sha256:

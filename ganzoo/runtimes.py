@@ -1,8 +1,6 @@
 """Generators that run in other engines, behind the generator's own call."""
 
-import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,10 +13,11 @@ from ganzoo._version import __version__
 from ganzoo.blocks import MappingNetwork
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
+from ganzoo.export.manifest import MANIFEST_FILE, check_files, read_manifest
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import Session, require, target
 from ganzoo.factory import DIR, config_of, create, list_models, model_entry, resolve
+from ganzoo.files import facts_digest, file_sha256
 from ganzoo.folders import find_model
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
@@ -343,4 +342,4 @@ def _cache(cache_dir: str | os.PathLike[str] | None) -> Path:
 
 def _key(what: Sequence[object]) -> str:
     """A short name for all that a cached file depends on."""
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+    return facts_digest(what)[:16]

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ganzoo._version import __version__
-from ganzoo.files import replacing
+from ganzoo.files import facts_digest, replacing
 from ganzoo.folders import CONFIG_FILE as CONFIG_FILE
 from ganzoo.folders import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.folders import model_folder
@@ -246,7 +246,7 @@ def stored_digest(path: Path, key: str = DIGEST_KEY) -> str | None:
 
 def config_digest(config: Mapping[str, Any]) -> str:
     """sha256 of a config as it stands in config.json, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    return facts_digest(config)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from ganzoo.converters.keymap import Tensors, flatten, place_of, unknown_places
 from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
 from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
-from ganzoo.export.manifest import file_bytes, file_sha256
+from ganzoo.files import file_bytes, file_sha256
 from ganzoo.kinds import other_kind
 from ganzoo.paths import missing, user_path
 from ganzoo.registry import unknown

@@ -1,12 +1,12 @@
 """manifest.json beside exported files: what they are, what they take, how exact they are, what made them."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ganzoo.export.graphs import Graph, Options
+from ganzoo.files import file_bytes, file_sha256
 from ganzoo.folders import MANIFEST_FILE as MANIFEST_FILE
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.kinds import kind_of
@@ -85,23 +85,3 @@ def check_files(folder: Path, entry: Mapping[str, Any]) -> None:
             what = kind_of(path)
             told = f"it is {what}" if what else "its sha256 differs from the manifest's"
             raise ValueError(f"{path} is not as it was written: {told}.")
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes; of a folder, such as a package of Core ML, of its files' paths and hashes."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for part in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{part.relative_to(path).as_posix()} {file_sha256(part)}\n".encode())
-        return digest.hexdigest()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def file_bytes(path: Path) -> int:
-    """Bytes of a file, or of all files of a folder."""
-    if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.config import BundledSource, ModelEntry, WheelSource
 from ganzoo.cost import CONVENTION, costs
 from ganzoo.factory import config_of, model_entry, source_name
+from ganzoo.files import file_sha256
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.hub.names import SCHEME, is_hub_name, parse_hub_name
-from ganzoo.hub.pull import CARD_FILE, file_sha256
+from ganzoo.hub.pull import CARD_FILE
 from ganzoo.hub.readme import UNKNOWN, card_text, check_licence, read_card, set_licence
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned

@@ -4,13 +4,13 @@ The config comes first, and with it what the weights must be: a repository that 
 absurd size or a file of another size is refused before anything large is downloaded.
 """
 
-import hashlib
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ganzoo.files import file_sha256
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, check_golden
@@ -40,7 +40,6 @@ FILES = (CONFIG_FILE, WEIGHTS_FILE, GOLDEN_FILE, CARD_FILE)
 _MAX_HEADER = 1 << 20  # bytes of a safetensors header
 _MAX_GOLDEN = 1 << 24
 _SHA256_LENGTH = 64
-_BLOCK = 1 << 20
 
 CacheDir = str | Path | None
 
@@ -220,15 +219,6 @@ def check_folder(folder: Path, generator: Generator, *, pictures: bool = True) -
         raise ValueError(f"{config} was changed after the weights were written.")
     golden = folder / GOLDEN_FILE
     return check_golden(generator, golden, digest) if pictures and golden.is_file() else None
-
-
-def file_sha256(path: Path) -> str:
-    """The hash of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _is_cached(hub: HubName, cache_dir: CacheDir) -> bool:

@@ -1,7 +1,5 @@
 """Features of a set of pictures, in pieces that are kept: an interrupted run goes on where it stopped."""
 
-import hashlib
-import json
 import os
 import zlib
 from collections.abc import Callable
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganzoo._version import __version__
 from ganzoo.data.resize import RESIZER
-from ganzoo.files import replacing
+from ganzoo.files import facts_digest, replacing
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.sets import Samples
 from ganzoo.paths import user_path
@@ -115,5 +113,4 @@ def _folder(samples: Samples, network: FeatureNetwork, cache_dir: str | os.PathL
     """Where the pieces lie: named by everything that decides on them, so that no two mix."""
     root = user_path(cache_dir) if cache_dir is not None else default_cache_dir()
     facts = [samples.protocol, network.info.to_dict(), network.mean.device.type, RESIZER, PIECE, __version__]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return root / "features" / digest[:16]
+    return root / "features" / facts_digest(facts)[:16]

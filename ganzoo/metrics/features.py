@@ -1,7 +1,6 @@
 """Feature networks by name: what distances between sets of pictures are measured in."""
 
 import difflib
-import hashlib
 import http.client
 import json
 import logging
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from ganzoo.config import WheelSource
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.contents import TensorRef
+from ganzoo.files import file_sha256, replacing
 from ganzoo.paths import user_path
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir, source_files, writable_cache
@@ -158,7 +158,6 @@ def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
     import timm
     from safetensors.torch import save_file
 
-    from ganzoo.files import replacing
     from ganzoo.kinds import kind_of, read_tensors
 
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
@@ -275,7 +274,7 @@ def _inception() -> FeatureNetwork:
 
 def _inception_hash(file: Path) -> str:
     """sha256 of the weights; OSError if they are not the published ones."""
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    sha256 = file_sha256(file)
     if not sha256.startswith(INCEPTION_HASH):
         raise OSError(
             f"{file} is not the published Inception-v3: its sha256 begins with {sha256[:8]}. Delete it."

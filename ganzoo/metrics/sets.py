@@ -1,7 +1,5 @@
 """Sets of pictures to measure: what a generator makes of a range of seeds, or files."""
 
-import hashlib
-import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from ganzoo.data.reading import PictureSet
 from ganzoo.data.resize import resize, to_uint8
+from ganzoo.files import facts_digest
 from ganzoo.generators.generator import MAX_SEED, Generator
 from ganzoo.generators.synthesis import NOISE_MODES
 from ganzoo.pictures import OVER_WHITE, check_channels, to_images, to_rgb
@@ -87,7 +86,7 @@ class GeneratedSamples(Samples):
         self.protocol = {
             "kind": "generator",
             "sha256": sha256 or weights_digest(generator),
-            "config": _digest(generator.config.to_dict()),
+            "config": facts_digest(generator.config.to_dict()),
             "form": generator.form,
             "first_seed": seed,
             "truncation_psi": truncation_psi,
@@ -160,8 +159,3 @@ class FileSamples(Samples):
                 "first: ganzoo data prepare."
             )
         return resize(image, size)
-
-
-def _digest(config: dict[str, Any]) -> str:
-    """A hash of a network's config: networks of the same weights may differ in it."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

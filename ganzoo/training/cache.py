@@ -1,7 +1,6 @@
 """The teacher's pictures on disk, in shards that are resumed and shared, for teachers that cost much."""
 
 import errno
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganzoo._version import __version__
-from ganzoo.files import replacing
+from ganzoo.files import facts_digest, replacing
 from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.paths import default_cache_dir, user_path
 from ganzoo.sources import writable_cache
@@ -77,13 +76,12 @@ class TeacherCache:
             "shard": SHARD,
             "version": __version__,
         }
-        text = json.dumps(facts, sort_keys=True)
         root = user_path(folder) if folder is not None else default_cache_dir() / "teacher"
-        self.folder = root / hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.folder = root / facts_digest(facts)[:16]
         if not (self.folder / "facts.json").is_file():
             writable_cache(self.folder, "cache.folder=FOLDER")
             with replacing(self.folder / "facts.json") as temporary:
-                temporary.write_text(text + "\n")
+                temporary.write_text(json.dumps(facts, sort_keys=True) + "\n")
         self.teacher = teacher
         self.count, self.first = count, first
         self.seed = settings.seed

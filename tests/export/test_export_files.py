@@ -10,10 +10,11 @@ from export_helpers import ENGINES, close, numpy_of, small, written
 from ganzoo.export import check
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import file_sha256, read_manifest
+from ganzoo.export.manifest import read_manifest
 from ganzoo.export.onnx import quantize
 from ganzoo.export.targets import Session, target
 from ganzoo.factory import build
+from ganzoo.files import file_sha256
 
 
 def session(folder, engine, graph="synthesis", precision="fp32"):

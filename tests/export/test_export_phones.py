@@ -8,8 +8,9 @@ from export_helpers import close, numpy_of, small, written
 
 from ganzoo.export import executorch
 from ganzoo.export.graphs import Options, graphs
-from ganzoo.export.manifest import file_bytes, file_sha256, read_manifest
+from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import target
+from ganzoo.files import file_bytes, file_sha256
 
 
 def needs(name):

@@ -9,7 +9,7 @@ from safetensors import safe_open
 import ganzoo
 from ganzoo.config import HubSource, ModelEntry
 from ganzoo.factory import MODELS, list_models
-from ganzoo.hub.pull import file_sha256
+from ganzoo.files import file_sha256
 from ganzoo.hub.push import push
 from ganzoo.recipes import read_yaml
 from ganzoo.weights import WEIGHTS_FILE, published_digest
