@@ -28,6 +28,7 @@ from ganzoo.metrics.features import FeatureNetwork, load_features
 from ganzoo.metrics.figures import Figure
 from ganzoo.pictures import save_png
 from ganzoo.plugins import load_plugins
+from ganzoo.progress import progress_bar
 from ganzoo.training.announce import announce, per_second
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.card import student_card
@@ -226,18 +227,12 @@ def _with_mapping_of(teacher: GeneratorConfig, settings: RunSettings) -> RunSett
 
 def _fill(cache: TeacherCache, state: Any, seconds: float) -> None:
     """Make the teacher's pictures that are missing, shared among the processes; one takes about `seconds`."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from ganzoo.progress import progress_console
-
     # By number, not by place among those missing, which another process may see when some are made already.
     own = [k for k in cache.missing() if k % state.num_processes == state.process_index]
     shown, total = state.is_main_process and bool(own), sum(cache.length(shard) for shard in own)
-    left = TextColumn("{task.fields[left]}", markup=False)
-    columns = (TextColumn("Pictures of the teacher"), BarColumn(), MofNCompleteColumn(), left)
     pace = Pace(total, per_second=1 / max(seconds, 1e-9), lines=shown and not sys.stderr.isatty())
-    with Progress(*columns, console=progress_console(), transient=True, disable=not shown) as progress:
-        bar = progress.add_task("", total=total, left=pace.left(0))
+    with progress_bar("left", shown=shown) as progress:
+        bar = progress.add_task("Pictures of the teacher", total=total, left=pace.left(0))
 
         def report(done: int) -> None:
             progress.update(bar, completed=done, left=pace.left(done))
