@@ -26,11 +26,11 @@ from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
 from ganzoo.hub.names import is_hub_name, parse_hub_name
 from ganzoo.hub.pull import locate
-from ganzoo.metrics.record import hardware
 from ganzoo.paths import user_path
 from ganzoo.recipes import list_recipes
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir, writable_cache
+from ganzoo.system.provenance import hardware
 from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
 
 # runtime: target of its files; the fastest first

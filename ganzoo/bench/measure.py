@@ -24,6 +24,7 @@ from ganzoo.export.check import FIRST_SEED
 from ganzoo.factory import create, resolve
 from ganzoo.metrics.distances import psnr
 from ganzoo.runtimes import load
+from ganzoo.system.timing import in_turns
 
 WARM_UP = 2
 _PAUSE = 0.05  # seconds in front of every call: threads of the engine before spin on for a while
@@ -100,18 +101,14 @@ def bench(
         report(f"Opening {label(subject)}")
         with torch.inference_mode():
             opened.append(open_subject(subject, threads=threads, work=work, cache_dir=cache_dir))
-    seconds: list[list[float]] = [[] for _ in subjects]
+    report("Warming up")
+    timed = []
     with torch.inference_mode():
-        for i in range(WARM_UP + rounds):
-            report(f"Round {i + 1} of {WARM_UP + rounds}")
-            for one, times in zip(opened, seconds, strict=True):
-                time.sleep(_PAUSE)
-                began = time.perf_counter()
-                one.run()
-                if i >= WARM_UP:
-                    times.append(time.perf_counter() - began)
+        for times in in_turns([one.run for one in opened], rounds, warm_up=WARM_UP, pause=_PAUSE):
+            timed.append(times)
+            report(f"{len(timed)} of {rounds} rounds")
     rows = []
-    for subject, one, times in zip(subjects, opened, seconds, strict=True):
+    for subject, one, times in zip(subjects, opened, zip(*timed, strict=True), strict=True):
         report(f"Memory and exactness of {label(subject)}")
         rows.append(_row(subject, one, times, threads, latents, processes, work, cache_dir))
     return rows

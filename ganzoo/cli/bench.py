@@ -1,9 +1,6 @@
 """`ganzoo bench`: how fast models are here, and what they take."""
 
 import os
-import shlex
-import sys
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
@@ -50,9 +47,9 @@ def bench(
     from ganzoo.bench.measure import ratios
     from ganzoo.bench.report import text_table, write
     from ganzoo.bench.subjects import Subject, check, is_file
-    from ganzoo.metrics.record import hardware, versions
     from ganzoo.progress import stage
     from ganzoo.runtimes import fastest
+    from ganzoo.system.provenance import command_line, hardware, now, versions
 
     batches = [_whole("--batch", part) for part in batch.split(",")]
     sizes = [None] if resolutions is None else [_whole("--resolutions", p) for p in resolutions.split(",")]
@@ -98,8 +95,8 @@ def bench(
     if out is not None:
         record = {
             "ganzoo_version": __version__,
-            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "command": command_line(),
+            "date": now(),
             "hardware": hardware(),
             "threads": threads,
             "load": load,

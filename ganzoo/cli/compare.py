@@ -1,8 +1,6 @@
 """`ganzoo compare`: models side by side on one HTML page."""
 
 import math
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,6 +58,7 @@ def compare(
     from ganzoo.compare.records import groups
     from ganzoo.factory import config_of, resolve
     from ganzoo.metrics.record import read_records
+    from ganzoo.system.provenance import command_line
 
     if not 2 <= len(names) <= MAX_MODELS:
         raise ValueError(f"Give 2 to {MAX_MODELS} models: ganzoo compare A B. Got {len(names)}.")
@@ -79,8 +78,7 @@ def compare(
         settings = Settings(tuple(numbers), psi, noise, label)
         comparison = _measure(names, settings, features, runs, device, cache_dir)
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        size = write_page(out, comparison, groups=found, command=command)
+        size = write_page(out, comparison, groups=found, command=command_line())
     except KeyboardInterrupt:
         raise Interrupted("Interrupted: no page was written.") from None
     count = "1 seed" if len(numbers) == 1 else f"{len(numbers)} seeds"

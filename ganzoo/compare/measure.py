@@ -1,11 +1,7 @@
 """`compare`: what several models make of the same seeds, how far apart that is, and how long it takes."""
 
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +17,9 @@ from ganzoo.generators.generator import Generator
 from ganzoo.metrics import distances
 from ganzoo.metrics.distances import IMAGE_RANGE
 from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
-from ganzoo.metrics.record import hardware, versions
 from ganzoo.pictures import check_channels, shrink, to_images, to_rgb
+from ganzoo.system.provenance import hardware, load, now, versions
+from ganzoo.system.timing import in_turns
 from ganzoo.weights import weights_digest
 
 MAX_MODELS, MAX_SEEDS = 8, 64  # columns that a page has room for, and rows that it stays handy with
@@ -168,7 +165,7 @@ def compare(
     for s in subjects:
         check_label(s.generator.config, s.name, settings.label)
     reasons = [_incomparable(subjects[0], s) for s in subjects]
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    load_before = load()
     rows = []
     for done, seed in enumerate(settings.seeds):
         report("Pictures", done, len(settings.seeds))
@@ -176,7 +173,7 @@ def compare(
     calls = [_call(s.generator, settings, settings.seeds[0]) for s in subjects]
     seconds: list[list[float]] = [[] for _ in subjects]
     device = subjects[0].generator.mapping.w_avg.device
-    for done, times in enumerate(in_turns(calls, runs, device)):
+    for done, times in enumerate(in_turns(calls, runs, device=device)):
         report("Latency", done, runs)
         for own, elapsed in zip(seconds, times, strict=True):
             own.append(elapsed)
@@ -188,31 +185,12 @@ def compare(
         settings=settings,
         rows=tuple(rows),
         features=None if network is None else network.info,
-        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        date=now(),
         device=str(device),
         hardware=hardware(),
         versions=versions(),
-        load=load,
+        load=load_before,
     )
-
-
-def in_turns(
-    calls: Sequence[Callable[[], Any]], runs: int, device: torch.device
-) -> Iterator[tuple[float, ...]]:
-    """Seconds of every call, one of each a round, after a round that does not count.
-
-    Models take turns, A B A B, so that a machine that slows down slows all of them.
-    """
-    for i in range(runs + 1 if runs else 0):
-        times = []
-        for call in calls:
-            _finish(device)
-            began = time.perf_counter()
-            call()
-            _finish(device)
-            times.append(time.perf_counter() - began)
-        if i:
-            yield tuple(times)
 
 
 def difference(image: Tensor, first: Tensor, network: FeatureNetwork | None = None) -> Difference:
@@ -289,9 +267,3 @@ def _incomparable(first: Subject, other: Subject) -> str | None:
 def _shrunk(x: Tensor) -> Tensor:
     """At most `MAX_SIDE` pixels a side, by averages."""
     return F.adaptive_avg_pool2d(x, MAX_SIDE) if x.shape[-1] > MAX_SIDE else x
-
-
-def _finish(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)

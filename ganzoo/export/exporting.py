@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ from ganzoo._version import __version__
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.faults import advice, told
 from ganzoo.export.graphs import Graph, Options, graphs
-from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, file_bytes, read_manifest
+from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, read_manifest
 from ganzoo.export.targets import Target, require, target
-from ganzoo.files import move_together, refuse_unwritable
+from ganzoo.files import file_bytes, move_together, refuse_unwritable
 from ganzoo.generators.generator import Generator
-from ganzoo.metrics.record import hardware, versions
 from ganzoo.paths import user_path
 from ganzoo.registry import unknown
+from ganzoo.system.provenance import hardware, now, versions
 from ganzoo.weights import weights_digest
 
 
@@ -116,7 +115,7 @@ def export(
             "files": entries,
             "versions": {**made_by, **({} if opset is None else {"opset": str(opset)})},
             "hardware": hardware(),
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "date": now(),
             "command": command,
         }
         (new / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n")

@@ -9,10 +9,10 @@ takes 19 (`mobilestylegan_ffhq_64`, one thread of a busy machine).
 import json
 import math
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,7 +20,8 @@ import torch
 from ganzoo.export.check import FIRST_SEED, LEAST_PSNR, PICTURE_RANGE
 from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
-from ganzoo.metrics.record import hardware
+from ganzoo.system.provenance import hardware
+from ganzoo.system.timing import in_turns
 
 LEAST_AUTO_PSNR = LEAST_PSNR["bf16"]  # dB, from the pictures in fp32
 _WARM_UP, _ROUNDS, _LATENTS = 2, 7, 4
@@ -131,15 +132,9 @@ def _measured(generators: dict[str, Generator], device: str, batch: int) -> tupl
     label = torch.eye(first.label_dim)[:1].to(device) if first.label_dim else None
     w = first.mapping(first.sample_z(_LATENTS, FIRST_SEED), _rows(label, _LATENTS))
     timing = w[:1].repeat(batch, 1, 1)
-    seconds: dict[str, list[float]] = {name: [] for name in generators}
-    for i in range(_WARM_UP + _ROUNDS):
-        for name, generator in generators.items():
-            began = time.perf_counter()
-            image = generator.synthesis(timing).image
-            if image.device.type != "cpu":
-                torch.accelerator.synchronize()
-            if i >= _WARM_UP:
-                seconds[name].append(time.perf_counter() - began)
+    calls = [partial(g.synthesis, timing) for g in generators.values()]
+    rounds = list(in_turns(calls, _ROUNDS, device=timing.device, warm_up=_WARM_UP))
+    seconds = dict(zip(generators, zip(*rounds, strict=True), strict=True))
     squares: dict[str, list[float]] = {name: [] for name in generators}
     for row in w.split(1):
         images = {name: g.synthesis(row).image.double().cpu() for name, g in generators.items()}

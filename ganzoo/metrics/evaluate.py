@@ -1,11 +1,8 @@
 """`evaluate`: figures of a set of pictures against another, as records."""
 
 import os
-import shlex
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +12,12 @@ from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.extract import Features, extract, processes
 from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.figures import METRICS, NEIGHBOURS, Figure, figure_name, measure
-from ganzoo.metrics.record import Protocol, Record, compared, hardware, versions
+from ganzoo.metrics.record import Protocol, Record, compared
 from ganzoo.metrics.saved import SavedStatistics, save_statistics
 from ganzoo.metrics.sets import GeneratedSamples, Samples
 from ganzoo.pictures import FOURTH_CHANNEL
 from ganzoo.registry import unknown
+from ganzoo.system.provenance import provenance
 
 PPL = "ppl"
 _ALONE = {"is", PPL}  # metrics that compare with nothing
@@ -275,10 +273,7 @@ def _record(
         uncertainty=figure.uncertainty,
         fake={"name": fake.name, **{key: fake.protocol.get(key) for key in ("kind", *_OF_THE_NETWORK)}},
         seconds=round(seconds, 1),
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        hardware=hardware(kind, processes(kind).num_processes),
-        versions=versions(),
+        **vars(provenance(kind, processes(kind).num_processes)),
         warnings=warnings,
     )
 

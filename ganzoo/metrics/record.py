@@ -2,15 +2,10 @@
 
 import json
 import os
-import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
-from ganzoo._version import __version__
 from ganzoo.metrics.distances import DEFINITIONS, OLD_PSNR, OLD_PSNR_DEFINITION
 from ganzoo.paths import DATA, missing, user_path
 
@@ -175,54 +170,6 @@ def compared(protocols: Iterable[AnyProtocol], records: Iterable[Record]) -> lis
         there = ", ".join(sorted(by_metric)) or "none"
         raise ValueError(f"The records have no metric in common; there: {there}.")
     return pairs
-
-
-def hardware(device: str = "cpu", processes: int = 1) -> str:
-    """The processor, the accelerator if it was used, and the number of processes if there were several."""
-    parts = [processor(), f"{torch.get_num_threads()} threads"]
-    if device != "cpu":
-        parts.append(torch.cuda.get_device_name() if device == "cuda" else device)
-    if processes > 1:
-        parts.append(f"{processes} processes")
-    return ", ".join(parts)
-
-
-# In /proc/cpuinfo, what decides how fast networks run there: bfloat16 pays with the first four alone.
-_INSTRUCTIONS = {
-    "amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "bf16": "BF16", "sve": "SVE", "avx512f": "AVX-512",
-    "avx2": "AVX2",
-}  # fmt: skip
-
-
-def processor() -> str:
-    """The processor's name and the widest of its instructions, of which cloud machines hide the model."""
-    name, flags = platform.processor() or platform.machine(), set[str]()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                name = value.strip()
-            if key.strip() in ("flags", "Features"):
-                flags = set(value.split())
-                break
-    except OSError:
-        pass
-    has = [told for flag, told in _INSTRUCTIONS.items() if flag in flags]
-    return f"{name} ({' and '.join(has[:2]) if has[0] == 'AMX' else has[0]})" if has else name
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes the figures."""
-    import importlib.metadata
-
-    names = ["torch", "torch-fidelity", "accelerate", "timm", "numpy", "pillow"]
-    found = {"ganzoo": __version__, "python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _differences(key: str, a: Any, b: Any) -> list[str]:

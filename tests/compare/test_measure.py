@@ -7,7 +7,7 @@ from compare_helpers import comparison, subjects
 from helpers import styled_layers, tiny, trained
 from PIL import Image
 
-from ganzoo.compare.measure import Settings, compare, difference, in_turns, subject
+from ganzoo.compare.measure import Settings, compare, difference, subject
 from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.pairs import pair_figures
 
@@ -115,14 +115,6 @@ def test_a_comparison_has_two_models_and_a_few_seeds():
         compare(subjects(tiny()), Settings((0,)))
     with pytest.raises(ValueError, match="64 seeds"):
         compare(subjects(tiny(), tiny()), Settings(tuple(range(65))))
-
-
-def test_models_take_turns_after_a_round_that_does_not_count():
-    order = []
-    calls = [lambda: order.append("A"), lambda: order.append("B")]
-    times = list(in_turns(calls, 3, torch.device("cpu")))
-    assert order == list("ABABABAB")
-    assert len(times) == 3 and all(len(t) == 2 and min(t) >= 0 for t in times)
 
 
 def test_no_runs_are_no_latency():

@@ -10,7 +10,7 @@ from helpers import assert_one_line
 from ganzoo import runtimes
 from ganzoo.export import precision
 from ganzoo.export.precision import Choice, Timed
-from ganzoo.metrics import record
+from ganzoo.system import provenance
 
 
 def choice(seconds, psnr, least=40.0):
@@ -90,7 +90,7 @@ def test_a_damaged_measurement_is_made_anew(text, folder, cache):
 def test_another_number_of_threads_or_another_processor_is_measured_for_itself(folder, cache, monkeypatch):
     runtimes.choose_precision(str(folder), "torch", threads=1, cache_dir=cache)
     runtimes.choose_precision(str(folder), "torch", threads=2, cache_dir=cache)
-    monkeypatch.setattr(record, "processor", lambda: "another processor")
+    monkeypatch.setattr(provenance, "processor", lambda: "another processor")
     runtimes.choose_precision(str(folder), "torch", threads=2, cache_dir=cache)
     assert len(list((cache / "precisions").iterdir())) == 3
 
@@ -122,7 +122,7 @@ def test_bench_measures_the_precision_that_auto_takes_and_names_the_processor(ru
     status, out, _ = run("bench", folder, *settings)
     assert status == 0 and out.startswith("Precision auto: ")
     data = json.loads((tmp_path / "bench.json").read_text())
-    assert 1 <= len(data["rows"]) <= 2 and data["hardware"].startswith(record.processor())
+    assert 1 <= len(data["rows"]) <= 2 and data["hardware"].startswith(provenance.processor())
     assert data["hardware"] in out
 
 
@@ -151,5 +151,5 @@ def test_auto_where_there_is_nothing_to_measure_is_one_line(run, case, tmp_path)
     ],
 )
 def test_a_processor_is_named_with_what_decides_its_speed(text, expected, monkeypatch):
-    monkeypatch.setattr(record.Path, "read_text", lambda path, **_: text)
-    assert record.processor() == expected
+    monkeypatch.setattr(provenance.Path, "read_text", lambda path, **_: text)
+    assert provenance.processor() == expected
