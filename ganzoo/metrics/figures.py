@@ -9,6 +9,7 @@ a Frechet distance takes 2.3 s by the library (eigenvalues of a general matrix) 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,6 +117,13 @@ class Figure:
 
     value: float
     uncertainty: float | None
+
+
+def mean_figure(numbers: NDArray[Any], resamples: int) -> Figure:
+    """Mean of independent numbers `[N]`, and the standard deviation of the means of their resamples."""
+    random = np.random.RandomState(RANDOM_SEED)
+    means = [numbers[random.randint(len(numbers), size=len(numbers))].mean() for _ in range(resamples)]
+    return Figure(float(numbers.mean()), float(np.std(means, ddof=1)) if len(means) > 1 else None)
 
 
 METRICS = ("fd", "kid", "precision", "recall", "is")

@@ -134,6 +134,18 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
     return records
 
 
+def append_records(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
+    """Append records to a file, one a line; its folder is made if need be.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path = user_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(record.to_json() + "\n" for record in records)
+
+
 def published_records(name: str) -> list[Record]:
     """What `ganzoo eval` measured of a published model: `registry/measured/<name>.jsonl`, if there is one."""
     path = DATA / "registry" / "measured" / f"{name}.jsonl"

@@ -16,6 +16,8 @@ from ganzoo.metrics.figures import Statistics, statistics
 from ganzoo.metrics.sets import Samples
 from ganzoo.paths import missing, user_path
 
+SUFFIX = ".npz"
+
 
 class SavedStatistics:
     """Mean and covariance of features that were kept in a file.

@@ -40,7 +40,7 @@ class Shown(FeatureNetwork):
 
 @pytest.fixture(autouse=True)
 def features(monkeypatch):
-    for module in (ganzoo.metrics.features, ganzoo.training.run):
+    for module in (ganzoo.metrics.evaluation, ganzoo.metrics.features, ganzoo.training.run):
         monkeypatch.setattr(module, "load_features", lambda name, cache_dir=None: Shown())
 
 

@@ -235,7 +235,8 @@ def test_a_student_is_distilled_from_a_teacher_on_the_hub(hub, model, tmp_path):
 
 
 def test_pictures_of_a_model_on_the_hub_are_measured(hub, model, tmp_path):
-    from ganzoo.cli.evaluate import Sampling, open_samples
+    from ganzoo.metrics.opening import open_samples
+    from ganzoo.metrics.sampling import Sampling
 
     push(model, "me/tiny")
     samples = open_samples(NAME, Sampling(num=2, seed=0), device="cpu", cache_dir=tmp_path / "own")
