@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli import options
 from ganzoo.cli.common import refuse_device
-from ganzoo.interruption import Interrupted
 from ganzoo.metrics.seeds import HELD_OUT_SEED, REAL_SEED
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.metrics.evaluation import EvalRequest
@@ -110,7 +110,7 @@ def _evaluated(request: "EvalRequest") -> "list[Record] | None":
     """The records, with a progress bar for whoever looks; None for all processes but the main one."""
     from ganzoo.metrics import evaluate as measure
     from ganzoo.metrics.extract import processes
-    from ganzoo.progress import progress_bar
+    from ganzoo.system.progress import progress_bar
 
     try:
         state = processes(request.device)

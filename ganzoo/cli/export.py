@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.files import refuse_unwritable
+from ganzoo.system.files import refuse_unwritable
 
 
 def export(
@@ -40,8 +40,8 @@ def export(
     from ganzoo.export.exporting import checked_target
     from ganzoo.export.exporting import export as write
     from ganzoo.export.graphs import Options
-    from ganzoo.factory import create, resolve
-    from ganzoo.progress import stage
+    from ganzoo.models.factory import create, resolve
+    from ganzoo.system.progress import stage
     from ganzoo.system.provenance import command_line
 
     if batch != "free" and not (batch.isascii() and batch.isdecimal()):

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from ganzoo.export.check import FIRST_SEED, LEAST_PSNR, PICTURE_RANGE
-from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
+from ganzoo.system.files import replacing
 from ganzoo.system.provenance import hardware
 from ganzoo.system.timing import in_turns
 

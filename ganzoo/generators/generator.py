@@ -11,7 +11,7 @@ from ganzoo.blocks import MappingNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.sampling import MAX_SEED
 from ganzoo.generators.synthesis import Noise, RandomSource, SynthesisNetwork
-from ganzoo.pictures import to_images
+from ganzoo.system.images import to_images
 
 TRAINABLE, DEPLOYED = "trainable", "deployed"  # forms
 PIECE_BYTES = 2 << 30  # what one call holds of features at most; larger batches are no faster by then
@@ -52,7 +52,7 @@ class Generator(nn.Module):
 
     @classmethod
     def from_config(cls, config: GeneratorConfig) -> "Generator":
-        """The generator of a config, its weights not yet drawn: `ganzoo.factory.build` draws them."""
+        """The generator of a config, its weights not yet drawn: `ganzoo.models.factory.build` draws them."""
         return cls(config, config.build_mapping(), config.build_synthesis())
 
     @property

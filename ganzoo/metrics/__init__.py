@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ganzoo._lazy import offer_modules
+from ganzoo.system.lazy import offer_modules
 
 if TYPE_CHECKING:
     from ganzoo.metrics.evaluation import EvalRequest, evaluate

@@ -12,9 +12,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ganzoo.files import refuse_unwritable
+from ganzoo.features.networks import EXTRA, load_features
 from ganzoo.metrics.extract import processes
-from ganzoo.metrics.features import EXTRA, load_features
 from ganzoo.metrics.figures import METRICS
 from ganzoo.metrics.measuring import Report, measure_pairs, measure_sets
 from ganzoo.metrics.opening import open_samples, refuse_absent
@@ -26,6 +25,7 @@ from ganzoo.metrics.saved import SUFFIX, SavedStatistics
 from ganzoo.metrics.seeds import REAL_SEED
 from ganzoo.metrics.sets import Samples
 from ganzoo.registry import unknown
+from ganzoo.system.files import refuse_unwritable
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.metrics import pairs, path_length
 from ganzoo.metrics.extract import Features, extract, processes
-from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import METRICS, NEIGHBOURS, Figure, measure
 from ganzoo.metrics.protocols import ALONE, PPL, pair_protocol, record_of, set_protocol, warnings_of
 from ganzoo.metrics.record import Record, compared

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from ganzoo.factory import DIR, config_of, create, list_models, resolve
-from ganzoo.folders import find_model
 from ganzoo.generators.deploy import deploy
-from ganzoo.hub.names import is_hub_name
 from ganzoo.metrics.sampling import Sampling
 from ganzoo.metrics.saved import SUFFIX
 from ganzoo.metrics.sets import FileSamples, GeneratedSamples, Samples
-from ganzoo.paths import missing, user_path
-from ganzoo.weights import weights_digest
+from ganzoo.models.factory import DIR, config_of, create, list_models, resolve
+from ganzoo.models.folders import find_model
+from ganzoo.models.hub_names import is_hub_name
+from ganzoo.models.weights import weights_digest
+from ganzoo.system.paths import missing, user_path
 
 
 def refuse_absent(name: str) -> None:

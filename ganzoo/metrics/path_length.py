@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import perceptual
-from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import RANDOM_SEED, Figure, mean_figure
 
 EPSILON = 1e-4

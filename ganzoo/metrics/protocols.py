@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzoo.data.resize import RESIZER
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.metrics import pairs, path_length
 from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.extract import processes
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.figures import Figure, figure_name
 from ganzoo.metrics.record import Protocol, Record
 from ganzoo.metrics.saved import SavedStatistics
 from ganzoo.metrics.sets import GeneratedSamples, Samples
-from ganzoo.pictures import FOURTH_CHANNEL
+from ganzoo.system.images import FOURTH_CHANNEL
 from ganzoo.system.provenance import provenance
 
 PPL = "ppl"

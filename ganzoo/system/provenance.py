@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ganzoo._version import __version__
+from ganzoo.system.version import __version__
 
 _PACKAGES = ("torch", "torch-fidelity", "accelerate", "timm", "numpy", "pillow")
 # In /proc/cpuinfo, what decides how fast networks run there: bfloat16 pays with the first four alone.

@@ -10,7 +10,7 @@ from ganzoo.export import executorch
 from ganzoo.export.graphs import Options, graphs
 from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import target
-from ganzoo.files import file_bytes, file_sha256
+from ganzoo.system.files import file_bytes, file_sha256
 
 
 def needs(name):

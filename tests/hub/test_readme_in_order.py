@@ -21,7 +21,7 @@ from torch import Tensor, nn
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import flatten
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"

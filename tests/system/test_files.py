@@ -2,7 +2,7 @@
 
 import hashlib
 
-from ganzoo.files import facts_digest, file_bytes, file_sha256
+from ganzoo.system.files import facts_digest, file_bytes, file_sha256
 
 
 def test_a_files_hash_is_that_of_its_bytes_however_many_blocks_they_fill(tmp_path):
