@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from ganzoo.metrics.record import Record
 
 _TWIN = "The same for the model of --real."
-Name = Annotated[str, typer.Argument(help="A model, its folder, or a folder or zip file of pictures.")]
+Name = Annotated[str, typer.Argument(help="A model, its folder, or a folder or zip file of images.")]
 Real = Annotated[
     str | None,
-    typer.Option(help="What to compare with: pictures, another model, or statistics saved by --save."),
+    typer.Option(help="What to compare with: images, another model, or statistics saved by --save."),
 ]
 Teacher = Annotated[
     str | None, typer.Option(help="A model to compare with seed by seed: l1, psnr, perceptual.")
@@ -36,8 +36,8 @@ Metrics = Annotated[
 Features = Annotated[
     str, typer.Option(help="efficientnet_lite0, inception (FID proper), or a classifier of timm.")
 ]
-Num = Annotated[int, typer.Option(min=2, help="Pictures of a model; files are measured whole.")]
-Seed = Annotated[int, typer.Option(help="Seed of the first picture.")]
+Num = Annotated[int, typer.Option(min=2, help="Images of a model; files are measured whole.")]
+Seed = Annotated[int, typer.Option(help="Seed of the first image.")]
 RealSeed = Annotated[int, typer.Option(help=_TWIN)]
 Psi = Annotated[float, options.psi("Truncation: 1 for none.")]
 RealPsi = Annotated[float, options.psi(_TWIN)]
@@ -49,7 +49,7 @@ Given = Annotated[str, typer.Option(help="With --teacher: z, or w for the teache
 Eager = Annotated[bool, typer.Option(help="Do not deploy the model.")]
 Resamples = Annotated[int, typer.Option(min=0, help="Bootstrap resamples for the uncertainty.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps …")]
-Save = Annotated[Path | None, typer.Option(help="Write the statistics of the pictures to a .npz.")]
+Save = Annotated[Path | None, typer.Option(help="Write the statistics of the images to a .npz.")]
 Out = Annotated[Path | None, typer.Option(help="Append the records to a file, one JSON line each.")]
 Against = Annotated[
     Path | None, typer.Option(help="Compare with the records of a file, if their protocol is the same.")
@@ -83,7 +83,7 @@ def evaluate(
     as_json: Json = False,
     cache_dir: CacheDir = None,
 ) -> None:
-    """Measure a model or pictures against pictures, a model or its teacher."""
+    """Measure a model or images against images, a model or its teacher."""
     from ganzoo.metrics import EvalRequest, Sampling
     from ganzoo.metrics.record import read_records
 
@@ -157,7 +157,7 @@ def _print_table(records: "Sequence[Record]") -> None:
     from ganzoo.cli.show import console
 
     table = Table(box=SIMPLE_HEAD)
-    for column in ("metric", "value", "±", "pictures", "against", "seconds"):
+    for column in ("metric", "value", "±", "images", "against", "seconds"):
         table.add_column(column)
     for r in records:
         spread = "" if r.uncertainty is None else f"{r.uncertainty:.2g}"

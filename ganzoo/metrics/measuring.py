@@ -100,7 +100,7 @@ def measure_pairs(
             compared with.
     """
     if not isinstance(student, GeneratedSamples) or not isinstance(teacher, GeneratedSamples):
-        raise ValueError("A student and its teacher are models, not pictures.")
+        raise ValueError("A student and its teacher are models, not images.")
     metrics = list(metrics)
     protocols = {metric: pair_protocol(metric, student, teacher, network, given) for metric in metrics}
     if against is not None:
@@ -147,19 +147,19 @@ def _check(
         if others := set(metrics) - ALONE - {"fd"}:
             raise ValueError(
                 f"{real.name} holds statistics, which serve fd only; {', '.join(sorted(others))} compares "
-                "with pictures."
+                "with images."
             )
     if real is None and (others := set(metrics) - ALONE):
-        raise ValueError(f"{', '.join(sorted(others))} compares with pictures or a model: none is given.")
+        raise ValueError(f"{', '.join(sorted(others))} compares with images or a model: none is given.")
     sizes = {samples.name: len(samples) for samples in (fake, real) if isinstance(samples, Samples)}
     needed = {"fd": 2, "kid": 2, "precision": NEIGHBOURS + 1, "recall": NEIGHBOURS + 1, "is": 2, PPL: 2}
     least = max([2 * (save is not None), *(needed[metric] for metric in metrics)])
     for name, size in sizes.items():
         if size < least:
-            raise ValueError(f"{name}: {', '.join(metrics) or '--save'} needs {least} pictures; got {size}.")
+            raise ValueError(f"{name}: {', '.join(metrics) or '--save'} needs {least} images; got {size}.")
     if PPL in metrics:
         if not isinstance(fake, GeneratedSamples):
-            raise ValueError("ppl is measured on a model, not on pictures.")
+            raise ValueError("ppl is measured on a model, not on images.")
         path_length.check(fake.generator, network, fake.sampling.noise)
         if fake.resolution != fake.generator.resolution:
             raise ValueError("ppl is measured at the model's own resolution.")

@@ -101,7 +101,7 @@ def record_of(
 
 
 def _sampling(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """How pictures were made, whatever network made them; of files, their size alone."""
+    """How images were made, whatever network made them; of files, their size alone."""
     if protocol["kind"] == "files":
         return {"kind": "files", "resolution": protocol["resolution"], **_alpha(protocol)}
     return {key: value for key, value in protocol.items() if key not in _OF_THE_NETWORK}
@@ -126,12 +126,12 @@ def warnings_of(metric: str, protocol: Protocol, features: FeatureInfo) -> tuple
     smaller = min(num_fake, num_fake if num_real is None else num_real)
     if metric == "fd" and smaller <= dim:
         found.append(
-            f"{smaller} pictures do not fill {dim} features: the covariance is singular, the value too large"
+            f"{smaller} images do not fill {dim} features: the covariance is singular, the value too large"
         )
     if metric == "kid" and smaller < 1000:
-        found.append(f"subsets of {smaller} pictures instead of 1000")
+        found.append(f"subsets of {smaller} images instead of 1000")
     if smaller < 5000:
-        found.append(f"{smaller} pictures: published figures take 50000")
+        found.append(f"{smaller} images: published figures take 50000")
     return tuple(found)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from metric_helpers import TinyFeatures, tiny_model, write_pictures
+from metric_helpers import TinyFeatures, tiny_model, write_images
 
 import ganzoo
 from ganzoo.metrics import EvalRequest, Sampling
@@ -14,7 +14,7 @@ def place(tmp_path, monkeypatch):
     """A folder with a model and images, which becomes the cache, too."""
     monkeypatch.setattr("ganzoo.metrics.evaluation.load_features", lambda name, cache_dir: TinyFeatures())
     tiny_model(tmp_path / "model")
-    write_pictures(tmp_path / "real", 30)
+    write_images(tmp_path / "real", 30)
     return tmp_path
 
 
