@@ -69,7 +69,7 @@ class Row:
         return asdict(self)
 
 
-def bench(
+def measure(
     subjects: Sequence[Subject],
     *,
     work: Path,
