@@ -1,4 +1,4 @@
-"""`compare`: what several models make of the same seeds, how far apart that is, and how long it takes."""
+"""`measure`: what several models make of the same seeds, how far apart that is, and how long it takes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.sampling import check_noise, check_psi, check_seeds
 from ganzoo.metrics import distances
 from ganzoo.metrics.distances import IMAGE_RANGE
 from ganzoo.models.cost import Cost, costs
@@ -42,12 +43,22 @@ class Subject:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the images are made; see `Generator`. Random noise is drawn from the image's seed."""
+    """How the images are made; see `Generator`. Random noise is drawn from the image's seed.
+
+    Raises:
+        ValueError: for a seed that there is not, an unknown noise mode, or a psi that is not finite.
+    """
 
     seeds: tuple[int, ...]
     truncation_psi: float = 1.0
     noise: str = "const"
     label: int | None = None
+
+    def __post_init__(self) -> None:
+        for seed in self.seeds:
+            check_seeds(seed)
+        check_psi(self.truncation_psi)
+        check_noise(self.noise)
 
 
 @dataclass(frozen=True)
@@ -122,13 +133,21 @@ class Comparison:
 
 
 def subject(name: str, generator: Generator) -> Subject:
-    """A generator as `create` gives it, made ready for `compare`.
+    """A generator as `create` gives it, made ready for `measure`.
 
     Raises:
         ValueError: for a number of channels that no image file has.
     """
     check_channels(generator.img_channels, name)
     return Subject(name, deploy(generator), weights_digest(generator))
+
+
+def check_counts(models: int, seeds: int) -> None:
+    """Raise ValueError for a number of models or seeds that no page has room for."""
+    if not 2 <= models <= MAX_MODELS:
+        raise ValueError(f"Give 2 to {MAX_MODELS} models: ganzoo compare A B. Got {models}.")
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise ValueError(f"A page has room for 1 to {MAX_SEEDS} seeds; got {seeds}.")
 
 
 def check_label(config: GeneratorConfig, name: str, label: int | None) -> None:
@@ -138,7 +157,7 @@ def check_label(config: GeneratorConfig, name: str, label: int | None) -> None:
 
 
 @torch.inference_mode()
-def compare(
+def measure(
     subjects: Sequence[Subject],
     settings: Settings,
     *,
@@ -158,10 +177,7 @@ def compare(
     Raises:
         ValueError: for a number of models or seeds that no page has room for, or a label that a model lacks.
     """
-    if not 2 <= len(subjects) <= MAX_MODELS:
-        raise ValueError(f"A comparison takes 2 to {MAX_MODELS} models; got {len(subjects)}.")
-    if not 1 <= len(settings.seeds) <= MAX_SEEDS:
-        raise ValueError(f"A page has room for 1 to {MAX_SEEDS} seeds; got {len(settings.seeds)}.")
+    check_counts(len(subjects), len(settings.seeds))
     for s in subjects:
         check_label(s.generator.config, s.name, settings.label)
     reasons = [_incomparable(subjects[0], s) for s in subjects]
@@ -172,7 +188,7 @@ def compare(
         rows.append(_row(subjects, reasons, settings, seed, network))
     calls = [_call(s.generator, settings, settings.seeds[0]) for s in subjects]
     seconds: list[list[float]] = [[] for _ in subjects]
-    device = subjects[0].generator.mapping.w_avg.device
+    device = subjects[0].generator.device
     for done, times in enumerate(in_turns(calls, runs, device=device)):
         report("Latency", done, runs)
         for own, elapsed in zip(seconds, times, strict=True):
@@ -242,7 +258,7 @@ def _row(
 
 def _call(generator: Generator, settings: Settings, seed: int) -> Callable[[], Tensor]:
     """What makes the image `[1, C, R, R]` of a seed; its latent and label are on the device already."""
-    device = generator.mapping.w_avg.device
+    device = generator.device
     z = generator.sample_z([seed])
     label = None
     if generator.label_dim:

@@ -49,7 +49,7 @@ def render(comparison: Comparison, *, groups: Sequence[Group] = (), command: str
     of records could do no harm even if it were not escaped.
 
     Args:
-        comparison: what `compare` measured.
+        comparison: what `measure` found.
         groups: of records that `ganzoo eval --out` wrote, of these models or others.
         command: that made the page.
     """
