@@ -16,10 +16,9 @@ from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.sampling import check_noise, check_psi, check_seeds
 from ganzoo.metrics import distances
-from ganzoo.metrics.distances import IMAGE_RANGE
 from ganzoo.models.cost import Cost, costs
 from ganzoo.models.weights import weights_digest
-from ganzoo.system.images import check_channels, shrink, to_images, to_rgb
+from ganzoo.system.images import IMAGE_RANGE, check_channels, shrink, to_images, to_rgb
 from ganzoo.system.provenance import hardware, load, now, versions
 from ganzoo.system.timing import in_turns
 

@@ -7,7 +7,6 @@ takes 19 (`mobilestylegan_ffhq_64`, one thread of a busy machine).
 """
 
 import json
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,8 +16,9 @@ from pathlib import Path
 
 import torch
 
-from ganzoo.export.check import FIRST_SEED, IMAGE_RANGE, LEAST_PSNR
+from ganzoo.export.check import FIRST_SEED, LEAST_PSNR
 from ganzoo.generators.generator import Generator
+from ganzoo.metrics.distances import decibels
 from ganzoo.system.files import replacing
 from ganzoo.system.provenance import hardware
 from ganzoo.system.timing import in_turns
@@ -35,7 +35,8 @@ class Timed:
     Attributes:
         precision: its name.
         seconds: of a call of the synthesis network, the median.
-        psnr: from fp32, in dB; None where no number differs, nan where one is not finite.
+        psnr: From fp32 in dB, of the mean squared error of all images; None where no number differs, nan
+            where one is not finite.
     """
 
     precision: str
@@ -152,4 +153,4 @@ def _rows(label: torch.Tensor | None, n: int) -> torch.Tensor | None:
 
 
 def _psnr(mean_square: float) -> float | None:
-    return None if mean_square == 0 else 10 * math.log10(IMAGE_RANGE**2 / mean_square)
+    return None if mean_square == 0 else decibels(mean_square)

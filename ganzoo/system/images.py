@@ -19,6 +19,7 @@ from ganzoo.system.version import __version__
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGB and alpha
 ALPHA = 3  # index of the channel
+IMAGE_RANGE = 2.0  # of values nominally in -1..1
 OVER_WHITE, FOURTH_CHANNEL = "over white", "a fourth channel"  # how a metric sees alpha, for records
 SETTINGS_KEY = "ganzoo"
 MAX_TILE, MAX_SHEET = 256, 4096

@@ -87,6 +87,7 @@ def test_the_manifest_says_what_the_files_take_and_are(exported, generator):
     assert entry["files"].keys() == {"synthesis.xml", "synthesis.bin"}
     for name, facts in entry["files"].items():
         assert facts["sha256"] == file_sha256(exported / name)
+    assert entry["errors"]["psnr_definition"].startswith("dB, of the mean squared error of all numbers")
     assert entry["errors"]["latents"] == 4 and 0 < entry["errors"]["rms"] <= entry["errors"]["maximum"] < 1e-4
 
 
