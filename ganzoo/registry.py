@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from ganzoo.plugins import missing_block
-from ganzoo.validation import checked, only, unknown
+from ganzoo.system.validation import checked, only, unknown
 
 T = TypeVar("T")
 Spec = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 from ganzoo.blocks import KINDS, MAPPINGS, MappingNetwork
 from ganzoo.generators.synthesis import SynthesisNetwork
 from ganzoo.registry import Registry
-from ganzoo.validation import check_fields, from_mapping, in_range, only, plain
+from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
 
 DEFAULT = "stylegan2"  # of a config that names no architecture
 ARCHITECTURE = "generator"  # the key that names it

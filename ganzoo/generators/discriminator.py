@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ganzoo.blocks import DISCRIMINATORS, KINDS
 from ganzoo.generators.config import MAX_IMG_CHANNELS, MAX_LABELS
 from ganzoo.generators.stylegan2.config import WIDTHS, check_levels, with_channels
-from ganzoo.validation import check_fields, from_mapping, in_range, only, plain
+from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
 
 
 @dataclass(frozen=True, kw_only=True)

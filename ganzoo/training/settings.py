@@ -8,10 +8,10 @@ from typing import Any, Literal
 from ganzoo.blocks import KINDS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
-from ganzoo.pictures import check_channels
+from ganzoo.system.images import check_channels
+from ganzoo.system.validation import check_fields as _check
+from ganzoo.system.validation import from_mapping, plain, unknown
 from ganzoo.training.devices import check_device
-from ganzoo.validation import check_fields as _check
-from ganzoo.validation import from_mapping, plain, unknown
 
 GIB = 2**30
 FIGURES = ("l1", "psnr", "perceptual", "fd")
@@ -143,7 +143,7 @@ class FeatureSettings:
     """The network of the perceptual terms.
 
     Args:
-        name: see `ganzoo.metrics.features.load_features`.
+        name: see `ganzoo.features.networks.load_features`.
         size: side of the pictures that it is shown; None takes the student's resolution, or the network's
             own size where that is smaller.
     """

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfig
 from ganzoo.generators.stylegan2.synthesis import Synthesis
 from ganzoo.ops.activation import ACTIVATIONS
-from ganzoo.validation import in_range, unknown
+from ganzoo.system.validation import in_range, unknown
 
 MIN_RESOLUTION, MAX_RESOLUTION = 4, 2048
 WIDTHS = ("channel_base", "channel_max")  # shorthands for channels
