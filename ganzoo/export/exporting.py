@@ -17,10 +17,10 @@ from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, read
 from ganzoo.export.targets import Target, require, target
 from ganzoo.generators.generator import Generator
 from ganzoo.models.weights import weights_digest
-from ganzoo.registry import unknown
 from ganzoo.system.files import file_bytes, move_together, refuse_unwritable
 from ganzoo.system.paths import user_path
 from ganzoo.system.provenance import hardware, now, versions
+from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 

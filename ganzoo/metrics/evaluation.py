@@ -24,8 +24,8 @@ from ganzoo.metrics.sampling import Sampling
 from ganzoo.metrics.saved import SUFFIX, SavedStatistics
 from ganzoo.metrics.seeds import REAL_SEED
 from ganzoo.metrics.sets import Samples
-from ganzoo.registry import unknown
 from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.validation import unknown
 
 
 @dataclass(frozen=True)

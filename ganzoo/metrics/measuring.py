@@ -14,7 +14,7 @@ from ganzoo.metrics.protocols import ALONE, PPL, pair_protocol, record_of, set_p
 from ganzoo.metrics.record import Record, compared
 from ganzoo.metrics.saved import SavedStatistics, save_statistics
 from ganzoo.metrics.sets import GeneratedSamples, Samples
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 Report = Callable[[str, int, int], None]
 
