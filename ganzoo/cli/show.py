@@ -12,6 +12,7 @@ from ganzoo.models.catalogue import CONVENTION, CONVENTION_SHORT
 
 if TYPE_CHECKING:
     from ganzoo.generators.discriminator import DiscriminatorConfig
+    from ganzoo.metrics.record import Record
 
 _NUMBERS = ("resolution", "parameters", "MACs")
 _ONE_TABLE = 120  # columns from which the models' license has room beside their cost
@@ -161,18 +162,15 @@ def info(
         elif not entry.is_bundled:
             cached = cached_weights(entry)
             terminal.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
-        for m in entry.measured:
-            terminal.print(
-                f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})",
-                highlight=False,
-                soft_wrap=True,
-            )
         for r in published_records(name):
-            terminal.print(
-                f"{r.metric}: {r.value:.5g} ± {r.uncertainty:.2g} ({r.command}; {r.hardware}; {r.date})",
-                highlight=False,
-                soft_wrap=True,
-            )
+            terminal.print(_figure(r), highlight=False, soft_wrap=True)
+
+
+def _figure(r: "Record") -> str:
+    """A published number in a line, with what it means and where it comes from."""
+    spread = "" if r.uncertainty is None else f" ± {r.uncertainty:.2g}"
+    origin = "; ".join([*filter(None, [r.definition]), r.command, r.hardware, r.date])
+    return f"{r.metric}: {r.value:.5g}{spread} ({origin})"
 
 
 def _card(folder: Path) -> dict[str, str]:

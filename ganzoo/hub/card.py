@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.hub.readme import UNKNOWN, card_text, check_license, read_card, set_license
-from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
+from ganzoo.hub.results import merged, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record, published_records
 from ganzoo.models.cost import CONVENTION, costs
@@ -53,7 +53,7 @@ def published_card(name: str, repo: str | None = None) -> str:
     return _render(
         config,
         metadata=hub_license,
-        results=[*of_entry(entry, config.resolution), *of_records(records, config.resolution)],
+        results=of_records(records, config.resolution),
         title=name,
         summary=f"{entry.summary}.",
         prose=prose.read_text(encoding="utf-8").strip() if prose.is_file() else "",
@@ -61,9 +61,7 @@ def published_card(name: str, repo: str | None = None) -> str:
         getting=getting,
         lineage=_published_lineage(entry),
         licenses={**entry.license, "code": CODE_LICENSE},
-        measured="\n\n".join(
-            [*([entry_table(entry)] if entry.measured else []), *([table(records)] if records else [])]
-        ),
+        measured=table(records) if records else "",
     )
 
 

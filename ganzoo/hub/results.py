@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.metrics.record import Protocol, Record
-from ganzoo.models.entries import ModelEntry
 from ganzoo.system.images import FOURTH_CHANNEL, OVER_WHITE
 
 if TYPE_CHECKING:
@@ -15,27 +14,8 @@ TASK = "unconditional-image-generation"
 _HELD_OUT = "Images of the teacher for held-out latents"
 
 
-def of_entry(entry: ModelEntry, resolution: int) -> "list[EvalResult]":
-    """Published numbers of a registry entry."""
-    from huggingface_hub import EvalResult
-
-    return [
-        EvalResult(
-            task_type=TASK,
-            dataset_type="latents",
-            dataset_name="Latents drawn by ganzoo",
-            dataset_config=_size(resolution),
-            metric_type=m.metric.partition(",")[0],
-            metric_name=m.metric,
-            metric_value=m.value,
-            metric_args={"unit": m.unit, "command": m.command, "hardware": m.hardware, "date": m.date},
-        )
-        for m in entry.measured
-    ]
-
-
 def of_records(records: Iterable[Record], resolution: int) -> "list[EvalResult]":
-    """Figures that `ganzoo eval` measured."""
+    """Figures that `ganzoo eval` or a benchmark measured."""
     from huggingface_hub import EvalResult
 
     found = []
@@ -115,24 +95,16 @@ def merged(old: "Iterable[EvalResult]", new: "list[EvalResult]") -> "list[EvalRe
 def table(records: Iterable[Record]) -> str:
     """Records as a Markdown table."""
     lines = [
-        "| figure | value | ± | images | against | features | command, hardware, date |",
+        "| figure | value | ± | images | against | features | definition, command, hardware, date |",
         "|---|--:|--:|--:|---|---|---|",
     ]
     for r in records:
         spread = "" if r.uncertainty is None else f"{r.uncertainty:.2g}"
         count = str(r.num_fake) if r.num_real is None else f"{r.num_fake} and {r.num_real}"
         network = (r.features or {}).get("name", "")
-        how = f"`{r.command}`; {r.hardware}; {r.date}"
+        how = "; ".join([*filter(None, [r.definition]), f"`{r.command}`", r.hardware, r.date])
         cells = [r.metric, f"{r.value:.5g}", spread, count, _real_name(r.real or {}), network, how]
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    return "\n".join(lines)
-
-
-def entry_table(entry: ModelEntry) -> str:
-    """Published numbers of a registry entry as a Markdown table."""
-    lines = ["| figure | value | command | hardware | date |", "|---|--:|---|---|---|"]
-    for m in entry.measured:
-        lines.append(f"| {m.metric} | {m.value:g} {m.unit} | `{m.command}` | {m.hardware} | {m.date} |")
     return "\n".join(lines)
 
 

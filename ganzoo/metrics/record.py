@@ -49,7 +49,7 @@ class Record(Protocol):
         value: the figure.
         uncertainty: standard deviation over bootstrap resamples, or None.
         fake: what is judged: name, sha256, form.
-        seconds: that it took.
+        seconds: Time that it took; None where nobody noted it.
         command, date, hardware, versions: of the measurement.
         warnings: what a reader of the figure should know.
     """
@@ -57,7 +57,7 @@ class Record(Protocol):
     value: float
     uncertainty: float | None
     fake: Mapping[str, Any]
-    seconds: float
+    seconds: float | None
     command: str
     date: str
     hardware: str
@@ -139,7 +139,10 @@ def append_records(path: str | os.PathLike[str], records: Iterable[Record]) -> N
 
 
 def published_records(name: str) -> list[Record]:
-    """What `ganzoo eval` measured of a published model: `registry/measured/<name>.jsonl`, if there is one."""
+    """Every published number of a model: `registry/measured/<name>.jsonl`, if there is one.
+
+    Most are of `ganzoo eval`. Speed and memory stand beside them, with their unit in the definition.
+    """
     path = DATA / "registry" / "measured" / f"{name}.jsonl"
     return read_records(path) if path.is_file() else []
 

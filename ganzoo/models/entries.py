@@ -80,18 +80,6 @@ class ExternalWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """A number that we publish, with what is needed to repeat it."""
-
-    metric: str
-    value: float
-    unit: str
-    command: str
-    hardware: str
-    date: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Golden:
     """What the weights must give: statistics of images made with constant noise, for `ganzoo verify`.
 
@@ -123,7 +111,6 @@ class ModelEntry:
         weights_sha256: Digest of the converted tensors; see `ganzoo.models.weights.published_digest`.
         golden: what the images must be.
         external: in the place of the three above, weights that every user fetches and converts.
-        measured: published numbers.
 
     Raises:
         ValueError: if it has neither sources, hash and golden images nor external weights, or both.
@@ -141,7 +128,6 @@ class ModelEntry:
     weights_sha256: str | None = None
     golden: Golden | None = None
     external: ExternalWeights | None = None
-    measured: tuple[Measurement, ...] = ()
 
     @property
     def is_bundled(self) -> bool:

@@ -377,3 +377,9 @@ def test_each_side_has_its_own_resolution(evaluate, model_folder):
     assert sides() == (32, 32)
     assert sides("--resolution=8") == (8, 32)
     assert sides("--real-resolution=8") == (32, 8)
+
+
+def test_a_speed_is_printed_with_its_unit_and_machine(run):
+    status, out, _ = run("info", "mobilestylegan_ffhq")
+    told = "seconds of one image of 1024 x 1024 from w, median, deployed, PyTorch fp32"
+    assert status == 0 and f"latency_torch: 0.265 ({told}; python tests/benchmarks/latency.py" in out

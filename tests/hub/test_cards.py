@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +14,6 @@ import ganzoo
 from ganzoo.hub import card as card_module
 from ganzoo.hub.card import CARDS, base_model, folder_card, published_card
 from ganzoo.hub.readme import card_to_push
-from ganzoo.hub.results import of_entry
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record, published_records
 from ganzoo.models.cost import CONVENTION, costs
@@ -51,10 +51,10 @@ def parsed(text):
 
 @pytest.mark.parametrize("name", list_models())
 def test_the_card_of_a_published_model_validates(name):
-    card, entry = parsed(published_card(name)), model_entry(name)
+    card = parsed(published_card(name))
     assert card.data.library_name == "ganzoo" and "ganzoo" in card.data.tags
     assert card.data.license != "other" or card.data.get("license_name")
-    figures = [*entry.measured, *published_records(name)]
+    figures = published_records(name)
     assert [r.metric_value for r in card.data.eval_results or []] == [figure.value for figure in figures]
     for result in card.data.eval_results or []:
         size = config_of(name).resolution
@@ -84,10 +84,10 @@ def test_a_card_tells_all_licenses_the_lineage_the_faults_and_the_cost(name):
     else:
         assert f'ganzoo.create("{name}")' in card and f"`ganzoo verify {name}`" in card
     assert "Known faults" in card and "Intended use" in card
-    for m in entry.measured:
-        assert f"| {m.metric} | {m.value:g} {m.unit} | `{m.command}` | {m.hardware} | {m.date} |" in card
     for r in published_records(name):
-        assert f"| {r.metric} | {r.value:.5g} | {r.uncertainty:.2g} | {r.num_fake} " in card
+        spread = "" if r.uncertainty is None else f"{r.uncertainty:.2g}"
+        assert f"| {r.metric} | {r.value:.5g} | {spread} | {r.num_fake} " in card
+        assert f"{r.definition}; `{r.command}`; {r.hardware}" in card or r.definition is None
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -104,19 +104,15 @@ def test_no_number_of_the_template_is_typed_by_hand():
 
 def test_a_number_in_the_registry_is_the_number_on_the_card(monkeypatch):
     data = read_yaml(MODELS / f"{OURS[0]}.yaml")
-    data["measured"][0]["value"] = 0.12345
     data["sources"] = [{"repo": "me/faces", "revision": "c" * 40, "sha256": "d" * 64, "bytes": 5}]
+    record = replace(published_records(OURS[0])[0], value=0.12345)
     monkeypatch.setattr(card_module, "model_entry", lambda name: ModelEntry.from_dict(data))
+    monkeypatch.setattr(card_module, "published_records", lambda name: [record])
     card = published_card(OURS[0])
-    assert "| 0.12345 s |" in card and parsed(card).data.eval_results[0].metric_value == 0.12345
+    assert f"| {record.metric} | 0.12345 |" in card and f"{record.definition}; `{record.command}`" in card
+    [result] = parsed(card).data.eval_results
+    assert result.metric_value == 0.12345 and result.metric_args["definition"] == record.definition
     assert f"Source: hf-hub:me/faces@{'c' * 40}, sha256 `{'d' * 64}`." in card
-
-
-def test_results_of_a_registry_entry_bear_their_circumstances():
-    for result, m in zip(of_entry(model_entry(OURS[0]), 1024), model_entry(OURS[0]).measured, strict=True):
-        assert result.metric_args == {
-            "unit": m.unit, "command": m.command, "hardware": m.hardware, "date": m.date,
-        }  # fmt: skip
 
 
 def test_published_records_are_of_the_published_weights_with_their_whole_protocol():

@@ -171,11 +171,3 @@ def test_stylegan2_ffhq_costs_what_stylegan2_costs():
     entry = model_entry("stylegan2_ffhq")
     assert entry.parameters == {"mapping": 2_101_248, "synthesis": 28_268_812}
     assert entry.macs == {"mapping": 2_097_152, "synthesis": 75_383_102_464}
-
-
-def test_a_measured_number_names_its_command_hardware_and_date():
-    number = {"metric": "FID", "value": 7.75, "unit": "", "command": "ganzoo eval", "hardware": "CPU"}
-    with pytest.raises(ValueError, match=r"^measured\[0\] lacks date"):
-        ModelEntry.from_dict({**entry_data(), "measured": [number]})
-    entry = ModelEntry.from_dict({**entry_data(), "measured": [{**number, "date": "2026-11-21"}]})
-    assert entry.measured[0].value == 7.75
