@@ -9,7 +9,7 @@ from ganzoo.bench.measure import Row
 from ganzoo.charts.bars import Bar, bars
 from ganzoo.charts.drawing import WIDTH, file
 from ganzoo.charts.text import duration, si
-from ganzoo.files import replacing
+from ganzoo.system.files import replacing
 
 SCHEMA_VERSION = 1
 JSON_FILE, TABLE_FILE, PLOT_FILE = "bench.json", "table.md", "plot.svg"

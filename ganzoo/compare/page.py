@@ -29,10 +29,10 @@ from ganzoo.compare.tables import (
     shown,
     views,
 )
-from ganzoo.cost import CONVENTION
-from ganzoo.files import replacing
-from ganzoo.paths import user_path
-from ganzoo.pictures import FOURTH_CHANNEL, OVER_WHITE
+from ganzoo.models.cost import CONVENTION
+from ganzoo.system.files import replacing
+from ganzoo.system.images import FOURTH_CHANNEL, OVER_WHITE
+from ganzoo.system.paths import user_path
 from ganzoo.system.templates import templates
 
 TEMPLATES = Path(__file__).parent / "templates"

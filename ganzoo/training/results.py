@@ -13,9 +13,9 @@ from ganzoo.charts.drawing import WIDTH, file
 from ganzoo.charts.scatter import Point, scatter
 from ganzoo.charts.text import si
 from ganzoo.compare.records import higher_is_better
-from ganzoo.files import replacing
-from ganzoo.folders import RUN_FILE as SETTINGS
+from ganzoo.models.folders import RUN_FILE as SETTINGS
 from ganzoo.registry import unknown
+from ganzoo.system.files import replacing
 from ganzoo.training.earlier import figures_now
 
 RESULT = "result.json"
