@@ -36,7 +36,7 @@ from ganzoo.system.paths import user_path
 from ganzoo.system.templates import templates
 
 TEMPLATES = Path(__file__).parent / "templates"
-_COARSE = 128  # pictures up to this side are enlarged without blur
+_COARSE = 128  # images up to this side are enlarged without blur
 _FEW = 3  # columns that fit the width of a phone
 _WIDTH, _HEIGHT = 340, 250  # of a plot: as wide as a phone, so that its type is never shrunk
 
@@ -53,7 +53,7 @@ def write_page(
 
 
 def render(comparison: Comparison, *, groups: Sequence[Group] = (), command: str) -> str:
-    """The page: HTML with its style, script and pictures inside.
+    """The page: HTML with its style, script and images inside.
 
     Its content security policy forbids every request and every script but its own, so that a name in a file
     of records could do no harm even if it were not escaped.
@@ -120,7 +120,7 @@ def _facts(comparison: Comparison) -> dict[str, str]:
 
 
 def _images(row: Row, models: Sequence[View], factor: int, amplified: str) -> dict[str, Any]:
-    """The tiles of a seed: pictures and, where there are any, differences with their figures."""
+    """The tiles of a seed: images and, where there are any, differences with their figures."""
     maps: list[dict[str, Any] | None] = []
     for model, d in zip(models[1:], row.differences[1:], strict=True):
         if d is None:
@@ -137,7 +137,7 @@ def _images(row: Row, models: Sequence[View], factor: int, amplified: str) -> di
                 "alt": f"{model.letter}, seed {row.seed}",
                 "caption": f"{model.letter} {model.name}, seed {row.seed}",
             }
-            for image, model in zip(row.pictures, models, strict=True)
+            for image, model in zip(row.images, models, strict=True)
         ],
         "maps": maps if any(maps) else [],
     }
@@ -172,7 +172,7 @@ def _plots(comparison: Comparison, best: Quality | None) -> Iterator[dict[str, s
             Bar(view.short, percentile(m, 50), percentile(m, 90), view.letter, color=view.index)
             for view, m in models
         ]
-        label = "median of one picture; line: 90th percentile"
+        label = "median of one image; line: 90th percentile"
         yield _plot("Latency", label, bars(values, width=_WIDTH))
 
 

@@ -26,7 +26,7 @@ class View:
         name, short: As the user gave it, and what a narrow column has room for.
         make: What it is made of, in words.
         sha256: Hash of its weights.
-        incomparable: Why its pictures are not compared with the first model's, or None.
+        incomparable: Why its images are not compared with the first model's, or None.
     """
 
     index: int
@@ -153,7 +153,7 @@ def latency_protocol(comparison: Comparison) -> str:
         f" Load average of the machine before: {comparison.load:.1f}." if comparison.load is not None else ""
     )
     return (
-        f"Latency of one picture, latent to tensor, mapping included, deployed, float32, PyTorch "
+        f"Latency of one image, latent to tensor, mapping included, deployed, float32, PyTorch "
         f"{comparison.versions['torch']}, on {comparison.device} ({comparison.hardware}): {runs} runs of "
         f"each after one that does not count, in turns, {order} {order}.{load}"
     )
@@ -224,7 +224,7 @@ def percentile(model: Model, percent: float) -> float:
 def _protocol(group: Group) -> str:
     """What all records of a group share."""
     r = group.records[0]
-    counts = f"{r.num_fake} pictures" + (f" against {r.num_real}" if r.num_real is not None else "")
+    counts = f"{r.num_fake} images" + (f" against {r.num_real}" if r.num_real is not None else "")
     features = f"features {_mapping(r.features).get('name')}" if r.features else "no features"
     sampling = _mapping(r.sampling)
     keys = {

@@ -22,7 +22,7 @@ RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
 _PANEL = 400  # pixels of height of each plot
 PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
-# Settings without which figures are not of the same pictures.
+# Settings without which figures are not of the same images.
 SHARED = ("teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
 
 
