@@ -60,9 +60,10 @@ def convert(
     if not files or not all(files) or not out:
         raise ValueError("Give the checkpoint and the folder for the model: ganzoo convert FILE OUT.")
 
-    from ganzoo.converters.card import CARD_FILE, card_stub
+    from ganzoo.cards.converted import converted_card
     from ganzoo.converters.conversion import convert_with_account
     from ganzoo.models.golden import GOLDEN_FILE
+    from ganzoo.models.hub_pull import CARD_FILE
     from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
     from ganzoo.system.files import move_together
 
@@ -79,7 +80,7 @@ def convert(
         with tempfile.TemporaryDirectory(dir=model.parent, prefix=f".{model.name}.") as temporary:
             written = Path(temporary)
             save(conversion.module, written)
-            card = card_stub(conversion, title=model.absolute().name, license=license.lower())
+            card = converted_card(conversion, title=model.absolute().name, license=license.lower())
             (written / CARD_FILE).write_text(card, encoding="utf-8")
             following = _next(model, conversion.module)
             config, digest = conversion.module.config, weights_digest(conversion.module)
@@ -148,7 +149,7 @@ def _print(conversion: "Conversion") -> None:
     from rich.table import Table
 
     from ganzoo.cli.show import console
-    from ganzoo.converters.card import account, others
+    from ganzoo.converters.account import account, others
 
     config = conversion.module.config
     rows = {
