@@ -5,12 +5,11 @@ from recipes and configs; the two never mix, and no config can name anything tha
 """
 
 import inspect
-import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from ganzoo.plugins import missing_block
-from ganzoo.system.validation import checked, only, unknown
+from ganzoo.system.validation import checked, hints, only, unknown
 
 T = TypeVar("T")
 Spec = Mapping[str, Any]
@@ -131,8 +130,8 @@ class Registry(Generic[T]):
         cls = self.get(spec["name"])
         known, given = self.options(spec["name"]), {k: v for k, v in spec.items() if k != "name"}
         only(given, known, f"option of {self.kind} {spec['name']!r}")
-        hints = typing.get_type_hints(cls.__init__)
-        options = {key: checked(value, hints[key], f"{self.kind}.{key}") for key, value in given.items()}
+        annotated = hints(cls.__init__)
+        options = {key: checked(value, annotated[key], f"{self.kind}.{key}") for key, value in given.items()}
         return {"name": spec["name"], **known, **options}
 
     def build(self, spec: str | Spec, **context: Any) -> T:
