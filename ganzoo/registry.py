@@ -19,8 +19,8 @@ class Registry(Generic[T]):
     """The blocks of one kind.
 
     Args:
-        kind: the name of the kind, which is also the recipe's key and the folder of its title cards.
-        context: constructor arguments that only code may give. Every registered class takes all of them.
+        kind: Name of the kind, also the recipe's key and the folder of its title cards.
+        context: Constructor arguments that only code may give. Every registered class takes all of them.
         needs_defaults: Whether every option must have a default.
     """
 
@@ -115,7 +115,7 @@ class Registry(Generic[T]):
         """The spec with every default spelt out: `{"name": ..., option: value, ...}`.
 
         Args:
-            spec: a block's name, or a mapping of `name` and options.
+            spec: Name of a block, or a mapping of `name` and options.
 
         Raises:
             ValueError: for an unknown block or option, or an option of the wrong type.
