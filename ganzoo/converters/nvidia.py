@@ -134,8 +134,8 @@ class Network:
 
         Args:
             z_dim: None for a generator, whose latent is as wide as the first layer leaves room for.
-            prefix: of our names.
-            arrays: what is filled.
+            prefix: Prefix of our names.
+            arrays: Arrays by our names; filled here.
         """
         depth = sum(re.fullmatch(r"mapping\.fc\d+", path) is not None for path in self.modules)
         layers = [f"mapping.fc{i}" for i in range(depth)]

@@ -31,14 +31,14 @@ class Entry:
     """What became of one image of the source: a line of the journal.
 
     Attributes:
-        name: in the source.
-        sha256: of its file; None if that could not be read.
-        pixels: a hash of what it shows; None if it could not be decoded.
-        skipped: why it is not in the zip, in one word; None if it is.
-        reason: the same, in a sentence.
-        oddities: what was converted, for the counts.
+        name: Name in the source.
+        sha256: Hash of its file; None if that could not be read.
+        pixels: Hash of its pixels; None if it could not be decoded.
+        skipped: Reason in one word why it is not in the zip; None if it is.
+        reason: Reason in a sentence.
+        oddities: Conversions, for the counts.
         brightest: Largest value of 16-bit greyscale; None for others.
-        member: sha256, checksum, size and place of its PNG; None if it is not in the zip.
+        member: Hash, checksum, size and place of its PNG; None if it is not in the zip.
     """
 
     name: str
@@ -55,9 +55,9 @@ class PartialZip:
     """The folder of an unfinished zip, opened for one run; a context manager.
 
     Args:
-        folder: made if need be.
-        settings: go on only if a former run had the same.
-        restart: begin anew where it cannot go on.
+        folder: Folder of the unfinished work; made if it does not exist.
+        settings: Settings; work goes on only if a former run had the same.
+        restart: Whether to begin anew where it cannot go on.
 
     Raises:
         ValueError: if the folder cannot be continued, or another run is at work in it.

