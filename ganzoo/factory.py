@@ -19,6 +19,7 @@ from ganzoo.config import BundledSource, ExternalWeights, HubSource, ModelEntry,
 from ganzoo.folders import find_model, model_folder, what_is
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.hub.client import Unreachable
 from ganzoo.hub.names import HubName, is_hub_name
@@ -32,7 +33,6 @@ from ganzoo.sources import SourceError, read_source, writable_cache
 from ganzoo.weights import (
     CONFIG_FILE,
     WEIGHTS_FILE,
-    empty,
     load_weights,
     read_config,
     write_weights,

@@ -15,9 +15,9 @@ from torch import Tensor
 from ganzoo.config import BundledSource
 from ganzoo.files import replacing
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.kinds import kind_of, read_tensors
-from ganzoo.weights import empty
 
 BUNDLED = Path(__file__).parent / "bundled"
 SCALE = ":scale"  # after a matrix's name: its rows' scales

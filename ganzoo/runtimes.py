@@ -15,13 +15,15 @@ from ganzoo._version import __version__
 from ganzoo.blocks import MappingNetwork
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
+from ganzoo.export.manifest import MANIFEST_FILE, check_files, read_manifest
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import Session, require, target
 from ganzoo.factory import DIR, config_of, create, list_models, model_entry, resolve
+from ganzoo.files import sha256
 from ganzoo.folders import find_model
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
@@ -32,7 +34,7 @@ from ganzoo.paths import user_path
 from ganzoo.recipes import list_recipes
 from ganzoo.registry import unknown
 from ganzoo.sources import default_cache_dir, writable_cache
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
+from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE
 
 # runtime: target of its files; the fastest first
 TARGET_OF = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}
@@ -163,7 +165,7 @@ def choose_precision(
         )  # fmt: skip
 
     if exported is not None:
-        identity: list[str | None] = [file_sha256(exported / MANIFEST_FILE)]
+        identity: list[str | None] = [sha256(exported / MANIFEST_FILE)]
     else:
         config_of(resolve(name), cache_dir)  # an unknown name is told before a missing engine
         identity = _identity(resolve(name), cache_dir)
@@ -333,7 +335,7 @@ def _identity(name: str, cache_dir: str | os.PathLike[str] | None) -> list[str |
     if is_hub_name(name):
         return [parse_hub_name(name).repo, locate(name, cache_dir).commit]
     own = Path(name.removeprefix("dir:"))
-    return [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
+    return [sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
 
 
 def _cache(cache_dir: str | os.PathLike[str] | None) -> Path:

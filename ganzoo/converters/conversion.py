@@ -18,11 +18,10 @@ from ganzoo.converters.keymap import Tensors, flatten, place_of, unknown_places
 from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
 from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
-from ganzoo.export.manifest import file_bytes, file_sha256
-from ganzoo.kinds import other_kind
+from ganzoo.files import sha256, size
+from ganzoo.kinds import CONFIG_FILE, other_kind
 from ganzoo.paths import missing, user_path
 from ganzoo.registry import unknown
-from ganzoo.weights import CONFIG_FILE
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 _SPELLINGS = {  # of the files themselves
@@ -306,7 +305,7 @@ def _refuse_others(path: Path) -> None:
 def _source_file(path: Path) -> SourceFile:
     """Name, size and hash of a file, or of a folder."""
     path = unpacked(path) or path
-    return SourceFile(path.absolute().name, file_bytes(path), file_sha256(path))
+    return SourceFile(path.absolute().name, size(path), sha256(path))
 
 
 def _owner(path_in_file: str) -> str:

@@ -24,6 +24,7 @@ from ganzoo.converters.square import refuse_oblong
 from ganzoo.converters.unknown import Unknown, UnknownNeededError
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import (
     CONST,
@@ -34,7 +35,6 @@ from ganzoo.generators.stylegan2.names import (
     shortcut_name,
 )
 from ganzoo.ops.activation import ACTIVATIONS
-from ganzoo.weights import empty
 
 _BLOCK = re.compile(r"(.*\.)?b(\d{1,5})$")
 _UNUSED_FILTER = "a fixed filter that its layer never applies"

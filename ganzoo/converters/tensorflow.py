@@ -18,6 +18,7 @@ from ganzoo.converters.square import refuse_oblong
 from ganzoo.converters.unknown import Unknown, UnknownNeededError
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import (
     CONST,
@@ -28,7 +29,6 @@ from ganzoo.generators.stylegan2.names import (
     layer_side,
     shortcut_name,
 )
-from ganzoo.weights import empty
 
 MIN_VERSION = 4  # version 3 and below is StyleGAN1
 PARTS = ("generator", "discriminator", "generator_ema")  # in the file's order

@@ -15,9 +15,9 @@ from ganzoo._version import __version__
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.faults import advice, told
 from ganzoo.export.graphs import Graph, Options, graphs
-from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, file_bytes, read_manifest
+from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, read_manifest
 from ganzoo.export.targets import Target, require, target
-from ganzoo.files import move_together, refuse_unwritable
+from ganzoo.files import move_together, refuse_unwritable, size
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.record import hardware, versions
 from ganzoo.paths import user_path
@@ -100,8 +100,8 @@ def export(
                     refuse_errors(f"{path.name} for {t}", errors, precision)
                 entry = describe(graph, t, precision, paths)
                 entries.append({**entry, "errors": errors.to_dict() if errors else None})
-                size = sum(file_bytes(p) for p in paths)
-                written.append(Exported(t, graph.name, tuple(p.name for p in paths), size, errors))
+                total = sum(map(size, paths))
+                written.append(Exported(t, graph.name, tuple(p.name for p in paths), total, errors))
         new_names = {name for entry in entries for name in entry["files"]}
         entries = [*(e for e in kept if not new_names & set(e["files"])), *entries]
         made_by = {**versions(), **{k: v for m in modules.values() for k, v in m.versions().items()}}

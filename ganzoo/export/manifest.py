@@ -1,12 +1,12 @@
 """manifest.json beside exported files: what they are, what they take, how exact they are, what made them."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ganzoo.export.graphs import Graph, Options
+from ganzoo.files import sha256, size
 from ganzoo.folders import MANIFEST_FILE as MANIFEST_FILE
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.kinds import kind_of
@@ -25,9 +25,7 @@ def describe(graph: Graph, target: str, precision: str, paths: list[Path]) -> di
         "target": target,
         "graph": graph.name,
         "precision": precision,
-        "files": {
-            path.name: {"sha256": file_sha256(path), "bytes": file_bytes(path)} for path in sorted(paths)
-        },
+        "files": {path.name: {"sha256": sha256(path), "bytes": size(path)} for path in sorted(paths)},
         "inputs": [
             {"name": i.name, "dtype": "float32", "shape": list(i.shape), "values": i.values}
             for i in graph.inputs
@@ -81,27 +79,7 @@ def check_files(folder: Path, entry: Mapping[str, Any]) -> None:
         path = folder / name
         if not path.exists():
             raise ValueError(f"{path} is missing; the manifest lists it.")
-        if file_sha256(path) != facts["sha256"]:
+        if sha256(path) != facts["sha256"]:
             what = kind_of(path)
             told = f"it is {what}" if what else "its sha256 differs from the manifest's"
             raise ValueError(f"{path} is not as it was written: {told}.")
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes; of a folder, such as a package of Core ML, of its files' paths and hashes."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for part in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{part.relative_to(path).as_posix()} {file_sha256(part)}\n".encode())
-        return digest.hexdigest()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def file_bytes(path: Path) -> int:
-    """Bytes of a file, or of all files of a folder."""
-    if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.golden import GOLDEN_FILE, check_golden
 from ganzoo.hub.client import TIMEOUT, HubError, Unreachable, hub_call
@@ -24,7 +25,6 @@ from ganzoo.weights import (
     MAX_CONFIG_BYTES,
     WEIGHTS_FILE,
     config_digest,
-    empty,
     load_weights,
     read_config,
     read_json,
