@@ -36,6 +36,7 @@ ANOTHER = "another network of the file"
 MAX_IR_BYTES = 2 << 30
 _MAX_MESSAGE = 400
 _SHOWN = 3
+_HEAD = 1024  # bytes that tell what a file is
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,6 @@ def _read_checkpoint(
     paths: list[Path], part: str | None, key: str | None, assume: Mapping[str, Any]
 ) -> Conversion:
     """A checkpoint in one file, or a pair."""
-    for path in paths:
-        _refuse_others(path)
     contents = [_open(path) for path in paths]
     whole: Any = contents[0]
     if len(paths) == 2:
@@ -197,11 +196,20 @@ def _read_checkpoint(
 
 
 def _open(path: Path) -> Any:
-    """The contents of a file, inert."""
+    """The contents of a file, inert.
+
+    Raises:
+        ValueError: for a file that is certainly no checkpoint, with what it is.
+    """
     if unpacked(path) is not None:
         return open_checkpoint(path)
+    if path.is_dir():
+        raise ValueError("This is a folder: only one of random-face's OpenVINO files is converted.")
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(_HEAD)
+    if kind := other_kind(head):
+        what, _, advice = kind.partition(": ")
+        raise ValueError(f"This is {what}, and no checkpoint{f': {advice}' if advice else ''}.")
     return open_safetensors(path) if is_safetensors(head) else open_checkpoint(path)
 
 
@@ -287,19 +295,6 @@ def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversio
         made=account.made,
         assumed={},
     )
-
-
-def _refuse_others(path: Path) -> None:
-    """Raise ValueError for files that are certainly no checkpoint, with what they are."""
-    if unpacked(path) is not None:
-        return
-    if path.is_dir():
-        raise ValueError("This is a folder: only one of random-face's OpenVINO files is converted.")
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if kind := other_kind(head):
-        what, _, advice = kind.partition(": ")
-        raise ValueError(f"This is {what}, and no checkpoint{f': {advice}' if advice else ''}.")
 
 
 def _source_file(path: Path) -> SourceFile:
