@@ -1,15 +1,20 @@
 """manifest.json beside exported files: what they are, what they take, how exact they are, what made them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ganzoo._version import __version__
 from ganzoo.export.graphs import Graph, Options
 from ganzoo.files import sha256, size
 from ganzoo.folders import MANIFEST_FILE as MANIFEST_FILE
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.generator import Generator
 from ganzoo.kinds import kind_of
+from ganzoo.metrics.record import hardware, versions
+from ganzoo.weights import weights_digest
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 16 << 20  # a conditional network's mean style is short, its config shorter
@@ -37,6 +42,46 @@ def describe(graph: Graph, target: str, precision: str, paths: list[Path]) -> di
             "values": "nominally -1 to 1, unclamped" if graph.output == "image" else "styles",
         },
     }
+
+
+def write_manifest(
+    folder: Path,
+    generator: Generator,
+    options: Options,
+    entries: Sequence[Mapping[str, Any]],
+    engines: Mapping[str, str],
+    *,
+    model: str,
+    opset: int | None,
+    command: str,
+) -> None:
+    """Write the manifest of a folder of exported files.
+
+    Args:
+        folder: Folder of the files.
+        generator: What was exported.
+        options: What the files take and give.
+        entries: What `describe` gives for each graph, and the errors that were measured.
+        engines: Versions of the packages that wrote the files.
+        model: Name of the generator.
+        opset: Opset of ONNX that was asked for.
+        command: Command that wrote the files.
+    """
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "ganzoo_version": __version__,
+        "model": model,
+        "weights_sha256": weights_digest(generator),
+        "config": generator.config.to_dict(),
+        "options": options.to_dict(),
+        "w_avg": generator.mapping.w_avg.tolist(),
+        "files": entries,
+        "versions": {**versions(), **engines, **({} if opset is None else {"opset": str(opset)})},
+        "hardware": hardware(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": command,
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
