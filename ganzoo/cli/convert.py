@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.interruption import Interrupted
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.converters.conversion import Conversion
@@ -88,10 +88,10 @@ def _settings(given: list[str]) -> dict[str, str | float | None]:
 
 def _next(model: Path, module: "Network") -> str:
     """What to do with the model next."""
-    from ganzoo.factory import list_models
     from ganzoo.generators.generator import Generator
-    from ganzoo.pictures import CHANNELS
-    from ganzoo.recipes import list_recipes
+    from ganzoo.models.factory import list_models
+    from ganzoo.models.recipes import list_recipes
+    from ganzoo.system.images import CHANNELS
 
     name = str(model)
     name = f"dir:{name}" if name in [*list_models(), *list_recipes()] else name

@@ -14,11 +14,11 @@ from ganzoo.export.faults import advice, told
 from ganzoo.export.graphs import Graph, Options, graphs
 from ganzoo.export.manifest import MANIFEST_FILE, describe, read_manifest, write_manifest
 from ganzoo.export.targets import Target, require, target
-from ganzoo.files import move_together, refuse_unwritable, size
 from ganzoo.generators.generator import Generator
-from ganzoo.paths import user_path
+from ganzoo.models.weights import weights_digest
 from ganzoo.registry import unknown
-from ganzoo.weights import weights_digest
+from ganzoo.system.files import move_together, refuse_unwritable, size
+from ganzoo.system.paths import user_path
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ganzoo._version import __version__
 from ganzoo.export.graphs import Graph, Options
-from ganzoo.files import sha256, size
-from ganzoo.folders import MANIFEST_FILE as MANIFEST_FILE
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
-from ganzoo.kinds import kind_of
 from ganzoo.metrics.record import hardware, versions
-from ganzoo.weights import weights_digest
+from ganzoo.models.folders import MANIFEST_FILE as MANIFEST_FILE
+from ganzoo.models.weights import weights_digest
+from ganzoo.system.files import sha256, size
+from ganzoo.system.kinds import kind_of
+from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 16 << 20  # a conditional network's mean style is short, its config shorter

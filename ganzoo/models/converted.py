@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ganzoo.converters.card import CARD_FILE, UNKNOWN_LICENCE, card_stub
 from ganzoo.converters.conversion import Conversion
-from ganzoo.files import move_together, refuse_unwritable
-from ganzoo.golden import GOLDEN_FILE
-from ganzoo.paths import user_path
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
+from ganzoo.models.golden import GOLDEN_FILE
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
+from ganzoo.system.files import move_together, refuse_unwritable
+from ganzoo.system.paths import user_path
 
 _FILES = (CARD_FILE, CONFIG_FILE, GOLDEN_FILE, WEIGHTS_FILE)
 _LICENSE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"

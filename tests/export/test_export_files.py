@@ -13,8 +13,8 @@ from ganzoo.export.graphs import Options
 from ganzoo.export.manifest import read_manifest
 from ganzoo.export.onnx import quantize
 from ganzoo.export.targets import Session, target
-from ganzoo.factory import build
-from ganzoo.files import sha256
+from ganzoo.models.factory import build
+from ganzoo.system.files import sha256
 
 
 def session(folder, engine, graph="synthesis", precision="fp32"):

@@ -10,7 +10,7 @@ from ganzoo.export import executorch
 from ganzoo.export.graphs import Options, graphs
 from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import target
-from ganzoo.files import sha256, size
+from ganzoo.system.files import sha256, size
 
 
 def needs(name):

@@ -7,7 +7,7 @@ import pytest
 import ganzoo
 from ganzoo.converters.conversion import convert_with_account
 from ganzoo.models.converted import save_conversion
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 CHECKPOINT = Path(__file__).parents[1] / "golden" / "nvidia_pkl" / "ada_uncond_skip_32.pkl"
 
