@@ -44,8 +44,8 @@ def convert(
             "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated.",
         ),
     ] = None,
-    licence: Annotated[
-        str, typer.Option("--license", help="Licence of the weights, for the card, as the Hub spells it.")
+    license: Annotated[
+        str, typer.Option("--license", help="License of the weights, for the card, as the Hub spells it.")
     ] = "unknown",
     overwrite: Annotated[bool, typer.Option(help="Replace the model that the folder holds.")] = False,
 ) -> None:
@@ -56,11 +56,11 @@ def convert(
     from ganzoo.converters.conversion import convert_with_account
     from ganzoo.models.converted import place_for_model, save_conversion
 
-    model = place_for_model(out, license=licence, overwrite=overwrite)
+    model = place_for_model(out, license=license, overwrite=overwrite)
     try:
         conversion = convert_with_account(files, part, key, _settings(assume or []))
         _print(conversion)
-        written = save_conversion(conversion, model, license=licence, overwrite=overwrite)
+        written = save_conversion(conversion, model, license=license, overwrite=overwrite)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: {model} was left as it was.") from None
     typer.echo(f"{', '.join(written)} are in {model}, read back and the same, bit for bit.")
