@@ -18,10 +18,10 @@ from ganzoo.converters.keymap import Tensors, flatten, place_of, unknown_places
 from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
 from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
-from ganzoo.registry import unknown
 from ganzoo.system.files import sha256, size
 from ganzoo.system.kinds import CONFIG_FILE, other_kind
 from ganzoo.system.paths import missing, user_path
+from ganzoo.system.validation import unknown
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 _SPELLINGS = {  # of the files themselves

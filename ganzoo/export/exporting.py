@@ -16,9 +16,9 @@ from ganzoo.export.manifest import MANIFEST_FILE, describe, read_manifest, write
 from ganzoo.export.targets import Target, require, target
 from ganzoo.generators.generator import Generator
 from ganzoo.models.weights import weights_digest
-from ganzoo.registry import unknown
 from ganzoo.system.files import move_together, refuse_unwritable, size
 from ganzoo.system.paths import user_path
+from ganzoo.system.validation import unknown
 
 
 @dataclass(frozen=True)
