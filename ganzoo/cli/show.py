@@ -188,7 +188,7 @@ def _card(folder: Path) -> dict[str, str]:
 
 def _discriminator_info(name: str, config: "DiscriminatorConfig", as_json: bool) -> None:
     """The same for a discriminator, whose work is not counted."""
-    from ganzoo.models.weights import empty
+    from ganzoo.generators.empty import empty
 
     parameters = sum(p.numel() for p in empty(config).parameters())
     if as_json:
