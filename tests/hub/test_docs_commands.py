@@ -67,7 +67,7 @@ def commands(block):
     for line in block.lines():
         if re.match(r"pip install ", line) or line == "pytest":
             continue
-        found = re.fullmatch(r"(?:torchrun .* -- )?ganzoo (.*)", line)
+        found = re.fullmatch(r"(?:torchrun .*?-- )?ganzoo (.*)", line)
         if found is None:
             raise ValueError(f"A line that nobody runs: {line!r}.")
         command = found[1]
@@ -117,7 +117,7 @@ def place(hub, run, tmp_path, monkeypatch):
     torch.save({"state_dict": {"ema": averaged, "model": averaged}}, tmp_path / "run.pt")
     torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")
     photos(tmp_path / "photos")
-    ganzoo.save(trained(tiny("wavelet", resolution=32)), tmp_path / "tiny")
+    ganzoo.save(trained(tiny("wavelet", resolution=16, mapping={"depth": 1})), tmp_path / "tiny")
     monkeypatch.setattr("ganzoo.metrics.features.load_features", lambda name, cache_dir=None: Colours())
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -168,8 +168,8 @@ def test_the_commands_and_python_of_a_page_work_in_their_order(page, place, run,
                 assert run(*[word for word in words if word != "--dry-run"])[0] == 0
                 HfApi().create_tag("me/my-gan", tag="v1")
     if page.name == "README.md":
-        assert names["images"].shape == (4, 3, 32, 32)
-        assert Image.open(place / "face.png").size == (32, 32) and ganzoo.load("my-model").resolution == 16
+        assert names["images"].shape == (4, 3, 16, 16)
+        assert Image.open(place / "face.png").size == (16, 16) and ganzoo.load("my-model").resolution == 16
     if page.name == "share.md":
         card = (place / "runs/first/student/README.md").read_text()
         assert "## Measured" in card and "samples.jpg" in card
