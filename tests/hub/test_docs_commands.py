@@ -22,8 +22,8 @@ import ganzoo
 from ganzoo.blocks import CONVS
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import flatten
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GENERATORS
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 
 GOLDEN = ROOT / "tests" / "golden"
 CHECKPOINTS = {
@@ -118,7 +118,7 @@ def place(hub, run, tmp_path, monkeypatch):
     torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")
     photos(tmp_path / "photos")
     ganzoo.save(trained(tiny("wavelet", resolution=16, mapping={"depth": 1})), tmp_path / "tiny")
-    monkeypatch.setattr("ganzoo.metrics.features.load_features", lambda name, cache_dir=None: Colours())
+    monkeypatch.setattr("ganzoo.features.networks.load_features", lambda name, cache_dir=None: Colours())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
