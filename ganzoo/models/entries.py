@@ -122,7 +122,7 @@ class ModelEntry:
         license: by part: weights, teacher, data.
         parameters, macs: by part, as `ganzoo.models.cost` counts them.
         sources: where its weights come from, tried in order.
-        weights_sha256: of the converted tensors and their names; see `ganzoo.models.weights.published_digest`.
+        weights_sha256: Digest of the converted tensors; see `ganzoo.models.weights.published_digest`.
         golden: what the images must be.
         external: in the place of the three above, weights that every user fetches and converts.
         measured: published numbers.
