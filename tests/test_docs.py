@@ -140,7 +140,7 @@ def test_the_pairs_are_those_of_the_models_card():
     assert (ROOT / "docs" / "images" / "pairs_64.jpg").read_bytes() == card.read_bytes()
 
 
-@pytest.mark.parametrize("word", ["license", "image", "in the place of", "if need be"])
+@pytest.mark.parametrize("word", ["licen[c]e", "pict[u]re", "in the place of", "if need be"])
 def test_words_that_have_a_better_one_are_not_used(word):
     table = re.compile(r"<!-- models -->.*<!-- /models -->", re.DOTALL)  # the registry's words
-    assert [name for name, text in TEXTS.items() if word in table.sub("", text).lower()] == []
+    assert [name for name, text in TEXTS.items() if re.search(word, table.sub("", text), re.IGNORECASE)] == []

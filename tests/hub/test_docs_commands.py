@@ -117,7 +117,7 @@ def place(hub, run, tmp_path, monkeypatch):
     torch.save({"state_dict": {"ema": averaged, "model": averaged}}, tmp_path / "run.pt")
     torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")
     photos(tmp_path / "photos")
-    ganzoo.save(trained(tiny("wavelet", resolution=16, mapping={"depth": 1})), tmp_path / "tiny")
+    ganzoo.save(trained(tiny("wavelet")), tmp_path / "tiny")
     monkeypatch.setattr("ganzoo.features.networks.load_features", lambda name, cache_dir=None: Colours())
     monkeypatch.chdir(tmp_path)
     return tmp_path
