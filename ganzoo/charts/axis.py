@@ -68,4 +68,4 @@ def log_ticks(low: float, high: float) -> list[float]:
         found = [m * 10.0**p for p in powers for m in factors if low <= m * 10.0**p <= high]
         if len(found) <= _MOST_TICKS:
             break
-    return found[:: math.ceil(len(found) / _MOST_TICKS)]
+    return found[:: max(1, math.ceil(len(found) / _MOST_TICKS))]

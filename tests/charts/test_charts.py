@@ -135,3 +135,7 @@ def test_the_plot_is_readable_on_light_and_on_dark_grounds():
     for part in (light, dark):
         colours = dict(re.findall(r"(\.ground|\.title)[^{]*\{ fill: (#\w+)", part))
         assert len(colours) == 2 and len(set(colours.values())) == 2
+
+
+def test_a_range_without_a_round_number_has_no_logarithmic_ticks():
+    assert log_ticks(7.1e6, 9.9e6) == []  # of a single run, say
