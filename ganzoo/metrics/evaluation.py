@@ -132,7 +132,7 @@ def evaluate(request: EvalRequest, *, report: Report = lambda what, done, total:
 
     Args:
         request: What is measured, and how.
-        report: called with what is being done, how many steps are done, and how many there are.
+        report: Function that is told what is being done, how many steps are done, and how many there are.
 
     Raises:
         ValueError: for an unknown name, or images, statistics or earlier records that cannot be used.

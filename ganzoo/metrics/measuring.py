@@ -39,13 +39,13 @@ def measure_sets(
     Args:
         fake: Images to judge.
         real: Images or statistics to compare with; None for metrics that compare with nothing.
-        metrics: Names of `ganzoo.metrics.figures.METRICS`, or "ppl".
-        network: Features to measure in.
+        metrics: Names in `ganzoo.metrics.figures.METRICS`, or "ppl".
+        network: Feature network to measure in.
         resamples: Bootstrap resamples for the uncertainty; 0 for none.
-        cache_dir: see `extract`.
+        cache_dir: Folder of features; see `extract`.
         save: File for the statistics of `fake`.
         against: Records that the figures shall be comparable with, see `compared`.
-        report: called with what is being done, how many steps are done, and how many there are.
+        report: Function that is told what is being done, how many steps are done, and how many there are.
 
     Raises:
         ValueError: for images, statistics or earlier records that cannot be used, the last before anything

@@ -24,8 +24,8 @@ class Samples(ABC):
     """Numbered images of one size, and what a record says of them.
 
     Attributes:
-        name: as the user gave it.
-        protocol: everything that decides on the images, for records and for the names of caches.
+        name: Name as the user gave it.
+        protocol: All that decides on the images, for records and for the names of caches.
     """
 
     name: str
@@ -45,10 +45,10 @@ class GeneratedSamples(Samples):
     Grey is three equal channels; what is transparent is laid over white, which the protocol says.
 
     Args:
-        generator: as created or deployed, on any device.
+        generator: Generator as created or deployed, on any device.
         sampling: Seeds of the images, and how each is drawn.
-        name: for the record.
-        sha256: of the weights; None computes it, which a deployed generator cannot.
+        name: Name for the record.
+        sha256: Hash of the weights; None computes it, which a deployed generator cannot.
 
     Raises:
         ValueError: for a number of channels that no image file has, or a resolution out of range; when they

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.models.golden import GOLDEN_FILE, check_golden
 from ganzoo.models.hub_client import TIMEOUT, HubError, Unreachable, hub_call
@@ -21,14 +22,13 @@ from ganzoo.models.weights import (
     MAX_CONFIG_BYTES,
     WEIGHTS_FILE,
     config_digest,
-    empty,
     load_weights,
     read_config,
     read_json,
     stored_digest,
     weights_digest,
 )
-from ganzoo.system.files import file_sha256
+from ganzoo.system.files import sha256
 from ganzoo.system.kinds import kind_of
 from ganzoo.system.paths import user_path
 
@@ -49,15 +49,15 @@ class Remote:
     """A model on the Hub whose config is here and whose weights may not be yet.
 
     Attributes:
-        name: as it was asked for.
-        hub: its repository.
-        commit: that the name stands for now.
-        config: of the generator.
-        folder: of the commit's files in the cache.
-        files: of the commit as the Hub lists them, or None if it was not asked.
-        whole: whether all of it is in the cache, so that there is nothing to ask the Hub.
-        offline: whether the Hub could not be reached.
-        cache_dir: where the client keeps its cache, if not in the usual place.
+        name: Name as it was asked for.
+        hub: Repository on the Hub.
+        commit: Commit that the name stands for now.
+        config: Config of the generator.
+        folder: Folder of the commit's files in the cache.
+        files: Files of the commit as the Hub lists them, or None if it was not asked.
+        whole: Whether all of it is in the cache, so that there is nothing to ask the Hub.
+        offline: Whether the Hub could not be reached.
+        cache_dir: Folder of the client's cache, if not in the usual place.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Remote:
         """The generator, on the CPU, after its files were checked; says on stderr which commit it is.
 
         Args:
-            sha256: that the file of weights must have.
+            sha256: Hash that the file of weights must have.
 
         Raises:
             HubError: if they cannot be had, or are not what the Hub says.
@@ -127,17 +127,16 @@ class Remote:
         listed = self.files if self.files is not None else (CONFIG_FILE, WEIGHTS_FILE)
         return [file for file in FILES if file in listed and not (self.folder / file).is_file()]
 
-    def _check_hash(self, weights: Path, sha256: str | None) -> None:
+    def _check_hash(self, weights: Path, expected: str | None) -> None:
         """Raise HubError if the file of weights is not the one that the Hub lists."""
         file = weights.resolve()
-        expected = sha256
         if expected is None and self.files is not None and (lfs := self.files[WEIGHTS_FILE].lfs) is not None:
             expected = lfs.sha256
         if expected is None and len(file.name) == _SHA256_LENGTH:  # the cache names a large file by its hash
             expected = file.name
         if expected is None:
             return
-        found = file_sha256(file)
+        found = sha256(file)
         if found != expected:
             what = f" It is {kind}." if (kind := kind_of(file)) else ""
             raise HubError(

@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.models.entries import BundledSource
-from ganzoo.models.weights import empty
-from ganzoo.system.files import file_sha256, replacing
+from ganzoo.system.files import replacing, sha256
 from ganzoo.system.kinds import kind_of, read_tensors
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -68,7 +68,7 @@ def read_bundled(source: BundledSource, config: GeneratorConfig) -> Generator:
     """
     path = BUNDLED / source.file
     try:
-        found = file_sha256(path)
+        found = sha256(path)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: install ganzoo again.") from error
     if found != source.sha256:

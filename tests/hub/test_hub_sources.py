@@ -12,7 +12,7 @@ from ganzoo.models.entries import HubSource, ModelEntry
 from ganzoo.models.factory import MODELS, list_models
 from ganzoo.models.recipes import read_yaml
 from ganzoo.models.weights import WEIGHTS_FILE, published_digest
-from ganzoo.system.files import file_sha256
+from ganzoo.system.files import sha256
 
 WHEEL = {
     "distribution": "a-distribution-that-nobody-has",
@@ -29,7 +29,7 @@ def entry(hub, model, tmp_path, monkeypatch):
     """Publish the model as `tiny_face` with these sources; `HUB` stands for the one on the Hub."""
     commit = push(model, "me/tiny").commit
     weights = model / WEIGHTS_FILE
-    ours = {"repo": "me/tiny", "revision": commit, "sha256": file_sha256(weights), "bytes": 1}
+    ours = {"repo": "me/tiny", "revision": commit, "sha256": sha256(weights), "bytes": 1}
     generator = ganzoo.load(model)
 
     def publish(*sources, **changes):
@@ -99,7 +99,7 @@ def test_weights_of_another_architecture_are_refused(hub, entry, run, model, tmp
     other = ganzoo.create("stylegan2", resolution=8, channels=[8, 8], z_dim=8, w_dim=8)
     ganzoo.save(other, tmp_path / "other")
     commit = hub.store.add("me/tiny", contents(tmp_path / "other"))
-    entry("HUB", revision=commit, sha256=file_sha256(tmp_path / "other" / WEIGHTS_FILE))
+    entry("HUB", revision=commit, sha256=sha256(tmp_path / "other" / WEIGHTS_FILE))
     result = run("generate", "tiny_face", "--out", tmp_path / "out")
     assert result[0] == 2 and "The weights of 'tiny_face' differ" in result[2]
 

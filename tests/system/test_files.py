@@ -2,26 +2,26 @@
 
 import hashlib
 
-from ganzoo.system.files import facts_digest, file_bytes, file_sha256
+from ganzoo.system.files import facts_digest, sha256, size
 
 
 def test_a_files_hash_is_that_of_its_bytes_however_many_blocks_they_fill(tmp_path):
     for data in (b"", b"x", b"ab" * (1 << 20)):
         (tmp_path / "file").write_bytes(data)
-        assert file_sha256(tmp_path / "file") == hashlib.sha256(data).hexdigest()
-        assert file_bytes(tmp_path / "file") == len(data)
+        assert sha256(tmp_path / "file") == hashlib.sha256(data).hexdigest()
+        assert size(tmp_path / "file") == len(data)
 
 
 def test_a_folders_hash_changes_with_a_byte_and_with_a_name(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     file = tmp_path / "a" / "b" / "file"
     file.write_bytes(b"1")
-    before = file_sha256(tmp_path / "a")
-    assert file_bytes(tmp_path / "a") == 1
+    before = sha256(tmp_path / "a")
+    assert size(tmp_path / "a") == 1
     file.write_bytes(b"2")
-    changed = file_sha256(tmp_path / "a")
+    changed = sha256(tmp_path / "a")
     file.rename(file.with_name("other"))
-    assert len({before, changed, file_sha256(tmp_path / "a")}) == 3
+    assert len({before, changed, sha256(tmp_path / "a")}) == 3
 
 
 def test_facts_have_one_hash_whatever_the_order_of_their_keys():
