@@ -14,11 +14,12 @@ from torch import Tensor
 from ganzoo.blocks import MappingNetwork
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
+from ganzoo.export.manifest import MANIFEST_FILE, check_files, read_manifest
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import Session, require, target
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
@@ -29,7 +30,8 @@ from ganzoo.models.hub_names import is_hub_name, parse_hub_name
 from ganzoo.models.hub_pull import locate
 from ganzoo.models.recipes import list_recipes
 from ganzoo.models.sources import default_cache_dir, writable_cache
-from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, empty
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE
+from ganzoo.system.files import sha256
 from ganzoo.system.paths import user_path
 from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
@@ -163,7 +165,7 @@ def choose_precision(
         )  # fmt: skip
 
     if exported is not None:
-        identity: list[str | None] = [file_sha256(exported / MANIFEST_FILE)]
+        identity: list[str | None] = [sha256(exported / MANIFEST_FILE)]
     else:
         config_of(resolve(name), cache_dir)  # an unknown name is told before a missing engine
         identity = _identity(resolve(name), cache_dir)
@@ -333,7 +335,7 @@ def _identity(name: str, cache_dir: str | os.PathLike[str] | None) -> list[str |
     if is_hub_name(name):
         return [parse_hub_name(name).repo, locate(name, cache_dir).commit]
     own = Path(name.removeprefix("dir:"))
-    return [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
+    return [sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
 
 
 def _cache(cache_dir: str | os.PathLike[str] | None) -> Path:

@@ -1,6 +1,7 @@
 """The discriminator of StyleGAN2 in its three forms (Karras et al. 2020, figure 7)."""
 
 import math
+from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -72,43 +73,29 @@ class ResidualDiscriminator(nn.Module):
         embed_features: int | None = None,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(unknown("activation", activation, ACTIVATIONS))
-        if clamp is not None and clamp <= 0:
-            raise ValueError(f"discriminator.clamp is positive, or null for none; got {clamp}.")
-        if mbstd_num_channels < 0 or (mbstd_num_channels and channels[0] % mbstd_num_channels):
-            raise ValueError(
-                f"discriminator.mbstd_num_channels divides the width at 4 x 4, {channels[0]}; got "
-                f"{mbstd_num_channels}."
-            )
+        _check(activation, clamp, mbstd_num_channels, channels[0])
         self.last_level = len(channels) - 1
         self.activation = activation
-
-        def layer(in_channels: int, out_channels: int, size: int, limit: float | None) -> ConvLayer:
-            return ConvLayer(in_channels, out_channels, size, activation=activation, clamp=limit)
-
+        layer = partial(ConvLayer, activation=activation)
+        level = partial(
+            DiscriminatorLevel,
+            residual=architecture == "resnet",
+            activation=activation,
+            clamp=clamp,
+            taps=taps,
+        )
         seeing = range(self.last_level + 1) if architecture == "skip" else [self.last_level]
         self.from_image = nn.ModuleDict(
             # The originals do not clip what joins at 4 x 4.
-            {str(i): layer(img_channels, channels[i], 1, clamp if i else None) for i in seeing}
+            {str(i): layer(img_channels, channels[i], 1, clamp=clamp if i else None) for i in seeing}
         )
         self.levels = nn.ModuleDict(
-            {
-                str(level): DiscriminatorLevel(
-                    channels[level],
-                    channels[level - 1],
-                    residual=architecture == "resnet",
-                    activation=activation,
-                    clamp=clamp,
-                    taps=taps,
-                )
-                for level in range(self.last_level, 0, -1)
-            }
+            {str(i): level(channels[i], channels[i - 1]) for i in range(self.last_level, 0, -1)}
         )
         self.downsample = Downsample(taps) if architecture == "skip" else None
         self.deviation = MinibatchDeviation(mbstd_group_size, mbstd_num_channels)
         width = channels[0]
-        self.conv = layer(width + mbstd_num_channels, width, 3, clamp)
+        self.conv = layer(width + mbstd_num_channels, width, 3, clamp=clamp)
         self.linear = EqualizedLinear(width * 16, width)
         mapped = check_width("projection_dim", projection_dim, width)
         self.mapping: LabelMapping | None = None
@@ -146,6 +133,18 @@ class ResidualDiscriminator(nn.Module):
             return x
         projected = x * cast(Tensor, self.mapping(label))
         return projected.sum(dim=1, keepdim=True) / math.sqrt(x.shape[1])
+
+
+def _check(activation: str, clamp: float | None, mbstd_num_channels: int, width: int) -> None:
+    """Raise ValueError for an option out of range; `width` is that of the 4 x 4 features."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(unknown("activation", activation, ACTIVATIONS))
+    if clamp is not None and clamp <= 0:
+        raise ValueError(f"discriminator.clamp is positive, or null for none; got {clamp}.")
+    if mbstd_num_channels < 0 or (mbstd_num_channels and width % mbstd_num_channels):
+        raise ValueError(
+            f"discriminator.mbstd_num_channels divides the width at 4 x 4, {width}; got {mbstd_num_channels}."
+        )
 
 
 class DiscriminatorLevel(nn.Module):

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Tensors, fill
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name
-from ganzoo.models.weights import empty
 
 _NETWORKS = ("Mapping", "Synthesis")
 FILES = tuple(f"{name}Network.{suffix}" for name in _NETWORKS for suffix in ("xml", "bin"))

@@ -16,6 +16,7 @@ from torch import nn
 from ganzoo.blocks import KINDS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.models.catalogue import cached_file
 from ganzoo.models.entries import BundledSource, ExternalWeights, HubSource, ModelEntry, WheelSource
@@ -29,7 +30,6 @@ from ganzoo.models.sources import SourceError, read_source, writable_cache
 from ganzoo.models.weights import (
     CONFIG_FILE,
     WEIGHTS_FILE,
-    empty,
     load_weights,
     read_config,
     write_weights,

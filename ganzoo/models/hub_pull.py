@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.models.golden import GOLDEN_FILE, check_golden
 from ganzoo.models.hub_client import TIMEOUT, HubError, Unreachable, hub_call
@@ -22,7 +23,6 @@ from ganzoo.models.weights import (
     MAX_CONFIG_BYTES,
     WEIGHTS_FILE,
     config_digest,
-    empty,
     load_weights,
     read_config,
     read_json,
