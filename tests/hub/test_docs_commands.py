@@ -118,7 +118,8 @@ def place(hub, run, tmp_path, monkeypatch):
     torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")
     photos(tmp_path / "photos")
     ganzoo.save(trained(tiny("wavelet")), tmp_path / "tiny")
-    monkeypatch.setattr("ganzoo.features.networks.load_features", lambda name, cache_dir=None: Colours())
+    for module in ("features.networks", "metrics.evaluation", "compare.side_by_side"):
+        monkeypatch.setattr(f"ganzoo.{module}.load_features", lambda name, cache_dir=None: Colours())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
