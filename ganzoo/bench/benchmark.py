@@ -5,6 +5,7 @@ print([(row.label, row.p50) for row in found.rows])
 """
 
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.models.recipes import list_recipes
 from ganzoo.runtimes import choose_precision, fastest
 from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.paths import user_path
 from ganzoo.system.provenance import Provenance, load, provenance
 from ganzoo.system.version import __version__
 
@@ -57,8 +59,8 @@ class BenchRequest:
     latents: int = 0
     memory: bool = True
     device: str = "cpu"
-    out: Path | None = None
-    cache_dir: Path | None = None
+    out: str | os.PathLike[str] | None = None
+    cache_dir: str | os.PathLike[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +114,9 @@ def bench(request: BenchRequest, *, report: Callable[[str], None] = lambda what:
         ImportError: if an engine is not installed.
         OSError: if `out` cannot be written.
     """
-    if request.out is not None:
-        refuse_unwritable(request.out, "--out")
+    out, cache_dir = (None if p is None else user_path(p) for p in (request.out, request.cache_dir))
+    if out is not None:
+        refuse_unwritable(out, "--out")
     with _threads(request.threads) as threads, tempfile.TemporaryDirectory() as work:
         notes: list[str] = []
         groups = [_subjects(request, one, threads, notes) for one in (request.name, *request.vs)]
@@ -123,14 +126,14 @@ def bench(request: BenchRequest, *, report: Callable[[str], None] = lambda what:
         load_before = load()
         rows = measure(
             subjects, work=Path(work), rounds=request.rounds, threads=threads, latents=request.latents,
-            processes=request.memory, cache_dir=request.cache_dir, report=report,
+            processes=request.memory, cache_dir=cache_dir, report=report,
         )  # fmt: skip
         found = Benchmark(
             rows=tuple(rows), ratios=tuple(ratios(rows, len(groups[0]))), notes=tuple(notes),
             origin=provenance(), threads=threads, load=load_before, rounds=request.rounds,
         )  # fmt: skip
-    if request.out is not None:
-        write(request.out, found.rows, found.to_dict())
+    if out is not None:
+        write(out, found.rows, found.to_dict())
     return found
 
 

@@ -29,7 +29,7 @@ def compare(
     features: str | None = None,
     runs: int = 10,
     device: str = "cpu",
-    cache_dir: Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     report: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Comparison:
     """Images, differences, costs and latencies of models, and a page that shows them.
@@ -74,7 +74,7 @@ def _page(path: Path) -> Path:
 
 
 def _refuse_impossible(
-    names: Sequence[str], settings: Settings, features: str | None, cache_dir: Path | None
+    names: Sequence[str], settings: Settings, features: str | None, cache_dir: str | os.PathLike[str] | None
 ) -> None:
     """Raise what is cheap to tell before anything large is downloaded or computed."""
     check_counts(len(names), len(settings.seeds))

@@ -7,7 +7,7 @@ print(record.metric, record.value)
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,10 @@ from ganzoo.metrics.saved import SUFFIX, SavedStatistics
 from ganzoo.metrics.seeds import REAL_SEED
 from ganzoo.metrics.sets import Samples
 from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.paths import user_path
 from ganzoo.system.validation import unknown
+
+AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,17 @@ class EvalRequest:
     given: str = "z"
     resamples: int = 10
     device: str = "cpu"
-    save: Path | None = None
-    out: Path | None = None
-    against: Iterable[Record] | None = None
-    cache_dir: Path | None = None
+    save: AnyPath | None = None
+    out: AnyPath | None = None
+    against: Sequence[Record] | None = None
+    cache_dir: AnyPath | None = None
 
     def __post_init__(self) -> None:
         self._refuse_clashes()
         self._refuse_metrics()
         if self.teacher is None and self.real is None and set(self.wanted) - ALONE:
             raise ValueError("Give --real: a folder or zip file of images, a model, or a file of statistics.")
-        if self.save is not None and self.save.suffix != SUFFIX:
+        if self.save is not None and Path(self.save).suffix != SUFFIX:
             raise ValueError(f"--save ends in {SUFFIX}; got {str(self.save)!r}.")
 
     @property
@@ -164,7 +167,7 @@ def evaluate(request: EvalRequest, *, report: Report = lambda what, done, total:
             network=network,
             resamples=request.resamples,
             cache_dir=request.cache_dir,
-            save=request.save,
+            save=None if request.save is None else user_path(request.save),
             against=request.against,
             report=report,
         )
@@ -195,8 +198,9 @@ def _refuse_impossible(request: EvalRequest) -> None:
         import torch_fidelity  # noqa: F401
     except ImportError as error:
         raise ImportError(EXTRA) from error
-    for path, option in ((request.save, "--save"), (request.out, "--out")):
-        if path is not None:
+    for given, option in ((request.save, "--save"), (request.out, "--out")):
+        if given is not None:
+            path = user_path(given)
             refuse_unwritable(path.absolute().parent, option)
             if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
                 raise OSError(f"{option} {str(path)!r} cannot be written: it is no writable file.")

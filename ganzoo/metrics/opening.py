@@ -1,5 +1,6 @@
 """What names to measure stand for: a model's images, or files."""
 
+import os
 from pathlib import Path
 
 from ganzoo.generators.deploy import deploy
@@ -24,7 +25,11 @@ def refuse_absent(name: str) -> None:
 
 
 def open_samples(
-    name: str, sampling: Sampling, *, device: str = "cpu", cache_dir: Path | None = None
+    name: str,
+    sampling: Sampling,
+    *,
+    device: str = "cpu",
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Samples:
     """The images that a name stands for: a model's, drawn as `sampling` says, or files, taken whole.
 

@@ -64,7 +64,7 @@ def test_a_recipe_is_measured_at_every_resolution(run):
 def test_python_measures_in_one_call_what_the_command_does(folder, tmp_path):
     request = BenchRequest(
         str(folder), vs=[str(folder)], runtimes=["torch"], precisions=["fp32"], batches=[1, 2], rounds=2,
-        threads=1, latents=1, memory=False, out=tmp_path,
+        threads=1, latents=1, memory=False, out=str(tmp_path),
     )  # fmt: skip
     told = []
     threads = torch.get_num_threads()

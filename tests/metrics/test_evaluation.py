@@ -26,12 +26,12 @@ def request(place, name="model", **options):
 
 
 def test_a_model_is_measured_against_images_and_the_records_are_kept(place):
-    told = []
-    asked = request(place, real="real", sampling=Sampling(num=6, seed=3), out=place / "new" / "out.jsonl")
+    told, out = [], str(place / "new" / "out.jsonl")
+    asked = request(place, real="real", sampling=Sampling(num=6, seed=3), out=out)
     found = ganzoo.metrics.evaluate(asked, report=lambda *step: told.append(step))
     assert [record.metric for record in found] == ["fd_tiny", "kid_tiny"]
     assert found[0].sampling["first_seed"] == 3 and (found[0].num_fake, found[0].num_real) == (6, 30)
-    assert read_records(place / "new" / "out.jsonl") == found
+    assert read_records(out) == found
     assert ("Measuring fd", 1, 2) in told
 
 
@@ -48,7 +48,7 @@ def test_a_model_to_compare_with_has_a_sampling_of_its_own(place):
 
 
 def test_statistics_are_saved_and_compared_with(place):
-    assert ganzoo.metrics.evaluate(request(place, "real", save=place / "real.npz")) == []
+    assert ganzoo.metrics.evaluate(request(place, "real", save=str(place / "real.npz"))) == []
     with np.load(place / "real.npz") as data:
         assert data["mean"].shape == (12,)
     [record] = ganzoo.metrics.evaluate(request(place, real="real.npz", sampling=Sampling(num=4)))
