@@ -14,11 +14,12 @@ from torch import Tensor
 from ganzoo.blocks import MappingNetwork
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
+from ganzoo.export.manifest import MANIFEST_FILE, check_files, read_manifest
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import Session, require, target
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
@@ -29,9 +30,10 @@ from ganzoo.models.hub_names import is_hub_name, parse_hub_name
 from ganzoo.models.hub_pull import locate
 from ganzoo.models.recipes import list_recipes
 from ganzoo.models.sources import default_cache_dir, writable_cache
-from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, empty
-from ganzoo.registry import unknown
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE
+from ganzoo.system.files import sha256
 from ganzoo.system.paths import user_path
+from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 # runtime: target of its files; the fastest first
@@ -62,17 +64,17 @@ def load(
     `Output.noise` is empty: the constants lie in the file.
 
     Args:
-        name: a model of `ganzoo list`, the folder of a saved one or of a run, or of exported files.
+        name: Model of `ganzoo list`, or the folder of a saved model, a run or exported files.
         runtime: "openvino", "onnxruntime", "torch" (the deploy form), "compiled" (the same, by
             `torch.compile`), or "auto": the fastest that is installed and needs no compiler.
         precision: "fp32"; "bf16" (OpenVINO, PyTorch) and PyTorch's "fp16" compute in it; else "fp16" and
             "int8" are how weights lie in the file. "auto": what `choose_precision` finds fastest here.
-        device: of PyTorch; engines compute on the CPU.
-        batch: images at once in the engine; other numbers are cut up and filled up.
-        threads: of the engine; None leaves it to the engine.
-        cache_dir: where weights and files are kept.
-        report: called with what is being done, if it takes long.
-        least_psnr: what "auto" asks of fewer bits, in dB from fp32.
+        device: Device of PyTorch; engines compute on the CPU.
+        batch: Images at once in the engine; other numbers are cut up and filled up.
+        threads: Threads of the engine; None leaves it to the engine.
+        cache_dir: Folder for weights and files.
+        report: Function that is told what is being done, if it takes long.
+        least_psnr: Least PSNR from fp32, in dB, for "auto" to take fewer bits.
 
     Raises:
         ValueError: for an unknown name, runtime or precision.
@@ -163,7 +165,7 @@ def choose_precision(
         )  # fmt: skip
 
     if exported is not None:
-        identity: list[str | None] = [file_sha256(exported / MANIFEST_FILE)]
+        identity: list[str | None] = [sha256(exported / MANIFEST_FILE)]
     else:
         config_of(resolve(name), cache_dir)  # an unknown name is told before a missing engine
         identity = _identity(resolve(name), cache_dir)
@@ -273,10 +275,10 @@ def _run(
     """The result for any number of samples, `batch` at a time, the last ones filled up with zeros.
 
     Args:
-        session: what runs the file.
-        inputs: with the samples along their first dimension.
-        batch: what the file takes; None for any number.
-        after: inputs behind those that all samples share.
+        session: Session that runs the file.
+        inputs: Inputs with the samples along their first dimension.
+        batch: Batch size of the file; None for any number.
+        after: Inputs behind those that all samples share.
     """
     count = inputs[0].shape[0]
     step = batch or max(1, count)
@@ -333,7 +335,7 @@ def _identity(name: str, cache_dir: str | os.PathLike[str] | None) -> list[str |
     if is_hub_name(name):
         return [parse_hub_name(name).repo, locate(name, cache_dir).commit]
     own = Path(name.removeprefix("dir:"))
-    return [file_sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
+    return [sha256(own / file) for file in (CONFIG_FILE, WEIGHTS_FILE)]
 
 
 def _cache(cache_dir: str | os.PathLike[str] | None) -> Path:

@@ -177,7 +177,7 @@ def info(
 
 def _card(folder: Path) -> dict[str, str]:
     """License and lineage of a folder's card, or that there is none."""
-    from ganzoo.hub.readme import told_by_card
+    from ganzoo.cards.readme import told_by_card
     from ganzoo.models.hub_pull import CARD_FILE
 
     path = folder / CARD_FILE
@@ -188,7 +188,7 @@ def _card(folder: Path) -> dict[str, str]:
 
 def _discriminator_info(name: str, config: "DiscriminatorConfig", as_json: bool) -> None:
     """The same for a discriminator, whose work is not counted."""
-    from ganzoo.models.weights import empty
+    from ganzoo.generators.empty import empty
 
     parameters = sum(p.numel() for p in empty(config).parameters())
     if as_json:
