@@ -7,6 +7,7 @@ import pytest
 import typer
 from docs_helpers import PAGES, README, ROOT, RUN, anchors, blocks, prose
 
+import ganzoo
 from ganzoo.blocks import KINDS
 from ganzoo.cli import app
 
@@ -125,6 +126,11 @@ def test_the_blocks_table_names_every_block():
     for kind, registry in KINDS.items():
         [row] = re.findall(rf"\| `{kind}` \| (.*?) \|", TEXTS["blocks.md"])
         assert sorted(re.findall(r"`(\w+)`", row)) == sorted(registry.names())
+
+
+def test_the_python_page_shows_all_that_the_package_offers():
+    shown = set(re.findall(r"^::: ganzoo\.(\w+)$", TEXTS["python.md"], re.MULTILINE))
+    assert {name for name in ganzoo.__all__ if not name.startswith("_")} <= shown
 
 
 def test_images_are_small_and_of_two_kinds():

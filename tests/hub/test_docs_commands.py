@@ -45,8 +45,7 @@ SMALLER = {
     r"\bseeds 0-7": "seeds 0-1",
     r"--num \d+": "--num 4 --resamples 2",
     r"--resolution \d+": "--resolution 16",
-    r"--resolutions \S+": "--resolutions 8,16 --rounds 1 --no-memory",
-    r"--runtime openvino,onnxruntime,torch": "--runtime torch",
+    r"--resolutions (\S+)(.*)": "--resolutions 8,16 --rounds 1 --no-memory --runtime torch",
     r"--latents \d+": "--latents 1 --rounds 1 --no-memory",
     r"\bresolution=\d+": "resolution=16",
     r"\bchannels=\[[\d,]+\]": "channels=[8,8]",
@@ -97,6 +96,9 @@ class Colours(FeatureNetwork):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         features = self.pool((pixels - self.mean) / self.std).flatten(1)
         return features, features[:, :4]
+
+    def maps(self, pixels: Tensor) -> list[Tensor]:
+        return [self.pool((pixels - self.mean) / self.std)]
 
 
 def photos(folder):
