@@ -12,14 +12,18 @@ from ganzoo._version import __version__
 
 if TYPE_CHECKING:
     from ganzoo.converters.conversion import convert
-    from ganzoo.factory import create, list_blocks, list_models
+    from ganzoo.factory import create, list_blocks
+    from ganzoo.generating import generate_images
     from ganzoo.generators.config import GeneratorConfig
     from ganzoo.generators.deploy import deploy
     from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
     from ganzoo.generators.generator import Generator, mix_styles
     from ganzoo.generators.synthesis import Output
     from ganzoo.hub.push import push
+    from ganzoo.information import info
+    from ganzoo.published import list_models
     from ganzoo.recipes import list_recipes
+    from ganzoo.verification import verify
     from ganzoo.weights import load, save
 
 # Loaded on first use, so that the command line answers --help without waiting for torch.
@@ -27,7 +31,7 @@ _HOMES = {
     "convert": "ganzoo.converters.conversion",
     "create": "ganzoo.factory",
     "list_blocks": "ganzoo.factory",
-    "list_models": "ganzoo.factory",
+    "generate_images": "ganzoo.generating",
     "GeneratorConfig": "ganzoo.generators.config",
     "deploy": "ganzoo.generators.deploy",
     "Discriminator": "ganzoo.generators.discriminator",
@@ -35,10 +39,13 @@ _HOMES = {
     "Generator": "ganzoo.generators.generator",
     "mix_styles": "ganzoo.generators.generator",
     "Output": "ganzoo.generators.synthesis",
+    "info": "ganzoo.information",
+    "list_models": "ganzoo.published",
     "list_recipes": "ganzoo.recipes",
     "load": "ganzoo.weights",
     "push": "ganzoo.hub.push",
     "save": "ganzoo.weights",
+    "verify": "ganzoo.verification",
 }
 
 __all__ = [
@@ -51,6 +58,8 @@ __all__ = [
     "convert",
     "create",
     "deploy",
+    "generate_images",
+    "info",
     "list_blocks",
     "list_models",
     "list_recipes",
@@ -58,6 +67,7 @@ __all__ = [
     "mix_styles",
     "push",
     "save",
+    "verify",
 ]
 
 

@@ -9,7 +9,8 @@ import ganzoo
 from ganzoo import catalogue
 from ganzoo.blocks import KINDS
 from ganzoo.cost import costs
-from ganzoo.factory import cached_weights, config_of, list_models, model_entry
+from ganzoo.factory import config_of
+from ganzoo.published import cached_weights, list_models, model_entry
 from ganzoo.recipes import list_recipes
 
 

@@ -6,7 +6,8 @@ from ganzoo import packed
 from ganzoo.cli.verify import verify
 from ganzoo.config import BundledSource, ExternalWeights, ModelEntry, WheelSource
 from ganzoo.cost import costs
-from ganzoo.factory import MODELS, config_of, list_models, model_entry
+from ganzoo.factory import config_of
+from ganzoo.published import MODELS, list_models, model_entry
 from ganzoo.recipes import read_yaml
 
 OURS = [name for name in list_models() if model_entry(name).external is None]

@@ -15,8 +15,8 @@ from torch import Tensor
 import ganzoo
 from ganzoo.cli.verify import verify
 from ganzoo.config import WheelSource
-from ganzoo.factory import cached_weights, model_entry
 from ganzoo.pictures import read_settings
+from ganzoo.published import cached_weights, model_entry
 
 pytestmark = pytest.mark.network
 MODEL = "mobilestylegan_ffhq"

@@ -114,14 +114,14 @@ def bench(
 def _precision(kind: str, name: str, runtime: str, device: str, threads: int, cache_dir: Path | None) -> str:
     """A precision; for auto what is fastest for a model in a runtime, told in a line."""
     from ganzoo.bench.subjects import is_file
-    from ganzoo.recipes import list_recipes
-    from ganzoo.runtimes import choose_precision
+    from ganzoo.reference import Recipe, reference
+    from ganzoo.runtimes import Setup, choose_precision
 
     if kind != "auto":
         return kind
-    if is_file(name) or name in list_recipes():
+    if is_file(name) or isinstance(reference(name), Recipe):
         raise ValueError(f"--precision auto needs a model; for {name!r} name one or several: fp32,bf16.")
-    choice = choose_precision(name, runtime, device=device, threads=threads, cache_dir=cache_dir)
+    choice = choose_precision(name, Setup(runtime, device=device, threads=threads), cache_dir=cache_dir)
     typer.echo(choice.told)
     return choice.precision
 

@@ -33,29 +33,35 @@ def card(
     """Render a model's card: lineage, licences, cost, figures with their protocols."""
     import shutil
 
-    from ganzoo.factory import folder_of, list_models, resolve
+    from ganzoo.factory import folder_of
     from ganzoo.files import replacing
+    from ganzoo.golden import GOLDEN_FILE
     from ganzoo.hub.card import CARDS, folder_card, published_card
     from ganzoo.hub.pull import CARD_FILE
     from ganzoo.hub.readme import card_text, pictures_of
     from ganzoo.hub.signature import is_untouched
+    from ganzoo.reference import Folder, Published, reference
+    from ganzoo.weights import record_golden
 
     if samples and out is None:
         raise ValueError("--samples writes a file: give --out, the model's folder.")
-    published = resolve(name) in list_models()
+    model = reference(name)
+    published = isinstance(model, Published)
     if published:
         if records is not None or licence is not None or lineage is not None or samples:
             raise ValueError(f"The card of {name} comes from the registry: leave out the other options.")
         text = published_card(name)
     else:
-        folder = folder_of(name)
-        if out is not None and out == Path(name.removeprefix("dir:")):
+        folder = folder_of(model)
+        if isinstance(model, Folder) and out == model.path:
             out = folder  # of a run, its student
         found = _own(folder, records) if records is not None else []
         caption = f"Seeds {_SEEDS[0]} to {_SEEDS[-1]}, truncation psi {_PSI}, constant noise."
         text = folder_card(
             folder, licence=licence, lineage=lineage, records=found, sheet=caption if samples else None
         )
+        if out == folder and not (folder / GOLDEN_FILE).is_file():
+            record_golden(folder)
         if samples and out is not None:
             _write_samples(folder, out)
     if out is None:

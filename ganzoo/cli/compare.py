@@ -16,6 +16,7 @@ from ganzoo.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.compare.measure import Comparison, Settings
+    from ganzoo.reference import Reference
 
 NO_FEATURES = "none"
 _NOISE = ("const", "random", "none")
@@ -58,8 +59,8 @@ def compare(
     from ganzoo.compare.measure import MAX_MODELS, MAX_SEEDS, Settings, check_label
     from ganzoo.compare.page import write_page
     from ganzoo.compare.records import groups
-    from ganzoo.factory import config_of, resolve
     from ganzoo.metrics.record import read_records
+    from ganzoo.reference import reference
 
     if not 2 <= len(names) <= MAX_MODELS:
         raise ValueError(f"Give 2 to {MAX_MODELS} models: ganzoo compare A B. Got {len(names)}.")
@@ -69,7 +70,9 @@ def compare(
     keep_freed_memory()
     refuse_device(device)
     # All that is cheap to refuse, before anything is downloaded or computed.
-    configs = [config_of(resolve(name), cache_dir) for name in names]
+    parsed = {name: reference(name, cache_dir) for name in names}  # twice the same name is asked for once
+    models = [parsed[name] for name in names]
+    configs = [model.config() for model in models]
     for name, config in zip(names, configs, strict=True):
         check_label(config, name, label)
     if label is not None and not any(config.label_dim for config in configs):
@@ -77,7 +80,7 @@ def compare(
     found = groups(read_records(records)) if records is not None else []
     try:
         settings = Settings(tuple(numbers), psi, noise, label)
-        comparison = _measure(names, settings, features, runs, device, cache_dir)
+        comparison = _measure(models, settings, features, runs, device, cache_dir)
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         size = write_page(out, comparison, groups=found, command=command)
@@ -88,7 +91,7 @@ def compare(
 
 
 def _measure(
-    names: Sequence[str],
+    models: "Sequence[Reference]",
     settings: "Settings",
     features: str,
     runs: int,
@@ -100,7 +103,6 @@ def _measure(
 
     from ganzoo.compare.measure import compare as measure
     from ganzoo.compare.measure import subject
-    from ganzoo.factory import create, resolve
     from ganzoo.metrics.features import INCEPTION, load_features
     from ganzoo.progress import progress_console
 
@@ -112,10 +114,7 @@ def _measure(
         network = None
         if features != NO_FEATURES:
             network = load_features(features, cache_dir=cache_dir).to(device)
-        subjects = [
-            subject(name, create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir))
-            for name in names
-        ]
+        subjects = [subject(model.name, model.load().to(device)) for model in models]
 
         def report(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total)

@@ -63,6 +63,7 @@ def convert(
     from ganzoo.converters.card import CARD_FILE, card_stub
     from ganzoo.converters.conversion import convert_with_account
     from ganzoo.files import move_together
+    from ganzoo.generators.generator import Generator
     from ganzoo.golden import GOLDEN_FILE
     from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
 
@@ -78,7 +79,7 @@ def convert(
         _make(model.parent)
         with tempfile.TemporaryDirectory(dir=model.parent, prefix=f".{model.name}.") as temporary:
             written = Path(temporary)
-            save(conversion.module, written)
+            save(conversion.module, written, golden=isinstance(conversion.module, Generator))
             card = card_stub(conversion, title=model.absolute().name, licence=licence.lower())
             (written / CARD_FILE).write_text(card, encoding="utf-8")
             following = _next(model, conversion.module)

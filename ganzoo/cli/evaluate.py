@@ -283,32 +283,31 @@ def _measure(
 
 def _refuse_absent(name: str) -> None:
     """Raise ValueError or OSError for a name that is neither a model nor a file; fetches nothing."""
-    from ganzoo.factory import DIR, config_of, resolve
-    from ganzoo.hub.names import is_hub_name
-    from ganzoo.paths import missing, user_path
+    from ganzoo.reference import Folder, HubModel, reference
 
-    path = user_path(name.removeprefix(DIR))
-    if path.suffix.lower() in (".zip", _STATISTICS_SUFFIX):
-        if not path.exists():
-            raise FileNotFoundError(missing(name))
-    elif not path.is_dir() and not is_hub_name(name):
-        config_of(resolve(name))
+    model = reference(name)
+    is_file = isinstance(model, Folder) and model.path.suffix == _STATISTICS_SUFFIX and model.path.is_file()
+    if is_file or isinstance(model, HubModel) or (isinstance(model, Folder) and _is_set(model.path)):
+        return
+    model.config()
+
+
+def _is_set(path: Path) -> bool:
+    """Whether a path may be one of a set of images."""
+    return path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file())
 
 
 def open_samples(name: str, sampling: Sampling, *, device: str, cache_dir: Path | None) -> "Samples":
     """The pictures that a name stands for: a model's, or files."""
-    from ganzoo.factory import DIR, create, list_models, resolve
-    from ganzoo.folders import find_model
     from ganzoo.generators.deploy import deploy
-    from ganzoo.hub.names import is_hub_name
     from ganzoo.metrics.sets import FileSamples, GeneratedSamples
+    from ganzoo.reference import Folder, reference
     from ganzoo.weights import weights_digest
 
-    path = Path(name.removeprefix(DIR))
-    is_model = find_model(path) is not None or name in list_models() or is_hub_name(name)
-    if not is_model and (path.is_dir() or path.suffix.lower() == ".zip"):
-        return FileSamples(path)
-    generator = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)
+    model = reference(name, cache_dir)
+    if isinstance(model, Folder) and not model.is_model and _is_set(model.path):
+        return FileSamples(model.path)
+    generator = model.load().to(device)
     return GeneratedSamples(
         generator if sampling.eager else deploy(generator),
         name=name,

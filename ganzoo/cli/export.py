@@ -41,8 +41,8 @@ def export(
     from ganzoo.export.exporting import checked_target
     from ganzoo.export.exporting import export as write
     from ganzoo.export.graphs import Options
-    from ganzoo.factory import create, resolve
     from ganzoo.progress import stage
+    from ganzoo.reference import reference
 
     if batch != "free" and not (batch.isascii() and batch.isdecimal()):
         raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
@@ -55,7 +55,7 @@ def export(
     for target in targets:  # all that is cheap to refuse, before anything is downloaded or computed
         checked_target(target, precision, options, opset)
     refuse_unwritable(out, "--out")
-    generator = create(resolve(name), pretrained=True, cache_dir=cache_dir)
+    generator = reference(name, cache_dir).load()
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with stage("Exporting") as shown:
         written = write(

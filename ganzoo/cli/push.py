@@ -3,11 +3,14 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ganzoo.interruption import Interrupted
+
+if TYPE_CHECKING:
+    from ganzoo.reference import Published
 
 
 def push(
@@ -38,23 +41,24 @@ def push(
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Check a model against its record and upload it in one commit, with its card."""
-    from ganzoo.factory import folder_of, list_models, resolve
+    from ganzoo.factory import folder_of
     from ganzoo.hub.names import check_repo
     from ganzoo.hub.push import push as push_folder
+    from ganzoo.reference import Published, reference
 
     check_repo(repo)
-    name = resolve(model)
+    source = reference(model, cache_dir)
     options: dict[str, Any] = {
         "licence": licence, "private": private, "revision": revision, "pr": pr, "dtype": dtype,
         "include": include or (), "overwrite_card": overwrite_card, "dry_run": dry_run, "endpoint": endpoint,
     }  # fmt: skip
     try:
         with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
-            if name in list_models():
-                folder = Path(temporary) / name
-                _save_published(name, folder, repo, cache_dir)
+            if isinstance(source, Published):
+                folder = Path(temporary) / source.name
+                _save_published(source, folder, repo)
             else:
-                folder = folder_of(model)
+                folder = folder_of(source)
             pushed = push_folder(folder, repo, **options)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: nothing was committed to {repo}.") from None
@@ -74,16 +78,15 @@ def push(
     typer.echo(f"To use it: ganzoo generate {pushed.name}")
 
 
-def _save_published(name: str, folder: Path, repo: str, cache_dir: Path | None) -> None:
+def _save_published(model: "Published", folder: Path, repo: str) -> None:
     """A published model as a folder with its card."""
-    from ganzoo.factory import create, model_entry
     from ganzoo.hub.card import published_card
     from ganzoo.hub.readme import pictures_of
     from ganzoo.paths import DATA
     from ganzoo.weights import save
 
-    save(create(name, pretrained=True, cache_dir=cache_dir), folder, recipe=model_entry(name).recipe)
-    card = published_card(name, repo)
+    save(model.load(), folder, recipe=model.entry.recipe)
+    card = published_card(model.name, repo)
     (folder / "README.md").write_text(card, encoding="utf-8")
     for picture in pictures_of(card, DATA / "hub_cards"):
         shutil.copyfile(DATA / "hub_cards" / picture, folder / picture)

@@ -148,7 +148,7 @@ def _prove(folder: Path, staging: Path, *, rounded: bool, include: Sequence[str]
         metadata = {key: value for key, value in kept.items() if value is not None}
         proved.rounding = write_rounded(generator, staging, metadata)
         proved.files |= {name: staging / name for name in (WEIGHTS_FILE, GOLDEN_FILE)}
-    elif not (folder / GOLDEN_FILE).is_file():  # saved before there were any
+    elif not (folder / GOLDEN_FILE).is_file():  # `save` records none unless asked
         write_golden(generator, staging / GOLDEN_FILE, weights_digest(generator))
         proved.files[GOLDEN_FILE] = staging / GOLDEN_FILE
     for pattern in include:

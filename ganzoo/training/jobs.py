@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ganzoo.factory import config_of, resolve
+from ganzoo.factory import config_of
 from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.registry import unknown
@@ -100,7 +100,7 @@ def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, An
     sized = "resolution" in given or sets_resolution(given.get("training", DEFAULT_TRAINING))
     if isinstance(teacher, str) and teacher != MISSING:
         try:
-            config = config_of(resolve(teacher))  # a typo is found before a folder is made for it
+            config = config_of(teacher)  # a typo is found before a folder is made for it
         except (ValueError, OSError):
             if complete:
                 raise

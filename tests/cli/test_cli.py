@@ -24,7 +24,7 @@ def test_generate_writes_a_png_per_seed_and_a_sheet(run, model_folder, tmp_path)
     assert status == 0
     names = sorted(p.name for p in (tmp_path / "new" / "faces").iterdir())
     assert names == ["seed0000.png", "seed0001.png", "seed0002.png", "seed0007.png", "sheet.png"]
-    assert "4 pictures" in out and "s per image of 32 x 32" in out
+    assert "4 images" in out and "s per image of 32 x 32" in out
 
 
 def test_generated_pictures_are_those_of_the_api(run, model_folder, tmp_path):
@@ -81,7 +81,7 @@ def test_ctrl_c_leaves_whole_pictures_and_says_how_many(model_folder, tmp_path):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "of 100000 pictures are in" in err and "Traceback" not in err
+    assert "of 100000 images are in" in err and "Traceback" not in err
     for path in tmp_path.iterdir():
         assert path.suffix == ".png" and not path.name.startswith(".")
         with Image.open(path) as image:

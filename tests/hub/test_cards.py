@@ -12,7 +12,7 @@ from PIL import Image
 import ganzoo
 from ganzoo.config import ModelEntry
 from ganzoo.cost import CONVENTION, costs
-from ganzoo.factory import MODELS, config_of, list_models, model_entry
+from ganzoo.factory import config_of
 from ganzoo.hub import card as card_module
 from ganzoo.hub.card import CARDS, base_model, folder_card, published_card
 from ganzoo.hub.readme import card_to_push
@@ -20,6 +20,7 @@ from ganzoo.hub.results import of_entry
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record, published_records
 from ganzoo.paths import DATA
+from ganzoo.published import MODELS, list_models, model_entry
 from ganzoo.recipes import read_yaml
 from ganzoo.training.card import student_card
 from ganzoo.weights import stored_digest, weights_digest
@@ -225,7 +226,7 @@ MISTAKES = {
     "a published model and records": (["mobilestylegan_ffhq", "--license", "mit"], ["from the registry"]),
     "a lineage that is there": (["MODEL", "--lineage", "Mine."], ["README.md exists", "## Lineage"]),
     "a licence in words": (["MODEL", "--license", "my own"], ["'my own'"]),
-    "no model": (["nowhere"], ["config.json"]),
+    "no model": (["nowhere"], ["nowhere"]),
     "no records": (["MODEL", "--records", "nowhere.jsonl"], ["nowhere.jsonl does not exist"]),
 }
 

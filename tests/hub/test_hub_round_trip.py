@@ -93,6 +93,26 @@ def test_a_model_on_the_hub_runs_in_another_engine(hub, model, tmp_path):
     assert [path.name[:9] for path in (tmp_path / "cache" / "exports").iterdir()] == ["openvino-"]
 
 
+COMMANDS = {
+    "generate in PyTorch": ["generate", NAME, "--seeds=0"],
+    "generate in an engine": ["generate", NAME, "--seeds=0", "--runtime=onnxruntime", "--noise=random"],
+    "info": ["info", NAME],
+    "verify": ["verify", NAME],
+    "compare": ["compare", NAME, NAME, "--seeds=0", "--features=none", "--runs=1"],
+    "eval": ["eval", NAME, "--teacher=mobilestylegan_ffhq_64", "--metrics=l1", "--num=2"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_asks_once_what_a_name_stands_for(hub, model, run, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    push(model, "me/tiny")
+    hub.log.clear()
+    result = run(*COMMANDS[command])
+    asked = [line for line in hub.log if line.startswith("GET /api/models/me/tiny")]
+    assert asked == ["GET /api/models/me/tiny/revision/main"], result
+
+
 def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
     push(model, "me/tiny")
     env = environment(hub, tmp_path / "elsewhere")
@@ -218,10 +238,10 @@ def test_every_command_takes_a_name_of_the_hub(hub, model, run, tmp_path):
     assert status == 0 and json.loads(out)["config"]["resolution"] == 64
     assert cached(tmp_path / "home") == ["config.json"]  # nothing large for a look
     status, out, err = run("verify", f"{NAME}@{commit}")
-    assert status == 0 and "as it was written" in out and "pictures: those recorded in" in out
+    assert status == 0 and "as it was written" in out and "images: those recorded in" in out
     assert f"is commit {commit}" in err
     status, out, _ = run("generate", NAME, "--seeds", "0-1", "--out", tmp_path / "out")
-    assert status == 0 and "2 pictures" in out
+    assert status == 0 and "2 images" in out
 
 
 def test_a_student_is_distilled_from_a_teacher_on_the_hub(hub, model, tmp_path):

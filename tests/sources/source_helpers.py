@@ -21,7 +21,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import ganzoo.factory
-ganzoo.factory.MODELS = Path(sys.argv[1])
+ganzoo.published.MODELS = Path(sys.argv[1])
 generator = ganzoo.factory.create("tiny_face", cache_dir=sys.argv[2])
 print(generator.resolution)
 """

@@ -14,7 +14,8 @@ import pytest
 from ir_fixtures import MODEL
 from source_helpers import SCRIPT, fetch, refusal, same_pictures
 
-from ganzoo.factory import cached_weights, create, model_entry
+from ganzoo.factory import create
+from ganzoo.published import cached_weights, model_entry
 from ganzoo.sources import SourceError, _size, default_cache_dir
 from ganzoo.weights import load_weights, stored_digest, weights_digest
 
@@ -92,7 +93,7 @@ def test_sources_are_tried_in_order(release, monkeypatch):
     entry = model_entry(MODEL)
     gone = replace(entry.sources[0], distribution="tiny-face-that-moved")
     monkeypatch.setattr(
-        "ganzoo.factory.model_entry", lambda _: replace(entry, sources=(gone, *entry.sources))
+        "ganzoo.reference.model_entry", lambda _: replace(entry, sources=(gone, *entry.sources))
     )
     assert same_pictures(fetch(release), release.generator)
 
@@ -100,7 +101,7 @@ def test_sources_are_tried_in_order(release, monkeypatch):
 def test_when_every_source_fails_all_reasons_are_told(release, monkeypatch):
     entry = model_entry(MODEL)
     gone = [replace(entry.sources[0], distribution=name) for name in ("tiny-one", "tiny-two")]
-    monkeypatch.setattr("ganzoo.factory.model_entry", lambda _: replace(entry, sources=tuple(gone)))
+    monkeypatch.setattr("ganzoo.reference.model_entry", lambda _: replace(entry, sources=tuple(gone)))
     with pytest.raises(SourceError, match=r"tiny-one .*tiny-two "):
         fetch(release)
 
