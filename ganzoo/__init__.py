@@ -7,12 +7,11 @@ images = G(G.sample_z(4, seed=0), truncation_psi=0.7)
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ganzoo._lazy import module, modules
-from ganzoo._version import __version__
+from ganzoo.system.lazy import module, modules
+from ganzoo.system.version import __version__
 
 if TYPE_CHECKING:
     from ganzoo.converters.conversion import convert
-    from ganzoo.factory import create, list_blocks
     from ganzoo.generating import generate_images
     from ganzoo.generators.config import GeneratorConfig
     from ganzoo.generators.deploy import deploy
@@ -21,16 +20,17 @@ if TYPE_CHECKING:
     from ganzoo.generators.synthesis import Output
     from ganzoo.hub.push import push
     from ganzoo.information import info
+    from ganzoo.models.factory import create, list_blocks
+    from ganzoo.models.recipes import list_recipes
+    from ganzoo.models.weights import load, save
     from ganzoo.published import list_models
-    from ganzoo.recipes import list_recipes
     from ganzoo.verification import verify
-    from ganzoo.weights import load, save
 
 # Loaded on first use, so that the command line answers --help without waiting for torch.
 _HOMES = {
     "convert": "ganzoo.converters.conversion",
-    "create": "ganzoo.factory",
-    "list_blocks": "ganzoo.factory",
+    "create": "ganzoo.models.factory",
+    "list_blocks": "ganzoo.models.factory",
     "generate_images": "ganzoo.generating",
     "GeneratorConfig": "ganzoo.generators.config",
     "deploy": "ganzoo.generators.deploy",
@@ -41,10 +41,10 @@ _HOMES = {
     "Output": "ganzoo.generators.synthesis",
     "info": "ganzoo.information",
     "list_models": "ganzoo.published",
-    "list_recipes": "ganzoo.recipes",
-    "load": "ganzoo.weights",
+    "list_recipes": "ganzoo.models.recipes",
+    "load": "ganzoo.models.weights",
     "push": "ganzoo.hub.push",
-    "save": "ganzoo.weights",
+    "save": "ganzoo.models.weights",
     "verify": "ganzoo.verification",
 }
 

@@ -13,9 +13,9 @@ from torch.nn.functional import one_hot
 
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
-from ganzoo.paths import user_path
-from ganzoo.pictures import check_channels, contact_sheet, save_png, tile_side, to_images
-from ganzoo.reference import Name, reference
+from ganzoo.models.reference import Name, reference
+from ganzoo.system.images import check_channels, contact_sheet, save_png, tile_side, to_images
+from ganzoo.system.paths import user_path
 
 SHEET_FILE = "sheet.png"
 

@@ -8,18 +8,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
 
-from ganzoo.catalogue import cached_file
-from ganzoo.config import BundledSource, ExternalWeights, HubSource, ModelEntry, WheelSource
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
-from ganzoo.hub.client import Unreachable
-from ganzoo.hub.names import HubName
-from ganzoo.hub.pull import locate
-from ganzoo.packed import read_bundled
-from ganzoo.recipes import REGISTRY, read_yaml
+from ganzoo.models.catalogue import cached_file
+from ganzoo.models.entries import BundledSource, ExternalWeights, HubSource, ModelEntry, WheelSource
+from ganzoo.models.hub_client import Unreachable
+from ganzoo.models.hub_names import HubName
+from ganzoo.models.hub_pull import locate
+from ganzoo.models.packed import read_bundled
+from ganzoo.models.recipes import REGISTRY, read_yaml
+from ganzoo.models.sources import SourceError, read_source, writable_cache
+from ganzoo.models.weights import load_weights, write_weights
 from ganzoo.registry import unknown
-from ganzoo.sources import SourceError, read_source, writable_cache
-from ganzoo.weights import load_weights, write_weights
 
 MODELS = REGISTRY / "model"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from ganzoo._version import __version__
 from ganzoo.export.engine import PRECISIONS as PRECISIONS
 from ganzoo.export.engine import TARGET_OF as TARGET_OF
 from ganzoo.export.engine import engine_generator
@@ -24,10 +23,11 @@ from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.metrics.record import hardware
-from ganzoo.paths import default_cache_dir
-from ganzoo.reference import Folder, Name, Reference, reference
+from ganzoo.models.reference import Folder, Name, Reference, reference
+from ganzoo.models.sources import writable_cache
 from ganzoo.registry import unknown
-from ganzoo.sources import writable_cache
+from ganzoo.system.paths import default_cache_dir
+from ganzoo.system.version import __version__
 
 RUNTIMES = ("auto", *TARGET_OF, "compiled")
 _GRAPHS_VERSION = 2  # raised when the files change though the weights do not

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from ganzoo.config import BundledSource, ModelEntry
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
-from ganzoo.golden import GOLDEN_FILE, check_golden
+from ganzoo.models.entries import BundledSource, ModelEntry
+from ganzoo.models.golden import GOLDEN_FILE, check_golden
+from ganzoo.models.reference import Folder, HubModel, Name, Published, reference
+from ganzoo.models.weights import WEIGHTS_FILE, load, published_digest, stored_digest, weights_digest
 from ganzoo.published import cached_weights
-from ganzoo.reference import Folder, HubModel, Name, Published, reference
-from ganzoo.weights import WEIGHTS_FILE, load, published_digest, stored_digest, weights_digest
 
 Tell = Callable[[str], None]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.generating import Look
-from ganzoo.pictures import read_settings, to_images
+from ganzoo.system.images import read_settings, to_images
 from ganzoo.verification import Mismatch
 
 

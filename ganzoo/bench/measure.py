@@ -22,7 +22,7 @@ import torch
 from ganzoo.bench.subjects import Opened, Subject, label, open_subject
 from ganzoo.export.check import FIRST_SEED
 from ganzoo.metrics.distances import psnr
-from ganzoo.reference import reference
+from ganzoo.models.reference import reference
 from ganzoo.runtimes import exported_folder, load
 
 WARM_UP = 2

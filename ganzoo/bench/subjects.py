@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.cost import costs
 from ganzoo.export.exporting import write
 from ganzoo.export.graphs import Options, graphs
 from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import TARGETS, Session, require, target
-from ganzoo.factory import build
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
-from ganzoo.paths import missing, user_path
-from ganzoo.recipes import compose, override
-from ganzoo.reference import Folder, Recipe, Reference, reference
+from ganzoo.models.cost import costs
+from ganzoo.models.factory import build
+from ganzoo.models.recipes import compose, override
+from ganzoo.models.reference import Folder, Recipe, Reference, reference
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE
 from ganzoo.runtimes import PRECISIONS, RUNTIMES, TARGET_OF, Setup, cached_folder, exported_folder, load
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE
+from ganzoo.system.paths import missing, user_path
 
 
 @dataclass(frozen=True)

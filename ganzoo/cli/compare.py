@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import parse_seeds, refuse_device
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.compare.measure import Comparison, Settings
-    from ganzoo.reference import Reference
+    from ganzoo.models.reference import Reference
 
 NO_FEATURES = "none"
 _NOISE = ("const", "random", "none")
@@ -60,7 +60,7 @@ def compare(
     from ganzoo.compare.page import write_page
     from ganzoo.compare.records import groups
     from ganzoo.metrics.record import read_records
-    from ganzoo.reference import reference
+    from ganzoo.models.reference import reference
 
     if not 2 <= len(names) <= MAX_MODELS:
         raise ValueError(f"Give 2 to {MAX_MODELS} models: ganzoo compare A B. Got {len(names)}.")
@@ -103,8 +103,8 @@ def _measure(
 
     from ganzoo.compare.measure import compare as measure
     from ganzoo.compare.measure import subject
-    from ganzoo.metrics.features import INCEPTION, load_features
-    from ganzoo.progress import progress_console
+    from ganzoo.features.networks import INCEPTION, load_features
+    from ganzoo.system.progress import progress_console
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=progress_console(), transient=True) as progress:

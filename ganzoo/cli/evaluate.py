@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import parse_side, refuse_device
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
 from ganzoo.metrics.seeds import HELD_OUT_SEED
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.metrics.record import Record
@@ -227,11 +227,11 @@ def _measure(
     """Records of all metrics, of what `fake` names against what `other` names."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from ganzoo.features.networks import load_features
     from ganzoo.metrics import evaluate as ev
     from ganzoo.metrics.extract import processes
-    from ganzoo.metrics.features import load_features
     from ganzoo.metrics.saved import SavedStatistics
-    from ganzoo.progress import progress_console
+    from ganzoo.system.progress import progress_console
 
     for asked in filter(None, (fake[0], other[0])):
         _refuse_absent(asked)  # before anything is fetched
@@ -283,7 +283,7 @@ def _measure(
 
 def _refuse_absent(name: str) -> None:
     """Raise ValueError or OSError for a name that is neither a model nor a file; fetches nothing."""
-    from ganzoo.reference import Folder, HubModel, reference
+    from ganzoo.models.reference import Folder, HubModel, reference
 
     model = reference(name)
     is_file = isinstance(model, Folder) and model.path.suffix == _STATISTICS_SUFFIX and model.path.is_file()
@@ -301,8 +301,8 @@ def open_samples(name: str, sampling: Sampling, *, device: str, cache_dir: Path 
     """The pictures that a name stands for: a model's, or files."""
     from ganzoo.generators.deploy import deploy
     from ganzoo.metrics.sets import FileSamples, GeneratedSamples
-    from ganzoo.reference import Folder, reference
-    from ganzoo.weights import weights_digest
+    from ganzoo.models.reference import Folder, reference
+    from ganzoo.models.weights import weights_digest
 
     model = reference(name, cache_dir)
     if isinstance(model, Folder) and not model.is_model and _is_set(model.path):

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import parse_seeds, refuse_device
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -78,7 +78,7 @@ def _progress() -> "Progress":
     """A progress bar for whoever looks."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ganzoo.progress import progress_console
+    from ganzoo.system.progress import progress_console
 
     columns = (TextColumn("Generating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=progress_console(), transient=True)
@@ -92,9 +92,9 @@ def _in_engine(
 
     import torch
 
-    from ganzoo.progress import stage
-    from ganzoo.reference import reference
+    from ganzoo.models.reference import reference
     from ganzoo.runtimes import Setup, choose_precision, opened
+    from ganzoo.system.progress import stage
 
     setup = Setup(runtime, precision, device, threads=torch.get_num_threads()).here()
     model = reference(name, cache_dir)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.interruption import Interrupted
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
-    from ganzoo.reference import Published
+    from ganzoo.models.reference import Published
 
 
 def push(
@@ -41,10 +41,10 @@ def push(
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Check a model against its record and upload it in one commit, with its card."""
-    from ganzoo.factory import folder_of
-    from ganzoo.hub.names import check_repo
     from ganzoo.hub.push import push as push_folder
-    from ganzoo.reference import Published, reference
+    from ganzoo.models.factory import folder_of
+    from ganzoo.models.hub_names import check_repo
+    from ganzoo.models.reference import Published, reference
 
     check_repo(repo)
     source = reference(model, cache_dir)
@@ -82,8 +82,8 @@ def _save_published(model: "Published", folder: Path, repo: str) -> None:
     """A published model as a folder with its card."""
     from ganzoo.hub.card import published_card
     from ganzoo.hub.readme import pictures_of
-    from ganzoo.paths import DATA
-    from ganzoo.weights import save
+    from ganzoo.models.weights import save
+    from ganzoo.system.paths import DATA
 
     save(model.load(), folder, recipe=model.entry.recipe)
     card = published_card(model.name, repo)

