@@ -57,11 +57,11 @@ def list_(
     terminal = console()
     cost, license = ("resolution", "parameters", "MACs"), ("license of the weights", "weights")
     if models and terminal.width >= _ONE_TABLE:
-        rows = [[*_cells(m), m["licence"]["weights"], _where(m)] for m in models]
+        rows = [[*_cells(m), m["license"]["weights"], _where(m)] for m in models]
         terminal.print(_table("Models", "name", *cost, *license, rows=rows), "")
     elif models:
         terminal.print(_table("Models", "name", *cost, rows=[_cells(m) for m in models]))
-        rows = [[m["name"], m["licence"]["weights"], _where(m)] for m in models]
+        rows = [[m["name"], m["license"]["weights"], _where(m)] for m in models]
         terminal.print("", _table(None, "name", *license, rows=rows), "")
     if recipes:
         rows = [_cells(r) for r in recipes]
@@ -134,8 +134,8 @@ def _origin(found: "Info") -> Iterator[str]:
         return
     yield f"recipe: {entry.recipe}, with {_value(dict(entry.overrides)) or 'no changes'}"
     yield f"origin: {entry.origin}"
-    for part, licence in entry.licence.items():
-        yield f"licence of the {part}: {licence}"
+    for part, license in entry.license.items():
+        yield f"license of the {part}: {license}"
     for source in entry.sources:
         yield f"source: {source_name(source)}, sha256 {source.sha256}"
     if entry.external:
@@ -160,21 +160,21 @@ def _list_hub(owner: str, pattern: str, tags: list[str], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = _table(None, "name", "licence", "base model", "private", "downloads", "changed")
+    table = _table(None, "name", "license", "base model", "private", "downloads", "changed")
     for m in found:
         private = "yes" if m["private"] else "no"
         table.add_row(
-            m["name"], m["licence"], m["base_model"], private, str(m["downloads"]), m["changed"][:10]
+            m["name"], m["license"], m["base_model"], private, str(m["downloads"]), m["changed"][:10]
         )
     console().print(table)
 
 
 def _markdown(models: list[dict[str, Any]]) -> str:
     """Published models as a Markdown table."""
-    lines = ["| model | what | resolution | parameters | MACs | licence |", "|---|---|---|---|---|---|"]
+    lines = ["| model | what | resolution | parameters | MACs | license |", "|---|---|---|---|---|---|"]
     for m in models:
-        licence = "; ".join(f"{part}: {text}" for part, text in m["licence"].items())
-        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], licence]
+        license = "; ".join(f"{part}: {text}" for part, text in m["license"].items())
+        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], license]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"{CONVENTION_SHORT}; mapping and synthesis together."])
 
