@@ -11,27 +11,27 @@ from ganzoo.system.lazy import module, modules
 from ganzoo.system.version import __version__
 
 if TYPE_CHECKING:
+    from ganzoo.cards.information import info
     from ganzoo.converters.conversion import convert
-    from ganzoo.generating import generate_images
     from ganzoo.generators.config import GeneratorConfig
     from ganzoo.generators.deploy import deploy
     from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
     from ganzoo.generators.generator import Generator, mix_styles
     from ganzoo.generators.synthesis import Output
     from ganzoo.hub.push import push
-    from ganzoo.information import info
     from ganzoo.models.factory import create, list_blocks
+    from ganzoo.models.generating import generate_images
+    from ganzoo.models.published import list_models
     from ganzoo.models.recipes import list_recipes
+    from ganzoo.models.verification import verify
     from ganzoo.models.weights import load, save
-    from ganzoo.published import list_models
-    from ganzoo.verification import verify
 
 # Loaded on first use, so that the command line answers --help without waiting for torch.
 _HOMES = {
     "convert": "ganzoo.converters.conversion",
     "create": "ganzoo.models.factory",
     "list_blocks": "ganzoo.models.factory",
-    "generate_images": "ganzoo.generating",
+    "generate_images": "ganzoo.models.generating",
     "GeneratorConfig": "ganzoo.generators.config",
     "deploy": "ganzoo.generators.deploy",
     "Discriminator": "ganzoo.generators.discriminator",
@@ -39,13 +39,13 @@ _HOMES = {
     "Generator": "ganzoo.generators.generator",
     "mix_styles": "ganzoo.generators.generator",
     "Output": "ganzoo.generators.synthesis",
-    "info": "ganzoo.information",
-    "list_models": "ganzoo.published",
+    "info": "ganzoo.cards.information",
+    "list_models": "ganzoo.models.published",
     "list_recipes": "ganzoo.models.recipes",
     "load": "ganzoo.models.weights",
     "push": "ganzoo.hub.push",
     "save": "ganzoo.models.weights",
-    "verify": "ganzoo.verification",
+    "verify": "ganzoo.models.verification",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from ganzoo.export.engine import TARGET_OF as TARGET_OF
 from ganzoo.export.engine import engine_generator
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import MANIFEST_FILE, file_sha256
+from ganzoo.export.manifest import MANIFEST_FILE
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import require, target
 from ganzoo.generators.deploy import deploy
@@ -25,8 +25,9 @@ from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.metrics.record import hardware
 from ganzoo.models.reference import Folder, Name, Reference, reference
 from ganzoo.models.sources import writable_cache
-from ganzoo.registry import unknown
+from ganzoo.system.files import sha256
 from ganzoo.system.paths import default_cache_dir
+from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 RUNTIMES = ("auto", *TARGET_OF, "compiled")
@@ -189,7 +190,7 @@ def choose_precision(
         return opened(model, replace(setup, precision=precision), report)
 
     if exported is not None:
-        files: str | None = file_sha256(exported / MANIFEST_FILE)
+        files: str | None = sha256(exported / MANIFEST_FILE)
     else:
         model.config()  # an unknown name is told before a missing engine
         files = model.identity().hash

@@ -8,9 +8,9 @@ from helpers import tiny, trained
 from PIL import Image
 
 import ganzoo
-from ganzoo.generating import Look
+from ganzoo.models.generating import Look
+from ganzoo.models.verification import Mismatch
 from ganzoo.system.images import read_settings, to_images
-from ganzoo.verification import Mismatch
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from ganzoo.blocks.base import Block, Fold, is_overridden
 from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.equalized import EqualizedLinear
-from ganzoo.registry import Registry, unknown
+from ganzoo.registry import Registry
+from ganzoo.system.validation import unknown
 
 MAX_DEPTH = 64
 MAX_FEATURES = 8192
@@ -135,11 +136,11 @@ class MLPMapping(MappingNetwork):
     2020a, appendix D).
 
     Args:
-        depth: number of layers, 1 to 64.
-        lr_multiplier: learning rate of the layers, relative.
-        activation: of the layers, a name of `ganzoo.ops.activation.ACTIVATIONS`.
-        layer_features: width of all layers but the last; None takes w_dim.
-        embed_features: width of the embedded label; None takes w_dim.
+        depth: Number of layers, 1 to 64.
+        lr_multiplier: Relative learning rate of the layers.
+        activation: Activation of the layers, a name in `ganzoo.ops.activation.ACTIVATIONS`.
+        layer_features: Width of all layers but the last; None takes w_dim.
+        embed_features: Width of the embedded label; None takes w_dim.
 
     Raises:
         ValueError: for a depth or width out of range, a multiplier that is not positive, or an unknown

@@ -44,7 +44,7 @@ def generate(
     """Write a PNG for each seed, with its settings inside, and a contact sheet of them all."""
     numbers = parse_seeds(seeds)
 
-    from ganzoo.generating import Look, generate_images
+    from ganzoo.models.generating import Look, generate_images
 
     Look(psi, cutoff, noise, label)  # a mistake is told before anything is opened
     keep_freed_memory()

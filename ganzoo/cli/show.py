@@ -11,7 +11,7 @@ import typer
 from ganzoo.models.catalogue import CONVENTION, CONVENTION_SHORT
 
 if TYPE_CHECKING:
-    from ganzoo.information import Info
+    from ganzoo.cards.information import Info
 
 _NUMBERS = ("resolution", "parameters", "MACs")
 _ONE_TABLE = 120  # columns from which the models' license has room beside their cost
@@ -84,7 +84,7 @@ def info(
     ] = None,
 ) -> None:
     """Show what a model is made of, what it costs, where it comes from."""
-    from ganzoo.information import info as look_up
+    from ganzoo.cards.information import info as look_up
 
     found = look_up(name, cache_dir=cache_dir)
     if as_json:
@@ -128,7 +128,7 @@ def _cost_table(found: "Info") -> Any:
 
 def _origin(found: "Info") -> Iterator[str]:
     """Where a published model comes from, and what was measured on it."""
-    from ganzoo.published import source_name
+    from ganzoo.models.published import source_name
 
     if (entry := found.entry) is None:
         return

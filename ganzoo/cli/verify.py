@@ -11,8 +11,8 @@ def verify(
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Check a model's weights against their hash and its images against the recorded ones."""
-    from ganzoo.verification import Mismatch
-    from ganzoo.verification import verify as check
+    from ganzoo.models.verification import Mismatch
+    from ganzoo.models.verification import verify as check
 
     try:
         check(name, cache_dir=cache_dir, report=typer.echo)

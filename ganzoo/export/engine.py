@@ -12,9 +12,9 @@ from ganzoo.export.graphs import Options
 from ganzoo.export.manifest import check_files, read_manifest
 from ganzoo.export.targets import Session, target
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
-from ganzoo.models.weights import empty
 
 # runtime: target of its files; the fastest first
 TARGET_OF = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}

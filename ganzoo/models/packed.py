@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.models.entries import BundledSource
-from ganzoo.models.weights import empty
 from ganzoo.system.files import replacing
 from ganzoo.system.kinds import kind_of, read_tensors
 

@@ -21,8 +21,8 @@ from yaml import YAMLError
 from ganzoo.blocks import KINDS
 from ganzoo.generators.config import GENERATORS
 from ganzoo.plugins import load_plugins
-from ganzoo.registry import unknown
 from ganzoo.system.paths import DATA
+from ganzoo.system.validation import unknown
 
 RECIPES = DATA / "recipes"
 REGISTRY = DATA / "registry"
@@ -45,8 +45,8 @@ def compose(recipe: str, overrides: Mapping[str, Any] | None = None) -> dict[str
     """The recipe with its blocks filled in and the overrides applied.
 
     Args:
-        recipe: its name.
-        overrides: see `override`.
+        recipe: Name of the recipe.
+        overrides: Other settings; see `override`.
 
     Raises:
         ValueError: for an unknown recipe or block, or a defaults list that this composer does not know.

@@ -21,17 +21,18 @@ from ganzoo.generators.generator import Generator
 from ganzoo.models.entries import ModelEntry
 from ganzoo.models.folders import find_model, model_folder
 from ganzoo.models.hub_names import is_hub_name, parse_hub_name
-from ganzoo.models.hub_pull import Remote, file_sha256, locate
-from ganzoo.models.recipes import compose, list_recipes
-from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, load_weights, read_config
-from ganzoo.published import (
+from ganzoo.models.hub_pull import Remote, locate
+from ganzoo.models.published import (
     list_models,
     model_entry,
     naming_what_needs_no_network,
     published_weights,
 )
-from ganzoo.registry import unknown
+from ganzoo.models.recipes import compose, list_recipes
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, load_weights, read_config
+from ganzoo.system.files import sha256
 from ganzoo.system.paths import DIRECTORY, is_path, missing, user_path
+from ganzoo.system.validation import unknown
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class Folder(Reference):
 
     @cached_property
     def _identity(self) -> Identity:
-        config, weights = (file_sha256(self.folder / file) for file in (CONFIG_FILE, WEIGHTS_FILE))
+        config, weights = (sha256(self.folder / file) for file in (CONFIG_FILE, WEIGHTS_FILE))
         return Identity(str(self.folder), f"{config} {weights}")
 
 

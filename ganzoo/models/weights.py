@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,20 +14,22 @@ from torch import Tensor, nn
 
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import TRAINABLE, Generator
 from ganzoo.models.folders import CONFIG_FILE as CONFIG_FILE
 from ganzoo.models.folders import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.models.folders import model_folder
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
 from ganzoo.plugins import load_plugins
-from ganzoo.registry import unknown
 from ganzoo.system.files import replacing
+from ganzoo.system.kinds import CONFIG_KEY as CONFIG_KEY
+from ganzoo.system.kinds import DIGEST_KEY as DIGEST_KEY
 from ganzoo.system.kinds import kind_of, open_tensors
 from ganzoo.system.paths import missing, user_path
+from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 2  # 2: levels are modules, and a config names its architecture
-DIGEST_KEY, CONFIG_KEY = "weights_sha256", "config_sha256"
 MAX_CONFIG_BYTES = 1 << 20
 _KEYS = ("schema_version", "ganzoo_version", "module", "config")
 _CONFIGS: dict[str, type[GeneratorConfig] | type[DiscriminatorConfig]] = {
@@ -188,42 +190,6 @@ def load_weights(config: GeneratorConfig | DiscriminatorConfig, path: Path) -> A
         tensors = {name: file.get_tensor(name).float() for name in expected}
     module.load_state_dict(tensors, strict=True, assign=True)
     return module
-
-
-@overload
-def empty(config: GeneratorConfig) -> Generator: ...
-
-
-@overload
-def empty(config: DiscriminatorConfig) -> Discriminator: ...
-
-
-@overload
-def empty(config: GeneratorConfig | DiscriminatorConfig) -> Generator | Discriminator: ...
-
-
-def empty(config: GeneratorConfig | DiscriminatorConfig) -> Generator | Discriminator:
-    """The network of that config on the meta device: it takes no memory and has no weights.
-
-    Raises:
-        TypeError: for a block with a buffer that no file of weights would fill.
-    """
-    with torch.device("meta"):
-        module: Generator | Discriminator
-        if isinstance(config, DiscriminatorConfig):
-            module = Discriminator(config)
-        else:
-            module = Generator.from_config(config)
-    refuse_unsaved_buffers(module)
-    return module.float()  # whatever the caller's default dtype is
-
-
-def refuse_unsaved_buffers(module: nn.Module) -> None:
-    """Raise TypeError for a buffer on the meta device that no file of weights would fill."""
-    saved = module.state_dict()
-    for name, tensor in module.named_buffers():
-        if tensor.is_meta and name not in saved:
-            raise TypeError(f"The buffer {name!r} is not saved: its block must make it with device='cpu'.")
 
 
 def write_weights(

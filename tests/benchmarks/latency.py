@@ -80,8 +80,8 @@ def openvino_synthesis(threads: int) -> Callable[..., object]:
     """The released synthesis network, compiled by OpenVINO at full precision."""
     import openvino
 
+    from ganzoo.models.published import model_entry
     from ganzoo.models.sources import source_files
-    from ganzoo.published import model_entry
 
     with tempfile.TemporaryDirectory() as folder:
         for path, data in source_files(model_entry(MODEL).sources[0]).items():

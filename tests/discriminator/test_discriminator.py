@@ -17,7 +17,7 @@ from discriminator_helpers import (
 
 import ganzoo
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
-from ganzoo.models.weights import empty
+from ganzoo.generators.empty import empty
 from ganzoo.ops.activation import ACTIVATIONS
 
 

@@ -10,10 +10,11 @@ from export_helpers import ENGINES, close, numpy_of, small, written
 from ganzoo.export import check
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import file_sha256, read_manifest
+from ganzoo.export.manifest import read_manifest
 from ganzoo.export.onnx import quantize
 from ganzoo.export.targets import Session, target
 from ganzoo.models.factory import build
+from ganzoo.system.files import sha256
 
 
 def session(folder, engine, graph="synthesis", precision="fp32"):
@@ -85,7 +86,7 @@ def test_the_manifest_says_what_the_files_take_and_are(exported, generator):
     assert entry["output"]["shape"] == [1, 3, 16, 16]
     assert entry["files"].keys() == {"synthesis.xml", "synthesis.bin"}
     for name, facts in entry["files"].items():
-        assert facts["sha256"] == file_sha256(exported / name)
+        assert facts["sha256"] == sha256(exported / name)
     assert entry["errors"]["latents"] == 4 and 0 < entry["errors"]["rms"] <= entry["errors"]["maximum"] < 1e-4
 
 

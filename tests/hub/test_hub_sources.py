@@ -10,9 +10,9 @@ import ganzoo
 from ganzoo.hub.push import push
 from ganzoo.models.entries import HubSource, ModelEntry
 from ganzoo.models.hub_pull import file_sha256
+from ganzoo.models.published import MODELS, list_models
 from ganzoo.models.recipes import read_yaml
 from ganzoo.models.weights import WEIGHTS_FILE, published_digest
-from ganzoo.published import MODELS, list_models
 
 WHEEL = {
     "distribution": "a-distribution-that-nobody-has",
@@ -40,7 +40,7 @@ def entry(hub, model, tmp_path, monkeypatch):
         folder = tmp_path / "registry"
         folder.mkdir(exist_ok=True)
         OmegaConf.save(OmegaConf.create(data), folder / "tiny_face.yaml")
-        monkeypatch.setattr("ganzoo.published.MODELS", folder)
+        monkeypatch.setattr("ganzoo.models.published.MODELS", folder)
         return commit
 
     return publish
@@ -54,7 +54,7 @@ def no_wheel(monkeypatch):
     def refuse(source):
         raise SourceError("The package index cannot be reached.")
 
-    monkeypatch.setattr("ganzoo.published.read_source", refuse)
+    monkeypatch.setattr("ganzoo.models.published.read_source", refuse)
 
 
 def test_weights_come_from_the_hub_and_stay_in_the_cache(hub, entry, model, capsys, tmp_path):
@@ -79,7 +79,7 @@ def test_sources_are_tried_in_order_and_which_one_served_is_told(hub, entry, mod
 
 def test_the_first_source_that_serves_is_the_last_that_is_asked(hub, entry, model, capsys, monkeypatch):
     entry(WHEEL, "HUB")
-    monkeypatch.setattr("ganzoo.published.read_source", lambda source: ganzoo.load(model))
+    monkeypatch.setattr("ganzoo.models.published.read_source", lambda source: ganzoo.load(model))
     hub.log.clear()
     capsys.readouterr()
     ganzoo.create("tiny_face")
@@ -127,7 +127,7 @@ def test_a_source_on_the_hub_has_a_closed_schema():
     assert entry.sources[1] == HubSource(**source) and "mobilestylegan_ffhq" in list_models()
     with pytest.raises(ValueError, match="'colour'"):
         ModelEntry.from_dict({**data, "sources": [{**source, "colour": "red"}]})
-    with pytest.raises(ValueError, match="HubSource lacks sha256"):
+    with pytest.raises(ValueError, match=r"^sources\[0\] lacks sha256"):
         ModelEntry.from_dict({**data, "sources": [{k: v for k, v in source.items() if k != "sha256"}]})
 
 

@@ -10,8 +10,8 @@ from ganzoo.blocks import KINDS
 from ganzoo.models import catalogue
 from ganzoo.models.cost import costs
 from ganzoo.models.factory import config_of
+from ganzoo.models.published import cached_weights, list_models, model_entry
 from ganzoo.models.recipes import list_recipes
-from ganzoo.published import cached_weights, list_models, model_entry
 
 
 @pytest.mark.parametrize("name", list_recipes())

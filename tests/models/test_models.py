@@ -7,8 +7,8 @@ from ganzoo.models import packed
 from ganzoo.models.cost import costs
 from ganzoo.models.entries import BundledSource, ExternalWeights, ModelEntry, WheelSource
 from ganzoo.models.factory import config_of
+from ganzoo.models.published import MODELS, list_models, model_entry
 from ganzoo.models.recipes import read_yaml
-from ganzoo.published import MODELS, list_models, model_entry
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
 BUNDLED = [name for name in OURS if isinstance(model_entry(name).sources[0], BundledSource)]
@@ -118,6 +118,24 @@ def test_a_missing_key_of_an_entry_is_an_error(path, key):
         ModelEntry.from_dict(data)
 
 
+@pytest.mark.parametrize(
+    ("path", "key", "value", "told"),
+    [
+        ((), "parameters", {"mapping": "many"}, "parameters.mapping must be int; got 'many'"),
+        (("golden",), "seeds", [0, 0.5], r"golden.seeds\[1\] must be int; got 0.5"),
+        (("sources", 0), "bytes", "5 MB", r"sources\[0\].bytes must be int; got '5 MB'"),
+        (("sources", 0), "files", ["a"], r"sources\[0\].files must be a mapping; got \['a'\]"),
+    ],
+)
+def test_a_value_of_another_type_in_an_entry_is_an_error_with_its_place(path, key, value, told):
+    data = part = entry_data()
+    for step in path:
+        part = part[step]
+    part[key] = value
+    with pytest.raises(ValueError, match=f"^{told}"):
+        ModelEntry.from_dict(data)
+
+
 OWN = ("sources", "weights_sha256", "golden")
 
 
@@ -156,7 +174,7 @@ def test_an_entry_without_any_weights_is_an_error():
 def test_external_weights_have_owner_page_and_url(key):
     data = external_data()
     del data["external"][key]
-    with pytest.raises(ValueError, match=f"ExternalWeights lacks {key}"):
+    with pytest.raises(ValueError, match=f"^external lacks {key}"):
         ModelEntry.from_dict(data)
 
 
@@ -176,7 +194,7 @@ def test_stylegan2_ffhq_costs_what_stylegan2_costs():
 
 def test_a_measured_number_names_its_command_hardware_and_date():
     number = {"metric": "FID", "value": 7.75, "unit": "", "command": "ganzoo eval", "hardware": "CPU"}
-    with pytest.raises(ValueError, match="Measurement lacks date"):
+    with pytest.raises(ValueError, match=r"^measured\[0\] lacks date"):
         ModelEntry.from_dict({**entry_data(), "measured": [number]})
     entry = ModelEntry.from_dict({**entry_data(), "measured": [{**number, "date": "2026-11-21"}]})
     assert entry.measured[0].value == 7.75

@@ -10,10 +10,10 @@ from helpers import tiny, trained
 import ganzoo
 from ganzoo import reference as module
 from ganzoo.models.factory import create
+from ganzoo.models.published import list_models, model_entry
 from ganzoo.models.recipes import list_recipes
 from ganzoo.models.reference import Folder, HubModel, Published, Recipe, reference
 from ganzoo.models.weights import weights_digest
-from ganzoo.published import list_models, model_entry
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_a_published_model_is_known_by_its_weights_and_a_recipe_has_none():
 
 def test_the_files_of_a_folder_are_hashed_once(folder, monkeypatch):
     model, hashed = reference(folder), []
-    real = module.file_sha256
-    monkeypatch.setattr(module, "file_sha256", lambda path: hashed.append(path.name) or real(path))
+    real = module.sha256
+    monkeypatch.setattr(module, "sha256", lambda path: hashed.append(path.name) or real(path))
     assert model.identity() == model.identity()
     assert sorted(hashed) == ["config.json", "model.safetensors"]
 

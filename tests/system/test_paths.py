@@ -18,9 +18,9 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.metrics.record import read_records
 from ganzoo.metrics.saved import SavedStatistics
 from ganzoo.models.factory import config_of
+from ganzoo.models.published import cached_weights, model_entry
 from ganzoo.models.reference import reference
 from ganzoo.models.sources import default_cache_dir
-from ganzoo.published import cached_weights, model_entry
 from ganzoo.runtimes import Setup, cached_folder
 from ganzoo.runtimes import load as open_runtime
 from ganzoo.system.paths import is_path, missing, user_argument, user_name, user_path

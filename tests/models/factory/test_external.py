@@ -6,8 +6,8 @@ import pytest
 from factory_helpers import TINY, message
 
 from ganzoo.models.factory import config_of, create
+from ganzoo.models.published import cached_weights, list_models, model_entry
 from ganzoo.models.weights import write_weights
-from ganzoo.published import cached_weights, list_models, model_entry
 
 EXTERNAL = [name for name in list_models() if model_entry(name).external is not None]
 

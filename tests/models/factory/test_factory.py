@@ -6,10 +6,10 @@ from ir_fixtures import MODEL
 
 import ganzoo
 from ganzoo.models.factory import config_of, create
+from ganzoo.models.published import list_models, model_entry
 from ganzoo.models.recipes import list_recipes
 from ganzoo.models.sources import SourceError
 from ganzoo.models.weights import weights_digest
-from ganzoo.published import list_models, model_entry
 
 # Names
 
@@ -130,7 +130,7 @@ def test_without_a_network_the_error_names_the_model_that_needs_none(tmp_path, m
     def refuse(source):
         raise SourceError("The package index cannot be reached.")
 
-    monkeypatch.setattr("ganzoo.published.read_source", refuse)
+    monkeypatch.setattr("ganzoo.models.published.read_source", refuse)
     told = message("mobilestylegan_ffhq", SourceError, cache_dir=tmp_path)
     assert told.startswith("The package index cannot be reached. Without a network: mobilestylegan_ffhq_64, ")
     assert create("mobilestylegan_ffhq_64", cache_dir=tmp_path).resolution == 64

@@ -15,9 +15,9 @@ from ir_fixtures import MODEL
 from source_helpers import SCRIPT, fetch, refusal, same_images
 
 from ganzoo.models.factory import create
+from ganzoo.models.published import cached_weights, model_entry
 from ganzoo.models.sources import SourceError, _size, default_cache_dir
 from ganzoo.models.weights import load_weights, stored_digest, weights_digest
-from ganzoo.published import cached_weights, model_entry
 
 
 def test_weights_come_out_of_the_wheel_though_its_dependencies_do_not_exist(release):

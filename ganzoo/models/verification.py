@@ -10,9 +10,9 @@ from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.models.entries import BundledSource, ModelEntry
 from ganzoo.models.golden import GOLDEN_FILE, check_golden
+from ganzoo.models.published import cached_weights
 from ganzoo.models.reference import Folder, HubModel, Name, Published, reference
 from ganzoo.models.weights import WEIGHTS_FILE, load, published_digest, stored_digest, weights_digest
-from ganzoo.published import cached_weights
 
 Tell = Callable[[str], None]
 

@@ -6,17 +6,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ganzoo.cards.readme import told_by_card
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
-from ganzoo.hub.readme import told_by_card
+from ganzoo.generators.empty import empty
 from ganzoo.metrics.record import Record, published_records
 from ganzoo.models.catalogue import CONVENTION
 from ganzoo.models.cost import Cost, costs
 from ganzoo.models.entries import ModelEntry
 from ganzoo.models.hub_pull import CARD_FILE
+from ganzoo.models.published import cached_weights
 from ganzoo.models.reference import Folder, Name, reference
-from ganzoo.models.weights import empty
-from ganzoo.published import cached_weights
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ganzoo.models.packed import read_bundled
 from ganzoo.models.recipes import REGISTRY, read_yaml
 from ganzoo.models.sources import SourceError, read_source, writable_cache
 from ganzoo.models.weights import load_weights, write_weights
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 MODELS = REGISTRY / "model"
 
