@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ganzoo.models.generating import generate_images
     from ganzoo.models.published import list_models
     from ganzoo.models.recipes import list_recipes
+    from ganzoo.models.reference import reference
     from ganzoo.models.verification import verify
     from ganzoo.models.weights import load, save
 
@@ -44,6 +45,7 @@ _HOMES = {
     "list_recipes": "ganzoo.models.recipes",
     "load": "ganzoo.models.weights",
     "push": "ganzoo.hub.push",
+    "reference": "ganzoo.models.reference",
     "save": "ganzoo.models.weights",
     "verify": "ganzoo.models.verification",
 }
@@ -66,6 +68,7 @@ __all__ = [
     "load",
     "mix_styles",
     "push",
+    "reference",
     "save",
     "verify",
 ]

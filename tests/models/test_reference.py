@@ -8,7 +8,7 @@ import torch
 from helpers import tiny, trained
 
 import ganzoo
-from ganzoo import reference as module
+from ganzoo.models import reference as module
 from ganzoo.models.factory import create
 from ganzoo.models.published import list_models, model_entry
 from ganzoo.models.recipes import list_recipes

@@ -166,7 +166,7 @@ def test_a_home_folder_is_filled_in_by_one_function_alone():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("expanduser", "home")
     ]
-    assert users == ["paths.py"]
+    assert users == ["system/paths.py"]
 
 
 PATHS = ["./x", "~/x", "/x", "../x", "runs/x/student", "x/", "C:\\x", ".\\x", "D:/x", "x.pkl", "X.ZIP"]
