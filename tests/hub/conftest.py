@@ -47,7 +47,7 @@ def saved(tmp_path_factory):
     with torch.no_grad():
         generator.synthesis.levels[0].const.add_(1)
         styled_layers(generator)[0].bias.add_(0.1)
-    ganzoo.save(generator, folder)
+    ganzoo.save(generator, folder, golden=True)
     (folder / "README.md").write_text(signed(CARD))
     return folder
 
