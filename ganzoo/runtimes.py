@@ -64,17 +64,17 @@ def load(
     `Output.noise` is empty: the constants lie in the file.
 
     Args:
-        name: a model of `ganzoo list`, the folder of a saved one or of a run, or of exported files.
+        name: Model of `ganzoo list`, or the folder of a saved model, a run or exported files.
         runtime: "openvino", "onnxruntime", "torch" (the deploy form), "compiled" (the same, by
             `torch.compile`), or "auto": the fastest that is installed and needs no compiler.
         precision: "fp32"; "bf16" (OpenVINO, PyTorch) and PyTorch's "fp16" compute in it; else "fp16" and
             "int8" are how weights lie in the file. "auto": what `choose_precision` finds fastest here.
-        device: of PyTorch; engines compute on the CPU.
-        batch: images at once in the engine; other numbers are cut up and filled up.
-        threads: of the engine; None leaves it to the engine.
-        cache_dir: where weights and files are kept.
-        report: called with what is being done, if it takes long.
-        least_psnr: what "auto" asks of fewer bits, in dB from fp32.
+        device: Device of PyTorch; engines compute on the CPU.
+        batch: Images at once in the engine; other numbers are cut up and filled up.
+        threads: Threads of the engine; None leaves it to the engine.
+        cache_dir: Folder for weights and files.
+        report: Function that is told what is being done, if it takes long.
+        least_psnr: Least PSNR from fp32, in dB, for "auto" to take fewer bits.
 
     Raises:
         ValueError: for an unknown name, runtime or precision.
@@ -275,10 +275,10 @@ def _run(
     """The result for any number of samples, `batch` at a time, the last ones filled up with zeros.
 
     Args:
-        session: what runs the file.
-        inputs: with the samples along their first dimension.
-        batch: what the file takes; None for any number.
-        after: inputs behind those that all samples share.
+        session: Session that runs the file.
+        inputs: Inputs with the samples along their first dimension.
+        batch: Batch size of the file; None for any number.
+        after: Inputs behind those that all samples share.
     """
     count = inputs[0].shape[0]
     step = batch or max(1, count)

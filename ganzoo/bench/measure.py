@@ -34,16 +34,17 @@ class Row:
     """A line of the table.
 
     Attributes:
-        subject, label: what was measured.
-        resolution: of the images, where known.
-        p50, p90: seconds of a call, from styles to images.
-        images_per_second: at the median.
-        start_seconds: from the start of a process to its first image; None if not measured.
-        peak_bytes, import_bytes: of that process, and what it had before it opened the subject.
-        bytes: on disk.
-        parameters, macs: of mapping and deployed synthesis; None for a file.
-        psnr: against PyTorch in fp32, over `latents`; see `ganzoo.metrics.distances`. None if not measured.
-        seconds: of every round.
+        subject, label: Subject that was measured, and its name in tables.
+        resolution: Side of the images, where known.
+        p50, p90: Seconds of a call, from w to images.
+        images_per_second: Images per second at the median.
+        start_seconds: Seconds from the start of a process to its first image; None if not measured.
+        peak_bytes, import_bytes: Peak memory of that process, and its memory before it opened the subject.
+        bytes: Size on disk.
+        parameters, macs: Costs of mapping and deployed synthesis; None for a file.
+        psnr: PSNR against PyTorch in fp32, over `latents`; see `ganzoo.metrics.distances`. None if not
+            measured.
+        seconds: Seconds of every round.
     """
 
     subject: dict[str, Any]
@@ -82,14 +83,14 @@ def bench(
     """A row for every subject.
 
     Args:
-        subjects: what to measure.
-        work: a folder for files that no cache keeps.
-        rounds: timed calls of each.
-        threads: of the engines.
-        latents: to compare with PyTorch on; 0 for no comparison.
-        processes: measure memory and start-up, too.
-        cache_dir: of models and exported files.
-        report: called with what is being done.
+        subjects: Subjects to measure.
+        work: Folder for files that no cache keeps.
+        rounds: Timed calls of each subject.
+        threads: Threads of the engines.
+        latents: Number of latents to compare with PyTorch on; 0 for no comparison.
+        processes: Whether to measure memory and start-up, too.
+        cache_dir: Folder of models and exported files.
+        report: Function that is told what is being done.
 
     Raises:
         ValueError: for an unknown name, runtime or precision, or a damaged file.

@@ -28,12 +28,12 @@ class Subject:
     """One line of the table.
 
     Attributes:
-        name: a model, a recipe, a folder or a file.
-        runtime: a name of `ganzoo.runtimes.RUNTIMES`; for a file, its target.
-        precision: a name of `ganzoo.runtimes.PRECISIONS`.
-        batch: images at once; a file with a batch size of its own is asked for that.
-        resolution: of a recipe; None for its own.
-        device: of PyTorch; engines compute on the CPU.
+        name: Model, recipe, folder or file.
+        runtime: Name in `ganzoo.runtimes.RUNTIMES`; for a file, its target.
+        precision: Name in `ganzoo.runtimes.PRECISIONS`.
+        batch: Images at once; a file with a batch size of its own is asked for that.
+        resolution: Resolution of a recipe; None for its own.
+        device: Device of PyTorch; engines compute on the CPU.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Opened:
     """A subject, ready.
 
     Attributes:
-        run: makes `batch` images from styles that lie ready; the result is its images.
-        batch: how many.
-        resolution: of the images, or None where nobody knows.
-        bytes: on disk, mapping and synthesis.
-        config: or None for a file.
+        run: Function that makes `batch` images from prepared w and returns them.
+        batch: Images of a call.
+        resolution: Side of the images, or None where nobody knows.
+        bytes: Size on disk of mapping and synthesis.
+        config: Config, or None for a file.
     """
 
     run: Callable[[], Any]
@@ -80,10 +80,10 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
     """A subject in its engine.
 
     Args:
-        subject: what to open.
-        threads: of the engine.
-        work: a folder for files of recipes, which have random weights: no cache keeps them.
-        cache_dir: of models.
+        subject: Subject to open.
+        threads: Threads of the engine.
+        work: Folder for files of recipes, which have random weights: no cache keeps them.
+        cache_dir: Folder of models.
 
     Raises:
         ValueError: for an unknown name, runtime or precision, or a damaged file.

@@ -33,20 +33,20 @@ class ResidualDiscriminator(nn.Module):
     projects its features on the mapped label (Miyato and Koyama 2018; Karras et al. 2020a, appendix D).
 
     Args:
-        resolution: of the images.
-        channels: width of every level, from 4 x 4 up.
-        img_channels: of the images.
-        label_dim: width of the label, 0 for none.
+        resolution: Side of the images.
+        channels: Width of every level, from 4 x 4 up.
+        img_channels: Channels of the images.
+        label_dim: Width of the label, 0 for none.
         architecture: "resnet" adds a path around each level, "skip" feeds the image to all levels, "orig"
             does neither.
-        activation: a name of `ganzoo.ops.activation.ACTIVATIONS`.
-        clamp: limit of the convolutions' outputs; None does not clip.
-        taps: of the separable filter before each downsampling.
-        mbstd_group_size: samples that share one deviation; null for the whole batch.
-        mbstd_num_channels: images of deviation to add; 0 for none.
-        projection_dim: width of the mapped label; null takes `channels[0]`.
-        mapping_depth, mapping_lr_multiplier, mapping_activation, mapping_features, embed_features: of the
-            label's mapping network; see `MLPMapping`.
+        activation: Name in `ganzoo.ops.activation.ACTIVATIONS`.
+        clamp: Limit of the convolutions' outputs; None does not clip.
+        taps: Taps of the separable filter before each downsampling.
+        mbstd_group_size: Samples that share one deviation; null for the whole batch.
+        mbstd_num_channels: Channels of deviation to add; 0 for none.
+        projection_dim: Width of the mapped label; null takes `channels[0]`.
+        mapping_depth, mapping_lr_multiplier, mapping_activation, mapping_features, embed_features: Options of
+            the label's mapping network; see `MLPMapping`.
 
     Raises:
         ValueError: for an unknown activation, or an option out of range.
@@ -180,12 +180,12 @@ class ConvLayer(nn.Module):
     """A convolution at equalised learning rate, bias and activation; with taps, at stride 2 after the filter.
 
     Args:
-        in_channels, out_channels: of the features.
+        in_channels, out_channels: Channels of the features.
         kernel_size: 1 or 3.
-        activation: a name of `ganzoo.ops.activation.ACTIVATIONS`.
-        clamp: limit of the output; None does not clip.
-        taps: of the separable filter; None keeps the size.
-        bias: whether there is one.
+        activation: Name in `ganzoo.ops.activation.ACTIVATIONS`.
+        clamp: Limit of the output; None does not clip.
+        taps: Taps of the separable filter; None keeps the size.
+        bias: Whether a bias is added.
     """
 
     def __init__(
@@ -240,8 +240,8 @@ class MinibatchDeviation(nn.Module):
     Sample i shares its group with every sample at a distance of `N / group_size`.
 
     Args:
-        group_size: samples of a group; None, or more than the batch has, for the whole batch.
-        num_channels: to add; the features are cut into as many parts, which must come out even.
+        group_size: Samples of a group; None, or more than the batch has, for the whole batch.
+        num_channels: Channels to add; the features are cut into as many parts, which must come out even.
 
     Raises:
         ValueError: for a size below 1, or a batch that groups of that size do not fill.

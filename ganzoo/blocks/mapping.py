@@ -142,11 +142,11 @@ class MLPMapping(MappingNetwork):
     2020a, appendix D).
 
     Args:
-        depth: number of layers, 1 to 64.
-        lr_multiplier: learning rate of the layers, relative.
-        activation: of the layers, a name of `ganzoo.ops.activation.ACTIVATIONS`.
-        layer_features: width of all layers but the last; None takes w_dim.
-        embed_features: width of the embedded label; None takes w_dim.
+        depth: Number of layers, 1 to 64.
+        lr_multiplier: Relative learning rate of the layers.
+        activation: Activation of the layers, a name in `ganzoo.ops.activation.ACTIVATIONS`.
+        layer_features: Width of all layers but the last; None takes w_dim.
+        embed_features: Width of the embedded label; None takes w_dim.
 
     Raises:
         ValueError: for a depth or width out of range, a multiplier that is not positive, or an unknown

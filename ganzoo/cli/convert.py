@@ -53,8 +53,8 @@ def convert(
     if not files or not all(files) or not out:
         raise ValueError("Give the checkpoint and the folder for the model: ganzoo convert FILE OUT.")
 
+    from ganzoo.cards.saving import place_for_model, save_conversion
     from ganzoo.converters.conversion import convert_with_account
-    from ganzoo.models.converted import place_for_model, save_conversion
 
     model = place_for_model(out, license=license, overwrite=overwrite)
     try:
@@ -106,7 +106,7 @@ def _print(conversion: "Conversion") -> None:
     from rich.table import Table
 
     from ganzoo.cli.show import console
-    from ganzoo.converters.card import account, others
+    from ganzoo.converters.account import account, others
 
     config = conversion.module.config
     rows = {

@@ -177,7 +177,7 @@ def info(
 
 def _card(folder: Path) -> dict[str, str]:
     """License and lineage of a folder's card, or that there is none."""
-    from ganzoo.hub.readme import told_by_card
+    from ganzoo.cards.readme import told_by_card
     from ganzoo.models.hub_pull import CARD_FILE
 
     path = folder / CARD_FILE

@@ -33,9 +33,9 @@ class Subject:
     """A model of the comparison, in its deploy form.
 
     Attributes:
-        name: as the user gave it.
-        generator: deployed.
-        sha256: of the weights before.
+        name: Name as the user gave it.
+        generator: Deployed generator.
+        sha256: Hash of the weights before deployment.
     """
 
     name: str
@@ -58,10 +58,10 @@ class Difference:
     """An image against the first model's of the same seed.
 
     Attributes:
-        l1, psnr, perceptual: as `ganzoo.metrics.distances` defines them; the last may be None.
-        map: absolute difference of what files hold, averaged over the channels, as part of the range:
+        l1, psnr, perceptual: Distances as `ganzoo.metrics.distances` defines them; the last may be None.
+        map: Absolute difference of the pixels of files, averaged over the channels, as part of the range:
             `[H, W]` in 0..1.
-        resolution: at which they were compared, the smaller of the two.
+        resolution: Side at which they were compared, the smaller of the two.
     """
 
     l1: float
@@ -85,11 +85,11 @@ class Model:
     """What the page says of a model.
 
     Attributes:
-        name, sha256: of the subject.
-        config: what it is made of.
-        cost: by part; see `ganzoo.models.cost.costs`.
-        seconds: of one image, deployed, run by run; empty if they were not measured.
-        incomparable: why its images are not compared with the first model's, or None.
+        name, sha256: Name and hash of the subject.
+        config: Config of the subject.
+        cost: Cost by part; see `ganzoo.models.cost.costs`.
+        seconds: Seconds of one image, deployed, run by run; empty if they were not measured.
+        incomparable: Reason why its images are not compared with the first model's, or None.
     """
 
     name: str
@@ -105,12 +105,12 @@ class Comparison:
     """Everything that was measured, here and now.
 
     Attributes:
-        models: in the order given; the first is what the others are compared with.
-        settings: of the images.
-        rows: one a seed.
-        features: network of the perceptual distance, or None.
-        date, device, hardware, versions: of the measurement.
-        load: processes that wanted a core in the minute before, or None where nobody counts.
+        models: Models in the order given; the others are compared with the first.
+        settings: Settings of the images.
+        rows: Rows, one a seed.
+        features: Network of the perceptual distance, or None.
+        date, device, hardware, versions: Facts of the measurement.
+        load: Processes that wanted a core in the minute before, or None where nobody counts.
     """
 
     models: tuple[Model, ...]
@@ -152,11 +152,11 @@ def compare(
     """Images, differences, costs and latencies of models, all on one device.
 
     Args:
-        subjects: the first is what the others are compared with.
-        settings: seeds and how their images are made; unconditional models ignore the label.
-        network: features of the perceptual distance, on the same device.
-        runs: images of each model to time; 0 for no latency.
-        report: called with what is being done, how much is done, and how much there is.
+        subjects: Subjects; the others are compared with the first.
+        settings: Settings of the images, with their seeds; unconditional models ignore the label.
+        network: Feature network of the perceptual distance, on the same device.
+        runs: Images of each model to time; 0 for no latency.
+        report: Function that is told what is being done, how much is done, and how much there is.
 
     Raises:
         ValueError: for a number of models or seeds that no page has room for, or a label that a model lacks.
@@ -223,8 +223,8 @@ def difference(image: Tensor, first: Tensor, network: FeatureNetwork | None = No
 
     Args:
         image: `[1, 1, 3 or 4, H, W]` in -1..1, unclamped.
-        first: the first model's, perhaps of another size.
-        network: features of the perceptual distance.
+        first: Image of the first model, perhaps of another size.
+        network: Feature network of the perceptual distance.
     """
     side = min(image.shape[-1], first.shape[-1])
     a, b = (shrink(x.float(), side) for x in (image, first))

@@ -47,7 +47,7 @@ def open_checkpoint(path: Path) -> Any:
     Anything else in it is an `Unknown`: never made, only named.
 
     Args:
-        path: the file, or the folder that a file of torch.save was unpacked to.
+        path: File, or the folder that a file of torch.save was unpacked to.
 
     Raises:
         UnsafePickleError: for a damaged or hostile file.

@@ -53,17 +53,17 @@ class Conversion:
     """A converted network and the account of its tensors.
 
     Attributes:
-        module: the network, float32, on the CPU, in eval mode.
-        format: of the source, in words.
-        part: which network of the source this is.
-        parts: all that the source has.
-        key: place of the network in the source.
-        others: part and key of each other network of the source.
-        files: the source.
-        used: the source's names of the tensors that went into the network.
-        dropped: names of all others, each with the reason.
-        made: our names of tensors that the source lacks, each with how it was made.
-        assumed: settings that the source does not record, each with the value taken.
+        module: Network in float32, on the CPU, in eval mode.
+        format: Format of the source, in words.
+        part: Part of the source that this network is.
+        parts: All parts of the source.
+        key: Place of the network in the source.
+        others: Part and key of each other network of the source.
+        files: Files of the source.
+        used: The source's names of the tensors that went into the network.
+        dropped: Names of all others, each with the reason.
+        made: Our names of tensors that the source lacks, each with how it was made.
+        assumed: Settings that the source does not record, each with the value taken.
     """
 
     module: Network
@@ -88,15 +88,15 @@ def convert(
     """The network of a foreign checkpoint, float32, on the CPU; nothing in the file is imported or called.
 
     Args:
-        path: an NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), a
-            `.pt` or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic
-            or genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder
-            of an unpacked `.pt`, or the folder of random-face's OpenVINO files.
+        path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), `.pt`
+            or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic or
+            genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of
+            an unpacked `.pt`, or the folder of random-face's OpenVINO files.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
             these that the file has.
-        key: place of the network in the file, such as "state_dict.generator", where a file has several of
-            one part.
-        assume: settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
+        key: Place of the network in the file, such as "state_dict.generator", where a file has several of one
+            part.
+        assume: Settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
             networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
             mmagic "colors", "rgb" or "bgr".
 

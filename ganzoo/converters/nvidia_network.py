@@ -117,7 +117,7 @@ class Network:
 
         Args:
             z_dim: None for a generator, whose latent is as wide as the first layer leaves room for.
-            prefix: of our names.
+            prefix: Prefix of our names.
         """
         depth = sum(re.fullmatch(r"mapping\.fc\d+", path) is not None for path in self.modules)
         layers = [f"mapping.fc{i}" for i in range(depth)]

@@ -141,9 +141,9 @@ def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) ->
     """The generator of a random-face package, with the mean style estimated from its mapping network.
 
     Args:
-        files: contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`,
+        files: Contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`,
             `SynthesisNetwork.bin`.
-        account: where used and dropped constants are noted.
+        account: Account that notes used and dropped constants.
 
     Raises:
         ValueError: if the files are not an IR of that network, or a constant is left unused.

@@ -66,14 +66,15 @@ class Pickle:
     """One stream of opcodes in a buffer.
 
     Args:
-        data: the buffer; values that are bytes stay views of it.
-        stand_ins: what a name stands for when it is called or built, by its dotted path: `call(*arguments)`.
-        persistent: what a persistent id stands for; None refuses them.
-        limits: shared by the streams of a file.
-        position: of the first opcode.
+        data: Buffer to read; values that are bytes stay views of it.
+        stand_ins: Functions that stand for names that are called or built, by dotted path:
+            `call(*arguments)`.
+        persistent: Function that resolves a persistent id; None refuses them.
+        limits: Limits that are shared by the streams of a file.
+        position: Place of the first opcode.
 
     Attributes:
-        position: after `load`, of the first byte behind the stream.
+        position: Place after `load` of the first byte behind the stream.
     """
 
     def __init__(

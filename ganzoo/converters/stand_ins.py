@@ -18,7 +18,7 @@ def stand_ins(limits: Limits, load: Callable[[memoryview], Any]) -> dict[str, Ca
     """The stand-ins by the dotted paths that a file names.
 
     Args:
-        limits: What is left to spend on the file.
+        limits: Limits that are left to spend on the file.
         load: Reader of a stream that lies within another.
     """
     return {

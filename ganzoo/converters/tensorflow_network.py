@@ -16,7 +16,7 @@ class Network:
 
     Args:
         network: The network as the file holds it.
-        tensors: Its variables.
+        tensors: Variables of the network.
         components: Networks within it whose settings count, too.
 
     Raises:

@@ -28,18 +28,19 @@ class Report:
     """What `prepare` did.
 
     Attributes:
-        out: the zip.
-        counts: images written; how many of them are of each of `CONVERTED`; and skipped, by `SKIPPED`.
-        skipped: name in the source, one of `SKIPPED`, and the reason.
-        dataset_sha256: what `ImageSet(out).sha256` is.
-        source_sha256: what `ImageSet(src).sha256` is; None if a file could not be read at all.
+        out: Path of the zip.
+        counts: Numbers of images written, of those converted by `CONVERTED`, and of those skipped by
+            `SKIPPED`.
+        skipped: Name in the source, one of `SKIPPED`, and the reason.
+        dataset_sha256: Value of `ImageSet(out).sha256`.
+        source_sha256: Value of `ImageSet(src).sha256`; None if a file could not be read at all.
         not_images: Files of the source that are no images, hidden files and folders among them.
-        labels: Where the labels come from, or why there are none.
+        labels: Origin of the labels, or the reason why there are none.
         classes: Names of the classes in the order of their numbers: folders, or what a former `prepare`
             recorded; empty if they have none.
         class_counts: Images written of each class, by its number; empty for vectors, or without labels.
         brightest: Largest value of all 16-bit greyscale images that were written; None if there are none.
-        resumed: how many images of the source were done by former runs.
+        resumed: Number of the source's images that former runs did.
     """
 
     out: Path
@@ -91,20 +92,21 @@ def prepare(
     interpreters. A worker takes up to 16 bytes for each pixel of the image at hand.
 
     Args:
-        src: a folder or a zip.
-        out: the zip to write; its name ends in .zip.
-        resolution: of the images, a power of two from 4 to 2048.
+        src: Folder or zip of images.
+        out: Path of the zip to write; its name ends in .zip.
+        resolution: Side of the images, a power of two from 4 to 2048.
         crop: "center" for the square in the middle; "none" to squeeze the whole image into the square.
         channels: 3 for RGB, 1 for greyscale, 4 for RGB and alpha; without it, what is transparent is laid on
             white.
         labels: "keep" those of the source's `dataset.json`, if it has any; "folders" for a class to each
             folder, by name, below the one that holds all images; "none".
-        upscale: enlarge images that are too small rather than skip them.
-        max_pixels: width times height of an image at most, before it is decoded.
+        upscale: Whether to enlarge images that are too small, instead of skipping them.
+        max_pixels: Largest width times height of an image, before it is decoded.
         white: Value of 16-bit greyscale that becomes white, such as 4095 for 12 bits.
-        workers: processes that work at once; None for as many as there are cores.
-        overwrite: replace `out`, and begin anew if its folder holds an unfinished run with other settings.
-        progress: called with images done and images in all, first before the work begins.
+        workers: Processes that work at once; None for as many as there are cores.
+        overwrite: Whether to replace `out`, and to begin anew if its folder holds an unfinished run with
+            other settings.
+        progress: Function that is told images done and images in all, first before the work begins.
 
     Raises:
         ValueError: for a setting, a source or labels that cannot be used; if no image is left; if `out`

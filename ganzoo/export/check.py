@@ -23,10 +23,10 @@ class Errors:
     """How far a file's results are from PyTorch's, over all numbers of all results.
 
     Attributes:
-        latents: how many were tried.
-        maximum, rms: of the difference.
-        psnr: in dB, of a range of 2 for images, of their own range for styles.
-        low, high: the least and the greatest of PyTorch's results.
+        latents: Number of latents that were tried.
+        maximum, rms: Largest and root mean square difference.
+        psnr: PSNR in dB, of a range of 2 for images, of their own range for styles.
+        low, high: Least and greatest of PyTorch's results.
     """
 
     latents: int

@@ -49,17 +49,17 @@ def export(
     """Write a trained generator for every target into a folder; all files appear together, or none.
 
     Args:
-        generator: as `create` gives it with weights, not deployed.
-        targets: names of `ganzoo.export.targets.TARGETS`.
-        out: the folder, made if need be.
-        name: of the model, for the manifest.
-        options: what the files take and give.
-        precision: of the weights in the files.
-        opset: of ONNX; None for its default.
-        verify: run every file that can be run here in its engine, and compare with PyTorch.
-        latents: to compare on.
-        command: for the manifest.
-        report: called with what is being done.
+        generator: Generator as `create` gives it with weights, not deployed.
+        targets: Names in `ganzoo.export.targets.TARGETS`.
+        out: Folder of the files; made if it does not exist.
+        name: Model name for the manifest.
+        options: Options of what the files take and give.
+        precision: Precision of the weights in the files.
+        opset: Opset of ONNX; None for its default.
+        verify: Whether to run every file that can be run here in its engine, and to compare with PyTorch.
+        latents: Number of latents to compare on.
+        command: Command line for the manifest.
+        report: Function that is told what is being done.
 
     Raises:
         ValueError: for an unknown target, a precision, batch or opset that a target does not have, random
@@ -155,12 +155,12 @@ def write(
     """Write a graph's file for a target.
 
     Args:
-        name: of the target.
-        graph: what to write.
-        path: of the file; its folder is there.
-        precision: of the weights in the file.
-        opset: of ONNX; None for its default.
-        instead: what to try where the exporter fails, a sentence.
+        name: Name of the target.
+        graph: Graph to write.
+        path: Path of the file, in a folder that exists.
+        precision: Precision of the weights in the file.
+        opset: Opset of ONNX; None for its default.
+        instead: Sentence that says what to try if the exporter fails.
 
     Raises:
         ValueError: if the exporter fails, with what it said.

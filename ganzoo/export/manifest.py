@@ -59,9 +59,9 @@ def write_manifest(
 
     Args:
         folder: Folder of the files.
-        generator: What was exported.
-        options: What the files take and give.
-        entries: What `describe` gives for each graph, and the errors that were measured.
+        generator: Exported generator.
+        options: Options of what the files take and give.
+        entries: Results of `describe` for each graph, with the errors that were measured.
         engines: Versions of the packages that wrote the files.
         model: Name of the generator.
         opset: Opset of ONNX that was asked for.

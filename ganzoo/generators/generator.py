@@ -107,7 +107,7 @@ class Generator(nn.Module):
         here is seed 42 there, on any device.
 
         Args:
-            n: How many, or the seeds themselves.
+            n: Number of latents, or the seeds themselves.
             seed: Seed of the first, if `n` is a number.
 
         Raises:
@@ -165,7 +165,7 @@ def mix_styles(w1: Tensor, w2: Tensor, crossover: int) -> Tensor:
 
     Args:
         w1: `[N, num_ws, w_dim]`.
-        w2: of the same shape.
+        w2: Other end, of the same shape.
         crossover: 0 to num_ws.
 
     Raises:

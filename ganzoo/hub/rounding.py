@@ -20,8 +20,8 @@ class Rounding:
     """Images of rounded weights against those of the original ones, of a range of 2.
 
     Attributes:
-        largest: difference of any value.
-        psnr: in decibels.
+        largest: Largest difference of any value.
+        psnr: PSNR in decibels.
     """
 
     largest: float

@@ -45,15 +45,15 @@ def evaluate(
     and returns the records, the others return none.
 
     Args:
-        fake: the images to judge.
-        real: what they are compared with; None for metrics that compare with nothing.
-        metrics: of `ganzoo.metrics.figures.METRICS`, or "ppl".
-        network: the features to measure in.
-        resamples: bootstrap resamples for the uncertainty; 0 for none.
-        cache_dir: see `extract`.
-        save: where to write the statistics of `fake`.
-        against: records that the figures shall be comparable with, see `compared`.
-        report: called with what is being done, how many steps are done, and how many there are.
+        fake: Images to judge.
+        real: Images or statistics to compare with; None for metrics that compare with nothing.
+        metrics: Names in `ganzoo.metrics.figures.METRICS`, or "ppl".
+        network: Feature network to measure in.
+        resamples: Bootstrap resamples for the uncertainty; 0 for none.
+        cache_dir: Folder of features; see `extract`.
+        save: File to write for the statistics of `fake`.
+        against: Records that the figures shall be comparable with, see `compared`.
+        report: Function that is told what is being done, how many steps are done, and how many there are.
 
     Raises:
         ValueError: for images, statistics or earlier records that cannot be used, the last before anything

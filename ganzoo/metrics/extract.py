@@ -65,10 +65,10 @@ def extract(
     the whole.
 
     Args:
-        samples: the images.
-        network: on any device.
-        cache_dir: where the pieces are kept; by default `~/.cache/ganzoo/features`.
-        report: called with the number of images that are done, at first and after every piece.
+        samples: Images.
+        network: Feature network on any device.
+        cache_dir: Folder of the pieces; by default `~/.cache/ganzoo/features`.
+        report: Function that is told the number of images that are done, at first and after every piece.
 
     Raises:
         ValueError: if an image cannot be read, or a feature is not finite.

@@ -142,12 +142,12 @@ def measure(
     The order of the images does not matter: subsets and resamples are drawn from sorted features.
 
     Args:
-        metric: its name.
-        fake: features of the images to judge.
-        real: of the images that they are compared with; not needed for "is", nor for "fd" with statistics.
-        real_statistics: in their place.
-        resamples: bootstrap resamples; 0 for none.
-        report: called with the number of resamples that are done.
+        metric: Name of the metric.
+        fake: Features of the images to judge.
+        real: Features of the images to compare with; not needed for "is", nor for "fd" with statistics.
+        real_statistics: Statistics instead of them.
+        resamples: Bootstrap resamples; 0 for none.
+        report: Function that is told the number of resamples that are done.
 
     Raises:
         ValueError: for an unknown metric, or one that lacks what it compares with, or too few images.

@@ -47,16 +47,16 @@ def pair_figures(
     the whole.
 
     Args:
-        student: the network to judge.
-        teacher: on the same device.
-        metrics: of `PAIR_METRICS`, as `ganzoo.metrics.distances` defines them.
-        seeds: of the latents; held out from training.
-        network: for "perceptual".
+        student: Network to judge.
+        teacher: Network to compare with, on the same device.
+        metrics: Names in `PAIR_METRICS`, as `ganzoo.metrics.distances` defines them.
+        seeds: Seeds of the latents, held out from training.
+        network: Feature network for "perceptual".
         given: "z" for the same latent through each one's own mapping, "w" for the teacher's styles in both.
-        truncation_psi: of the styles.
-        noise: of the teacher: const, random (by the seed) or none.
-        resamples: bootstrap resamples of the mean.
-        report: called with the number of pairs that are done.
+        truncation_psi: Truncation of w.
+        noise: Noise of the teacher: const, random (by the seed) or none.
+        resamples: Bootstrap resamples of the mean.
+        report: Function that is told the number of pairs that are done.
 
     Raises:
         ValueError: for networks that do not take the same latents, styles or labels, or give other channels,

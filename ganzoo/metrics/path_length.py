@@ -50,14 +50,14 @@ def path_length(
     """Mean squared distance of images per step in z (Karras et al. 2019, section 4.1), with its deviation.
 
     Args:
-        generator: on any device.
-        network: whose feature maps the distance is measured in.
-        num: pairs of images.
-        seed: from which the endpoints of all paths are drawn.
-        truncation_psi: of the styles.
-        noise: const or none; random noise would drown the step.
-        resamples: bootstrap resamples of the mean.
-        report: called with the number of pairs that are done.
+        generator: Generator on any device.
+        network: Network whose feature maps the distance is measured in.
+        num: Number of pairs of images.
+        seed: Seed from which the ends of all paths are drawn.
+        truncation_psi: Truncation of w.
+        noise: Noise, const or none; random noise would drown the step.
+        resamples: Bootstrap resamples of the mean.
+        report: Function that is told the number of pairs that are done.
 
     Raises:
         ValueError: for a conditional generator, random noise, or a network without feature maps.

@@ -23,13 +23,13 @@ class Protocol:
     """What two figures must have in common to be compared; all of it is known before they are measured.
 
     Attributes:
-        metric: its full name; a Frechet distance is called FID on Inception's features alone.
-        num_fake, num_real: images on either side.
-        features: feature network: name, sha256 of its weights, size and normalisation of its input.
-        resizer: what brought the images to that size.
-        sampling: how the fakes were made: seeds, truncation, noise, resolution.
-        real: what they are compared with: kind, sha256, and how it was made.
-        definition: of a distance between pairs, as `ganzoo.metrics.distances` has it.
+        metric: Full name of the metric; a Frechet distance is called FID on Inception's features alone.
+        num_fake, num_real: Numbers of images on either side.
+        features: Feature network: name, sha256 of its weights, size and normalisation of its input.
+        resizer: Method that brought the images to that size.
+        sampling: Settings of the fakes: seeds, truncation, noise, resolution.
+        real: Images that they are compared with: kind, sha256, and how they were made.
+        definition: Definition of a distance between pairs, as `ganzoo.metrics.distances` has it.
     """
 
     metric: str
@@ -51,12 +51,12 @@ class Record(Protocol):
     """A figure and its protocol.
 
     Attributes:
-        value: the figure.
-        uncertainty: standard deviation over bootstrap resamples, or None.
-        fake: what is judged: name, sha256, form.
-        seconds: that it took.
-        command, date, hardware, versions: of the measurement.
-        warnings: what a reader of the figure should know.
+        value: Value of the metric.
+        uncertainty: Standard deviation over bootstrap resamples, or None.
+        fake: Model or images that are judged: name, sha256, form.
+        seconds: Seconds that the measurement took.
+        command, date, hardware, versions: Facts of the measurement.
+        warnings: Warnings for a reader of the value.
     """
 
     value: float

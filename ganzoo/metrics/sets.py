@@ -25,8 +25,8 @@ class Samples(ABC):
     """Numbered images of one size, and what a record says of them.
 
     Attributes:
-        name: as the user gave it.
-        protocol: everything that decides on the images, for records and for the names of caches.
+        name: Name as the user gave it.
+        protocol: All that decides on the images, for records and for the names of caches.
     """
 
     name: str
@@ -46,13 +46,14 @@ class GeneratedSamples(Samples):
     Grey is three equal channels; what is transparent is laid over white, which the protocol says.
 
     Args:
-        generator: as created or deployed, on any device.
-        name: for the record.
-        num: how many.
-        seed: of the first.
-        truncation_psi, truncation_cutoff, noise: see `Generator`; random noise is drawn from the same seed.
-        resolution: of the images to measure; smaller than the network's, they are resized first.
-        sha256: of the weights; None computes it, which a deployed generator cannot.
+        generator: Generator as created or deployed, on any device.
+        name: Name for the record.
+        num: Number of images.
+        seed: Seed of the first.
+        truncation_psi, truncation_cutoff, noise: Settings of `Generator`; random noise is drawn from the same
+            seed.
+        resolution: Side of the images to measure; smaller than the network's, they are resized first.
+        sha256: Hash of the weights; None computes it, which a deployed generator cannot.
 
     Raises:
         ValueError: for an unknown noise mode, a number of channels that no image file has, seeds or a

@@ -55,15 +55,15 @@ def create(
     """A generator, float32 and in eval mode.
 
     Args:
-        name: a published model (`mobilestylegan_ffhq`), a recipe (`mobilestylegan`), a folder (its path, also
-            as `dir:path`, which no other name goes before; of a model, or a run, whose student it is then) or
-            a model on the Hub (`hf-hub:owner/name@revision`).
+        name: Published model (`mobilestylegan_ffhq`), recipe (`mobilestylegan`), folder (its path, also as
+            `dir:path`, which no other name goes before; of a model, or a run, whose student it is then) or a
+            model on the Hub (`hf-hub:owner/name@revision`).
         pretrained: None loads weights where the name has them; True insists on them; False draws them at
             random, the same ones at every call.
-        device: where it goes.
-        cache_dir: where downloaded weights are kept; by default `~/.cache/ganzoo`, and for models on the Hub
+        device: Device of the generator.
+        cache_dir: Folder for downloaded weights; by default `~/.cache/ganzoo`, and for models on the Hub
             where its client keeps them.
-        overrides: other settings: a string picks another block (`conv="full"`), a mapping sets its options
+        overrides: Other settings: a string picks another block (`conv="full"`), a mapping sets its options
             (`mapping={"depth": 4}`), anything else sets a field (`resolution=256`).
 
     Raises:
@@ -105,7 +105,7 @@ def config_of(
 
     Args:
         name: Name as `create` takes it.
-        cache_dir: Where the config of a model on the Hub is kept, as for `create`.
+        cache_dir: Folder for the config of a model on the Hub, as for `create`.
 
     Raises:
         ValueError: for an unknown name.

@@ -50,15 +50,15 @@ class Remote:
     """A model on the Hub whose config is here and whose weights may not be yet.
 
     Attributes:
-        name: as it was asked for.
-        hub: its repository.
-        commit: that the name stands for now.
-        config: of the generator.
-        folder: of the commit's files in the cache.
-        files: of the commit as the Hub lists them, or None if it was not asked.
-        whole: whether all of it is in the cache, so that there is nothing to ask the Hub.
-        offline: whether the Hub could not be reached.
-        cache_dir: where the client keeps its cache, if not in the usual place.
+        name: Name as it was asked for.
+        hub: Repository on the Hub.
+        commit: Commit that the name stands for now.
+        config: Config of the generator.
+        folder: Folder of the commit's files in the cache.
+        files: Files of the commit as the Hub lists them, or None if it was not asked.
+        whole: Whether all of it is in the cache, so that there is nothing to ask the Hub.
+        offline: Whether the Hub could not be reached.
+        cache_dir: Folder of the client's cache, if not in the usual place.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Remote:
         """The generator, on the CPU, after its files were checked; says on stderr which commit it is.
 
         Args:
-            sha256: that the file of weights must have.
+            sha256: Hash that the file of weights must have.
 
         Raises:
             HubError: if they cannot be had, or are not what the Hub says.

@@ -31,8 +31,8 @@ def check_channels(channels: int, name: str) -> None:
     """Raise ValueError for a number of channels that no image file has.
 
     Args:
-        channels: of the images.
-        name: of the model, for the message.
+        channels: Number of channels.
+        name: Model name for the message.
     """
     if channels not in CHANNELS:
         raise ValueError(

@@ -10,7 +10,7 @@ def modules(package: str) -> list[str]:
     """Names of a package's public modules; imports none of them.
 
     Args:
-        package: the package's `__name__`.
+        package: The package's `__name__`.
     """
     found = pkgutil.iter_modules(sys.modules[package].__path__)
     return [module.name for module in found if not module.name.startswith("_")]

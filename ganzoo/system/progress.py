@@ -16,7 +16,7 @@ class Stage:
     """One line on a terminal. No thread draws it, so that a stage within a stage leaves nothing behind.
 
     Args:
-        told: whether a pipe gets a line, too, when it begins: for what takes long, and happens once.
+        told: Whether a pipe gets a line, too, when the work begins; for long work that happens once.
     """
 
     def __init__(self, *, told: bool) -> None:

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.compare.plots import si
+from ganzoo.charts.drawing import WIDTH, file
+from ganzoo.charts.scatter import Point, scatter
+from ganzoo.charts.text import si
 from ganzoo.compare.records import higher_is_better
 from ganzoo.models.folders import RUN_FILE as SETTINGS
 from ganzoo.system.files import replacing
 from ganzoo.system.validation import unknown
-from ganzoo.training.chart import Dot, chart
 from ganzoo.training.earlier import figures_now
 
 RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
+_PANEL = 400  # pixels of height of each plot
 PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
 # Settings without which figures are not of the same images.
 SHARED = ("teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
@@ -162,13 +164,12 @@ def plot(results: Sequence[Result], figure: str) -> str:
         ("MACs", lambda r: r.macs),
         ("parameters", lambda r: r.parameters),
     ]
-    panels = {
-        label: [
-            Dot(r.name, of(r), r.figures[figure].value, _finite(r.figures[figure].uncertainty)) for r in shown
-        ]
-        for label, of in axes
-    }
-    return chart(panels, title=f"{figure}, {_direction(figure)} is better")
+    panels = []
+    for label, of in axes:
+        held = [(r, r.figures[figure]) for r in shown]
+        points = [Point(r.name, of(r), value.value, _finite(value.uncertainty)) for r, value in held]
+        panels.append(scatter(points, x_label=label, width=WIDTH, height=_PANEL))
+    return file(panels, title=f"{figure}, {_direction(figure)} is better")
 
 
 def _csv(results: Sequence[Result], names: Sequence[str], folder: Path) -> str:

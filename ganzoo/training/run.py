@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
+from ganzoo.cards.student import student_card
 from ganzoo.features.networks import FeatureNetwork, load_features
 from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.generators.discriminator import Discriminator
@@ -31,7 +32,6 @@ from ganzoo.system.interruption import Interrupted
 from ganzoo.system.version import __version__
 from ganzoo.training.announce import announce, per_second
 from ganzoo.training.cache import TeacherCache
-from ganzoo.training.card import student_card
 from ganzoo.training.checkpoint import checkpoints
 from ganzoo.training.devices import start
 from ganzoo.training.distillation import DistillationTask, needs_network

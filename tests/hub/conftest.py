@@ -13,8 +13,8 @@ from hub_server import HubServer
 from huggingface_hub import constants
 
 import ganzoo
+from ganzoo.cards.signature import signed
 from ganzoo.cli import main
-from ganzoo.hub.signature import signed
 
 CARD = """---
 license: mit

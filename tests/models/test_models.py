@@ -117,6 +117,24 @@ def test_a_missing_key_of_an_entry_is_an_error(path, key):
         ModelEntry.from_dict(data)
 
 
+@pytest.mark.parametrize(
+    ("path", "key", "value", "told"),
+    [
+        ((), "parameters", {"mapping": "many"}, "parameters.mapping must be int; got 'many'"),
+        (("golden",), "seeds", [0, 0.5], r"golden.seeds\[1\] must be int; got 0.5"),
+        (("sources", 0), "bytes", "5 MB", r"sources\[0\].bytes must be int; got '5 MB'"),
+        (("sources", 0), "files", ["a"], r"sources\[0\].files must be a mapping; got \['a'\]"),
+    ],
+)
+def test_a_value_of_another_type_in_an_entry_is_an_error_with_its_place(path, key, value, told):
+    data = part = entry_data()
+    for step in path:
+        part = part[step]
+    part[key] = value
+    with pytest.raises(ValueError, match=f"^{told}"):
+        ModelEntry.from_dict(data)
+
+
 OWN = ("sources", "weights_sha256", "golden")
 
 

@@ -7,8 +7,8 @@ import pytest
 from training_helpers import TinyFeatures, result_of, run_data
 
 import ganzoo
+from ganzoo.cards.results import merged, of_run
 from ganzoo.compare.measure import Settings, compare, subject
-from ganzoo.hub.results import merged, of_run
 from ganzoo.metrics.pairs import pair_figures
 from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.training import run as module

@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ganzoo.hub.signature import is_untouched, signed, unsigned
+from ganzoo.cards.signature import is_untouched, signed, unsigned
 from ganzoo.models.hub_names import SCHEME
 
 if TYPE_CHECKING:
@@ -13,12 +13,10 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 # What the client takes for metadata; of anything else it only warns.
 _METADATA = re.compile(r"\s*---[\r\n]+[\S\s]*?[\r\n]+---(\r\n|\n|$)")
-_NOT_WRITTEN = "Not written yet."
+NOT_WRITTEN = "Not written yet."
 _LINEAGE = re.compile(r"^## Lineage[^\n]*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
-_LICENSE = re.compile(
-    r"^(\* License, weights: |License of the weights: |\| weights \| )unknown[^|\n]*", re.MULTILINE
-)
+_LICENSE = re.compile(r"^(\| weights \| )unknown[^|\n]*", re.MULTILINE)
 _LOAD = re.compile(r"ganzoo\.load\([^)\n]*\)[^\n]*")
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
@@ -74,36 +72,76 @@ def told_by_card(path: Path) -> dict[str, str]:
     }
 
 
-def card_to_push(text: str, where: str, *, license: str | None, repo: str, notes: str = "") -> str:
+def completed(text: str, where: str, *, license: str | None = None, lineage: str | None = None) -> str:
+    """A card with the license of the weights named, and a line of lineage told.
+
+    Args:
+        text: Text of the README.md.
+        where: Its place, for errors.
+        license: License of the weights, instead of the card's own.
+        lineage: What the weights were made from and by whom, besides what the card tells.
+
+    Raises:
+        ValueError: if the card cannot be read, or one of the two is none.
+    """
+    if license is None and lineage is None:
+        return text
+    untouched, text = is_untouched(text), unsigned(text)
+    if license is not None and not _METADATA.match(text):
+        text = f"---\nlibrary_name: ganzoo\nlicense: {check_license(license)}\n---\n\n{text}"
+    card = read_card(text, where)
+    if license is not None:
+        card.data["license"] = check_license(license)
+        if license != "other":
+            card.data["license_name"] = card.data["license_link"] = None
+        card.text = _LICENSE.sub(lambda m: f"{m[1]}{license} ", card.text)
+    if lineage is not None:
+        card.text = _with_lineage(card.text, check_lineage(lineage))
+    return signed(card.content) if untouched else card.content
+
+
+def card_to_push(
+    text: str,
+    where: str,
+    *,
+    repo: str,
+    license: str | None = None,
+    lineage: str | None = None,
+    notes: str = "",
+) -> str:
     """The card as it will stand on the Hub.
 
     Args:
-        text: of the README.md.
-        where: it lies.
-        license: of the weights, in the place of the card's own.
-        repo: owner and name.
-        notes: sections that come last.
+        text: Text of the README.md.
+        where: Its place, for errors.
+        repo: Owner and name.
+        license: As `completed` takes it.
+        lineage: As `completed` takes it.
+        notes: Sections that come last.
 
     Raises:
-        ValueError: if it cannot be read, or names no license or no lineage.
+        ValueError: if it cannot be read, or names no license or no lineage; the message tells all that is
+            missing, and how to give it.
     """
     untouched = is_untouched(text)
+    text = completed(text, where, license=license, lineage=lineage)
     card = read_card(text, where)
-    if license is not None:
-        set_license(card, license)
+    missing = []
     named = card.data.get("license")
     if not isinstance(named, str) or named.lower() in ("", UNKNOWN):
-        raise ValueError(
+        missing.append(
             f"{where} names no license: add --license, with the identifier that the Hub knows it by. A "
             "student is at most as free as its teacher."
         )
-    lineage = _LINEAGE.search(card.text)
-    told = lineage[1].strip() if lineage else ""
-    if not card.data.get("base_model") and (not told or _NOT_WRITTEN in told):
-        raise ValueError(
-            f"{where} tells no lineage: write below '## Lineage' what the weights were made from and by whom."
+    found = _LINEAGE.search(card.text)
+    told = found[1].strip() if found else ""
+    if not card.data.get("base_model") and (not told or NOT_WRITTEN in told):
+        missing.append(
+            f"{'It' if missing else where} tells no lineage: add --lineage, with what the weights were made "
+            "from and by whom, or write it below '## Lineage'."
         )
-    text = text if license is None else card.content
+    if missing:
+        raise ValueError(" ".join(missing))
     if untouched:
         text = _LOAD.sub(f'ganzoo.create("{SCHEME}{repo}")', text)
     if notes:
@@ -111,16 +149,18 @@ def card_to_push(text: str, where: str, *, license: str | None, repo: str, notes
     return signed(text) if untouched else text
 
 
-def set_license(card: "ModelCard", license: str) -> None:
-    """Name the license of the weights in a card's metadata, and in its text where that says unknown.
+def check_lineage(lineage: str) -> str:
+    """The lineage as one line.
 
     Raises:
-        ValueError: if the Hub cannot know a license by it.
+        ValueError: if it says nothing.
     """
-    card.data["license"] = check_license(license)
-    if license != "other":
-        card.data["license_name"] = card.data["license_link"] = None
-    card.text = _LICENSE.sub(lambda m: m[1] + license + (" " if "|" in m[1] else "."), card.text)
+    if not (line := " ".join(lineage.split())):
+        raise ValueError(
+            f"--lineage tells what the weights were made from and by whom, such as 'Trained on my own photos "
+            f"by me.'; got {lineage!r}."
+        )
+    return line
 
 
 def check_license(license: str) -> str:
@@ -152,3 +192,16 @@ def images_of(text: str, folder: Path) -> list[str]:
             raise ValueError(f"{folder / 'README.md'} shows {target!r}, which is no image in that folder.")
         found.append(str(path))
     return found
+
+
+def _with_lineage(text: str, line: str) -> str:
+    """A card's text with a line of lineage instead of "Not written yet.", or after what it tells."""
+    found = _LINEAGE.search(text)
+    if found is None:
+        return f"{text.rstrip()}\n\n## Lineage\n\n* {line}\n"
+    told = found[1].strip()
+    if NOT_WRITTEN in told:
+        told = told.replace(f"* {NOT_WRITTEN}", NOT_WRITTEN).replace(NOT_WRITTEN, f"* {line}")
+    elif line not in told:
+        told = f"{told}\n* {line}".strip()
+    return f"{text[: found.start(1)]}\n{told}\n\n{text[found.end(1) :]}".rstrip() + "\n"

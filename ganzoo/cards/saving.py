@@ -4,9 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from ganzoo.converters.card import CARD_FILE, UNKNOWN_LICENSE, card_stub
+from ganzoo.cards.converted import converted_card
+from ganzoo.cards.readme import UNKNOWN
 from ganzoo.converters.conversion import Conversion
 from ganzoo.models.golden import GOLDEN_FILE
+from ganzoo.models.hub_pull import CARD_FILE
 from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
 from ganzoo.system.files import move_together, refuse_unwritable
 from ganzoo.system.paths import user_path
@@ -19,7 +21,7 @@ def save_conversion(
     conversion: Conversion,
     out: str | os.PathLike[str],
     *,
-    license: str = UNKNOWN_LICENSE,
+    license: str = UNKNOWN,
     overwrite: bool = False,
 ) -> list[str]:
     """Write a converted network as a model directory with a card, and give the names of its files.
@@ -46,7 +48,7 @@ def save_conversion(
     with temporary as folder:
         written, module = Path(folder), conversion.module
         save(module, written)
-        card = card_stub(conversion, title=model.absolute().name, license=license.lower())
+        card = converted_card(conversion, title=model.absolute().name, license=license.lower())
         (written / CARD_FILE).write_text(card, encoding="utf-8")
         again = load(written)
         if again.config != module.config or weights_digest(again) != weights_digest(module):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import ganzoo
+from ganzoo.cards.saving import save_conversion
 from ganzoo.converters.conversion import convert_with_account
-from ganzoo.models.converted import save_conversion
 from ganzoo.models.weights import weights_digest
 
 CHECKPOINT = Path(__file__).parents[1] / "golden" / "nvidia_pkl" / "ada_uncond_skip_32.pkl"
