@@ -27,6 +27,12 @@ def covering(rows, t):
     return chosen
 
 
+def crossed(*columns, t=2):
+    """The product of columns as parameters of a test, of which a covering array of strength t runs always."""
+    rows = list(itertools.product(*columns))
+    return thinned(rows, covering(rows, t))
+
+
 def thinned(rows, always):
     """All rows as parameters of a test; what does not run always is marked slow."""
     return [pytest.param(row, marks=() if row in always else pytest.mark.slow) for row in rows]

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from combinations import BASES, COMBINATIONS, PAIRS, TRIPLES
-from covering import covering, meetings, thinned
+from covering import covering, crossed, meetings, thinned
 
 PRODUCTS = {
     "two of two": [range(2)] * 2,
@@ -48,3 +48,11 @@ def test_a_thinned_product_keeps_every_row_and_marks_the_others_slow():
     parameters = thinned(rows, rows[:2])
     assert [parameter.values[0] for parameter in parameters] == rows
     assert [row for row, p in zip(rows, parameters, strict=True) if not p.marks] == rows[:2]
+
+
+def test_crossed_columns_meet_in_pairs_by_default():
+    columns = [range(4), range(3), range(2)]
+    always = [parameter.values[0] for parameter in crossed(*columns) if not parameter.marks]
+    assert met(always, 2) == met(itertools.product(*columns), 2) and len(always) < 4 * 3 * 2 == len(
+        crossed(*columns)
+    )
