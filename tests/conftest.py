@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo import allocator
 from ganzoo.blocks import MAPPINGS
 from ganzoo.generators.config import GENERATORS
+from ganzoo.system import allocator
 
 MOST_WORKERS = 8  # each takes about half a gigabyte
 

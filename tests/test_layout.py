@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ganzoo
-from ganzoo.paths import DATA
+from ganzoo.system.paths import DATA
 
 PACKAGE = Path(ganzoo.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganzoo._version import __version__
-from ganzoo.files import replacing
 from ganzoo.metrics.seeds import HELD_OUT_SEED
-from ganzoo.paths import default_cache_dir, user_path
-from ganzoo.sources import writable_cache
+from ganzoo.models.sources import writable_cache
+from ganzoo.system.files import replacing
+from ganzoo.system.paths import default_cache_dir, user_path
+from ganzoo.system.version import __version__
 from ganzoo.training.latents import HELD_OUT, Purpose, stream
 from ganzoo.training.settings import GIB
 from ganzoo.training.teacher import Teacher

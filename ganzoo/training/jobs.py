@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ganzoo.factory import config_of, resolve
 from ganzoo.generators.config import GeneratorConfig, generator_keys
-from ganzoo.recipes import RECIPES, list_recipes, read_yaml
+from ganzoo.models.factory import config_of, resolve
+from ganzoo.models.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.registry import unknown
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name
 from ganzoo.training.presets import fit_cache, preset, recorded, sets_resolution

@@ -18,7 +18,7 @@ from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
 from timm.scheduler import CosineLRScheduler  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
-from ganzoo.interruption import StopRequest
+from ganzoo.system.interruption import StopRequest
 from ganzoo.training.checkpoint import (
     checkpoints,
     load_checkpoint,

@@ -14,20 +14,21 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from ganzoo._version import __version__
-from ganzoo.cost import costs
-from ganzoo.factory import build, create, resolve
-from ganzoo.files import refuse_unwritable, replacing
-from ganzoo.folders import BEST, STUDENT
+from ganzoo.features.networks import FeatureNetwork, load_features
 from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
-from ganzoo.interruption import Interrupted
 from ganzoo.metrics.distances import DEFINITIONS
-from ganzoo.metrics.features import FeatureNetwork, load_features
 from ganzoo.metrics.figures import Figure
-from ganzoo.pictures import save_png
+from ganzoo.models.cost import costs
+from ganzoo.models.factory import build, create, resolve
+from ganzoo.models.folders import BEST, STUDENT
+from ganzoo.models.weights import save
 from ganzoo.plugins import load_plugins
+from ganzoo.system.files import refuse_unwritable, replacing
+from ganzoo.system.images import save_png
+from ganzoo.system.interruption import Interrupted
+from ganzoo.system.version import __version__
 from ganzoo.training.announce import announce, per_second
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.card import student_card
@@ -43,7 +44,6 @@ from ganzoo.training.pace import Pace
 from ganzoo.training.settings import FREE, RunSettings
 from ganzoo.training.sheets import Sheets
 from ganzoo.training.teacher import Teacher, refuse_mismatch
-from ganzoo.weights import save
 
 T = TypeVar("T")
 
@@ -228,7 +228,7 @@ def _fill(cache: TeacherCache, state: Any, seconds: float) -> None:
     """Make the teacher's pictures that are missing, shared among the processes; one takes about `seconds`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from ganzoo.progress import progress_console
+    from ganzoo.system.progress import progress_console
 
     # By number, not by place among those missing, which another process may see when some are made already.
     own = [k for k in cache.missing() if k % state.num_processes == state.process_index]

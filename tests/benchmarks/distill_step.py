@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from ganzoo.factory import create
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.recipes import compose
+from ganzoo.models.factory import create
+from ganzoo.models.recipes import compose
 from ganzoo.training.distillation import DistillationTask, needs_network
 from ganzoo.training.run import networks
 from ganzoo.training.settings import RunSettings
@@ -89,7 +89,7 @@ def task_of(settings: RunSettings, device: str) -> DistillationTask:
     student, discriminator = networks(settings, teacher, torch.device(device))
     network = None
     if needs_network(settings):
-        from ganzoo.metrics.features import load_features
+        from ganzoo.features.networks import load_features
 
         network = load_features(settings.features.name).to(device)
     return DistillationTask(settings, teacher, None, student, discriminator, network)

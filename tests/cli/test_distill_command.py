@@ -16,8 +16,8 @@ import ganzoo.training.run
 from ganzoo.blocks import CONVS
 from ganzoo.blocks.conv import FullConv
 from ganzoo.generators.config import generator_keys
-from ganzoo.paths import DATA
-from ganzoo.recipes import compose
+from ganzoo.models.recipes import compose
+from ganzoo.system.paths import DATA
 from ganzoo.train import plan
 from ganzoo.training.jobs import setting_names
 from ganzoo.training.settings import RunSettings

@@ -15,8 +15,8 @@ from helpers import tiny_config, trained
 from torch import nn
 
 import ganzoo
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.run import _with_mapping_of, networks
 from ganzoo.training.settings import RunSettings
