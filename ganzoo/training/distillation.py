@@ -1,4 +1,4 @@
-"""Distillation: a student learns to make its teacher's pictures (Belousov 2021, section 4)."""
+"""Distillation: a student learns to make its teacher's images (Belousov 2021, section 4)."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -36,14 +36,14 @@ _AMP = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass
 class Batch:
-    """Pictures of the teacher and what they were made from; made once, used by all phases of a step.
+    """Images of the teacher and what they were made from; made once, used by all phases of a step.
 
     Attributes:
-        positions: of the pictures in the run.
+        positions: of the images in the run.
         latents: of them.
         w: the teacher's styles `[N, num_ws, w_dim]`.
         noise: of every layer of the teacher.
-        target: the teacher's pictures at the student's resolution.
+        target: the teacher's images at the student's resolution.
         fake: the student's, once the student's phase has made them.
     """
 
@@ -61,7 +61,7 @@ class DistillationTask:
     Args:
         settings: of the run.
         teacher: what to learn from.
-        cache: its pictures, if they are on disk.
+        cache: its images, if they are on disk.
         student: on the teacher's device; with `settings.inherit_mapping`, holding the teacher's mapping.
         discriminator: for a GAN term.
         network: for perceptual terms.
@@ -100,7 +100,7 @@ class DistillationTask:
             self._judge = torch.compile(discriminator) if discriminator is not None else None  # type: ignore[assignment]
 
     def phases(self, kimg: float) -> list[Phase]:
-        """The phases of a step after so many thousand pictures."""
+        """The phases of a step after so many thousand images."""
         phases = [Phase(STUDENT, (STUDENT, PROJECTIONS) if self.features is not None else (STUDENT,))]
         if self.discriminator is not None and kimg >= self.settings.loss.gan.start_kimg:
             phases.append(Phase(DISCRIMINATOR, (DISCRIMINATOR,)))
@@ -110,7 +110,7 @@ class DistillationTask:
 
     @torch.no_grad()
     def batch(self, positions: Sequence[int], *, cached: bool = True) -> Batch:
-        """The teacher's pictures at these positions of the run, from the disk if they are there."""
+        """The teacher's images at these positions of the run, from the disk if they are there."""
         numbers = list(positions)
         cached = cached and self.cache is not None
         if cached and self.cache is not None:
@@ -183,7 +183,7 @@ class DistillationTask:
         return loss, {name: term.detach() for name, term in {**terms, "total": loss}.items()}
 
     def _perceptual(self, image: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The terms in features of pictures; those of weight 0 are left out."""
+        """The terms in features of images; those of weight 0 are left out."""
         assert self.network is not None
         size = shown_size(self.settings, self.network)
         with self._autocast():
@@ -204,9 +204,9 @@ class DistillationTask:
     def _logits(
         self, images: Tensor, batch: Batch, purpose: Purpose, judge: nn.Module | None = None
     ) -> Tensor:
-        """The discriminator's answers to augmented pictures, float32.
+        """The discriminator's answers to augmented images, float32.
 
-        A picture that comes from the disk once more is augmented otherwise.
+        An image that comes from the disk once more is augmented otherwise.
         """
         judge = judge or self._judge
         assert judge is not None
@@ -222,13 +222,13 @@ class DistillationTask:
 
 
 def needs_network(settings: RunSettings) -> bool:
-    """Whether a term of the loss looks at features of pictures."""
+    """Whether a term of the loss looks at features of images."""
     loss = settings.loss
     return any(term.weight for term in (loss.feature_l1, loss.lpips, loss.relation))
 
 
 def shown_size(settings: RunSettings, network: FeatureNetwork) -> int:
-    """Side of the pictures that the network of the perceptual terms is shown."""
+    """Side of the images that the network of the perceptual terms is shown."""
     return settings.features.size or min(settings.student.resolution, network.info.size)
 
 

@@ -111,7 +111,7 @@ def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, An
     student = GeneratorConfig.from_dict({k: v for k, v in found.items() if k in keys})
     own = {k: v for k, v in found.items() if k not in keys}
     RunSettings.from_dict({**own, "out": own["out"] or "later"}, student)
-    return found if {"cache", "cache.pictures"} & {*given} else fit_cache(found)
+    return found if {"cache", "cache.images"} & {*given} else fit_cache(found)
 
 
 def setting_names() -> set[str]:

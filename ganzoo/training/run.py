@@ -87,7 +87,7 @@ def distill(data: Mapping[str, Any]) -> Path:
         if settings.resume == "never" or not _finished(folder, settings):
             _run(settings, recipe, folder, state)
     except KeyboardInterrupt:
-        saved = "nothing was learnt yet, the teacher's pictures so far are kept"
+        saved = "nothing was learnt yet, the teacher's images so far are kept"
         if checkpoints(folder / CHECKPOINTS):
             saved = "a checkpoint is saved, the same command goes on"
         raise Interrupted(f"Interrupted: {saved}.") from None
@@ -114,10 +114,10 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
     _first_here(state, lambda: _claim(folder, asked))
     teacher = Teacher(original, settings)
     cache = None
-    if settings.cache.pictures:
+    if settings.cache.images:
         cache = TeacherCache(
             teacher,
-            settings.cache.pictures,
+            settings.cache.images,
             folder=settings.cache.folder,
             limit_gib=settings.cache.limit_gib,
         )
@@ -225,7 +225,7 @@ def _with_mapping_of(teacher: GeneratorConfig, settings: RunSettings) -> RunSett
 
 
 def _fill(cache: TeacherCache, state: Any, seconds: float) -> None:
-    """Make the teacher's pictures that are missing, shared among the processes; one takes about `seconds`."""
+    """Make the teacher's images that are missing, shared among the processes; one takes about `seconds`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from ganzoo.system.progress import progress_console
@@ -234,14 +234,14 @@ def _fill(cache: TeacherCache, state: Any, seconds: float) -> None:
     own = [k for k in cache.missing() if k % state.num_processes == state.process_index]
     shown, total = state.is_main_process and bool(own), sum(cache.length(shard) for shard in own)
     left = TextColumn("{task.fields[left]}", markup=False)
-    columns = (TextColumn("Pictures of the teacher"), BarColumn(), MofNCompleteColumn(), left)
+    columns = (TextColumn("Images of the teacher"), BarColumn(), MofNCompleteColumn(), left)
     pace = Pace(total, per_second=1 / max(seconds, 1e-9), lines=shown and not sys.stderr.isatty())
     with Progress(*columns, console=progress_console(), transient=True, disable=not shown) as progress:
         bar = progress.add_task("", total=total, left=pace.left(0))
 
         def report(done: int) -> None:
             progress.update(bar, completed=done, left=pace.left(done))
-            pace.tell(done, lambda: f"Pictures of the teacher: {done} of {total}")
+            pace.tell(done, lambda: f"Images of the teacher: {done} of {total}")
 
         cache.fill(own, report)
     state.wait_for_everyone()

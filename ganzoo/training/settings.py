@@ -44,7 +44,7 @@ class OptimizerSettings:
         lr: learning rate after the warm-up.
         betas: of Adam and its kin, two or, for Adan, three.
         weight_decay: share by which weights shrink.
-        warmup_kimg: thousands of pictures until the learning rate is reached.
+        warmup_kimg: thousands of images until the learning rate is reached.
         schedule: "cosine" falls to `final` times the learning rate at the run's end; "constant" stays.
         final: see `schedule`.
     """
@@ -71,7 +71,7 @@ class EMASettings:
     """The moving average of the student's weights (Karras et al. 2018, section 4).
 
     Args:
-        half_life_kimg: thousands of pictures after which a weight counts half.
+        half_life_kimg: thousands of images after which a weight counts half.
         ramp_up: the half life is at most this share of what was learnt so far; None for no such limit.
     """
 
@@ -152,7 +152,7 @@ class FeatureSettings:
 
     Args:
         name: see `ganzoo.features.networks.load_features`.
-        size: side of the pictures that it is shown; None takes the student's resolution, or the network's
+        size: side of the images that it is shown; None takes the student's resolution, or the network's
             own size where that is smaller.
     """
 
@@ -166,15 +166,15 @@ class FeatureSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings:
-    """The teacher's pictures on disk. Args: pictures: 0 for none; folder; limit_gib: of this run's part."""
+    """The teacher's images on disk. Args: images: 0 for none; folder; limit_gib: of this run's part."""
 
-    pictures: int = 0
+    images: int = 0
     folder: str | None = None
     limit_gib: float = 20.0
 
     def __post_init__(self) -> None:
         _check(self)
-        _require(self.pictures >= 0, "pictures is not negative", self.pictures)
+        _require(self.images >= 0, "images is not negative", self.images)
         _require(self.limit_gib > 0, "limit_gib is positive", self.limit_gib)
 
 
@@ -183,7 +183,7 @@ class HeldOutSettings:
     """Measuring on latents that training never sees.
 
     Args:
-        num: pictures.
+        num: images.
         metrics: of l1, psnr, perceptual, fd.
         features: the network of perceptual and fd.
         best: which of them names the best checkpoint.
@@ -256,7 +256,7 @@ class RunSettings:
         check_device(self.device)
         for name in ("batch_size", "accumulate", "keep_checkpoints"):
             _require(getattr(self, name) >= 1, f"{name} is at least 1", getattr(self, name))
-        _require(self.steps > 0, "kimg is positive: thousands of pictures to learn from", self.kimg)
+        _require(self.steps > 0, "kimg is positive: thousands of images to learn from", self.kimg)
         for name in ("log_kimg", "sample_kimg", "checkpoint_kimg"):
             _require(getattr(self, name) > 0, f"{name} is positive", getattr(self, name))
         _require(self.eval_every >= 0, "eval_every is not negative; 0 measures at the end", self.eval_every)

@@ -36,10 +36,10 @@ class Task(Protocol):
         """What is trained, by name; the loop gives each an optimiser and saves it."""
 
     def phases(self, kimg: float) -> list[Phase]:
-        """The phases of a step after so many thousand pictures, in order."""
+        """The phases of a step after so many thousand images, in order."""
 
     def batch(self, positions: Sequence[int]) -> Any:
-        """What all phases of a step share, of pictures at these positions of the run. Takes no gradient."""
+        """What all phases of a step share, of images at these positions of the run. Takes no gradient."""
 
     def loss(self, phase: Phase, batch: Any, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a part of a batch, to go backward from, and its terms for the log."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from combinations import BASES, COMBINATIONS, PAIRS, TRIPLES, settings
 from covering import thinned
-from helpers import assert_same_picture, tiny_config, trained
+from helpers import assert_same_image, tiny_config, trained
 
 import ganzoo
 
@@ -28,11 +28,11 @@ def two_levels(combination):
     return trained(tiny(combination, resolution=8 if "pixel" in combination else 16))
 
 
-def test_every_combination_gives_pictures(generator):
-    picture = generator(generator.sample_z(2))
-    assert picture.shape == (2, 3, 16, 16)
-    assert torch.isfinite(picture).all()
-    assert not torch.allclose(picture[0], picture[1])
+def test_every_combination_gives_images(generator):
+    image = generator(generator.sample_z(2))
+    assert image.shape == (2, 3, 16, 16)
+    assert torch.isfinite(image).all()
+    assert not torch.allclose(image[0], image[1])
 
 
 def test_every_combination_gives_every_parameter_a_gradient(generator):
@@ -61,18 +61,18 @@ def test_every_combination_is_saved_and_loaded_bit_for_bit(generator, tmp_path):
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_every_combination_deploys_to_the_same_pictures(generator, n):
+def test_every_combination_deploys_to_the_same_images(generator, n):
     z = generator.sample_z(n)
-    assert_same_picture(ganzoo.deploy(generator)(z), generator(z))
+    assert_same_image(ganzoo.deploy(generator)(z), generator(z))
 
 
 @pytest.mark.parametrize("combination", thinned(SHORTCUT, TRIPLES), ids="-".join)
-def test_every_combination_with_a_shortcut_gives_other_pictures_than_without(combination):
+def test_every_combination_with_a_shortcut_gives_other_images_than_without(combination):
     generator = trained(tiny(combination))
     z = generator.sample_z(2)
-    picture = generator(z)
-    assert torch.isfinite(picture).all() and picture.shape == (2, 3, 16, 16)
-    assert not torch.allclose(picture, trained(tiny((*combination[:-1], "none")))(z))
+    image = generator(z)
+    assert torch.isfinite(image).all() and image.shape == (2, 3, 16, 16)
+    assert not torch.allclose(image, trained(tiny((*combination[:-1], "none")))(z))
 
 
 @pytest.mark.parametrize("combination", thinned(COMBINATIONS, PAIRS), ids="-".join)
@@ -82,7 +82,7 @@ def test_every_combination_compiles_without_a_graph_break(combination):
     z = generator.sample_z(2)
     with torch.no_grad():
         compiled = torch.compile(generator, backend="aot_eager", fullgraph=True)
-        assert_same_picture(compiled(z), generator(z))
+        assert_same_image(compiled(z), generator(z))
 
 
 @pytest.mark.parametrize("combination", thinned(COMBINATIONS, TRIPLES), ids="-".join)
@@ -92,7 +92,7 @@ def test_every_combination_exports_with_a_free_batch_size(combination):
     z = generator.sample_z(2)
     exported = torch.export.export(generator, (z,), dynamic_shapes={"z": {0: batch}}).module()
     for n in (1, 3):
-        assert_same_picture(exported(generator.sample_z(n)), generator(generator.sample_z(n)))
+        assert_same_image(exported(generator.sample_z(n)), generator(generator.sample_z(n)))
 
 
 EXTREMES = [*BASES, (*BASES[0][:-1], "residual")]
@@ -115,9 +115,9 @@ def test_a_compiled_network_has_the_same_gradients(combination):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("combination", EXTREMES, ids="-".join)
-def test_the_default_compiler_gives_the_same_pictures(combination):
+def test_the_default_compiler_gives_the_same_images(combination):
     torch.compiler.reset()
     generator = trained(tiny(combination))
     z = generator.sample_z(2)
     with torch.no_grad():
-        assert_same_picture(torch.compile(generator)(z), generator(z))
+        assert_same_image(torch.compile(generator)(z), generator(z))

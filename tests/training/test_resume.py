@@ -74,7 +74,7 @@ def last_tensors(folder):
 
 
 def without_time(line):
-    return {key: value for key, value in line.items() if key != "pictures_per_second"}
+    return {key: value for key, value in line.items() if key != "images_per_second"}
 
 
 def assert_same_run(folder, expected):
@@ -171,7 +171,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(teacher, whole, tmp_path,
 OTHERS = {
     "own mapping": {"inherit_mapping": False, "noise": "const"},
     "accumulate": {"accumulate": 2},
-    "pictures from the disk": {"cache": {"pictures": 7}},
+    "images from the disk": {"cache": {"images": 7}},
     "bfloat16": {"precision": "bf16", "teacher_precision": "bf16"},
     "another optimiser": {"optimizer": {"name": "lamb"}, "discriminator_optimizer": {"name": "nadamw"}},
 }
@@ -237,7 +237,7 @@ def test_a_run_that_is_asked_to_stop_tells_what_it_kept_and_goes_on(teacher, who
 
 
 def test_a_run_that_is_stopped_before_it_learnt_says_so(teacher, tmp_path):
-    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "pictures")})
+    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "images")})
 
     def work():
         module.TeacherCache.fill = lambda self, shards, report: os.kill(os.getpid(), signal.SIGINT)
@@ -245,7 +245,7 @@ def test_a_run_that_is_stopped_before_it_learnt_says_so(teacher, tmp_path):
 
     assert forked(work) == [130]
     told = (tmp_path / "stderr").read_text()
-    assert told.endswith("Interrupted: nothing was learnt yet, the teacher's pictures so far are kept.\n")
+    assert told.endswith("Interrupted: nothing was learnt yet, the teacher's images so far are kept.\n")
 
 
 def test_what_is_not_finite_in_the_teacher_ends_in_one_line(tmp_path):
@@ -301,7 +301,7 @@ def assert_close_runs(folder, expected):
 
 @pytest.mark.parametrize(
     ("changes", "alone"),
-    [({}, {"accumulate": 2}), (NO_GAN, NO_GAN), ({"cache": {"pictures": 7}}, {"accumulate": 2})],
+    [({}, {"accumulate": 2}), (NO_GAN, NO_GAN), ({"cache": {"images": 7}}, {"accumulate": 2})],
     ids=["with an adversary", "without one", "from the disk"],
 )
 def test_two_processes_learn_what_one_does(teacher, whole, tmp_path, changes, alone):
@@ -350,7 +350,7 @@ def test_both_processes_are_told_what_is_wrong(teacher, tmp_path, changes, told)
 
 
 def test_every_shard_is_made_by_one_of_the_processes_however_late_they_look(teacher, tmp_path):
-    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "p"), "pictures": 10})
+    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "p"), "images": 10})
     data |= {"kimg": 0.004, "held_out": {"num": 2, "metrics": ["l1"], "best": "l1"}}
 
     def work():

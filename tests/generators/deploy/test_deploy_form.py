@@ -4,7 +4,7 @@ import pytest
 import torch
 from covering import thinned
 from deploy_helpers import NETWORKS, trained
-from helpers import assert_same_picture
+from helpers import assert_same_image
 from torch import nn
 
 import ganzoo
@@ -119,7 +119,7 @@ def test_only_a_generator_is_deployed(thing):
 def test_the_deploy_form_exports(network):
     deployed = ganzoo.deploy(trained(network))
     z = deployed.sample_z(1)
-    assert_same_picture(torch.export.export(deployed, (z,)).module()(z), deployed(z))
+    assert_same_image(torch.export.export(deployed, (z,)).module()(z), deployed(z))
 
 
 COMPILED = ["stylegan2", "mobilestylegan with residual"]  # between them, every block that folds
@@ -132,4 +132,4 @@ def test_the_deploy_form_compiles(network):
     z = deployed.sample_z(2)
     with torch.no_grad():
         compiled = torch.compile(deployed, backend="aot_eager", fullgraph=True)
-        assert_same_picture(compiled(z), deployed(z))
+        assert_same_image(compiled(z), deployed(z))
