@@ -8,7 +8,7 @@ from typing import Any
 from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.models.factory import config_of, resolve
 from ganzoo.models.recipes import RECIPES, list_recipes, read_yaml
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name
 from ganzoo.training.presets import fit_cache, preset, recorded, sets_resolution
 from ganzoo.training.settings import RunSettings

@@ -2,17 +2,16 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
-from ganzoo.blocks import AUGMENTS, DISCRIMINATORS
+from ganzoo.blocks import KINDS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
-from ganzoo.registry import checked, unknown
 from ganzoo.system.images import check_channels
+from ganzoo.system.validation import check_fields as _check
+from ganzoo.system.validation import from_mapping, plain, unknown
 from ganzoo.training.devices import check_device
-
-T = TypeVar("T")
 
 GIB = 2**30
 FIGURES = ("l1", "psnr", "perceptual", "fd")
@@ -21,13 +20,6 @@ FREE = (
     *("out", "name", "resume", "kimg", "device", "compile", "log_kimg", "sample_kimg", "checkpoint_kimg"),
     *("keep_checkpoints", "eval_every", "held_out", "accumulate"),
 )
-
-
-def _check(settings: Any, blocks: tuple[str, ...] = ()) -> None:
-    """Bring every field to its type."""
-    for f in fields(settings):
-        if not is_dataclass(f.type) and f.name not in blocks:
-            object.__setattr__(settings, f.name, checked(getattr(settings, f.name), f.type, f.name))
 
 
 def _require(holds: bool, what: str, value: object) -> None:
@@ -250,9 +242,7 @@ class RunSettings:
     held_out: HeldOutSettings = HeldOutSettings()
 
     def __post_init__(self) -> None:
-        for key, registry in (("discriminator", DISCRIMINATORS), ("augment", AUGMENTS)):
-            object.__setattr__(self, key, registry.complete(getattr(self, key)))
-        _check(self, blocks=("discriminator", "augment", "student"))
+        _check(self, KINDS)
         check_device(self.device)
         for name in ("batch_size", "accumulate", "keep_checkpoints"):
             _require(getattr(self, name) >= 1, f"{name} is at least 1", getattr(self, name))
@@ -306,44 +296,11 @@ class RunSettings:
         Raises:
             ValueError: for an unknown key or a value of the wrong kind.
         """
-        return _record(cls, {**data, "student": student}, "")
+        loss = data.get("loss")
+        if isinstance(loss, Mapping) and "perceptual" in loss:
+            raise ValueError("loss.perceptual is called loss.feature_l1: give that.")
+        return from_mapping(cls, {**data, "student": student}, "a run", blocks=KINDS)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, completed, as plain lists, numbers and strings."""
-        data = dataclasses.asdict(dataclasses.replace(self))
-        data["student"] = self.student.to_dict()
-        return _plain(data)  # type: ignore[no-any-return]
-
-
-def _record(cls: type[T], data: Mapping[str, Any], where: str) -> T:
-    """A settings class, and those within it, from mappings."""
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for key, value in data.items():
-        if f"{where}{key}" == "loss.perceptual":
-            raise ValueError("loss.perceptual is called loss.feature_l1: give that.")
-        if key not in known:
-            raise ValueError(unknown(f"setting of {where.rstrip('.') or 'a run'}", key, known))
-        hint = known[key].type
-        if is_dataclass(hint) and isinstance(hint, type) and not isinstance(value, hint):
-            if not isinstance(value, Mapping):
-                raise ValueError(
-                    f"{where}{key} holds settings of its own, such as {where}{key}.{fields(hint)[0].name}."
-                )
-            default = known[key].default  # what is not given stays as this class has it, not as `hint` has it
-            kept = {f.name: getattr(default, f.name) for f in fields(hint)}
-            value = _record(hint, {**kept, **value}, f"{where}{key}.")
-        values[key] = value
-    needed = [f for f in known.values() if dataclasses.MISSING is f.default is f.default_factory]
-    if missing := [f.name for f in needed if f.name not in values]:
-        raise ValueError(f"A run lacks {', '.join(missing)}.")
-    try:
-        return cls(**values)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{where[:-1]}: {error}" if where else str(error)) from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+        return {**plain(self), "student": self.student.to_dict()}
