@@ -65,7 +65,6 @@ def test_a_recipe_is_measured_at_every_resolution(run):
 def test_exactness_is_measured_against_pytorch(folder, runtime, precision, least, most, tmp_path):
     [measured] = bench(
         [Subject(str(folder), runtime, precision)], work=tmp_path, rounds=1, latents=2, processes=False,
-        cache_dir=tmp_path / "cache",
     )  # fmt: skip
     assert measured.latents == 2 and least < measured.psnr < most and measured.peak_bytes is None
 
