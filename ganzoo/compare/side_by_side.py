@@ -51,9 +51,7 @@ def compare(
         OSError: if weights cannot be had, or the page cannot be written.
     """
     page = None if out is None else _page(user_path(out))
-    known = {
-        name: reference(name, cache_dir) for name in names
-    }  # the same name is asked for once
+    known = {name: reference(name, cache_dir) for name in names}  # the same name is asked for once
     models = [known[name] for name in names]
     _refuse_impossible(models, settings, features)
     report("Opening", 0, 0)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -46,24 +47,31 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
+@pytest.fixture
+def unmeasured(filled_cache):
+    """A cache with OpenVINO's files and no measurement."""
+    shutil.rmtree(filled_cache / "precisions", ignore_errors=True)
+    return filled_cache
+
+
 def kept(cache):
     [path] = (cache / "precisions").iterdir()
     return path
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
-def test_auto_is_measured_once_and_kept(folder, runtime, cache, monkeypatch):
+def test_auto_is_measured_once_and_kept(folder, runtime, unmeasured, monkeypatch):
     told = []
     setup = Setup(runtime, threads=1)
-    first = choose_precision(str(folder), setup, cache_dir=cache, report=told.append)
+    first = choose_precision(str(folder), setup, cache_dir=unmeasured, report=told.append)
     assert [t.precision for t in first.timed] == ["fp32", "bf16"] and any(
         "bf16, once" in line for line in told
     )
     bf16 = first.timed[1].psnr
     assert bf16 is None or 35 < bf16 < 90
     monkeypatch.setattr(precision, "_measured", None)
-    assert choose_precision(str(folder), setup, cache_dir=cache) == first
-    assert kept(cache).suffix == ".json"
+    assert choose_precision(str(folder), setup, cache_dir=unmeasured) == first
+    assert kept(unmeasured).suffix == ".json"
 
 
 def test_load_computes_in_what_was_measured_fastest(folder, cache):

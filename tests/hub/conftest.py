@@ -1,7 +1,6 @@
 """A Hub on the loopback interface, a client that knows no other, and a model to send there."""
 
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +13,6 @@ from huggingface_hub import constants
 
 import ganzoo
 from ganzoo.cards.signature import signed
-from ganzoo.cli import main
 
 CARD = """---
 license: mit
@@ -97,18 +95,3 @@ def stranger(monkeypatch):
     """Nobody is logged in."""
     monkeypatch.setenv("HF_TOKEN", "")
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", "/nonexistent")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Call the command line in this process: status, stdout, stderr."""
-
-    def call(*arguments):
-        capsys.readouterr()  # what was said before
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
