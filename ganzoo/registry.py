@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from ganzoo.plugins import missing_block
+from ganzoo.plugins import missing_block, watch
 from ganzoo.system.validation import checked, hints, only, unknown
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ class Registry(Generic[T]):
         self.context = tuple(context)
         self.needs_defaults = needs_defaults
         self._classes: dict[str, type[T]] = {}
+        watch(self)
 
     def register(self, name: str) -> Callable[[type[T]], type[T]]:
         """Decorator that gives a class its name.

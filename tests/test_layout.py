@@ -79,22 +79,53 @@ def test_a_data_folder_holds_no_python(folder):
     assert not list((DATA / folder).rglob("*.py*"))
 
 
-LOW = ("ops/", "blocks/", "registry.py", "config.py", "generators/")
-HIGH = ("factory", "sources", "weights", "recipes", "cli", "converters", "hub", "training", "export", "cost")
-ORDER = ("ops", "registry", "blocks", "config", "generators")
+ROOMS = (  # low to high
+    "system", "ops", "plugins", "registry", "blocks", "generators", "converters", "models", "features",
+    "losses", "data", "metrics", "charts", "cards", "export", "runtimes", "bench", "compare", "training", "hub", "cli",
+)  # fmt: skip
+MOST_ARROWS = 130
+MOST_MODULES_ON_TOP = 8
 
 
-def test_what_lies_low_imports_nothing_from_above():
-    above = [f"ganzoo.{module}" for module in HIGH]
-    assert not offenders(above, [path for path in FILES if name(path).startswith(LOW)])
+def arrows():
+    """Which room imports which, each with a file that does so."""
+    found = {}
+    for path in FILES:
+        own = name(path).split("/")[0].removesuffix(".py")
+        for module in everywhere(path):
+            package, _, rest = module.partition(".")
+            other = rest.split(".")[0]
+            if package == "ganzoo" and other in ROOMS and other != own:
+                found.setdefault((own, other), name(path))
+    return found
 
 
-def test_the_low_layers_import_downward():
-    for i, layer in enumerate(ORDER):
-        above = [f"ganzoo.{other}" for other in ORDER[i + 1 :]]
-        assert not offenders(
-            above, [path for path in FILES if name(path).split("/")[0].removesuffix(".py") == layer]
-        )
+def test_every_room_has_its_place():
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and [*path.glob("*.py")]}
+    assert rooms | {path.stem for path in PACKAGE.glob("[!_]*.py")} == set(ROOMS)
+
+
+def test_imports_point_down():
+    inside = {pair: file for pair, file in arrows().items() if pair[0] in ROOMS}
+    assert not {pair: file for pair, file in inside.items() if ROOMS.index(pair[1]) > ROOMS.index(pair[0])}
+
+
+def test_few_arrows_lead_from_room_to_room():
+    assert len(arrows()) <= MOST_ARROWS
+
+
+def test_few_modules_stand_outside_of_a_room():
+    assert len([*PACKAGE.glob("*.py")]) <= MOST_MODULES_ON_TOP
+
+
+def test_no_function_is_longer_than_a_screen():
+    functions = [
+        (name(path), node.name, node.end_lineno - node.lineno + 1)
+        for path in FILES
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert not [function for function in functions if function[2] > 60]
 
 
 def test_hydra_is_imported_by_train_and_nowhere_else():
