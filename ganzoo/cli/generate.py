@@ -5,24 +5,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganzoo.cli import options
 from ganzoo.cli.common import parse_seeds, refuse_device
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from ganzoo.generators.generator import Generator
 
 
 def generate(
     name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, its folder, or hf-hub:owner/name.")],
     seeds: Annotated[str, typer.Option(help="One image for each: 0-15, or 1,4,10-12.")] = "0-7",
-    psi: Annotated[float, typer.Option(help="Truncation: 1 for full variety, 0 for the mean image.")] = 0.7,
+    psi: Annotated[float, options.psi("Truncation: 1 for full variety, 0 for the mean image.")] = 0.7,
     cutoff: Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")] = None,
     noise: Annotated[
-        str, typer.Option(help="const (saved with the weights), random (by the image's seed), or none.")
+        str, options.noise("const (saved with the weights), random (by the image's seed), or none.")
     ] = "const",
     label: Annotated[int | None, typer.Option(help="Class, for a conditional model.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the images; made if need be.")] = Path("out"),
@@ -45,6 +44,7 @@ def generate(
     numbers = parse_seeds(seeds)
 
     from ganzoo.models.generating import Look, generate_images
+    from ganzoo.system.progress import progress_bar
 
     Look(psi, cutoff, noise, label)  # a mistake is told before anything is opened
     keep_freed_memory()
@@ -59,8 +59,8 @@ def generate(
         progress.update(task, completed=done)
 
     try:
-        with _progress() as progress:
-            task = progress.add_task("", total=len(numbers))
+        with progress_bar() as progress:
+            task = progress.add_task("Generating", total=len(numbers))
             made = generate_images(
                 generator, numbers, out, truncation_psi=psi, truncation_cutoff=cutoff, noise=noise,
                 label=label, batch_size=batch_size, name=name, report=report,
@@ -72,16 +72,6 @@ def generate(
         f"{count} and {made.sheet.name} in {out}: {made.seconds / len(numbers):.2f} s per image of "
         f"{made.resolution} x {made.resolution} ({engine})."
     )
-
-
-def _progress() -> "Progress":
-    """A progress bar for whoever looks."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from ganzoo.system.progress import progress_console
-
-    columns = (TextColumn("Generating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=progress_console(), transient=True)
 
 
 def _in_engine(

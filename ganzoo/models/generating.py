@@ -1,6 +1,5 @@
 """`generate_images`: a PNG for each seed, with its settings inside, and a contact sheet of them all."""
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.sampling import check_noise, check_psi
 from ganzoo.models.reference import Name, reference
 from ganzoo.system.images import check_channels, contact_sheet, save_png, tile_side, to_images
 from ganzoo.system.paths import user_path
@@ -40,10 +40,8 @@ class Look:
     label: int | None = None
 
     def __post_init__(self) -> None:
-        if self.noise not in ("const", "random", "none"):
-            raise ValueError(f"--noise is const, random or none; got {self.noise!r}.")
-        if not math.isfinite(self.truncation_psi):
-            raise ValueError(f"--psi is a number such as 0.7; got {self.truncation_psi}.")
+        check_noise(self.noise)
+        check_psi(self.truncation_psi)
 
     def check(self, model: Generator) -> None:
         """Raise ValueError for a cutoff or a label that a model does not take."""
