@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo.blocks import MAPPINGS
+from ganzoo.blocks import KINDS, MAPPINGS
 from ganzoo.generators.config import GENERATORS
 from ganzoo.system import allocator
 
@@ -52,6 +52,15 @@ def one_thread() -> Iterator[None]:
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def blocks_of_this_test() -> Iterator[None]:
+    """Blocks that the test registers are forgotten after it."""
+    before = {kind: registry.classes() for kind, registry in KINDS.items()}
+    yield
+    for kind, registry in KINDS.items():
+        registry.restore(before[kind])
 
 
 @pytest.fixture

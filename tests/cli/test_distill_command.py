@@ -141,15 +141,13 @@ def test_the_folder_of_a_teacher_may_end_with_a_slash(run, told, teacher):
     assert distilled(run, told, f"{teacher}/")["teacher"] == distilled(run, told, teacher)["teacher"]
 
 
+@pytest.mark.usefixtures("blocks_of_this_test")
 def test_a_block_of_another_package_needs_no_card(run, told, teacher):
     class MyConv(FullConv):
         """A block without a title card."""
 
     CONVS.register("mine")(MyConv)
-    try:
-        data = distilled(run, told, teacher, "conv=mine", "conv.kernel_size=1")
-    finally:
-        CONVS._classes.pop("mine")
+    data = distilled(run, told, teacher, "conv=mine", "conv.kernel_size=1")
     assert data["conv"] == {"name": "mine", "kernel_size": 1}
 
 

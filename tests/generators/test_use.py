@@ -100,10 +100,8 @@ class WithBuffer(FullConv):
 
 
 @pytest.fixture
-def with_buffer():
+def with_buffer(blocks_of_this_test):
     CONVS.register("with_buffer")(WithBuffer)
-    yield
-    del CONVS._classes["with_buffer"]
 
 
 @pytest.mark.usefixtures("with_buffer")

@@ -11,7 +11,6 @@ from ganzoo.blocks import (
     CONVS,
     DEMODULATIONS,
     HEADS,
-    KINDS,
     MAPPINGS,
     SHORTCUTS,
     UPSAMPLERS,
@@ -124,9 +123,8 @@ class MeanShortcut(Shortcut):
 
 
 @pytest.fixture
-def third_party():
+def third_party(blocks_of_this_test):
     """Registers the blocks above for one test."""
-    before = {kind: dict(registry._classes) for kind, registry in KINDS.items()}
     CONVS.register("shifted")(ShiftedConv)
     UPSAMPLERS.register("nearest")(NearestUpsampler)
     HEADS.register("negative")(NegativeHead)
@@ -134,10 +132,6 @@ def third_party():
     DEMODULATIONS.register("absent")(AbsentDemodulation)
     MAPPINGS.register("direct")(DirectMapping)
     SHORTCUTS.register("mean")(MeanShortcut)
-    yield
-    for kind, registry in KINDS.items():
-        for name in set(registry._classes) - set(before[kind]):
-            del registry._classes[name]
 
 
 FOREIGN = [
