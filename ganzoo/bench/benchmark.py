@@ -19,8 +19,8 @@ from ganzoo.bench.measure import Row, measure, ratios
 from ganzoo.bench.report import write
 from ganzoo.bench.subjects import Subject, check, is_file
 from ganzoo.metrics.distances import DEFINITIONS
-from ganzoo.models.recipes import list_recipes
-from ganzoo.runtimes import choose_precision, fastest
+from ganzoo.models.reference import Recipe, reference
+from ganzoo.runtimes import Setup, choose_precision, fastest
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.paths import user_path
 from ganzoo.system.provenance import Provenance, load, provenance
@@ -169,10 +169,9 @@ def _precision(
     """A precision; for "auto" what is fastest for a model in a runtime, which is noted."""
     if kind != "auto":
         return kind
-    if is_file(name) or name in list_recipes():
+    if is_file(name) or isinstance(reference(name), Recipe):
         raise ValueError(f"--precision auto needs a model; for {name!r} name one or several: fp32,bf16.")
-    choice = choose_precision(
-        name, runtime, device=request.device, threads=threads, cache_dir=request.cache_dir
-    )
+    setup = Setup(runtime, device=request.device, threads=threads)
+    choice = choose_precision(name, setup, cache_dir=request.cache_dir)
     notes.append(choice.told)
     return choice.precision

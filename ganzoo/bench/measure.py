@@ -22,8 +22,8 @@ import torch
 from ganzoo.bench.subjects import Opened, Subject, label, open_subject
 from ganzoo.export.check import FIRST_SEED
 from ganzoo.metrics.distances import psnr
-from ganzoo.models.factory import create, resolve
-from ganzoo.runtimes import load
+from ganzoo.models.reference import reference
+from ganzoo.runtimes import exported_folder, load
 from ganzoo.system.timing import in_turns
 
 WARM_UP = 2
@@ -176,14 +176,11 @@ def _row(
 @torch.inference_mode()
 def _psnr(subject: Subject, latents: int, threads: int, cache_dir: Path | None) -> float | None:
     """PSNR of a model's images against PyTorch's, of a range of 2; None for exported files alone."""
-    try:
-        trained = create(resolve(subject.name), pretrained=True, cache_dir=cache_dir)
-    except ValueError:
+    model = reference(subject.name, cache_dir)
+    if exported_folder(model) is not None:
         return None
-    engine = load(
-        subject.name, subject.runtime, subject.precision, device=subject.device, threads=threads,
-        cache_dir=cache_dir,
-    )  # fmt: skip
+    trained = model.load()
+    engine = load(model, subject.runtime, subject.precision, device=subject.device, threads=threads)
     values, same = [], True
     for seed in range(FIRST_SEED, FIRST_SEED + latents):
         w = trained.mapping(trained.sample_z(1, seed), _one_hot(trained.label_dim))

@@ -7,6 +7,7 @@ from pathlib import Path
 from ganzoo.cards.converted import converted_card
 from ganzoo.cards.readme import UNKNOWN
 from ganzoo.converters.conversion import Conversion
+from ganzoo.generators.generator import Generator
 from ganzoo.models.golden import GOLDEN_FILE
 from ganzoo.models.hub_pull import CARD_FILE
 from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
@@ -47,7 +48,7 @@ def save_conversion(
         raise OSError(f"OUT cannot be made in {str(model.parent)!r}: {error.strerror}.") from error
     with temporary as folder:
         written, module = Path(folder), conversion.module
-        save(module, written)
+        save(module, written, golden=isinstance(module, Generator))
         card = converted_card(conversion, title=model.absolute().name, license=license.lower())
         (written / CARD_FILE).write_text(card, encoding="utf-8")
         again = load(written)

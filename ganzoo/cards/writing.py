@@ -13,8 +13,11 @@ from ganzoo.cards.readme import card_text
 from ganzoo.cards.samples import CAPTION, draw_samples
 from ganzoo.cards.signature import is_untouched
 from ganzoo.metrics.record import Record, read_records
-from ganzoo.models.factory import folder_of, list_models, resolve
+from ganzoo.models.factory import folder_of
+from ganzoo.models.golden import GOLDEN_FILE
 from ganzoo.models.hub_pull import CARD_FILE
+from ganzoo.models.reference import Folder, Published, reference
+from ganzoo.models.weights import record_golden
 from ganzoo.system.files import replacing
 from ganzoo.system.paths import user_path
 
@@ -58,11 +61,12 @@ def render(
     Raises:
         ValueError: if a published model is given additions, or the folder's card cannot be read.
     """
-    if resolve(name) in list_models():
+    model = reference(name)
+    if isinstance(model, Published):
         if records is not None or license is not None or lineage is not None or samples:
             raise ValueError(f"The card of {name} comes from the registry: leave out the other options.")
-        return Card(published_card(str(name)))
-    folder = folder_of(name)
+        return Card(published_card(model.name))
+    folder = folder_of(model)
     own, others = _own(folder, user_path(records)) if records is not None else ([], [])
     added = Additions(license=license, lineage=lineage, records=own, sheet=CAPTION if samples else None)
     return Card(folder_card(folder, added), folder, tuple(others))
@@ -103,6 +107,8 @@ def write(
         copy_images(card.text, target)
     elif samples:
         draw_samples(card.folder, target / SHEET_FILE)
+    if target == card.folder and not (target / GOLDEN_FILE).is_file():
+        record_golden(target)  # of which the card says that a copy can be proved by it
     with replacing(readme) as temporary:
         temporary.write_text(card.text, encoding="utf-8")
     return Card(card.text, card.folder, card.left_out, readme)
@@ -115,7 +121,8 @@ def names(records: Iterable[Record]) -> str:
 
 def _is_own(name: Name, out: Name) -> bool:
     """Whether the folder to write into is the one that was named: of a run, that means its student's."""
-    return user_path(out) == user_path(str(name).removeprefix("dir:"))
+    model = reference(name)
+    return isinstance(model, Folder) and user_path(out) == model.path
 
 
 def _own(folder: Path, path: Path) -> tuple[list[Record], list[Record]]:

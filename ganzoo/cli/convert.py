@@ -89,12 +89,11 @@ def _settings(given: list[str]) -> dict[str, str | float | None]:
 def _next(model: Path, module: "Network") -> str:
     """What to do with the model next."""
     from ganzoo.generators.generator import Generator
-    from ganzoo.models.factory import list_models
-    from ganzoo.models.recipes import list_recipes
+    from ganzoo.models.reference import Folder, reference
     from ganzoo.system.images import CHANNELS
 
     name = str(model)
-    name = f"dir:{name}" if name in [*list_models(), *list_recipes()] else name
+    name = name if isinstance(reference(name), Folder) else f"dir:{name}"
     if not isinstance(module, Generator) or module.img_channels not in CHANNELS:
         return f"Next, in Python: ganzoo.load({str(model)!r})"
     return f"Next: ganzoo generate {shlex.quote(name)}" + (" --label 0" if module.label_dim else "")

@@ -40,7 +40,7 @@ def export(
     from ganzoo.export.exporting import checked_target
     from ganzoo.export.exporting import export as write
     from ganzoo.export.graphs import Options
-    from ganzoo.models.factory import create, resolve
+    from ganzoo.models.reference import reference
     from ganzoo.system.progress import stage
     from ganzoo.system.provenance import command_line
 
@@ -55,7 +55,7 @@ def export(
     for target in targets:  # all that is cheap to refuse, before anything is downloaded or computed
         checked_target(target, precision, options, opset)
     refuse_unwritable(out, "--out")
-    generator = create(resolve(name), pretrained=True, cache_dir=cache_dir)
+    generator = reference(name, cache_dir).load()
     command = command_line()
     with stage("Exporting") as shown:
         written = write(

@@ -14,14 +14,14 @@ from ganzoo.compare.page import write_page
 from ganzoo.compare.records import groups
 from ganzoo.features.networks import INCEPTION, load_features
 from ganzoo.metrics.record import Record
-from ganzoo.models.factory import config_of, create, resolve
+from ganzoo.models.reference import Name, Reference, reference
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.paths import user_path
 from ganzoo.system.provenance import command_line
 
 
 def compare(
-    names: Sequence[str],
+    names: Sequence[Name],
     settings: Settings,
     *,
     out: str | os.PathLike[str] | None = None,
@@ -51,13 +51,12 @@ def compare(
         OSError: if weights cannot be had, or the page cannot be written.
     """
     page = None if out is None else _page(user_path(out))
-    _refuse_impossible(names, settings, features, cache_dir)
+    known = {name: reference(name, cache_dir) for name in names}  # the same name is asked for once
+    models = [known[name] for name in names]
+    _refuse_impossible(models, settings, features)
     report("Opening", 0, 0)
     network = None if features is None else load_features(features, cache_dir=cache_dir).to(device)
-    subjects = [
-        subject(name, create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir))
-        for name in names
-    ]
+    subjects = [subject(model.name, model.load().to(device)) for model in models]
     found = measure(subjects, settings, network=network, runs=runs, report=report)
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -73,14 +72,12 @@ def _page(path: Path) -> Path:
     return path.absolute()
 
 
-def _refuse_impossible(
-    names: Sequence[str], settings: Settings, features: str | None, cache_dir: str | os.PathLike[str] | None
-) -> None:
+def _refuse_impossible(models: Sequence[Reference], settings: Settings, features: str | None) -> None:
     """Raise what is cheap to tell before anything large is downloaded or computed."""
-    check_counts(len(names), len(settings.seeds))
-    configs = [config_of(resolve(name), cache_dir) for name in names]
-    for name, config in zip(names, configs, strict=True):
-        check_label(config, name, settings.label)
+    check_counts(len(models), len(settings.seeds))
+    configs = [model.config() for model in models]
+    for model, config in zip(models, configs, strict=True):
+        check_label(config, model.name, settings.label)
     if settings.label is not None and not any(config.label_dim for config in configs):
         raise ValueError("--label: none of these models is conditional.")
     if features == INCEPTION:  # its feature maps are out of reach

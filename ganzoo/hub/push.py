@@ -15,11 +15,12 @@ from ganzoo.cards.readme import card_text, card_to_push, images_of
 from ganzoo.cards.signature import is_untouched, signed
 from ganzoo.generators.generator import Generator
 from ganzoo.hub.rounding import Rounding, write_rounded
-from ganzoo.models.factory import create, folder_of, list_models, model_entry, resolve
+from ganzoo.models.factory import folder_of
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
 from ganzoo.models.hub_client import HubError, hub_call
 from ganzoo.models.hub_names import SCHEME, check_repo
 from ganzoo.models.hub_pull import CARD_FILE, check_folder
+from ganzoo.models.reference import Name, Published, reference
 from ganzoo.models.weights import (
     CONFIG_FILE,
     CONFIG_KEY,
@@ -109,7 +110,7 @@ class _Proved:
 
 
 def push(
-    model: str | os.PathLike[str],
+    model: Name,
     repo: str,
     *,
     license: str | None = None,
@@ -162,16 +163,14 @@ def push(
             return _upload(proved, settings)
 
 
-def _folder(
-    model: str | os.PathLike[str], staging: Path, repo: str, cache_dir: str | os.PathLike[str] | None
-) -> Path:
+def _folder(name: Name, staging: Path, repo: str, cache_dir: str | os.PathLike[str] | None) -> Path:
     """The model's folder; a published model is saved into one, with its card."""
-    name = resolve(model)
-    if name not in list_models():
+    model = reference(name, cache_dir)
+    if not isinstance(model, Published):
         return folder_of(model)
-    folder = staging / name
-    save(create(name, pretrained=True, cache_dir=cache_dir), folder, recipe=model_entry(name).recipe)
-    card = published_card(name, repo)
+    folder = staging / model.name
+    save(model.load(), folder, recipe=model.entry.recipe)
+    card = published_card(model.name, repo)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
     copy_images(card, folder)
     return folder
@@ -189,7 +188,7 @@ def _prove(folder: Path, staging: Path, settings: Settings) -> _Proved:
         metadata = {key: value for key, value in kept.items() if value is not None}
         proved.rounding = write_rounded(generator, staging, metadata)
         proved.files |= {name: staging / name for name in (WEIGHTS_FILE, GOLDEN_FILE)}
-    elif not (folder / GOLDEN_FILE).is_file():  # saved before there were any
+    elif not (folder / GOLDEN_FILE).is_file():  # `save` records none unless asked
         write_golden(generator, staging / GOLDEN_FILE, weights_digest(generator))
         proved.files[GOLDEN_FILE] = staging / GOLDEN_FILE
     for pattern in settings.include:

@@ -1,31 +1,25 @@
 """What names to measure stand for: a model's images, or files."""
 
 import os
-from pathlib import Path
 
 from ganzoo.generators.deploy import deploy
 from ganzoo.metrics.sampling import Sampling
 from ganzoo.metrics.saved import SUFFIX
 from ganzoo.metrics.sets import FileSamples, GeneratedSamples, Samples
-from ganzoo.models.factory import DIR, config_of, create, list_models, resolve
-from ganzoo.models.folders import find_model
-from ganzoo.models.hub_names import is_hub_name
+from ganzoo.models.reference import Folder, HubModel, Name, Reference, reference
 from ganzoo.models.weights import weights_digest
-from ganzoo.system.paths import missing, user_path
 
 
-def refuse_absent(name: str) -> None:
+def refuse_absent(name: Name) -> None:
     """Raise ValueError or OSError for a name that is neither a model nor a file; fetches nothing."""
-    path = user_path(name.removeprefix(DIR))
-    if path.suffix.lower() in (".zip", SUFFIX):
-        if not path.exists():
-            raise FileNotFoundError(missing(name))
-    elif not path.is_dir() and not is_hub_name(name):
-        config_of(resolve(name))
+    model = reference(name)
+    is_file = isinstance(model, Folder) and model.path.suffix == SUFFIX and model.path.is_file()
+    if not is_file and not isinstance(model, HubModel) and not _is_set(model):
+        model.config()
 
 
 def open_samples(
-    name: str,
+    name: Name,
     sampling: Sampling,
     *,
     device: str = "cpu",
@@ -42,14 +36,20 @@ def open_samples(
     Raises:
         ValueError: for an unknown name, images that cannot be used, or a sampling that the model lacks.
     """
-    path = Path(name.removeprefix(DIR))
-    is_model = find_model(path) is not None or name in list_models() or is_hub_name(name)
-    if not is_model and (path.is_dir() or path.suffix.lower() == ".zip"):
-        return FileSamples(path)
-    generator = create(resolve(name), pretrained=True, device=device, cache_dir=cache_dir)
+    model = reference(name, cache_dir)
+    if isinstance(model, Folder) and _is_set(model):
+        return FileSamples(model.path)
+    generator = model.load().to(device)
     return GeneratedSamples(
         generator if sampling.eager else deploy(generator),
         sampling,
-        name=name,
+        name=model.name,
         sha256=weights_digest(generator),
     )
+
+
+def _is_set(model: Reference) -> bool:
+    """Whether a name may be one of a set of images."""
+    if not isinstance(model, Folder) or model.is_model:
+        return False
+    return model.path.is_dir() or (model.path.suffix.lower() == ".zip" and model.path.is_file())

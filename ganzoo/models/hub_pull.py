@@ -103,24 +103,17 @@ class Remote:
         Raises:
             HubError: if that fails, or leaves something out.
         """
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import hf_hub_download
 
-        if self.whole:
-            return False
-        new = not {WEIGHTS_FILE, GOLDEN_FILE}.isdisjoint(self._missing())
-        if new and self.offline:  # not every version of the client tells a snapshot that is not whole
+        missing = [] if self.whole else self._missing()
+        if missing and self.offline:
             raise HubError(f"{self.name}: the cache lacks {WEIGHTS_FILE}, and the Hub cannot be reached.")
-        with hub_call(f"{self.name} cannot be downloaded"):
-            snapshot_download(
-                self.hub.repo,
-                revision=self.commit,
-                allow_patterns=list(FILES),
-                cache_dir=self.cache_dir,
-                local_files_only=self.offline,
-            )
-        if missing := self._missing():
-            raise HubError(f"{self.name}: the download lacks {', '.join(missing)}. Try again.")
-        return new
+        for file in missing:  # one by one, by the commit: for a whole snapshot the client would ask again
+            with hub_call(f"{self.name} cannot be downloaded"):
+                hf_hub_download(self.hub.repo, file, revision=self.commit, cache_dir=self.cache_dir)
+        if lost := set(missing).intersection(self._missing()):
+            raise HubError(f"{self.name}: the download lacks {', '.join(sorted(lost))}. Try again.")
+        return not {WEIGHTS_FILE, GOLDEN_FILE}.isdisjoint(missing)
 
     def _missing(self) -> list[str]:
         """Files that are not in the cache: of those that the Hub lists, or else of the needed ones."""

@@ -41,15 +41,25 @@ _SHOWN = 5
 
 
 def save(
-    module: Generator | Discriminator, directory: str | os.PathLike[str], *, recipe: str | None = None
+    module: Generator | Discriminator,
+    directory: str | os.PathLike[str],
+    *,
+    recipe: str | None = None,
+    golden: bool = False,
 ) -> None:
     """Write `config.json` and `model.safetensors` into the directory, which is made if need be.
 
-    Of a generator also `golden.safetensors`, by which `ganzoo verify` proves a copy; it takes two images on
-    the CPU. Each file appears whole or not at all. A recipe's name is kept in the metadata of the weights.
+    Each file appears whole or not at all. Images of other weights that are recorded there are removed.
+
+    Args:
+        module: What to write.
+        directory: Folder for it.
+        recipe: Name that is kept in the metadata of the weights.
+        golden: Whether to record images as well, by which `ganzoo verify` proves a copy; see `record_golden`.
 
     Raises:
-        TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again.
+        TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again, or a
+            discriminator with `golden`, which makes no images.
     """
     if not isinstance(module, Generator | Discriminator):
         raise TypeError(f"save takes a Generator or a Discriminator, not {type(module).__name__}.")
@@ -58,6 +68,8 @@ def save(
             f"save takes a Generator as create() gives it, not one that is {module.form}: "
             "save the trained generator and call deploy() after loading."
         )
+    if golden and not isinstance(module, Generator):
+        raise TypeError("A discriminator makes no images: leave out golden=True.")
     directory = user_path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     config = module.config.to_dict()
@@ -71,11 +83,26 @@ def save(
     }
     with replacing(directory / CONFIG_FILE) as temporary:
         temporary.write_text(json.dumps(data, indent=2) + "\n")
-    if isinstance(module, Generator):  # of what was written, not of what may lie on another device
-        written = load_weights(module.config, directory / WEIGHTS_FILE)
-        write_golden(written, directory / GOLDEN_FILE, weights_digest(written))
-    else:
-        (directory / GOLDEN_FILE).unlink(missing_ok=True)
+    (directory / GOLDEN_FILE).unlink(missing_ok=True)
+    if golden:
+        record_golden(directory)
+
+
+def record_golden(directory: str | os.PathLike[str]) -> Path:
+    """Write `golden.safetensors` beside a saved generator, and give its path; it takes two images on the CPU.
+
+    They are made of the weights that lie there, not of what is in memory, perhaps on another device.
+
+    Raises:
+        TypeError: if there is a discriminator.
+        FileNotFoundError: if there is no model.
+    """
+    folder = model_folder(directory)
+    generator = load(folder)
+    if not isinstance(generator, Generator):
+        raise TypeError(f"{folder} holds a discriminator, which makes no images.")
+    write_golden(generator, folder / GOLDEN_FILE, weights_digest(generator))
+    return folder / GOLDEN_FILE
 
 
 def load(directory: str | os.PathLike[str]) -> Any:

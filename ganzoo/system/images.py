@@ -1,5 +1,6 @@
 """Images of a generator: as files, as feature networks see them, and on contact sheets."""
 
+import io
 import json
 import math
 import os
@@ -53,6 +54,31 @@ def to_images(tensor: Tensor) -> list[Image.Image]:
     pixels = (tensor.detach().float().cpu().clamp(-1, 1) * 127.5 + 127.5).round().byte()
     arrays: list[np.ndarray[Any, Any]] = [p.permute(1, 2, 0).squeeze(2).numpy() for p in pixels]
     return [Image.fromarray(array) for array in arrays]
+
+
+class Images(list[Image.Image]):
+    """Pillow images of one size, which a notebook shows as one sheet."""
+
+    def sheet(self) -> Image.Image:
+        """All of them side by side, shrunk so that the sheet is no larger than a screen; one as it is.
+
+        Raises:
+            ValueError: for no image.
+        """
+        if not self:
+            raise ValueError("A sheet needs an image; there is none.")
+        if len(self) == 1:
+            return self[0]
+        side = tile_side(len(self), self[0].width)
+        return contact_sheet([image.resize((side, side)) for image in self])
+
+    def _repr_png_(self) -> bytes | None:
+        """The sheet for IPython; None, which shows the list as text, for no image."""
+        if not self:
+            return None
+        buffer = io.BytesIO()
+        self.sheet().save(buffer, format="PNG")
+        return buffer.getvalue()
 
 
 def to_rgb(images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.generators.config import GeneratorConfig, generator_keys
-from ganzoo.models.factory import config_of, resolve
+from ganzoo.models.factory import config_of
 from ganzoo.models.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.system.validation import unknown
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name
@@ -100,7 +100,7 @@ def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, An
     sized = "resolution" in given or sets_resolution(given.get("training", DEFAULT_TRAINING))
     if isinstance(teacher, str) and teacher != MISSING:
         try:
-            config = config_of(resolve(teacher))  # a typo is found before a folder is made for it
+            config = config_of(teacher)  # a typo is found before a folder is made for it
         except (ValueError, OSError):
             if complete:
                 raise

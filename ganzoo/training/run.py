@@ -22,7 +22,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.figures import Figure
 from ganzoo.models.cost import costs
-from ganzoo.models.factory import build, create, resolve
+from ganzoo.models.factory import build, create
 from ganzoo.models.folders import BEST, STUDENT
 from ganzoo.models.weights import save
 from ganzoo.plugins import load_plugins
@@ -100,7 +100,7 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
     asked = settings
 
     def load() -> tuple[RunSettings, Generator, FeatureNetwork | None, FeatureNetwork | None]:
-        original = create(resolve(asked.teacher), pretrained=True, device=state.device)
+        original = create(asked.teacher, pretrained=True, device=state.device)
         own = _with_mapping_of(original.config, asked) if asked.inherit_mapping else asked
         refuse_mismatch(own.student, original.config)
         network = judge = None
@@ -193,7 +193,7 @@ def _run(settings: RunSettings, recipe: str | None, folder: Path, state: Any) ->
         trainer.save_facts()
     if state.is_main_process:
         result = _result(settings, trainer, last, state, recipe=recipe, asked=asked)
-        save(averaged, folder / STUDENT, recipe=recipe)
+        save(averaged, folder / STUDENT, recipe=recipe, golden=True)
         with replacing(folder / STUDENT / "README.md") as temporary:
             temporary.write_text(student_card(result, teacher.sha256), encoding="utf-8")
         with replacing(folder / RESULT) as temporary:

@@ -85,7 +85,6 @@ def test_python_measures_in_one_call_what_the_command_does(folder, tmp_path):
 def test_exactness_is_measured_against_pytorch(folder, runtime, precision, least, most, tmp_path):
     [measured] = measure.measure(
         [Subject(str(folder), runtime, precision)], work=tmp_path, rounds=1, latents=2, processes=False,
-        cache_dir=tmp_path / "cache",
     )  # fmt: skip
     assert measured.latents == 2 and least < measured.psnr < most and measured.peak_bytes is None
 

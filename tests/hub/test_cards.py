@@ -22,7 +22,8 @@ from ganzoo.cards.student import base_model, student_card
 from ganzoo.metrics.record import Record, published_records
 from ganzoo.models.cost import CONVENTION, costs
 from ganzoo.models.entries import ModelEntry
-from ganzoo.models.factory import MODELS, config_of, list_models, model_entry
+from ganzoo.models.factory import config_of
+from ganzoo.models.published import MODELS, list_models, model_entry
 from ganzoo.models.recipes import read_yaml
 from ganzoo.models.weights import stored_digest, weights_digest
 from ganzoo.system.paths import DATA
@@ -259,7 +260,7 @@ MISTAKES = {
     "a published model and records": (["mobilestylegan_ffhq", "--license", "mit"], ["from the registry"]),
     "a lineage that says nothing": (["MODEL", "--lineage", " "], ["--lineage tells", "' '"]),
     "a license in words": (["MODEL", "--license", "my own"], ["'my own'"]),
-    "no model": (["nowhere"], ["config.json"]),
+    "no model": (["nowhere"], ["nowhere"]),
     "no records": (["MODEL", "--records", "nowhere.jsonl"], ["nowhere.jsonl does not exist"]),
 }
 

@@ -153,7 +153,7 @@ def test_a_discriminator_is_not_pushed(hub, run, tmp_path):
 
 
 MISTAKES = {
-    "no model": (["nowhere", "me/tiny"], ["config.json"]),
+    "no model": (["nowhere", "me/tiny"], ["nowhere"]),
     "no owner": (["MODEL", "tiny"], ["owner/name"]),
     "a scheme": (["MODEL", "hf-hub:me/tiny"], ["without hf-hub:", "owner/name"]),
     "an unknown dtype": (["MODEL", "me/tiny", "--dtype", "int4"], ["fp32 or fp16"]),

@@ -6,7 +6,8 @@ from ganzoo.cli.verify import verify
 from ganzoo.models import packed
 from ganzoo.models.cost import costs
 from ganzoo.models.entries import BundledSource, ExternalWeights, ModelEntry, WheelSource
-from ganzoo.models.factory import MODELS, config_of, list_models, model_entry
+from ganzoo.models.factory import config_of
+from ganzoo.models.published import MODELS, list_models, model_entry
 from ganzoo.models.recipes import read_yaml
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
