@@ -39,6 +39,7 @@ BEFORE = {  # what a page takes from the pages before it
     "measure.md": [TEACHER, STUDENT],
     "compare.md": [TEACHER, STUDENT, FIGURES],
     "share.md": [TEACHER, STUDENT, FIGURES],
+    "python.md": [TEACHER, STUDENT],
 }
 SMALLER = {
     r"\bmobilestylegan_ffhq\b": "tiny",
@@ -135,7 +136,7 @@ MAKE = {
 
 def run_python(code, names):
     """Run a block with the names of the blocks before it, smaller."""
-    code = code.replace('"mobilestylegan_ffhq"', '"tiny"').replace("resolution=256", "resolution=16")
+    code = code.replace('"mobilestylegan_ffhq"', '"tiny"').replace("=256", "=16").replace("num=500", "num=4")
     exec(code, names)
 
 
