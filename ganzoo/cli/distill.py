@@ -58,7 +58,7 @@ def distill(
     ] = False,
 ) -> None:
     """Train a student from a teacher, or a sweep of students."""
-    from ganzoo.train import plan
+    from ganzoo.training.compose import plan
 
     given = list(arguments or [])
     recipe = given.pop(0) if given and "=" not in given[0] else DEFAULT_RECIPE
@@ -84,7 +84,7 @@ def _run(found: "Plan") -> None:
 
 def _sweep(found: "Plan") -> None:
     """All jobs, and then the tables of those that ended well."""
-    from ganzoo.train import launch
+    from ganzoo.training.compose import launch
 
     _tell(found)
     outcomes = launch(found)

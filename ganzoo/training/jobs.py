@@ -1,4 +1,4 @@
-"""Jobs of a command line, composed by `ganzoo.train`: checked, named, each with a folder of its own."""
+"""Jobs of a command line, composed by `compose`: checked, named, each with a folder of its own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields

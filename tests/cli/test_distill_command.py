@@ -11,14 +11,14 @@ from cli_helpers import assert_one_line
 from distill_helpers import distilled, student
 from omegaconf import OmegaConf
 
-import ganzoo.train
+import ganzoo.training.compose
 import ganzoo.training.run
 from ganzoo.blocks import CONVS
 from ganzoo.blocks.conv import FullConv
 from ganzoo.generators.config import generator_keys
 from ganzoo.paths import DATA
 from ganzoo.recipes import compose
-from ganzoo.train import plan
+from ganzoo.training.compose import plan
 from ganzoo.training.jobs import setting_names
 from ganzoo.training.settings import RunSettings
 
@@ -158,7 +158,7 @@ def test_recipes_are_found_whatever_the_path_of_the_installation(told, teacher, 
     odd.mkdir()
     for name in ("recipes", "registry"):
         (odd / name).symlink_to(DATA / name)
-        monkeypatch.setattr(ganzoo.train, name.upper(), odd / name)
+        monkeypatch.setattr(ganzoo.training.compose, name.upper(), odd / name)
     [job] = plan("mobilestylegan", [teacher, "conv=full"]).jobs
     assert job.data["conv"] == {"name": "full"}
 

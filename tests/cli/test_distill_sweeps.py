@@ -12,11 +12,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.version import getbase
 
-import ganzoo.train
+import ganzoo.training.compose
 import ganzoo.training.run
 from ganzoo.interruption import Interrupted
 from ganzoo.recipes import list_recipes
-from ganzoo.train import plan
+from ganzoo.training.compose import plan
 
 
 @pytest.mark.parametrize(("launcher", "extra"), [("ray", "ray"), ("slurm", "slurm")])
@@ -131,7 +131,7 @@ def test_a_sweep_leaves_nothing_of_hydra_behind(run, told, teacher):
 
 def test_what_a_launcher_carries_to_another_process_is_plain(teacher):
     jobs = plan("mobilestylegan", [teacher, "seed=0,1"], sweep=True).jobs
-    carried = bytes(ForkingPickler.dumps((ganzoo.train._work, jobs)))
+    carried = bytes(ForkingPickler.dumps((ganzoo.training.compose._work, jobs)))
     assert b"torch" not in carried and len(carried) < 20_000
 
 

@@ -207,7 +207,9 @@ def command(data, folder):
     def work():
         sys.stdout, sys.stderr = ((folder / name).open("w") for name in ("stdout", "stderr"))
         sys.argv = ["ganzoo", "distill"]
-        sys.modules["ganzoo.train"] = type("Train", (), {"plan": staticmethod(lambda *a, **o: planned(data))})
+        sys.modules["ganzoo.training.compose"] = type(
+            "Train", (), {"plan": staticmethod(lambda *a, **o: planned(data))}
+        )
         main()
 
     return work
