@@ -1,11 +1,13 @@
-"""The teacher's pictures on disk, in shards that are resumed and shared, for teachers that cost much."""
+"""The teacher's images on disk, in shards that are resumed and shared, for teachers that cost much."""
 
 import errno
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.paths import default_cache_dir, user_path
 from ganzoo.sources import writable_cache
 from ganzoo.training.latents import HELD_OUT, Purpose, stream
+from ganzoo.training.pace import Pace
 from ganzoo.training.settings import GIB
 from ganzoo.training.teacher import Teacher
 
@@ -104,8 +107,8 @@ class TeacherCache:
         for shard in shards:
             rows = []
             for number in range(self.first + shard * SHARD, self.first + shard * SHARD + self.length(shard)):
-                w = self.teacher.styles(self.teacher.latents([number]))
-                rows.append(self.teacher.images(w, self.teacher.noise(w, [number])).half().cpu().numpy()[0])
+                drawn = self.teacher.drawn([number])
+                rows.append(self.teacher.images(drawn.w, drawn.noise).half().cpu().numpy()[0])
                 done += 1
                 report(done)
             try:
@@ -161,3 +164,26 @@ class TeacherCache:
                 return None
             self._shards[shard] = found
         return found
+
+
+def fill_together(cache: TeacherCache, state: Any, seconds: float) -> None:
+    """Make the teacher's pictures that are missing, shared among the processes; one takes about `seconds`."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from ganzoo.progress import progress_console
+
+    # By number, not by place among those missing, which another process may see when some are made already.
+    own = [k for k in cache.missing() if k % state.num_processes == state.process_index]
+    shown, total = state.is_main_process and bool(own), sum(cache.length(shard) for shard in own)
+    left = TextColumn("{task.fields[left]}", markup=False)
+    columns = (TextColumn("Pictures of the teacher"), BarColumn(), MofNCompleteColumn(), left)
+    pace = Pace(total, per_second=1 / max(seconds, 1e-9), lines=shown and not sys.stderr.isatty())
+    with Progress(*columns, console=progress_console(), transient=True, disable=not shown) as progress:
+        bar = progress.add_task("", total=total, left=pace.left(0))
+
+        def report(done: int) -> None:
+            progress.update(bar, completed=done, left=pace.left(done))
+            pace.tell(done, lambda: f"Pictures of the teacher: {done} of {total}")
+
+        cache.fill(own, report)
+    state.wait_for_everyone()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzoo.metrics.distances import OLD_PSNR
+from ganzoo.training.names import DEFAULT_TASK, TASK
 
 OLD_L1 = "l1_clipped"
 # Older runs clipped images to -1..1 before they measured; their lpips keeps a name of its own.
@@ -16,7 +17,7 @@ def settings_now(data: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         AttributeError, TypeError: for what is no record of settings.
     """
-    found = dict(data)
+    found = {TASK: DEFAULT_TASK, **data}
     loss = dict(found.get("loss", {}))
     if "perceptual" in loss:
         loss["feature_l1"] = loss.pop("perceptual")

@@ -1,17 +1,16 @@
 """Jobs of a command line, composed by `compose`: checked, named, each with a folder of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganzoo.factory import config_of, resolve
-from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.registry import unknown
+from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name
 from ganzoo.training.presets import fit_cache, preset, recorded, sets_resolution
-from ganzoo.training.settings import RunSettings
 
 RUNS = Path("runs")
 MISSING = "???"  # OmegaConf's mark of a value that has to be given
@@ -107,16 +106,13 @@ def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, An
         else:
             found["resolution"] = found["resolution"] if sized else config.resolution
             found |= {key: getattr(config, key) for key in OF_TEACHER if key not in given}
-    keys = generator_keys()
-    student = GeneratorConfig.from_dict({k: v for k, v in found.items() if k in keys})
-    own = {k: v for k, v in found.items() if k not in keys}
-    RunSettings.from_dict({**own, "out": own["out"] or "later"}, student)
+    DistillationSettings.from_dict({**found, "out": found["out"] or "later"})
     return found if {"cache", "cache.pictures"} & {*given} else fit_cache(found)
 
 
 def setting_names() -> set[str]:
     """Names of the settings of a run, its student's among them."""
-    return generator_keys().union(f.name for f in fields(RunSettings)) - {"student"}
+    return DistillationSettings.keys()
 
 
 def unknown_setting(key: str) -> str:

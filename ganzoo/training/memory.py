@@ -10,7 +10,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.losses import feature_maps
 from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.training.distillation import shown_size
-from ganzoo.training.settings import RunSettings
+from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.weights import empty
 
 ADAM_STATES = 2
@@ -18,7 +18,7 @@ HALF = 0.75  # of what is kept in float32, measured with bf16: what is cast is k
 
 
 def estimate_bytes(
-    settings: RunSettings, num_processes: int = 1, network: FeatureNetwork | None = None
+    settings: DistillationSettings, num_processes: int = 1, network: FeatureNetwork | None = None
 ) -> int:
     """Bytes that one process of a run takes beside the teacher and the libraries, within about a third.
 

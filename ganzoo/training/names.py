@@ -8,7 +8,8 @@ from typing import Any
 
 from ganzoo.training.settings import FREE
 
-DEFAULT_TRAINING = "distillation"
+TASK = "task"  # the key that names a task
+DEFAULT_TASK = DEFAULT_TRAINING = "distillation"  # of a record that names none, and its settings
 _UNTOLD = {"teacher", "resolution", *FREE}  # the name starts with the resolution; the rest changes little
 _LONGEST = 120  # characters; file systems allow 255 bytes
 

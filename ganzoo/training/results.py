@@ -44,7 +44,7 @@ class Result:
     folder: Path
     recipe: str
     parameters: int
-    macs: int
+    macs: int | None
     kimg: float
     seconds: float
     figures: Mapping[str, Figure]
@@ -137,7 +137,7 @@ def read_result(run: Path) -> Result:
             folder=run,
             recipe=str(data["recipe"]),
             parameters=int(_positive(data["parameters"])),
-            macs=int(_positive(data["macs"])),
+            macs=None if data["macs"] is None else int(_positive(data["macs"])),
             kimg=_number(data["kimg"]),
             seconds=_number(data["seconds"]),
             figures=figures,
@@ -152,23 +152,29 @@ def read_result(run: Path) -> Result:
 def summary(result: Result) -> str:
     """A line about a run."""
     figures = ", ".join(f"{name} {figure}" for name, figure in result.figures.items())
-    return f"{result.kimg:g} kimg in {result.hours:.2f} h, {si(result.macs)} MACs; {figures}."
+    return f"{result.kimg:g} kimg in {result.hours:.2f} h, {_si(result.macs)} MACs; {figures}."
 
 
 def plot(results: Sequence[Result], figure: str) -> str:
     """An SVG file: a figure against operations and against parameters, a point for every run."""
     shown = [r for r in results if figure in r.figures and math.isfinite(r.figures[figure].value)]
-    axes: list[tuple[str, Callable[[Result], int]]] = [
+    axes: list[tuple[str, Callable[[Result], int | None]]] = [
         ("MACs", lambda r: r.macs),
         ("parameters", lambda r: r.parameters),
     ]
     panels = {
         label: [
-            Dot(r.name, of(r), r.figures[figure].value, _finite(r.figures[figure].uncertainty)) for r in shown
+            Dot(r.name, x, r.figures[figure].value, _finite(r.figures[figure].uncertainty))
+            for r in shown
+            if (x := of(r)) is not None
         ]
         for label, of in axes
     }
     return chart(panels, title=f"{figure}, {_direction(figure)} is better")
+
+
+def _si(count: int | None) -> str:
+    return "unknown" if count is None else si(count)
 
 
 def _csv(results: Sequence[Result], names: Sequence[str], folder: Path) -> str:
@@ -198,7 +204,7 @@ def _markdown(results: Sequence[Result], names: Sequence[str], notes: Sequence[s
             best[name] = (max if higher_is_better(name) else min)(v for v in values if not math.isnan(v))
     rows = []
     for r in results:
-        row = [r.name.replace("|", r"\|"), si(r.parameters), si(r.macs), f"{r.kimg:g}", f"{r.hours:.2f}"]
+        row = [r.name.replace("|", r"\|"), si(r.parameters), _si(r.macs), f"{r.kimg:g}", f"{r.hours:.2f}"]
         for name in names:
             held = r.figures.get(name)
             text = "" if held is None else str(held)

@@ -1,4 +1,4 @@
-"""Sheets of a run: teacher and student side by side, the same pictures at every time."""
+"""Sheets of a run: teacher and student side by side, the same images at every time."""
 
 from collections.abc import Sequence
 
@@ -8,37 +8,33 @@ from torch import Tensor
 
 from ganzoo.generators.generator import Generator
 from ganzoo.pictures import contact_sheet, to_images, to_rgb
-from ganzoo.training.latents import HELD_OUT, styles
+from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher
 
 COUNT = 16
-MAX_SIDE = 256  # of a picture on the sheet
+MAX_SIDE = 256  # of an image on the sheet
 
 
 class Sheets:
-    """Pairs of pictures, teacher left and student right, of the first held-out latents."""
+    """Pairs of images, teacher left and student right, of the first held-out latents."""
 
-    def __init__(self, teacher: Teacher, *, inherits: bool) -> None:
-        self.teacher, self.inherits = teacher, inherits
+    def __init__(self, teacher: Teacher) -> None:
+        self.teacher = teacher
         self.numbers = range(HELD_OUT, HELD_OUT + COUNT)
         self._targets: Tensor | None = None
 
     @torch.inference_mode()
     def draw(self, student: Generator) -> Image.Image:
-        """One sheet, pictures in their own size or `MAX_SIDE`, whichever is smaller."""
-        batch = self.teacher.latents(self.numbers)
-        w = self.teacher.styles(batch)
-        noise = self.teacher.noise(w, self.numbers)
+        """One sheet, images in their own size or `MAX_SIDE`, whichever is smaller."""
+        drawn = self.teacher.drawn(self.numbers)
         if self._targets is None:
-            self._targets = self.teacher.images(w, noise)
-        own = w[:, : student.num_ws]
-        if not self.inherits:
-            own = styles(student, batch, self.teacher.settings.truncation_psi)
-        return pair_sheet(self._targets, student.synthesis(own, noise).image)
+            self._targets = self.teacher.images(drawn.w, drawn.noise)
+        w = self.teacher.w_of_student(student, drawn)
+        return pair_sheet(self._targets, student.synthesis(w, drawn.noise).image)
 
 
 def pair_sheet(teacher: Tensor, student: Tensor) -> Image.Image:
-    """Pictures `[N, C, R, R]` in pairs, four of them a row; what is transparent lies on white."""
+    """Images `[N, C, R, R]` in pairs, four of them a row; what is transparent lies on white."""
     left, right = (to_images(to_rgb(images.clamp(-1, 1))) for images in (teacher, student))
     pairs: Sequence[Image.Image] = [_beside(a, b) for a, b in zip(left, right, strict=True)]
     return contact_sheet(pairs)

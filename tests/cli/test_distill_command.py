@@ -15,12 +15,11 @@ import ganzoo.training.compose
 import ganzoo.training.run
 from ganzoo.blocks import CONVS
 from ganzoo.blocks.conv import FullConv
-from ganzoo.generators.config import generator_keys
 from ganzoo.paths import DATA
 from ganzoo.recipes import compose
 from ganzoo.training.compose import plan
+from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.jobs import setting_names
-from ganzoo.training.settings import RunSettings
 
 
 def test_a_run_is_told_the_recipe_and_the_training_settings(run, told, teacher):
@@ -115,8 +114,8 @@ def kept(run, told, *arguments):
 
 def test_settings_of_the_folders_run_win_over_a_preset(run, told, teacher):
     first = distilled(run, told, teacher, "training=distillation", "resolution=16", "kimg=7", "out=here")
-    own = {key: value for key, value in first.items() if key in setting_names() - generator_keys()}
-    settings = RunSettings.from_dict(own, ganzoo.GeneratorConfig.from_dict(student(first))).to_dict()
+    own = {key: value for key, value in first.items() if key in setting_names()}
+    settings = DistillationSettings.from_dict(own).to_dict()
     # As older versions wrote it.
     settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
     settings["held_out"] |= {"metrics": ["l1", "lpips"], "best": "lpips"}

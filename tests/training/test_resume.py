@@ -25,8 +25,7 @@ import ganzoo
 import ganzoo.training.cache as cache
 import ganzoo.training.checkpoint as checkpoint
 from ganzoo.cli import main
-from ganzoo.training import announce
-from ganzoo.training import run as module
+from ganzoo.training import announce, distillation_run, held_out, reports
 from ganzoo.training.run import distill
 
 # Eight steps of all that has a state: checkpoints after the third and the sixth, figures after the fifth.
@@ -45,7 +44,7 @@ EVERYTHING = {
 @pytest.fixture(autouse=True, scope="module")
 def quick():
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((module, "costs"), (announce, "costs"), (announce, "estimate_bytes")):
+        for owner, name in ((distillation_run, "costs"), (announce, "costs"), (announce, "estimate_bytes")):
             patch.setattr(owner, name, remembered(getattr(owner, name)))
         yield
 
@@ -103,7 +102,7 @@ def die(*arguments, **options):
 
 def die_after_step(step):
     def patch():
-        module.RunLog.step = lambda self, images: die() if images == 4 * step else None
+        reports.RunLog.step = lambda self, images: die() if images == 4 * step else None
 
     return patch
 
@@ -149,9 +148,9 @@ MOMENTS = {
     "in the first checkpoint": die_saving(1, half=True),
     "in the second checkpoint": die_saving(2, half=True),
     "in front of a checkpoint's last move": die_saving(2, half=False),
-    "while measuring": die_in(module.HeldOut, "measure"),
-    "in the last measurement": die_in(module.HeldOut, "measure", call=2),
-    "while the student is written": die_in(module, "student_card"),
+    "while measuring": die_in(held_out.HeldOut, "measure"),
+    "in the last measurement": die_in(held_out.HeldOut, "measure", call=2),
+    "while the student is written": die_in(distillation_run, "student_card"),
 }
 
 
@@ -225,8 +224,8 @@ def test_a_run_that_is_asked_to_stop_tells_what_it_kept_and_goes_on(teacher, who
     data = changed(teacher, tmp_path / "run")
 
     def work():
-        step = module.RunLog.step
-        module.RunLog.step = lambda self, images: (
+        step = reports.RunLog.step
+        reports.RunLog.step = lambda self, images: (
             os.kill(os.getpid(), number) if images == 16 else step(self, images)
         )
         command(data, tmp_path)()
@@ -242,12 +241,12 @@ def test_a_run_that_is_stopped_before_it_learnt_says_so(teacher, tmp_path):
     data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "pictures")})
 
     def work():
-        module.TeacherCache.fill = lambda self, shards, report: os.kill(os.getpid(), signal.SIGINT)
+        cache.TeacherCache.fill = lambda self, shards, report: os.kill(os.getpid(), signal.SIGINT)
         command(data, tmp_path)()
 
     assert forked(work) == [130]
     told = (tmp_path / "stderr").read_text()
-    assert told.endswith("Interrupted: nothing was learnt yet, the teacher's pictures so far are kept.\n")
+    assert told.endswith("Interrupted: nothing was learnt yet, what was prepared is kept.\n")
 
 
 def test_what_is_not_finite_in_the_teacher_ends_in_one_line(tmp_path):

@@ -8,14 +8,16 @@ from omegaconf import OmegaConf
 from training_helpers import merged, run_settings, student_config
 
 from ganzoo.paths import DATA
-from ganzoo.training.settings import FREE, RunSettings
+from ganzoo.training.distillation_settings import DistillationSettings
 
 SHIPPED = DATA / "recipes" / "training" / "distillation.yaml"
 
 
 def plain(**changes):
     """Settings of no changes but these."""
-    return RunSettings.from_dict({"teacher": "t", "out": "o", **changes}, student_config())
+    return DistillationSettings.from_dict(
+        {"teacher": "t", "out": "o", "student": student_config(), **changes}
+    )
 
 
 def shipped():
@@ -27,7 +29,7 @@ def shipped():
 
 
 def test_the_shipped_yaml_says_what_the_code_says():
-    found = RunSettings.from_dict({**shipped(), "teacher": "t", "out": "o"}, student_config())
+    found = plain(**{**shipped(), "teacher": "t", "out": "o"})
     assert found == plain()
 
 
@@ -45,7 +47,7 @@ def test_every_setting_stands_in_the_shipped_yaml():
 
 
 def test_what_may_change_on_resumption_are_settings():
-    assert set(FREE) <= {f.name for f in dataclasses.fields(RunSettings)}
+    assert set(DistillationSettings.free()) <= {f.name for f in dataclasses.fields(DistillationSettings)}
 
 
 CHANGED = {
@@ -67,9 +69,8 @@ CHANGED = {
 def test_settings_survive_json(changes):
     settings = plain(**changes)
     data = json.loads(json.dumps(settings.to_dict(), allow_nan=False))
-    assert data.keys() == {f.name for f in dataclasses.fields(RunSettings)}
-    del data["student"]
-    again = RunSettings.from_dict(data, settings.student)
+    assert data.keys() == {f.name for f in dataclasses.fields(DistillationSettings)}
+    again = DistillationSettings.from_dict(data)
     assert again == settings
     assert again.to_dict() == settings.to_dict()
 
@@ -189,8 +190,8 @@ def test_a_wrong_value_is_refused_with_its_name(changes, told):
 
 
 def test_missing_settings_are_named():
-    with pytest.raises(ValueError, match="A run lacks teacher, out"):
-        RunSettings.from_dict({}, student_config())
+    with pytest.raises(ValueError, match="A run lacks out, teacher"):
+        DistillationSettings.from_dict({"student": student_config()})
 
 
 ALL_OFF = {f.name: {"weight": 0.0} for f in dataclasses.fields(plain().loss)}
