@@ -7,27 +7,27 @@ images = G(G.sample_z(4, seed=0), truncation_psi=0.7)
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ganzoo._lazy import module, modules
-from ganzoo._version import __version__
+from ganzoo.system.lazy import module, modules
+from ganzoo.system.version import __version__
 
 if TYPE_CHECKING:
     from ganzoo.converters.conversion import convert
-    from ganzoo.factory import create, list_blocks, list_models
     from ganzoo.generators.config import GeneratorConfig
     from ganzoo.generators.deploy import deploy
     from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
     from ganzoo.generators.generator import Generator, mix_styles
     from ganzoo.generators.synthesis import Output
     from ganzoo.hub.push import push
-    from ganzoo.recipes import list_recipes
-    from ganzoo.weights import load, save
+    from ganzoo.models.factory import create, list_blocks, list_models
+    from ganzoo.models.recipes import list_recipes
+    from ganzoo.models.weights import load, save
 
 # Loaded on first use, so that the command line answers --help without waiting for torch.
 _HOMES = {
     "convert": "ganzoo.converters.conversion",
-    "create": "ganzoo.factory",
-    "list_blocks": "ganzoo.factory",
-    "list_models": "ganzoo.factory",
+    "create": "ganzoo.models.factory",
+    "list_blocks": "ganzoo.models.factory",
+    "list_models": "ganzoo.models.factory",
     "GeneratorConfig": "ganzoo.generators.config",
     "deploy": "ganzoo.generators.deploy",
     "Discriminator": "ganzoo.generators.discriminator",
@@ -35,10 +35,10 @@ _HOMES = {
     "Generator": "ganzoo.generators.generator",
     "mix_styles": "ganzoo.generators.generator",
     "Output": "ganzoo.generators.synthesis",
-    "list_recipes": "ganzoo.recipes",
-    "load": "ganzoo.weights",
+    "list_recipes": "ganzoo.models.recipes",
+    "load": "ganzoo.models.weights",
     "push": "ganzoo.hub.push",
-    "save": "ganzoo.weights",
+    "save": "ganzoo.models.weights",
 }
 
 __all__ = [

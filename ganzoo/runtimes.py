@@ -11,28 +11,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo._version import __version__
 from ganzoo.blocks import MappingNetwork
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
 from ganzoo.export.manifest import MANIFEST_FILE, check_files, file_sha256, read_manifest
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
 from ganzoo.export.targets import Session, require, target
-from ganzoo.factory import DIR, config_of, create, list_models, model_entry, resolve
-from ganzoo.folders import find_model
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
-from ganzoo.hub.names import is_hub_name, parse_hub_name
-from ganzoo.hub.pull import locate
 from ganzoo.metrics.record import hardware
-from ganzoo.paths import user_path
-from ganzoo.recipes import list_recipes
+from ganzoo.models.factory import DIR, config_of, create, list_models, model_entry, resolve
+from ganzoo.models.folders import find_model
+from ganzoo.models.hub_names import is_hub_name, parse_hub_name
+from ganzoo.models.hub_pull import locate
+from ganzoo.models.recipes import list_recipes
+from ganzoo.models.sources import default_cache_dir, writable_cache
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, empty
 from ganzoo.registry import unknown
-from ganzoo.sources import default_cache_dir, writable_cache
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, empty
+from ganzoo.system.paths import user_path
+from ganzoo.system.version import __version__
 
 # runtime: target of its files; the fastest first
 TARGET_OF = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}

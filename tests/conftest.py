@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import ganzoo
-from ganzoo import allocator
 from ganzoo.blocks import MAPPINGS
 from ganzoo.generators.config import GENERATORS
+from ganzoo.system import allocator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
-from ganzoo.factory import build
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.models.factory import build
 
 MOBILE = {
     "output": "wavelet",

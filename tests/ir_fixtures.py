@@ -16,9 +16,9 @@ import torch
 from helpers import styled_layers
 from omegaconf import OmegaConf
 
-from ganzoo.factory import build, config_of
 from ganzoo.generators.generator import Generator
-from ganzoo.recipes import compose
+from ganzoo.models.factory import build, config_of
+from ganzoo.models.recipes import compose
 
 DISTRIBUTION, VERSION, MODEL = "tiny-face", "1.0", "tiny_face"
 IR_FILES = ("MappingNetwork.xml", "MappingNetwork.bin", "SynthesisNetwork.xml", "SynthesisNetwork.bin")

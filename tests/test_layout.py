@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ganzoo
-from ganzoo.paths import DATA
+from ganzoo.system.paths import DATA
 
 PACKAGE = Path(ganzoo.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -66,7 +66,7 @@ def test_no_file_of_the_package_is_longer_than_one_sitting(path):
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_file_says_what_it_is(path):
-    assert ast.get_docstring(ast.parse(path.read_text())) or name(path) == "_version.py"
+    assert ast.get_docstring(ast.parse(path.read_text())) or name(path) == "system/version.py"
 
 
 @pytest.mark.parametrize("folder", ["registry", "recipes", "hub_cards"])

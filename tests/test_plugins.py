@@ -64,7 +64,7 @@ USE = f"""
 import json, sys, threading
 import torch
 import ganzoo
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 def mine(**overrides):
     settings = {{**{TINY!r}, "conv": "mine", "upsampler": "repeat", **overrides}}
@@ -103,7 +103,7 @@ print(json.dumps(result))
 LOAD = """
 import sys
 import ganzoo
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 print(weights_digest(ganzoo.load(sys.argv[1])))
 """
@@ -139,7 +139,7 @@ SCRIPTS = {
     "absent": (None, LOAD),
     **{code: (code, CREATE) for code, _ in BROKEN},
     "list twice": (f"{GOOD}\n{RAISE}\n", LIST_TWICE),
-    "import": (RAISE, "import ganzoo, ganzoo.factory, ganzoo.blocks; print('fine')"),
+    "import": (RAISE, "import ganzoo, ganzoo.models.factory, ganzoo.blocks; print('fine')"),
 }
 RUN = """
 import contextlib, importlib, io, json, sys, traceback

@@ -14,9 +14,9 @@ from torch import Tensor
 
 import ganzoo
 from ganzoo.cli.verify import verify
-from ganzoo.config import WheelSource
-from ganzoo.factory import cached_weights, model_entry
-from ganzoo.pictures import read_settings
+from ganzoo.models.entries import WheelSource
+from ganzoo.models.factory import cached_weights, model_entry
+from ganzoo.system.images import read_settings
 
 pytestmark = pytest.mark.network
 MODEL = "mobilestylegan_ffhq"

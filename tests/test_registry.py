@@ -6,9 +6,9 @@ from typing import Literal
 import pytest
 
 from ganzoo.blocks import KINDS
-from ganzoo.paths import DATA
-from ganzoo.recipes import REGISTRY, read_yaml
+from ganzoo.models.recipes import REGISTRY, read_yaml
 from ganzoo.registry import Registry
+from ganzoo.system.paths import DATA
 
 CARDS = sorted(path for kind in KINDS for path in (REGISTRY / kind).glob("*.yaml"))
 NAMES = [(kind, name) for kind, registry in KINDS.items() for name in registry.names()]

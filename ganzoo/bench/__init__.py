@@ -1,5 +1,5 @@
 """How fast generators are here, and what they take: `ganzoo bench`."""
 
-from ganzoo._lazy import offer_modules
+from ganzoo.system.lazy import offer_modules
 
 offer_modules(__name__)

@@ -21,8 +21,8 @@ import torch
 
 from ganzoo.bench.subjects import Opened, Subject, label, open_subject
 from ganzoo.export.check import FIRST_SEED
-from ganzoo.factory import create, resolve
 from ganzoo.metrics.distances import psnr
+from ganzoo.models.factory import create, resolve
 from ganzoo.runtimes import load
 
 WARM_UP = 2

@@ -8,7 +8,7 @@ from typing import Any
 from ganzoo.bench.measure import Row
 from ganzoo.compare.markup import Markup, tag
 from ganzoo.compare.plots import duration, si
-from ganzoo.files import replacing
+from ganzoo.system.files import replacing
 
 SCHEMA_VERSION = 1
 JSON_FILE, TABLE_FILE, PLOT_FILE = "bench.json", "table.md", "plot.svg"

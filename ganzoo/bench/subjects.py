@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.cost import costs
 from ganzoo.export.exporting import write
 from ganzoo.export.graphs import Options, graphs
 from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import TARGETS, Session, require, target
-from ganzoo.factory import build, config_of, create, resolve
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
-from ganzoo.paths import missing, user_path
-from ganzoo.recipes import compose, list_recipes, override
+from ganzoo.models.cost import costs
+from ganzoo.models.factory import build, config_of, create, resolve
+from ganzoo.models.recipes import compose, list_recipes, override
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE
 from ganzoo.runtimes import PRECISIONS, RUNTIMES, TARGET_OF, cached_folder, exported_folder, load
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE
+from ganzoo.system.paths import missing, user_path
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ganzoo._lazy import offer_modules
 from ganzoo.blocks.augment import AUGMENTS, Augment, DiffAugment, NoAugment
 from ganzoo.blocks.base import Block, Fold
 from ganzoo.blocks.conv import CONVS, DepthwiseConv, FullConv, ModulatedConv
@@ -21,6 +20,7 @@ from ganzoo.blocks.shortcut import SHORTCUTS, NoShortcut, ResidualShortcut, Shor
 from ganzoo.blocks.styled import StyledLayer
 from ganzoo.blocks.upsampler import UPSAMPLERS, ConvTransposeUpsampler, IDWTUpsampler, Upsampler
 from ganzoo.registry import Registry
+from ganzoo.system.lazy import offer_modules
 
 GENERATOR_KINDS: dict[str, Registry[Any]] = {
     r.kind: r for r in (MAPPINGS, UPSAMPLERS, CONVS, DEMODULATIONS, HEADS, SHORTCUTS)

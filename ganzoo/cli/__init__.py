@@ -21,8 +21,8 @@ from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
 from ganzoo.cli.verify import verify
-from ganzoo.interruption import Interrupted
-from ganzoo.paths import user_argument
+from ganzoo.system.interruption import Interrupted
+from ganzoo.system.paths import user_argument
 
 app = typer.Typer(
     rich_markup_mode=None,  # pages that are whole at any width, and the same in a pipe

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import refuse_device
 from ganzoo.cli.show import console
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 
 def bench(
@@ -45,14 +45,14 @@ def bench(
 
     import torch
 
-    from ganzoo._version import __version__
     from ganzoo.bench.measure import bench as measure
     from ganzoo.bench.measure import ratios
     from ganzoo.bench.report import text_table, write
     from ganzoo.bench.subjects import Subject, check, is_file
     from ganzoo.metrics.record import hardware, versions
-    from ganzoo.progress import stage
     from ganzoo.runtimes import fastest
+    from ganzoo.system.progress import stage
+    from ganzoo.system.version import __version__
 
     batches = [_whole("--batch", part) for part in batch.split(",")]
     sizes = [None] if resolutions is None else [_whole("--resolutions", p) for p in resolutions.split(",")]
@@ -114,7 +114,7 @@ def bench(
 def _precision(kind: str, name: str, runtime: str, device: str, threads: int, cache_dir: Path | None) -> str:
     """A precision; for auto what is fastest for a model in a runtime, told in a line."""
     from ganzoo.bench.subjects import is_file
-    from ganzoo.recipes import list_recipes
+    from ganzoo.models.recipes import list_recipes
     from ganzoo.runtimes import choose_precision
 
     if kind != "auto":

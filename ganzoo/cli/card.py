@@ -33,12 +33,12 @@ def card(
     """Render a model's card: lineage, licences, cost, figures with their protocols."""
     import shutil
 
-    from ganzoo.factory import folder_of, list_models, resolve
-    from ganzoo.files import replacing
     from ganzoo.hub.card import CARDS, folder_card, published_card
-    from ganzoo.hub.pull import CARD_FILE
     from ganzoo.hub.readme import card_text, pictures_of
     from ganzoo.hub.signature import is_untouched
+    from ganzoo.models.factory import folder_of, list_models, resolve
+    from ganzoo.models.hub_pull import CARD_FILE
+    from ganzoo.system.files import replacing
 
     if samples and out is None:
         raise ValueError("--samples writes a file: give --out, the model's folder.")
@@ -98,11 +98,11 @@ def _write_samples(folder: Path, out: Path) -> None:
     """A sheet of pictures of the folder's model, as a JPEG."""
     import torch
 
-    from ganzoo.factory import create
-    from ganzoo.files import replacing
     from ganzoo.generators.deploy import deploy
     from ganzoo.hub.card import SHEET_FILE
-    from ganzoo.pictures import check_channels, contact_sheet, tile_side, to_images
+    from ganzoo.models.factory import create
+    from ganzoo.system.files import replacing
+    from ganzoo.system.images import check_channels, contact_sheet, tile_side, to_images
 
     generator = deploy(create(f"dir:{folder}"))
     check_channels(generator.img_channels, str(folder))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import parse_seeds, refuse_device
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.compare.measure import Comparison, Settings
@@ -58,8 +58,8 @@ def compare(
     from ganzoo.compare.measure import MAX_MODELS, MAX_SEEDS, Settings, check_label
     from ganzoo.compare.page import write_page
     from ganzoo.compare.records import groups
-    from ganzoo.factory import config_of, resolve
     from ganzoo.metrics.record import read_records
+    from ganzoo.models.factory import config_of, resolve
 
     if not 2 <= len(names) <= MAX_MODELS:
         raise ValueError(f"Give 2 to {MAX_MODELS} models: ganzoo compare A B. Got {len(names)}.")
@@ -100,9 +100,9 @@ def _measure(
 
     from ganzoo.compare.measure import compare as measure
     from ganzoo.compare.measure import subject
-    from ganzoo.factory import create, resolve
-    from ganzoo.metrics.features import INCEPTION, load_features
-    from ganzoo.progress import progress_console
+    from ganzoo.features.networks import INCEPTION, load_features
+    from ganzoo.models.factory import create, resolve
+    from ganzoo.system.progress import progress_console
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=progress_console(), transient=True) as progress:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.converters.conversion import Conversion
@@ -62,9 +62,9 @@ def convert(
 
     from ganzoo.converters.card import CARD_FILE, card_stub
     from ganzoo.converters.conversion import convert_with_account
-    from ganzoo.files import move_together
-    from ganzoo.golden import GOLDEN_FILE
-    from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
+    from ganzoo.models.golden import GOLDEN_FILE
+    from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
+    from ganzoo.system.files import move_together
 
     model = Path(out)
     refuse_unwritable(model, "OUT")
@@ -116,10 +116,10 @@ def _settings(given: list[str]) -> dict[str, str | float | None]:
 
 def _next(model: Path, module: "Network") -> str:
     """What to do with the model next."""
-    from ganzoo.factory import list_models
     from ganzoo.generators.generator import Generator
-    from ganzoo.pictures import CHANNELS
-    from ganzoo.recipes import list_recipes
+    from ganzoo.models.factory import list_models
+    from ganzoo.models.recipes import list_recipes
+    from ganzoo.system.images import CHANNELS
 
     name = str(model)
     name = f"dir:{name}" if name in [*list_models(), *list_recipes()] else name

@@ -8,8 +8,8 @@ import typer
 
 from ganzoo.cli.common import parse_side
 from ganzoo.cli.help import settings
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.data import Report
@@ -63,7 +63,7 @@ def prepare(
 
     from ganzoo.data import prepare as prepare_set
     from ganzoo.data.decoding import MAX_PIXELS, WHITE
-    from ganzoo.progress import progress_console
+    from ganzoo.system.progress import progress_console
 
     refuse_unwritable(out.parent, "The folder of OUT")
     count, total = 0, 0

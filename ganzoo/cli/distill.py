@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.results import results
+from ganzoo.system.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
     from ganzoo.training.jobs import Plan
@@ -119,8 +119,8 @@ def _settings_help() -> Iterator[str]:
     """A line for every setting: what it is without being given, and its comment."""
     from omegaconf import OmegaConf
 
-    from ganzoo.catalogue import block_cards
-    from ganzoo.paths import DATA  # without ganzoo.recipes, which waits for torch
+    from ganzoo.models.catalogue import block_cards
+    from ganzoo.system.paths import DATA  # without ganzoo.models.recipes, which waits for torch
 
     path = DATA / "recipes" / "training" / "distillation.yaml"
     shipped = OmegaConf.to_container(OmegaConf.load(path))

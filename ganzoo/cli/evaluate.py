@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import parse_side, refuse_device
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
 from ganzoo.metrics.seeds import HELD_OUT_SEED
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.metrics.record import Record
@@ -227,11 +227,11 @@ def _measure(
     """Records of all metrics, of what `fake` names against what `other` names."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from ganzoo.features.networks import load_features
     from ganzoo.metrics import evaluate as ev
     from ganzoo.metrics.extract import processes
-    from ganzoo.metrics.features import load_features
     from ganzoo.metrics.saved import SavedStatistics
-    from ganzoo.progress import progress_console
+    from ganzoo.system.progress import progress_console
 
     for asked in filter(None, (fake[0], other[0])):
         _refuse_absent(asked)  # before anything is fetched
@@ -283,9 +283,9 @@ def _measure(
 
 def _refuse_absent(name: str) -> None:
     """Raise ValueError or OSError for a name that is neither a model nor a file; fetches nothing."""
-    from ganzoo.factory import DIR, config_of, resolve
-    from ganzoo.hub.names import is_hub_name
-    from ganzoo.paths import missing, user_path
+    from ganzoo.models.factory import DIR, config_of, resolve
+    from ganzoo.models.hub_names import is_hub_name
+    from ganzoo.system.paths import missing, user_path
 
     path = user_path(name.removeprefix(DIR))
     if path.suffix.lower() in (".zip", _STATISTICS_SUFFIX):
@@ -297,12 +297,12 @@ def _refuse_absent(name: str) -> None:
 
 def open_samples(name: str, sampling: Sampling, *, device: str, cache_dir: Path | None) -> "Samples":
     """The pictures that a name stands for: a model's, or files."""
-    from ganzoo.factory import DIR, create, list_models, resolve
-    from ganzoo.folders import find_model
     from ganzoo.generators.deploy import deploy
-    from ganzoo.hub.names import is_hub_name
     from ganzoo.metrics.sets import FileSamples, GeneratedSamples
-    from ganzoo.weights import weights_digest
+    from ganzoo.models.factory import DIR, create, list_models, resolve
+    from ganzoo.models.folders import find_model
+    from ganzoo.models.hub_names import is_hub_name
+    from ganzoo.models.weights import weights_digest
 
     path = Path(name.removeprefix(DIR))
     is_model = find_model(path) is not None or name in list_models() or is_hub_name(name)

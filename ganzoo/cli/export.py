@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.files import refuse_unwritable
+from ganzoo.system.files import refuse_unwritable
 
 
 def export(
@@ -41,8 +41,8 @@ def export(
     from ganzoo.export.exporting import checked_target
     from ganzoo.export.exporting import export as write
     from ganzoo.export.graphs import Options
-    from ganzoo.factory import create, resolve
-    from ganzoo.progress import stage
+    from ganzoo.models.factory import create, resolve
+    from ganzoo.system.progress import stage
 
     if batch != "free" and not (batch.isascii() and batch.isdecimal()):
         raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.cli.common import parse_seeds, refuse_device
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,8 +55,8 @@ def generate(
     import torch
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ganzoo.pictures import check_channels, contact_sheet, save_png, tile_side, to_images
-    from ganzoo.progress import progress_console
+    from ganzoo.system.images import check_channels, contact_sheet, save_png, tile_side, to_images
+    from ganzoo.system.progress import progress_console
 
     keep_freed_memory()
     refuse_device(device)
@@ -121,8 +121,8 @@ def _in_engine(
     """The generator in a runtime, and what that is."""
     import torch
 
-    from ganzoo.progress import stage
     from ganzoo.runtimes import choose_precision, described, fastest, load
+    from ganzoo.system.progress import stage
 
     runtime = fastest(device) if runtime == "auto" else runtime
     place: dict[str, Any] = {"device": device, "threads": torch.get_num_threads(), "cache_dir": cache_dir}

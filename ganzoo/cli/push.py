@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzoo.interruption import Interrupted
+from ganzoo.system.interruption import Interrupted
 
 
 def push(
@@ -38,9 +38,9 @@ def push(
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Check a model against its record and upload it in one commit, with its card."""
-    from ganzoo.factory import folder_of, list_models, resolve
-    from ganzoo.hub.names import check_repo
     from ganzoo.hub.push import push as push_folder
+    from ganzoo.models.factory import folder_of, list_models, resolve
+    from ganzoo.models.hub_names import check_repo
 
     check_repo(repo)
     name = resolve(model)
@@ -76,11 +76,11 @@ def push(
 
 def _save_published(name: str, folder: Path, repo: str, cache_dir: Path | None) -> None:
     """A published model as a folder with its card."""
-    from ganzoo.factory import create, model_entry
     from ganzoo.hub.card import published_card
     from ganzoo.hub.readme import pictures_of
-    from ganzoo.paths import DATA
-    from ganzoo.weights import save
+    from ganzoo.models.factory import create, model_entry
+    from ganzoo.models.weights import save
+    from ganzoo.system.paths import DATA
 
     save(create(name, pretrained=True, cache_dir=cache_dir), folder, recipe=model_entry(name).recipe)
     card = published_card(name, repo)

@@ -13,7 +13,7 @@ def results(
     ] = None,
 ) -> None:
     """Write table.md, table.csv and plot.svg of the finished runs in a folder."""
-    from ganzoo.paths import missing
+    from ganzoo.system.paths import missing
     from ganzoo.training.results import write_results
 
     if not folder.exists():

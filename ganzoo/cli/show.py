@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganzoo.catalogue import CONVENTION, CONVENTION_SHORT
+from ganzoo.models.catalogue import CONVENTION, CONVENTION_SHORT
 
 if TYPE_CHECKING:
     from ganzoo.generators.discriminator import DiscriminatorConfig
@@ -41,7 +41,7 @@ def list_(
     if tag:
         raise ValueError("--tag is for models on the Hub: give --hub OWNER.")
 
-    from ganzoo import catalogue
+    from ganzoo.models import catalogue
 
     models = catalogue.models(pattern)
     if markdown:
@@ -83,12 +83,19 @@ def info(
     """Show what a model is made of, what it costs, where it comes from."""
     from dataclasses import asdict
 
-    from ganzoo.cost import costs
-    from ganzoo.factory import cached_weights, config_of, list_models, model_entry, resolve, source_name
-    from ganzoo.folders import CONFIG_FILE, model_folder
     from ganzoo.generators.discriminator import DiscriminatorConfig
     from ganzoo.metrics.record import published_records
-    from ganzoo.weights import read_config
+    from ganzoo.models.cost import costs
+    from ganzoo.models.factory import (
+        cached_weights,
+        config_of,
+        list_models,
+        model_entry,
+        resolve,
+        source_name,
+    )
+    from ganzoo.models.folders import CONFIG_FILE, model_folder
+    from ganzoo.models.weights import read_config
 
     folder = Path(resolve(name).removeprefix("dir:"))
     found = read_config(model_folder(folder) / CONFIG_FILE) if resolve(name).startswith("dir:") else None
@@ -170,8 +177,8 @@ def info(
 
 def _card(folder: Path) -> dict[str, str]:
     """License and lineage of a folder's card, or that there is none."""
-    from ganzoo.hub.pull import CARD_FILE
     from ganzoo.hub.readme import told_by_card
+    from ganzoo.models.hub_pull import CARD_FILE
 
     path = folder / CARD_FILE
     if not path.is_file():
@@ -181,7 +188,7 @@ def _card(folder: Path) -> dict[str, str]:
 
 def _discriminator_info(name: str, config: "DiscriminatorConfig", as_json: bool) -> None:
     """The same for a discriminator, whose work is not counted."""
-    from ganzoo.weights import empty
+    from ganzoo.models.weights import empty
 
     parameters = sum(p.numel() for p in empty(config).parameters())
     if as_json:

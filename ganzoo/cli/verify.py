@@ -13,13 +13,13 @@ def verify(
     """Check a model's weights against their hash and its pictures against the recorded ones."""
     import torch
 
-    from ganzoo.config import BundledSource
-    from ganzoo.factory import cached_weights, create, list_models, model_entry, resolve
     from ganzoo.generators.generator import Generator
-    from ganzoo.golden import GOLDEN_FILE, check_golden
-    from ganzoo.hub.names import is_hub_name
-    from ganzoo.hub.pull import locate
-    from ganzoo.weights import WEIGHTS_FILE, load, published_digest, stored_digest, weights_digest
+    from ganzoo.models.entries import BundledSource
+    from ganzoo.models.factory import cached_weights, create, list_models, model_entry, resolve
+    from ganzoo.models.golden import GOLDEN_FILE, check_golden
+    from ganzoo.models.hub_names import is_hub_name
+    from ganzoo.models.hub_pull import locate
+    from ganzoo.models.weights import WEIGHTS_FILE, load, published_digest, stored_digest, weights_digest
 
     name = resolve(name)
     folder = Path(name.removeprefix("dir:"))

@@ -1,5 +1,5 @@
 """Several models side by side on one page: pictures of the same seeds, differences, cost, quality."""
 
-from ganzoo._lazy import offer_modules
+from ganzoo.system.lazy import offer_modules
 
 offer_modules(__name__)

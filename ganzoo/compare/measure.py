@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganzoo.compare.images import MAX_SIDE, Encoded, encode
-from ganzoo.cost import Cost, costs
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics import distances
 from ganzoo.metrics.distances import IMAGE_RANGE
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.record import hardware, versions
-from ganzoo.pictures import check_channels, shrink, to_images, to_rgb
-from ganzoo.weights import weights_digest
+from ganzoo.models.cost import Cost, costs
+from ganzoo.models.weights import weights_digest
+from ganzoo.system.images import check_channels, shrink, to_images, to_rgb
 
 MAX_MODELS, MAX_SEEDS = 8, 64  # columns that a page has room for, and rows that it stays handy with
 
@@ -87,7 +87,7 @@ class Model:
     Attributes:
         name, sha256: of the subject.
         config: what it is made of.
-        cost: by part; see `ganzoo.cost.costs`.
+        cost: by part; see `ganzoo.models.cost.costs`.
         seconds: of one picture, deployed, run by run; empty if they were not measured.
         incomparable: why its pictures are not compared with the first model's, or None.
     """

@@ -23,9 +23,9 @@ from ganzoo.compare.tables import (
     short,
     shown,
 )
-from ganzoo.files import replacing
-from ganzoo.paths import user_path
-from ganzoo.pictures import FOURTH_CHANNEL, OVER_WHITE
+from ganzoo.system.files import replacing
+from ganzoo.system.images import FOURTH_CHANNEL, OVER_WHITE
+from ganzoo.system.paths import user_path
 
 _COARSE = 128  # pictures up to this side are enlarged without blur
 _FEW = 3  # columns that fit the width of a phone

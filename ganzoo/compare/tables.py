@@ -12,7 +12,7 @@ from ganzoo.compare.markup import Markup, join, tag
 from ganzoo.compare.measure import Comparison, Difference, Model
 from ganzoo.compare.plots import Bar, Point, bars, duration, letter, scatter, si
 from ganzoo.compare.records import Group, higher_is_better
-from ganzoo.cost import CONVENTION
+from ganzoo.models.cost import CONVENTION
 
 _SHORT_NAME = 26  # characters of a model's name in a plot
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")

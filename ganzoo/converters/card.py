@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from ganzoo._version import __version__
 from ganzoo.converters.conversion import ANOTHER, Conversion
 from ganzoo.generators.generator import Generator
 from ganzoo.hub.signature import signed
+from ganzoo.system.version import __version__
 
 CARD_FILE = "README.md"
 UNKNOWN_LICENCE = "unknown"

@@ -19,10 +19,10 @@ from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
 from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
 from ganzoo.export.manifest import file_bytes, file_sha256
-from ganzoo.kinds import other_kind
-from ganzoo.paths import missing, user_path
+from ganzoo.models.weights import CONFIG_FILE
 from ganzoo.registry import unknown
-from ganzoo.weights import CONFIG_FILE
+from ganzoo.system.kinds import other_kind
+from ganzoo.system.paths import missing, user_path
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 _SPELLINGS = {  # of the files themselves

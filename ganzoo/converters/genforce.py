@@ -16,7 +16,7 @@ from ganzoo.generators.stylegan2.names import (
     layer_name,
     layer_side,
 )
-from ganzoo.weights import empty
+from ganzoo.models.weights import empty
 
 _KERNEL_GAIN = 4.0  # of the filters behind upsampling
 

@@ -17,7 +17,7 @@ from ganzoo.converters.square import refuse_oblong
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name
-from ganzoo.weights import empty
+from ganzoo.models.weights import empty
 
 STUDENT, MAPPING, TEACHER, DISCRIMINATOR = "student.", "mapping_net.", "synthesis_net.", "loss.gan_loss.m."
 STYLE_MEAN = "style_mean"

@@ -33,8 +33,8 @@ from ganzoo.generators.stylegan2.names import (
     layer_side,
     shortcut_name,
 )
+from ganzoo.models.weights import empty
 from ganzoo.ops.activation import ACTIVATIONS
-from ganzoo.weights import empty
 
 _BLOCK = re.compile(r"(.*\.)?b(\d{1,5})$")
 _UNUSED_FILTER = "a fixed filter that its layer never applies"

@@ -21,7 +21,7 @@ from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Tensors, fill
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name
-from ganzoo.weights import empty
+from ganzoo.models.weights import empty
 
 _NETWORKS = ("Mapping", "Synthesis")
 FILES = tuple(f"{name}Network.{suffix}" for name in _NETWORKS for suffix in ("xml", "bin"))

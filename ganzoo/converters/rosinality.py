@@ -14,7 +14,7 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name, layer_side
-from ganzoo.weights import empty
+from ganzoo.models.weights import empty
 
 _KERNEL_GAIN = 4.0  # of the filters behind upsampling: they are stored times 2 x 2
 

@@ -28,7 +28,7 @@ from ganzoo.generators.stylegan2.names import (
     layer_side,
     shortcut_name,
 )
-from ganzoo.weights import empty
+from ganzoo.models.weights import empty
 
 MIN_VERSION = 4  # version 3 and below is StyleGAN1
 PARTS = ("generator", "discriminator", "generator_ema")  # in the file's order

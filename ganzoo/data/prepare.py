@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from ganzoo._version import __version__
 from ganzoo.data.conversion import CONVERTED, SKIPPED, Converter, Settings
 from ganzoo.data.decoding import MAX_PIXELS, WHITE
 from ganzoo.data.formats import plugins
@@ -20,7 +19,8 @@ from ganzoo.data.partial import Entry, PartialZip, member_name
 from ganzoo.data.reading import PictureSet, set_digest
 from ganzoo.data.resize import RESIZER
 from ganzoo.data.workers import ordered_map, usable_cores
-from ganzoo.paths import user_path
+from ganzoo.system.paths import user_path
+from ganzoo.system.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,8 +26,8 @@ from ganzoo.data.labels import (
     labels_file,
     parse_labels,
 )
-from ganzoo.kinds import kind_of
-from ganzoo.paths import missing, user_path
+from ganzoo.system.kinds import kind_of
+from ganzoo.system.paths import missing, user_path
 
 _CHUNK = 2**20
 _MAX_DEFLATE = 1032  # how far deflate shrinks at most: whoever declares more, lies

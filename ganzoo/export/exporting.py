@@ -11,18 +11,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ganzoo._version import __version__
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.faults import advice, told
 from ganzoo.export.graphs import Graph, Options, graphs
 from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, file_bytes, read_manifest
 from ganzoo.export.targets import Target, require, target
-from ganzoo.files import move_together, refuse_unwritable
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.record import hardware, versions
-from ganzoo.paths import user_path
+from ganzoo.models.weights import weights_digest
 from ganzoo.registry import unknown
-from ganzoo.weights import weights_digest
+from ganzoo.system.files import move_together, refuse_unwritable
+from ganzoo.system.paths import user_path
+from ganzoo.system.version import __version__
 
 
 @dataclass(frozen=True)

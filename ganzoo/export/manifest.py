@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.export.graphs import Graph, Options
-from ganzoo.folders import MANIFEST_FILE as MANIFEST_FILE
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.kinds import kind_of
+from ganzoo.models.folders import MANIFEST_FILE as MANIFEST_FILE
+from ganzoo.system.kinds import kind_of
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 16 << 20  # a conditional network's mean style is short, its config shorter

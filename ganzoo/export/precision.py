@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 
 from ganzoo.export.check import FIRST_SEED, LEAST_PSNR, PICTURE_RANGE
-from ganzoo.files import replacing
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.record import hardware
+from ganzoo.system.files import replacing
 
 LEAST_AUTO_PSNR = LEAST_PSNR["bf16"]  # dB, from the pictures in fp32
 _WARM_UP, _ROUNDS, _LATENTS = 2, 7, 4

@@ -1,6 +1,6 @@
 """The generator, a folder per architecture, the discriminator, and the form that runs fastest."""
 
-from ganzoo._lazy import offer_modules
 from ganzoo.generators import stylegan2 as stylegan2  # registers the architecture
+from ganzoo.system.lazy import offer_modules
 
 offer_modules(__name__)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganzoo.blocks import MappingNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.synthesis import Noise, RandomSource, SynthesisNetwork
-from ganzoo.pictures import to_images
+from ganzoo.system.images import to_images
 
 MAX_SEED = 2**32 - 1
 TRAINABLE, DEPLOYED = "trainable", "deployed"  # forms
@@ -52,7 +52,7 @@ class Generator(nn.Module):
 
     @classmethod
     def from_config(cls, config: GeneratorConfig) -> "Generator":
-        """The generator of a config, its weights not yet drawn: `ganzoo.factory.build` draws them."""
+        """The generator of a config, its weights not yet drawn: `ganzoo.models.factory.build` draws them."""
         return cls(config, config.build_mapping(), config.build_synthesis())
 
     @property

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.config import BundledSource, ModelEntry, WheelSource
-from ganzoo.cost import CONVENTION, costs
-from ganzoo.factory import config_of, model_entry, source_name
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.hub.names import SCHEME, is_hub_name, parse_hub_name
-from ganzoo.hub.pull import CARD_FILE, file_sha256
 from ganzoo.hub.readme import UNKNOWN, card_text, check_licence, read_card, set_licence
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record, published_records
-from ganzoo.paths import DATA, user_path
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, read_config, stored_digest
+from ganzoo.models.cost import CONVENTION, costs
+from ganzoo.models.entries import BundledSource, ModelEntry, WheelSource
+from ganzoo.models.factory import config_of, model_entry, source_name
+from ganzoo.models.hub_names import SCHEME, is_hub_name, parse_hub_name
+from ganzoo.models.hub_pull import CARD_FILE, file_sha256
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, read_config, stored_digest
+from ganzoo.system.paths import DATA, user_path
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult

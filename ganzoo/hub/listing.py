@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ganzoo.hub.client import hub_call
-from ganzoo.hub.names import SCHEME
+from ganzoo.models.hub_client import hub_call
+from ganzoo.models.hub_names import SCHEME
 
 TAG = "ganzoo"
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ganzoo._version import __version__
-from ganzoo.folders import model_folder
 from ganzoo.generators.generator import Generator
-from ganzoo.golden import GOLDEN_FILE, write_golden
-from ganzoo.hub.client import HubError, hub_call
-from ganzoo.hub.names import SCHEME, check_repo
-from ganzoo.hub.pull import CARD_FILE, check_folder
 from ganzoo.hub.readme import card_text, card_to_push, pictures_of
 from ganzoo.hub.rounding import Rounding, write_rounded
 from ganzoo.hub.signature import is_untouched
-from ganzoo.weights import CONFIG_FILE, CONFIG_KEY, WEIGHTS_FILE, load, stored_digest, weights_digest
+from ganzoo.models.folders import model_folder
+from ganzoo.models.golden import GOLDEN_FILE, write_golden
+from ganzoo.models.hub_client import HubError, hub_call
+from ganzoo.models.hub_names import SCHEME, check_repo
+from ganzoo.models.hub_pull import CARD_FILE, check_folder
+from ganzoo.models.weights import CONFIG_FILE, CONFIG_KEY, WEIGHTS_FILE, load, stored_digest, weights_digest
+from ganzoo.system.version import __version__
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

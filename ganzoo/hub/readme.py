@@ -4,8 +4,8 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ganzoo.hub.names import SCHEME
 from ganzoo.hub.signature import is_untouched, signed, unsigned
+from ganzoo.models.hub_names import SCHEME
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCard

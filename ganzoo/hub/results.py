@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.config import ModelEntry
 from ganzoo.metrics.record import Protocol, Record
-from ganzoo.pictures import FOURTH_CHANNEL, OVER_WHITE
+from ganzoo.models.entries import ModelEntry
+from ganzoo.system.images import FOURTH_CHANNEL, OVER_WHITE
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult

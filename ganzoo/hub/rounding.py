@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from ganzoo.generators.generator import Generator
-from ganzoo.golden import GOLDEN_FILE, write_golden
-from ganzoo.weights import WEIGHTS_FILE, load_weights, weights_digest, write_weights
+from ganzoo.models.golden import GOLDEN_FILE, write_golden
+from ganzoo.models.weights import WEIGHTS_FILE, load_weights, weights_digest, write_weights
 
 SEEDS = range(4)
 PSI = 0.7

@@ -4,11 +4,11 @@ Every loss is a mean over the batch and a scalar. Targets are taken as they come
 `torch.no_grad`.
 """
 
-from ganzoo._lazy import offer_modules
 from ganzoo.losses.adversarial import logistic_discriminator, nonsaturating_generator, r1_penalty
 from ganzoo.losses.perceptual import feature_maps, lpips, perceptual_l1
 from ganzoo.losses.reconstruction import reconstruction
 from ganzoo.losses.relation import relation
+from ganzoo.system.lazy import offer_modules
 
 __all__ = [
     "feature_maps", "logistic_discriminator", "lpips", "nonsaturating_generator", "perceptual_l1",

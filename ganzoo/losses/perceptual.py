@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganzoo.metrics.features import FeatureNetwork
-from ganzoo.pictures import to_rgb
+from ganzoo.features.networks import FeatureNetwork
+from ganzoo.system.images import to_rgb
 
 Maps = Sequence[Tensor]
 
@@ -27,7 +27,7 @@ def feature_maps(network: FeatureNetwork, images: Tensor, size: int | None = Non
 
     Args:
         network: frozen; whose name belongs to every number.
-        images: `[N, 1, 3 or 4, H, W]`, nominally in -1..1; see `ganzoo.pictures.to_rgb`.
+        images: `[N, 1, 3 or 4, H, W]`, nominally in -1..1; see `ganzoo.system.images.to_rgb`.
         size: side to which pictures are brought; None for the network's own, at which it is slow: a training
             step on pictures of 64 x 64 asks for 64. Pictures of that side are left alone.
 

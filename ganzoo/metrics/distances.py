@@ -7,8 +7,8 @@ is their mean.
 import torch
 from torch import Tensor
 
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.losses.perceptual import network_pixels, unit_distances
-from ganzoo.metrics.features import FeatureNetwork
 
 IMAGE_RANGE = 2.0
 DEFINITIONS = {  # as records, results and cards say it

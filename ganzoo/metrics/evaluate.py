@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.data.resize import RESIZER
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.metrics import pairs, path_length
 from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.extract import Features, extract, processes
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.figures import METRICS, NEIGHBOURS, Figure, figure_name, measure
 from ganzoo.metrics.record import Protocol, Record, compared, hardware, versions
 from ganzoo.metrics.saved import SavedStatistics, save_statistics
 from ganzoo.metrics.sets import GeneratedSamples, Samples
-from ganzoo.pictures import FOURTH_CHANNEL
 from ganzoo.registry import unknown
+from ganzoo.system.images import FOURTH_CHANNEL
 
 PPL = "ppl"
 _ALONE = {"is", PPL}  # metrics that compare with nothing

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganzoo._version import __version__
 from ganzoo.data.resize import RESIZER
-from ganzoo.files import replacing
-from ganzoo.metrics.features import FeatureNetwork
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.metrics.sets import Samples
-from ganzoo.paths import user_path
-from ganzoo.sources import default_cache_dir, writable_cache
+from ganzoo.models.sources import default_cache_dir, writable_cache
+from ganzoo.system.files import replacing
+from ganzoo.system.paths import user_path
+from ganzoo.system.version import __version__
 
 PIECE = 64  # pictures; also the batch of the feature network
 # What numpy raises for a .npz that is damaged, or none at all.

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ganzoo.features.networks import INCEPTION
 from ganzoo.metrics.extract import Features
-from ganzoo.metrics.features import INCEPTION
 from ganzoo.registry import unknown
 
 Array = NDArray[np.float32]

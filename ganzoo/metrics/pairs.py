@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
 from ganzoo.metrics.distances import DEFINITIONS, distance
 from ganzoo.metrics.extract import processes
-from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Figure
-from ganzoo.pictures import shrink
 from ganzoo.registry import unknown
+from ganzoo.system.images import shrink
 
 PAIR_METRICS = tuple(DEFINITIONS)
 GIVEN = ("z", "w")

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import perceptual
-from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import RANDOM_SEED, Figure
 
 EPSILON = 1e-4

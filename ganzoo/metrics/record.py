@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from ganzoo._version import __version__
 from ganzoo.metrics.distances import DEFINITIONS, OLD_PSNR, OLD_PSNR_DEFINITION
-from ganzoo.paths import DATA, missing, user_path
+from ganzoo.system.paths import DATA, missing, user_path
+from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 2  # 1 had no definition, and clipped images for psnr
 # What a line must hold for what is computed and printed from it.

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ganzoo.data.resize import RESIZER
-from ganzoo.files import replacing
-from ganzoo.kinds import kind_of
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.metrics.extract import UNREADABLE, Features
-from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Statistics, statistics
 from ganzoo.metrics.sets import Samples
-from ganzoo.paths import missing, user_path
+from ganzoo.system.files import replacing
+from ganzoo.system.kinds import kind_of
+from ganzoo.system.paths import missing, user_path
 
 
 class SavedStatistics:

@@ -15,8 +15,8 @@ from ganzoo.data.reading import PictureSet
 from ganzoo.data.resize import resize, to_uint8
 from ganzoo.generators.generator import MAX_SEED, Generator
 from ganzoo.generators.synthesis import NOISE_MODES
-from ganzoo.pictures import OVER_WHITE, check_channels, to_images, to_rgb
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
+from ganzoo.system.images import OVER_WHITE, check_channels, to_images, to_rgb
 
 Pictures = NDArray[np.float32]  # [N, size, size, 3] in 0..255
 

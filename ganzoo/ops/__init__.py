@@ -1,5 +1,5 @@
 """Differentiable operations in plain PyTorch."""
 
-from ganzoo._lazy import offer_modules
+from ganzoo.system.lazy import offer_modules
 
 offer_modules(__name__)

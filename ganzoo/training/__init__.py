@@ -1,5 +1,5 @@
 """Training: one loop, tasks that declare phases, run directories that resume."""
 
-from ganzoo._lazy import offer_modules
+from ganzoo.system.lazy import offer_modules
 
 offer_modules(__name__)

@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 
 from ganzoo.compare.plots import si
-from ganzoo.cost import costs
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.metrics.features import FeatureNetwork
+from ganzoo.models.cost import costs
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganzoo._version import __version__
-from ganzoo.files import replacing
 from ganzoo.metrics.seeds import HELD_OUT_SEED
-from ganzoo.paths import default_cache_dir, user_path
-from ganzoo.sources import writable_cache
+from ganzoo.models.sources import writable_cache
+from ganzoo.system.files import replacing
+from ganzoo.system.paths import default_cache_dir, user_path
+from ganzoo.system.version import __version__
 from ganzoo.training.latents import HELD_OUT, Purpose, stream
 from ganzoo.training.pace import Pace
 from ganzoo.training.settings import GIB
@@ -170,7 +170,7 @@ def fill_together(cache: TeacherCache, state: Any, seconds: float) -> None:
     """Make the teacher's pictures that are missing, shared among the processes; one takes about `seconds`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from ganzoo.progress import progress_console
+    from ganzoo.system.progress import progress_console
 
     # By number, not by place among those missing, which another process may see when some are made already.
     own = [k for k in cache.missing() if k % state.num_processes == state.process_index]

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ganzoo._version import __version__
-from ganzoo.cost import CONVENTION_SHORT
-from ganzoo.factory import list_models, model_entry
 from ganzoo.hub.card import base_model
 from ganzoo.hub.results import of_run
 from ganzoo.hub.signature import signed
-from ganzoo.pictures import FOURTH_CHANNEL, OVER_WHITE
+from ganzoo.models.cost import CONVENTION_SHORT
+from ganzoo.models.factory import list_models, model_entry
+from ganzoo.system.images import FOURTH_CHANNEL, OVER_WHITE
+from ganzoo.system.version import __version__
 
 _UNKNOWN = "unknown: it is at most as free as the teacher's; say what it is before you pass the weights on"
 

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ganzoo.files import replacing
-from ganzoo.kinds import read_tensors
+from ganzoo.system.files import replacing
+from ganzoo.system.kinds import read_tensors
 
 STATE, FACTS = "state.safetensors", "state.json"
 _NUMBER = ":number"  # ends the name of what is a number of Python in an optimiser's state

@@ -32,13 +32,13 @@ from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from ganzoo.allocator import keep_freed_memory
 from ganzoo.blocks import KINDS
-from ganzoo.interruption import Interrupted
-from ganzoo.paths import user_name, user_path
+from ganzoo.models.recipes import RECIPES, REGISTRY, default_recipe, list_recipes, override
 from ganzoo.plugins import load_plugins, missing_block
-from ganzoo.recipes import RECIPES, REGISTRY, default_recipe, list_recipes, override
 from ganzoo.registry import unknown
+from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.interruption import Interrupted
+from ganzoo.system.paths import user_name, user_path
 from ganzoo.training.devices import refuse_absent
 from ganzoo.training.jobs import (
     MISSING,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganzoo.blocks import AUGMENTS
 from ganzoo.blocks.augment import Augment
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
@@ -22,7 +23,6 @@ from ganzoo.losses import (
     reconstruction,
     relation,
 )
-from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.latents import Purpose, uniform

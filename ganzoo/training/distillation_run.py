@@ -5,11 +5,11 @@ from typing import Any, cast
 
 from torch import nn
 
-from ganzoo.cost import costs
-from ganzoo.folders import STUDENT as RESULT
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.figures import Figure
+from ganzoo.models.cost import costs
+from ganzoo.models.folders import STUDENT as RESULT
 from ganzoo.training.cache import fill_together
 from ganzoo.training.card import student_card
 from ganzoo.training.distillation import DistillationTask

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
-from ganzoo.pictures import check_channels
 from ganzoo.registry import unknown
+from ganzoo.system.images import check_channels
 from ganzoo.training.settings import OptimizerSettings, check, require
 from ganzoo.training.task import TaskSettings
 
@@ -83,7 +83,7 @@ class FeatureSettings:
     """The network of the perceptual terms.
 
     Args:
-        name: see `ganzoo.metrics.features.load_features`.
+        name: see `ganzoo.features.networks.load_features`.
         size: side of the pictures that it is shown; None takes the student's resolution, or the network's
             own size where that is smaller.
     """

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from ganzoo.data.resize import resize
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
 from ganzoo.metrics.distances import DEFINITIONS, distance
-from ganzoo.metrics.features import FeatureNetwork
 from ganzoo.metrics.figures import Figure, Statistics, figure_name, frechet_distance, statistics
-from ganzoo.pictures import to_images, to_rgb
+from ganzoo.system.images import to_images, to_rgb
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import HeldOutSettings
 from ganzoo.training.teacher import Teacher

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.factory import config_of, resolve
-from ganzoo.recipes import RECIPES, list_recipes, read_yaml
+from ganzoo.models.factory import config_of, resolve
+from ganzoo.models.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.registry import unknown
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name

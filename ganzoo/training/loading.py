@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from ganzoo.factory import build, create, resolve
+from ganzoo.features.networks import FeatureNetwork, load_features
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
-from ganzoo.metrics.features import FeatureNetwork, load_features
+from ganzoo.models.factory import build, create, resolve
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.held_out import HeldOut

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ganzoo.files import replacing
-from ganzoo.progress import progress_console
+from ganzoo.system.files import replacing
+from ganzoo.system.progress import progress_console
 from ganzoo.training.pace import Pace, speed
 
 LOG, FIGURES = "log.jsonl", "figures.jsonl"

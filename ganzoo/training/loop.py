@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ganzoo.interruption import StopRequest
+from ganzoo.system.interruption import StopRequest
 from ganzoo.training.ahead import Ahead
 from ganzoo.training.checkpoint import (
     checkpoints,

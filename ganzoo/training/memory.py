@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.generator import Generator
 from ganzoo.losses import feature_maps
-from ganzoo.metrics.features import FeatureNetwork
+from ganzoo.models.weights import empty
 from ganzoo.training.distillation import shown_size
 from ganzoo.training.distillation_settings import DistillationSettings
-from ganzoo.weights import empty
 
 ADAM_STATES = 2
 HALF = 0.75  # of what is kept in float32, measured with bf16: what is cast is kept besides

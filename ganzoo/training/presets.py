@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.generators.config import generator_keys
-from ganzoo.recipes import RECIPES, read_yaml
+from ganzoo.models.recipes import RECIPES, read_yaml
 from ganzoo.training.devices import found_accelerator
 from ganzoo.training.earlier import settings_now
 from ganzoo.training.settings import GIB

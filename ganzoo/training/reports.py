@@ -5,9 +5,9 @@ from pathlib import Path
 from types import TracebackType
 
 from ganzoo.compare.records import higher_is_better
-from ganzoo.folders import BEST
 from ganzoo.metrics.figures import Figure
-from ganzoo.pictures import save_png
+from ganzoo.models.folders import BEST
+from ganzoo.system.images import save_png
 from ganzoo.training.logs import RunLog
 from ganzoo.training.loop import Events, Trainer
 from ganzoo.training.run_folder import SAMPLES

@@ -11,9 +11,9 @@ from typing import Any
 
 from ganzoo.compare.plots import si
 from ganzoo.compare.records import higher_is_better
-from ganzoo.files import replacing
-from ganzoo.folders import RUN_FILE as SETTINGS
+from ganzoo.models.folders import RUN_FILE as SETTINGS
 from ganzoo.registry import unknown
+from ganzoo.system.files import replacing
 from ganzoo.training.chart import Dot, chart
 from ganzoo.training.earlier import figures_now
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ganzoo.files import refuse_unwritable
-from ganzoo.interruption import Interrupted
+from ganzoo.system.files import refuse_unwritable
+from ganzoo.system.interruption import Interrupted
 from ganzoo.training.checkpoint import checkpoints
 from ganzoo.training.devices import start
 from ganzoo.training.loop import Trainer

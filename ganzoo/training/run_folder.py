@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganzoo._version import __version__
-from ganzoo.files import replacing
-from ganzoo.folders import RUN_FILE as SETTINGS
 from ganzoo.metrics.figures import Figure
+from ganzoo.models.folders import RUN_FILE as SETTINGS
+from ganzoo.system.files import replacing
+from ganzoo.system.version import __version__
 from ganzoo.training.checkpoint import checkpoints
 from ganzoo.training.earlier import settings_now
 from ganzoo.training.results import RESULT

@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo.generators.generator import Generator
-from ganzoo.pictures import contact_sheet, to_images, to_rgb
+from ganzoo.system.images import contact_sheet, to_images, to_rgb
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher
 

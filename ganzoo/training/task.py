@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.figures import Figure
+from ganzoo.models.weights import save
 from ganzoo.registry import Registry
 from ganzoo.training.names import TASK
 from ganzoo.training.settings import FREE, LoopSettings, OptimizerSettings, plain, record
-from ganzoo.weights import save
 
 if TYPE_CHECKING:
     from PIL.Image import Image

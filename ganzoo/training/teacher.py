@@ -12,10 +12,10 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
-from ganzoo.pictures import shrink
+from ganzoo.models.weights import weights_digest
+from ganzoo.system.images import shrink
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.latents import Latents, latents, noise_sources, styles
-from ganzoo.weights import weights_digest
 
 
 @dataclass(kw_only=True)

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from ganzoo.factory import create
-from ganzoo.recipes import compose
+from ganzoo.models.factory import create
+from ganzoo.models.recipes import compose
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.loading import networks
@@ -88,7 +88,7 @@ def task_of(settings: DistillationSettings, device: str) -> DistillationTask:
     student, discriminator = networks(settings, teacher, torch.device(device))
     network = None
     if settings.uses_features:
-        from ganzoo.metrics.features import load_features
+        from ganzoo.features.networks import load_features
 
         network = load_features(settings.features.name).to(device)
     return DistillationTask(settings, teacher, None, student, discriminator, network)

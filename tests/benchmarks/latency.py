@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 import ganzoo
-from ganzoo.allocator import keep_freed_memory
+from ganzoo.system.allocator import keep_freed_memory
 
 MODEL = "mobilestylegan_ffhq"
 
@@ -80,8 +80,8 @@ def openvino_synthesis(threads: int) -> Callable[..., object]:
     """The released synthesis network, compiled by OpenVINO at full precision."""
     import openvino
 
-    from ganzoo.factory import model_entry
-    from ganzoo.sources import source_files
+    from ganzoo.models.factory import model_entry
+    from ganzoo.models.sources import source_files
 
     with tempfile.TemporaryDirectory() as folder:
         for path, data in source_files(model_entry(MODEL).sources[0]).items():

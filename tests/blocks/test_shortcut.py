@@ -9,7 +9,7 @@ from block_helpers import IN, OUT, assert_batch_independent, randomized, shortcu
 from helpers import tiny_config, trained
 
 from ganzoo.blocks import SHORTCUTS
-from ganzoo.cost import costs
+from ganzoo.models.cost import costs
 
 
 def features(n=2):

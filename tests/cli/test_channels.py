@@ -11,12 +11,12 @@ from PIL import Image
 from torch import nn
 
 import ganzoo
-import ganzoo.metrics.features
+import ganzoo.features.networks
 import ganzoo.runtimes
 import ganzoo.training.loading
-from ganzoo.golden import GOLDEN_FILE, check_golden
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
-from ganzoo.weights import weights_digest
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
+from ganzoo.models.golden import GOLDEN_FILE, check_golden
+from ganzoo.models.weights import weights_digest
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 WHITE = 255
@@ -40,7 +40,7 @@ class Shown(FeatureNetwork):
 
 @pytest.fixture(autouse=True)
 def features(monkeypatch):
-    for module in (ganzoo.metrics.features, ganzoo.training.loading):
+    for module in (ganzoo.features.networks, ganzoo.training.loading):
         monkeypatch.setattr(module, "load_features", lambda name, cache_dir=None: Shown())
 
 

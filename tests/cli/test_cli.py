@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import ganzoo
 from ganzoo.cli.common import parse_seeds
-from ganzoo.pictures import read_settings
+from ganzoo.system.images import read_settings
 
 
 def test_generate_writes_a_png_per_seed_and_a_sheet(run, model_folder, tmp_path):

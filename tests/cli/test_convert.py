@@ -20,7 +20,7 @@ import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import flatten
 from ganzoo.generators.discriminator import Discriminator
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NVIDIA = GOLDEN / "nvidia_pkl" / "ada_uncond_skip_32.pkl"
@@ -287,7 +287,7 @@ def test_a_relative_folder_is_titled_by_its_own_name(run, tmp_path, monkeypatch)
 WAITS = """
 import sys, time
 from pathlib import Path
-import ganzoo.converters.conversion, ganzoo.weights
+import ganzoo.converters.conversion, ganzoo.models.weights
 from ganzoo.cli import main
 
 def wait(*_):

@@ -10,7 +10,7 @@ from cli_helpers import assert_one_line
 from ir_fixtures import tiny_generator, write_ir
 
 import ganzoo
-from ganzoo.weights import save_file, weights_digest
+from ganzoo.models.weights import save_file, weights_digest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NVIDIA = GOLDEN / "nvidia_pkl" / "ada_uncond_skip_32.pkl"
@@ -171,7 +171,7 @@ def assert_failed(result, status):
 @pytest.mark.parametrize(("stop", "status"), [(fail, 2), (interrupt, 130)])
 def test_a_write_that_stops_leaves_everything_as_it_was(run, place, monkeypatch, out, stop, status):
     before = contents(place)
-    monkeypatch.setattr("ganzoo.weights.save_file", stop)
+    monkeypatch.setattr("ganzoo.models.weights.save_file", stop)
     assert_failed(run("convert", NVIDIA, out, "--overwrite"), status)
     assert contents(place) == before
 
@@ -208,7 +208,7 @@ def test_what_was_written_is_read_back(run, tmp_path, monkeypatch):
     def other(tensors, path, metadata):
         save_file({name: tensor + 1 for name, tensor in tensors.items()}, path, metadata=metadata)
 
-    monkeypatch.setattr("ganzoo.weights.save_file", other)
+    monkeypatch.setattr("ganzoo.models.weights.save_file", other)
     result = run("convert", NVIDIA, tmp_path / "new")
     assert_failed(result, 2)
     assert "differs from what was read" in result[2] and contents(tmp_path) == {}

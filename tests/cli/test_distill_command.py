@@ -15,8 +15,8 @@ import ganzoo.training.compose
 import ganzoo.training.run
 from ganzoo.blocks import CONVS
 from ganzoo.blocks.conv import FullConv
-from ganzoo.paths import DATA
-from ganzoo.recipes import compose
+from ganzoo.models.recipes import compose
+from ganzoo.system.paths import DATA
 from ganzoo.training.compose import plan
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.jobs import setting_names

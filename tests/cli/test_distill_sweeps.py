@@ -14,8 +14,8 @@ from hydra.version import getbase
 
 import ganzoo.training.compose
 import ganzoo.training.run
-from ganzoo.interruption import Interrupted
-from ganzoo.recipes import list_recipes
+from ganzoo.models.recipes import list_recipes
+from ganzoo.system.interruption import Interrupted
 from ganzoo.training.compose import plan
 
 

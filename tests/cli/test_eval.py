@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import ganzoo
 from ganzoo.cli import main
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 
 
 class MeanColours(FeatureNetwork):
@@ -34,8 +34,8 @@ def features(monkeypatch):
     def load(name, cache_dir=None):
         return MeanColours(name) if name.startswith("colours") else real(name, cache_dir=cache_dir)
 
-    real = ganzoo.metrics.features.load_features
-    monkeypatch.setattr("ganzoo.metrics.features.load_features", load)
+    real = ganzoo.features.networks.load_features
+    monkeypatch.setattr("ganzoo.features.networks.load_features", load)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_sets_of_different_sizes_are_told_apart(evaluate, model_folder, tmp_path
 def test_a_student_smaller_than_its_teacher_is_told(evaluate, model_folder, tmp_path):
     config = {**ganzoo.load(model_folder).config.to_dict(), "resolution": 16}
     config["channels"] = config["channels"][:-1]
-    ganzoo.save(ganzoo.factory.build(ganzoo.GeneratorConfig.from_dict(config)), tmp_path / "small")
+    ganzoo.save(ganzoo.models.factory.build(ganzoo.GeneratorConfig.from_dict(config)), tmp_path / "small")
     _, _, err = evaluate(tmp_path / "small", "--teacher", model_folder, "--num=2", "--metrics=l1")
     assert "Note: compared at 16 x 16: the teacher's images of 32 x 32 are scaled down." in err
 

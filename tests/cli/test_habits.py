@@ -4,8 +4,8 @@ import pytest
 from cli_helpers import assert_one_line
 
 import ganzoo
+from ganzoo.models.sources import SourceError, writable_cache
 from ganzoo.runtimes import load as open_runtime
-from ganzoo.sources import SourceError, writable_cache
 from ganzoo.training.compose import plan
 
 HABITS = {
@@ -103,7 +103,7 @@ def test_weights_over_such_a_cache_name_the_option(unwritable):
 
 def test_features_over_such_a_cache_name_the_option(unwritable):
     pytest.importorskip("timm")
-    from ganzoo.metrics.features import load_features
+    from ganzoo.features.networks import load_features
 
     with pytest.raises(OSError, match="--cache-dir"):
         load_features("efficientnet_lite0", cache_dir=unwritable)

@@ -11,7 +11,7 @@ from terminal import in_terminal, plain
 
 import ganzoo
 from ganzoo.cli.help import COMMANDS
-from ganzoo.recipes import list_recipes
+from ganzoo.models.recipes import list_recipes
 
 
 @pytest.mark.parametrize("columns", [60, 80, 140])

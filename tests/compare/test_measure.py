@@ -8,7 +8,7 @@ from helpers import styled_layers, tiny, trained
 from PIL import Image
 
 from ganzoo.compare.measure import Settings, compare, difference, in_turns, subject
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.pairs import pair_figures
 
 

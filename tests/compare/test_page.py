@@ -9,7 +9,7 @@ from helpers import tiny
 from ganzoo.compare.measure import Settings, compare
 from ganzoo.compare.page import render, write_page
 from ganzoo.compare.records import groups
-from ganzoo.cost import CONVENTION
+from ganzoo.models.cost import CONVENTION
 
 HOSTILE = '"><script>alert(1)</script><img src=https://example.com/x onerror=alert(2)>'
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

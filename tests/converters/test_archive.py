@@ -13,7 +13,7 @@ import ganzoo
 from ganzoo.converters.archive import MAX_INFLATED
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.conversion import convert_with_account
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 TRAINED = GOLDEN / "rosinality" / "ros_train_32.pt"
 TEACHER = [

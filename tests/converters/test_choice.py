@@ -6,7 +6,7 @@ from foreign_names import TRAINED, prefixed, saved, state
 
 import ganzoo
 from ganzoo.converters.conversion import convert_with_account
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 EMA, RAW, D = (state(TRAINED, key) for key in ("g_ema", "g", "d"))
 TWO_RAW = {"model": RAW, "state_dict": EMA, "discriminator": D}

@@ -6,8 +6,8 @@ from ir_edits import IR, TINY
 from ir_fixtures import write_ir
 
 from ganzoo.converters.openvino import from_openvino, read_ir
-from ganzoo.factory import build
-from ganzoo.recipes import compose
+from ganzoo.models.factory import build
+from ganzoo.models.recipes import compose
 
 
 def test_a_converted_network_has_the_config_it_was_made_from():

@@ -10,7 +10,7 @@ from golden_helpers import GOLDEN
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.conversion import convert_with_account
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 TRAINED = GOLDEN / "rosinality" / "ros_train_32.pt"
 CONVERTED = GOLDEN / "rosinality" / "ros_convert_64_cm1.pt"

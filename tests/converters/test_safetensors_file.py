@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 import ganzoo
 from ganzoo.converters.conversion import convert_with_account
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 EMA, RAW = state(TRAINED, "g_ema"), state(TRAINED, "g")
 

@@ -25,7 +25,7 @@ import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.conversion import convert_with_account
 from ganzoo.converters.unknown import Unknown
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TRAINED = GOLDEN / "rosinality" / "ros_train_32.pt"

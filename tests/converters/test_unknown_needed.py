@@ -14,7 +14,7 @@ from test_unknown import SNAPSHOT, hooked, networks
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.conversion import convert_with_account
-from ganzoo.weights import weights_digest
+from ganzoo.models.weights import weights_digest
 
 
 @pytest.fixture

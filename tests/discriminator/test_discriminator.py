@@ -17,8 +17,8 @@ from discriminator_helpers import (
 
 import ganzoo
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.models.weights import empty
 from ganzoo.ops.activation import ACTIVATIONS
-from ganzoo.weights import empty
 
 
 @pytest.fixture(params=NETWORKS, ids=name)

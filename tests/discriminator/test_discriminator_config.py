@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 
 import ganzoo
 from ganzoo.blocks import DISCRIMINATORS
-from ganzoo.factory import build
 from ganzoo.generators.config import MAX_LABELS, MAX_WIDTH
 from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.generators.stylegan2 import StyleGAN2Config
-from ganzoo.weights import CONFIG_FILE, WEIGHTS_FILE, read_config, stored_digest, weights_digest
+from ganzoo.models.factory import build
+from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, read_config, stored_digest, weights_digest
 
 SMALL = {"resolution": 16, "channels": [8, 12, 6]}
 HUGE = pytest.param(10**400, id="huge")

@@ -13,7 +13,7 @@ from ganzoo.export.graphs import Options
 from ganzoo.export.manifest import file_sha256, read_manifest
 from ganzoo.export.onnx import quantize
 from ganzoo.export.targets import Session, target
-from ganzoo.factory import build
+from ganzoo.models.factory import build
 
 
 def session(folder, engine, graph="synthesis", precision="fp32"):

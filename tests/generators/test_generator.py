@@ -6,8 +6,8 @@ from helpers import seeded, styled_layers, tiny, trained
 from torch import nn
 from torch.autograd import gradgradcheck
 
-from ganzoo.factory import build
 from ganzoo.generators.generator import Generator
+from ganzoo.models.factory import build
 
 # Shapes
 

@@ -9,8 +9,8 @@ import torch
 from helpers import TINY_RECIPE, seeded, tiny
 
 from ganzoo import create
-from ganzoo.factory import build
 from ganzoo.generators.generator import MAX_SEED
+from ganzoo.models.factory import build
 
 # Seeds
 

@@ -5,7 +5,7 @@ import torch
 from helpers import styled_layers, tiny, trained
 
 from ganzoo import mix_styles
-from ganzoo.factory import build
+from ganzoo.models.factory import build
 
 # Truncation
 

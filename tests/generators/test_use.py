@@ -7,10 +7,10 @@ from torch import nn
 
 import ganzoo
 from ganzoo.blocks import CONVS, FullConv
-from ganzoo.factory import create
+from ganzoo.models.factory import create
+from ganzoo.models.recipes import compose
 from ganzoo.ops.activation import bias_act
 from ganzoo.ops.resample import fir_filter, upfirdn2d
-from ganzoo.recipes import compose
 
 SMALL = {"resolution": 8, "channels": [8, 8], "z_dim": 8, "w_dim": 8, "mapping": {"depth": 1}}
 
@@ -134,7 +134,7 @@ def test_an_unknown_activation_lists_what_there_is():
 def test_a_recipe_that_includes_itself_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.yaml").write_text("defaults: [b, _self_]\n")
     (tmp_path / "b.yaml").write_text("defaults: [a, _self_]\n")
-    monkeypatch.setattr("ganzoo.recipes.RECIPES", tmp_path)
+    monkeypatch.setattr("ganzoo.models.recipes.RECIPES", tmp_path)
     with pytest.raises(ValueError, match="includes itself"):
         compose("a")
 

@@ -10,19 +10,19 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 import ganzoo
-from ganzoo.config import ModelEntry
-from ganzoo.cost import CONVENTION, costs
-from ganzoo.factory import MODELS, config_of, list_models, model_entry
 from ganzoo.hub import card as card_module
 from ganzoo.hub.card import CARDS, base_model, folder_card, published_card
 from ganzoo.hub.readme import card_to_push
 from ganzoo.hub.results import of_entry
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record, published_records
-from ganzoo.paths import DATA
-from ganzoo.recipes import read_yaml
+from ganzoo.models.cost import CONVENTION, costs
+from ganzoo.models.entries import ModelEntry
+from ganzoo.models.factory import MODELS, config_of, list_models, model_entry
+from ganzoo.models.recipes import read_yaml
+from ganzoo.models.weights import stored_digest, weights_digest
+from ganzoo.system.paths import DATA
 from ganzoo.training.card import student_card
-from ganzoo.weights import stored_digest, weights_digest
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
 RECORD = Record(
@@ -308,8 +308,8 @@ def test_templates_and_prose_are_in_the_package_data():
 
 
 def test_a_card_needs_no_picture_of_a_discriminator(tmp_path):
-    from ganzoo.factory import build
     from ganzoo.generators.discriminator import DiscriminatorConfig
+    from ganzoo.models.factory import build
 
     config = {"resolution": 8, "channel_base": 64, "channel_max": 8}
     ganzoo.save(build(DiscriminatorConfig.from_dict(config)), tmp_path)

@@ -7,8 +7,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import ganzoo
-from ganzoo.golden import GOLDEN_FILE, check_golden, write_golden
-from ganzoo.weights import weights_digest
+from ganzoo.models.golden import GOLDEN_FILE, check_golden, write_golden
+from ganzoo.models.weights import weights_digest
 
 SIZES = {"resolution": 16, "channels": [8, 8, 8], "z_dim": 8, "w_dim": 8, "mapping": {"depth": 1}}
 
@@ -118,8 +118,8 @@ def test_a_damaged_file_is_told(generator, path):
 
 
 def test_saving_something_else_over_it_leaves_no_stale_one(path):
-    from ganzoo.factory import build
     from ganzoo.generators.discriminator import DiscriminatorConfig
+    from ganzoo.models.factory import build
 
     config = {"resolution": 8, "channel_base": 64, "channel_max": 8}
     ganzoo.save(build(DiscriminatorConfig.from_dict(config)), path.parent)

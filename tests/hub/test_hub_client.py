@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub.utils import logging as client_log
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled
 
-from ganzoo.hub.client import HubError, hub_call
+from ganzoo.models.hub_client import HubError, hub_call
 
 
 def test_the_client_says_nothing_itself_and_is_then_as_it_was():
@@ -51,7 +51,7 @@ def test_ctrl_c_stays_what_it_is():
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("module", ["ganzoo.cli", "ganzoo.factory, ganzoo.hub.push, ganzoo.hub.card"])
+@pytest.mark.parametrize("module", ["ganzoo.cli", "ganzoo.models.factory, ganzoo.hub.push, ganzoo.hub.card"])
 def test_importing_does_not_import_the_client(module):
     code = f"import sys, {module}; sys.exit('huggingface_hub' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

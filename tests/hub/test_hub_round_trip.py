@@ -25,9 +25,9 @@ from huggingface_hub import HfApi, constants
 
 import ganzoo
 import ganzoo.runtimes
-from ganzoo.factory import config_of
-from ganzoo.hub.pull import locate
 from ganzoo.hub.push import push
+from ganzoo.models.factory import config_of
+from ganzoo.models.hub_pull import locate
 
 FILES = {"README.md", "config.json", "golden.safetensors", "model.safetensors"}
 

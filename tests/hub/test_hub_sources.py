@@ -7,12 +7,12 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 
 import ganzoo
-from ganzoo.config import HubSource, ModelEntry
-from ganzoo.factory import MODELS, list_models
-from ganzoo.hub.pull import file_sha256
 from ganzoo.hub.push import push
-from ganzoo.recipes import read_yaml
-from ganzoo.weights import WEIGHTS_FILE, published_digest
+from ganzoo.models.entries import HubSource, ModelEntry
+from ganzoo.models.factory import MODELS, list_models
+from ganzoo.models.hub_pull import file_sha256
+from ganzoo.models.recipes import read_yaml
+from ganzoo.models.weights import WEIGHTS_FILE, published_digest
 
 WHEEL = {
     "distribution": "a-distribution-that-nobody-has",
@@ -40,7 +40,7 @@ def entry(hub, model, tmp_path, monkeypatch):
         folder = tmp_path / "registry"
         folder.mkdir(exist_ok=True)
         OmegaConf.save(OmegaConf.create(data), folder / "tiny_face.yaml")
-        monkeypatch.setattr("ganzoo.factory.MODELS", folder)
+        monkeypatch.setattr("ganzoo.models.factory.MODELS", folder)
         return commit
 
     return publish
@@ -49,12 +49,12 @@ def entry(hub, model, tmp_path, monkeypatch):
 @pytest.fixture
 def no_wheel(monkeypatch):
     """No package index can be reached."""
-    from ganzoo.sources import SourceError
+    from ganzoo.models.sources import SourceError
 
     def refuse(source):
         raise SourceError("The package index cannot be reached.")
 
-    monkeypatch.setattr("ganzoo.factory.read_source", refuse)
+    monkeypatch.setattr("ganzoo.models.factory.read_source", refuse)
 
 
 def test_weights_come_from_the_hub_and_stay_in_the_cache(hub, entry, model, capsys, tmp_path):
@@ -79,7 +79,7 @@ def test_sources_are_tried_in_order_and_which_one_served_is_told(hub, entry, mod
 
 def test_the_first_source_that_serves_is_the_last_that_is_asked(hub, entry, model, capsys, monkeypatch):
     entry(WHEEL, "HUB")
-    monkeypatch.setattr("ganzoo.factory.read_source", lambda source: ganzoo.load(model))
+    monkeypatch.setattr("ganzoo.models.factory.read_source", lambda source: ganzoo.load(model))
     hub.log.clear()
     capsys.readouterr()
     ganzoo.create("tiny_face")

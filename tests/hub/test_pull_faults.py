@@ -12,10 +12,10 @@ from hub_server import HubServer
 from safetensors.torch import load_file, save_file
 
 import ganzoo
-from ganzoo.golden import GOLDEN_FILE
-from ganzoo.hub.names import HubName, parse_hub_name
 from ganzoo.hub.push import push
-from ganzoo.weights import WEIGHTS_FILE
+from ganzoo.models.golden import GOLDEN_FILE
+from ganzoo.models.hub_names import HubName, parse_hub_name
+from ganzoo.models.weights import WEIGHTS_FILE
 
 
 @pytest.fixture
@@ -198,8 +198,8 @@ def test_a_repository_of_something_else_is_told_apart(hub, run, out, home):
 
 
 def test_a_discriminator_makes_no_pictures(hub, run, out, tmp_path):
-    from ganzoo.factory import build
     from ganzoo.generators.discriminator import DiscriminatorConfig
+    from ganzoo.models.factory import build
 
     config = {"resolution": 8, "channel_base": 64, "channel_max": 8}
     ganzoo.save(build(DiscriminatorConfig.from_dict(config)), tmp_path / "judge")

@@ -10,9 +10,9 @@ from hub_server import HubServer
 from safetensors.torch import load_file, save_file
 
 import ganzoo
-from ganzoo.golden import GOLDEN_FILE
 from ganzoo.hub.push import push
-from ganzoo.weights import WEIGHTS_FILE
+from ganzoo.models.golden import GOLDEN_FILE
+from ganzoo.models.weights import WEIGHTS_FILE
 
 LFS = "PUT .*/info/lfs/objects/.*"
 COMMIT = "POST .*/commit/main"
@@ -137,8 +137,8 @@ def test_a_weight_too_large_for_float16_is_told(hub, model, run):
 
 
 def test_a_discriminator_is_not_pushed(hub, run, tmp_path):
-    from ganzoo.factory import build
     from ganzoo.generators.discriminator import DiscriminatorConfig
+    from ganzoo.models.factory import build
 
     config = {"resolution": 8, "channel_base": 64, "channel_max": 8}
     ganzoo.save(build(DiscriminatorConfig.from_dict(config)), tmp_path / "judge")

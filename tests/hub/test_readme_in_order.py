@@ -21,7 +21,7 @@ from torch import Tensor, nn
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import flatten
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -99,7 +99,7 @@ def place(hub, tmp_path, monkeypatch):
         image = Image.fromarray(random.randint(256, size=(16, 16, 3), dtype=np.uint8))
         image.save(tmp_path / "photos" / f"{i}.png")
     ganzoo.save(trained(tiny("wavelet", resolution=32)), tmp_path / "tiny")
-    monkeypatch.setattr("ganzoo.metrics.features.load_features", lambda name, cache_dir=None: Colours())
+    monkeypatch.setattr("ganzoo.features.networks.load_features", lambda name, cache_dir=None: Colours())
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from loss_helpers import noise
 from torch import nn
 
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.losses import feature_maps, lpips, perceptual_l1
 from ganzoo.metrics.distances import perceptual
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 
 DISTANCES = [perceptual_l1, lpips]
 

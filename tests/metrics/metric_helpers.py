@@ -12,8 +12,8 @@ from PIL import Image
 from torch import nn
 
 import ganzoo
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.extract import Features, extract
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.sets import Samples
 
 HERE = Path(__file__).parent

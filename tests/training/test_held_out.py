@@ -18,7 +18,7 @@ from training_helpers import (
 from ganzoo.data.resize import resize
 from ganzoo.metrics.distances import perceptual
 from ganzoo.metrics.figures import frechet_distance, statistics
-from ganzoo.pictures import to_images
+from ganzoo.system.images import to_images
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import HeldOutSettings
 from ganzoo.training.held_out import HeldOut

@@ -6,7 +6,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from training_helpers import ALONE, OFF, make_task, make_teacher, run_settings, student_config
 
-from ganzoo.metrics.features import _of_timm
+from ganzoo.features.networks import _of_timm
 from ganzoo.training.loop import Trainer
 from ganzoo.training.memory import available_bytes, estimate_bytes
 

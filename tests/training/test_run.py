@@ -22,12 +22,12 @@ from training_helpers import (
 
 import ganzoo
 from ganzoo.metrics.figures import Figure
-from ganzoo.pictures import read_settings, to_images
+from ganzoo.models.weights import weights_digest
+from ganzoo.system.images import read_settings, to_images
 from ganzoo.training import announce, distillation_run, loading
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.run import distill
 from ganzoo.training.teacher import Teacher
-from ganzoo.weights import weights_digest
 
 ALL_FIGURES = {
     "num": 20,
@@ -115,7 +115,7 @@ def test_the_result_tells_everything(finished):
     result = result_of(finished)
     assert result["name"] == "whole" and result["recipe"] == "some_recipe"
     assert result["kimg"] == 0.032 and result["seconds"] > 0
-    cost = ganzoo.cost.costs(ganzoo.load(finished / "student").config)["deployed synthesis"]
+    cost = ganzoo.models.cost.costs(ganzoo.load(finished / "student").config)["deployed synthesis"]
     assert (result["parameters"], result["macs"]) == (cost.parameters, cost.macs)
     assert result["held_out"] == 20 and "1 processes" in result["hardware"]
     assert result["settings"] == json.loads((finished / "settings.json").read_text())

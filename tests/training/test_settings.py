@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from training_helpers import merged, run_settings, student_config
 
-from ganzoo.paths import DATA
+from ganzoo.system.paths import DATA
 from ganzoo.training.distillation_settings import DistillationSettings
 
 SHIPPED = DATA / "recipes" / "training" / "distillation.yaml"

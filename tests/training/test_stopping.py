@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from toy import Toy, recorded, same, toy_trainer
 from training_helpers import forked
 
-from ganzoo.interruption import StopRequest
+from ganzoo.system.interruption import StopRequest
 from ganzoo.training.checkpoint import checkpoints
 from ganzoo.training.loop import Events, TrainingError
 

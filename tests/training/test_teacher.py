@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from helpers import assert_same_picture, styled_layers, tiny_config, trained
 from training_helpers import make_teacher, run_settings, student_config
 
+from ganzoo.models.weights import weights_digest
 from ganzoo.training.latents import noise_sources
 from ganzoo.training.teacher import Teacher, refuse_mismatch
-from ganzoo.weights import weights_digest
 
 NUMBERS = [4, 0, 2**62]
 

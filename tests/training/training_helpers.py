@@ -15,8 +15,8 @@ from helpers import tiny_config, trained
 from torch import nn
 
 import ganzoo
+from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.metrics.features import FeatureInfo, FeatureNetwork
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.loading import networks, with_mapping_of

