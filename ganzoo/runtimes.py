@@ -68,7 +68,7 @@ def load(
         precision: "fp32"; "bf16" (OpenVINO, PyTorch) and PyTorch's "fp16" compute in it; else "fp16" and
             "int8" are how weights lie in the file. "auto": what `choose_precision` finds fastest here.
         device: of PyTorch; engines compute on the CPU.
-        batch: pictures at once in the engine; other numbers are cut up and filled up.
+        batch: images at once in the engine; other numbers are cut up and filled up.
         threads: of the engine; None leaves it to the engine.
         cache_dir: where weights and files are kept.
         report: called with what is being done, if it takes long.
@@ -138,7 +138,7 @@ def choose_precision(
     report: Callable[[str], None] = lambda what: None,
     least_psnr: float = LEAST_AUTO_PSNR,
 ) -> Choice:
-    """The precision in which a model computes fastest here, among those that give its pictures.
+    """The precision in which a model computes fastest here, among those that give its images.
 
     It is measured once for a model, an engine's version, a processor and a number of threads, and kept in the
     cache. The arguments are those of `load`; `runtime` is not "auto".

@@ -51,7 +51,7 @@ def seeded(*seeds):
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def assert_same_picture(got, expected):
+def assert_same_image(got, expected):
     assert got.shape == expected.shape
     error = (got - expected).abs().max().item()
     assert error <= 1e-5 * max(1.0, expected.abs().max().item())

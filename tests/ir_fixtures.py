@@ -108,7 +108,7 @@ def write_entry(folder: Path, wheel: Path, contents: Mapping[str, bytes], **chan
         "overrides": overrides,
         "sources": [source],
         "origin": "the tests",
-        "licence": {"weights": "Apache-2.0"},
+        "license": {"weights": "Apache-2.0"},
         "parameters": {"mapping": 1, "synthesis": 1},
         "macs": {"mapping": 1, "synthesis": 1},
         "weights_sha256": weights_sha256,

@@ -227,7 +227,7 @@ def test_blocks_of_another_package_are_listed(used):
     assert "repeat" in used["upsamplers"]
 
 
-def test_blocks_of_another_package_make_pictures(used):
+def test_blocks_of_another_package_make_images(used):
     assert used["shape"] == [2, 3, 16, 16]
 
 

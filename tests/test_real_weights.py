@@ -84,7 +84,7 @@ def styles(z: Tensor, run_openvino: Callable[[str, Tensor], Tensor]) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def pictures(styles: Tensor, run_openvino: Callable[[str, Tensor], Tensor]) -> Tensor:
+def make_images(styles: Tensor, run_openvino: Callable[[str, Tensor], Tensor]) -> Tensor:
     """What the original synthesis network makes of them."""
     return torch.cat([run_openvino("SynthesisNetwork", row[None]) for row in styles])
 
@@ -98,24 +98,24 @@ def test_styles_are_those_of_the_original(generator, z, styles):
 
 @pytest.mark.parametrize("form", ["generator", "deployed"])
 @torch.inference_mode()
-def test_an_image_is_that_of_the_original_for_the_same_w(form, request, styles, pictures):
+def test_an_image_is_that_of_the_original_for_the_same_w(form, request, styles, images):
     network = request.getfixturevalue(form)
     rows = styles[:, None].expand(-1, network.num_ws, -1)
-    assert (network.synthesis(rows).image - pictures).abs().max() <= TOLERANCE
+    assert (network.synthesis(rows).image - images).abs().max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("form", ["generator", "deployed"])
 @torch.inference_mode()
-def test_a_batch_of_pictures_is_that_of_the_original(form, request, z, pictures):
+def test_a_batch_of_images_is_that_of_the_original(form, request, z, images):
     network = request.getfixturevalue(form)
     found = network(z)
     assert found.shape == (4, 3, 1024, 1024)
-    assert (found - pictures).abs().max() <= TOLERANCE_FROM_Z
+    assert (found - images).abs().max() <= TOLERANCE_FROM_Z
 
 
-def test_the_originals_pictures_are_no_two_alike_and_no_grey(pictures):
-    assert pictures.std(dim=(1, 2, 3)).min() > 0.1
-    assert (pictures[0] - pictures[1]).abs().mean() > 0.1
+def test_the_originals_images_are_no_two_alike_and_no_grey(images):
+    assert images.std(dim=(1, 2, 3)).min() > 0.1
+    assert (images[0] - images[1]).abs().mean() > 0.1
 
 
 def test_the_wheel_has_the_size_of_its_entry(ir, source):
@@ -146,7 +146,7 @@ def test_verify_finds_the_recorded_statistics(generator, cache, capsys):
     assert "is what was published" in capsys.readouterr().out
 
 
-def test_the_generate_command_writes_pictures_and_a_sheet_with_their_settings(generator, cache, tmp_path):
+def test_the_generate_command_writes_images_and_a_sheet_with_their_settings(generator, cache, tmp_path):
     out = tmp_path / "out"
     code = "from ganzoo.cli import main; main()"
     options = ["--seeds", "3,5", "--psi", "0.5", "--out", str(out), "--cache-dir", str(cache)]
@@ -164,7 +164,7 @@ def test_the_generate_command_writes_pictures_and_a_sheet_with_their_settings(ge
 
 
 @torch.inference_mode()
-def test_a_written_picture_is_the_generators(deployed, cache, tmp_path):
+def test_a_written_image_is_the_generators(deployed, cache, tmp_path):
     code = "from ganzoo.cli import main; main()"
     options = ["--seeds", "3", "--out", str(tmp_path), "--cache-dir", str(cache)]
     subprocess.run([sys.executable, "-c", code, "generate", MODEL, *options], check=True, timeout=300)

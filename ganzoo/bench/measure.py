@@ -35,10 +35,10 @@ class Row:
 
     Attributes:
         subject, label: what was measured.
-        resolution: of the pictures, where known.
-        p50, p90: seconds of a call, from styles to pictures.
-        pictures_per_second: at the median.
-        start_seconds: from the start of a process to its first picture; None if not measured.
+        resolution: of the images, where known.
+        p50, p90: seconds of a call, from styles to images.
+        images_per_second: at the median.
+        start_seconds: from the start of a process to its first image; None if not measured.
         peak_bytes, import_bytes: of that process, and what it had before it opened the subject.
         bytes: on disk.
         parameters, macs: of mapping and deployed synthesis; None for a file.
@@ -52,7 +52,7 @@ class Row:
     batch: int
     p50: float
     p90: float
-    pictures_per_second: float
+    images_per_second: float
     bytes: int
     start_seconds: float | None
     peak_bytes: int | None
@@ -162,7 +162,7 @@ def _row(
         batch=opened.batch,
         p50=p50,
         p90=ordered[math.ceil(0.9 * len(ordered)) - 1],
-        pictures_per_second=opened.batch / p50,
+        images_per_second=opened.batch / p50,
         bytes=opened.bytes,
         start_seconds=alone.get("start_seconds"),
         peak_bytes=alone.get("peak_bytes"),
@@ -177,7 +177,7 @@ def _row(
 
 @torch.inference_mode()
 def _psnr(subject: Subject, latents: int, threads: int, cache_dir: Path | None) -> float | None:
-    """PSNR of a model's pictures against PyTorch's, of a range of 2; None for exported files alone."""
+    """PSNR of a model's images against PyTorch's, of a range of 2; None for exported files alone."""
     try:
         trained = create(resolve(subject.name), pretrained=True, cache_dir=cache_dir)
     except ValueError:
@@ -200,7 +200,7 @@ def _one_hot(label_dim: int) -> torch.Tensor | None:
 
 
 def _in_own_process(subject: Subject, threads: int, work: Path, cache_dir: Path | None) -> dict[str, Any]:
-    """Memory and start-up of a process that makes one picture."""
+    """Memory and start-up of a process that makes one image."""
     what = {
         "subject": subject.to_dict(),
         "threads": threads,
@@ -209,7 +209,7 @@ def _in_own_process(subject: Subject, threads: int, work: Path, cache_dir: Path 
         "began": time.time(),
     }
     result = subprocess.run(
-        [sys.executable, "-c", "from ganzoo.bench.measure import first_picture; first_picture()"],
+        [sys.executable, "-c", "from ganzoo.bench.measure import first_image; first_image()"],
         input=json.dumps(what),
         capture_output=True,
         text=True,
@@ -222,8 +222,8 @@ def _in_own_process(subject: Subject, threads: int, work: Path, cache_dir: Path 
     return dict(json.loads(result.stdout.splitlines()[-1]))
 
 
-def first_picture() -> None:
-    """What that process does: opens the subject on stdin, makes a picture, prints what it took."""
+def first_image() -> None:
+    """What that process does: opens the subject on stdin, makes an image, prints what it took."""
     what = json.load(sys.stdin)
     torch.set_num_threads(what["threads"])
     imported = _peak()

@@ -33,7 +33,7 @@ def columns(rows: Sequence[Row]) -> dict[str, list[str]]:
         "resolution": [_or_none(row.resolution, str) for row in rows],
         "p50": [duration(row.p50) for row in rows],
         "p90": [duration(row.p90) for row in rows],
-        "pictures/s": [f"{row.pictures_per_second:.3g}" for row in rows],
+        "images/s": [f"{row.images_per_second:.3g}" for row in rows],
         "start-up": [_or_none(row.start_seconds, duration) for row in rows],
         "peak memory": [_or_none(row.peak_bytes, _size) for row in rows],
         "on disk": [_size(row.bytes) for row in rows],
@@ -113,7 +113,7 @@ def write(out: Path, rows: Sequence[Row], record: Mapping[str, Any]) -> None:
     texts = {
         JSON_FILE: json.dumps(data, indent=1, allow_nan=False) + "\n",
         TABLE_FILE: table(rows),
-        PLOT_FILE: plot(rows, "Time of one call, from styles to pictures"),
+        PLOT_FILE: plot(rows, "Time of one call, from styles to images"),
     }
     for name, text in texts.items():
         with replacing(out / name) as temporary:

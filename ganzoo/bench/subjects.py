@@ -31,7 +31,7 @@ class Subject:
         name: a model, a recipe, a folder or a file.
         runtime: a name of `ganzoo.runtimes.RUNTIMES`; for a file, its target.
         precision: a name of `ganzoo.runtimes.PRECISIONS`.
-        batch: pictures at once; a file with a batch size of its own is asked for that.
+        batch: images at once; a file with a batch size of its own is asked for that.
         resolution: of a recipe; None for its own.
         device: of PyTorch; engines compute on the CPU.
     """
@@ -53,9 +53,9 @@ class Opened:
     """A subject, ready.
 
     Attributes:
-        run: makes `batch` pictures from styles that lie ready; the result is its pictures.
+        run: makes `batch` images from styles that lie ready; the result is its images.
         batch: how many.
-        resolution: of the pictures, or None where nobody knows.
+        resolution: of the images, or None where nobody knows.
         bytes: on disk, mapping and synthesis.
         config: or None for a file.
     """

@@ -1,4 +1,4 @@
-"""Augmentations of what a discriminator sees, as pure functions of a picture and its random numbers."""
+"""Augmentations of what a discriminator sees, as pure functions of an image and its random numbers."""
 
 from abc import ABC, abstractmethod
 
@@ -13,8 +13,8 @@ COLORS = 3  # channels; what comes after them is alpha
 class Augment(nn.Module, ABC):
     """Base of the augmentations; `numbers` says how many random numbers one sample takes.
 
-    A sample's result depends on its picture and its row of numbers alone, whatever else is in the batch, and
-    can be differentiated twice with respect to the picture (for a gradient penalty).
+    A sample's result depends on its image and its row of numbers alone, whatever else is in the batch, and
+    can be differentiated twice with respect to the image (for a gradient penalty).
     """
 
     numbers: int
@@ -24,11 +24,11 @@ class Augment(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor, random: Tensor) -> Tensor:
-        """The augmented pictures, `[N, C, H, W]`.
+        """The augmented images, `[N, C, H, W]`.
 
         Args:
             images: `[N, C, H, W]`, in -1..1.
-            random: `[N, numbers]`, uniform in [0, 1), on the pictures' device.
+            random: `[N, numbers]`, uniform in [0, 1), on the images' device.
 
         Raises:
             ValueError: if `random` has another shape.
@@ -40,7 +40,7 @@ AUGMENTS: Registry[Augment] = Registry("augment")
 
 @AUGMENTS.register("none")
 class NoAugment(Augment):
-    """The pictures as they are."""
+    """The images as they are."""
 
     numbers = 0
 
@@ -59,13 +59,13 @@ class DiffAugment(Augment):
 
     Args:
         color: adds -0.5..0.5 (brightness), scales the distance from the pixel's mean over channels by 0..2
-            (saturation) and that from the picture's mean by 0.5..1.5 (contrast); a fourth channel, alpha, is
+            (saturation) and that from the image's mean by 0.5..1.5 (contrast); a fourth channel, alpha, is
             left as it is.
-        translation: furthest shift either way, by whole pixels, as a fraction of the picture's side; what
+        translation: furthest shift either way, by whole pixels, as a fraction of the image's side; what
             comes in is 0.
-        cutout: side of the square that is set to 0, as a fraction of the picture's side. Its centre lies in
-            the picture, its rest may not.
-        flip: mirrors every second picture, left to right.
+        cutout: side of the square that is set to 0, as a fraction of the image's side. Its centre lies in
+            the image, its rest may not.
+        flip: mirrors every second image, left to right.
         probability: of each of the four parts to be applied to a sample (Karras et al. 2020a, section 2.3).
 
     Raises:
@@ -117,7 +117,7 @@ class DiffAugment(Augment):
 
 
 def recolor(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
-    """Pictures brighter by `brightness`, of 1 + `saturation` times and 1 + `contrast` times those they had.
+    """Images brighter by `brightness`, of 1 + `saturation` times and 1 + `contrast` times those they had.
 
     With c and s for the two factors, contrast around the mean of saturation around gray is
     c (s x + (1 - s) gray) + (1 - c) mean; brightness moves all of it alike, first or last.
@@ -135,7 +135,7 @@ def recolor(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Te
         for amount in (contrast * saturation, contrast * (1 - saturation), 1 - contrast, brightness)
     )
     gray = images.mean(dim=1, keepdim=True)
-    # Row by row, there and back: torch cuts the sum over a lone picture into as many parts as there are
+    # Row by row, there and back: torch cuts the sum over a lone image into as many parts as there are
     # threads, and a sample's bits would depend on the size of the batch.
     mean = gray.mean(dim=3, keepdim=True)
     mean = mean.mean(dim=2, keepdim=True).expand_as(mean)  # [N, 1, H, 1]
@@ -143,13 +143,13 @@ def recolor(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Te
 
 
 def pick(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Pictures made of the pixels that lie at whole rows and columns; 0 where those are outside.
+    """Images made of the pixels that lie at whole rows and columns; 0 where those are outside.
 
     The backward pass adds nothing but zeros to a pixel's one gradient: it gives the same bits in any order.
 
     Args:
         images: `[N, C, H, W]`.
-        rows: `[N, H]`, without repetition inside the picture.
+        rows: `[N, H]`, without repetition inside the image.
         columns: `[N, W]`, likewise.
     """
     height, width = images.shape[2:]
@@ -187,6 +187,6 @@ def _check_shape(images: Tensor, random: Tensor, numbers: int) -> None:
     expected = (images.shape[0], numbers)  # len() would fix the size of the batch when exported
     if random.shape != expected:
         raise ValueError(
-            f"{expected[0]} pictures take random numbers of shape {list(expected)}, a row each; got "
+            f"{expected[0]} images take random numbers of shape {list(expected)}, a row each; got "
             f"{list(random.shape)}."
         )

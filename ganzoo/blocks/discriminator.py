@@ -24,24 +24,24 @@ DISCRIMINATORS: Registry[nn.Module] = Registry(
 
 @DISCRIMINATORS.register("residual")
 class ResidualDiscriminator(nn.Module):
-    """Pictures `[N, img_channels, R, R]` and labels `[N, label_dim]` to logits `[N, 1]`.
+    """Images `[N, img_channels, R, R]` and labels `[N, label_dim]` to logits `[N, 1]`.
 
     Every level is two convolutions, the second at stride 2, down to 4 x 4; there the deviation over the
     minibatch joins the features, and a convolution and two linear layers judge them. A conditional network
     projects its features on the mapped label (Miyato and Koyama 2018; Karras et al. 2020a, appendix D).
 
     Args:
-        resolution: of the pictures.
+        resolution: of the images.
         channels: width of every level, from 4 x 4 up.
-        img_channels: of the pictures.
+        img_channels: of the images.
         label_dim: width of the label, 0 for none.
-        architecture: "resnet" adds a path around each level, "skip" feeds the picture to all levels, "orig"
+        architecture: "resnet" adds a path around each level, "skip" feeds the image to all levels, "orig"
             does neither.
         activation: a name of `ganzoo.ops.activation.ACTIVATIONS`.
         clamp: limit of the convolutions' outputs; None does not clip.
         taps: of the separable filter before each downsampling.
         mbstd_group_size: samples that share one deviation; null for the whole batch.
-        mbstd_num_channels: pictures of deviation to add; 0 for none.
+        mbstd_num_channels: images of deviation to add; 0 for none.
         projection_dim: width of the mapped label; null takes `channels[0]`.
         mapping_depth, mapping_lr_multiplier, mapping_activation, mapping_features, embed_features: of the
             label's mapping network; see `MLPMapping`.
@@ -137,7 +137,7 @@ class ResidualDiscriminator(nn.Module):
             if level:
                 x = self.levels[str(level)](x)
         if x is None:
-            raise RuntimeError("The last level always sees the picture.")
+            raise RuntimeError("The last level always sees the image.")
         x = self.conv(self.deviation(x))
         x = bias_act(self.linear(x.flatten(1)), activation=self.activation)
         x = self.out(x)

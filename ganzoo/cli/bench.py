@@ -25,7 +25,7 @@ def bench(
         typer.Option(help="One or several: torch, compiled, openvino, onnxruntime; auto for the fastest."),
     ] = "auto",
     precision: Annotated[str, typer.Option(help="One or several: fp32, bf16, fp16, int8; auto.")] = "fp32",
-    batch: Annotated[str, typer.Option(help="Pictures at once, one or several numbers: 1,4.")] = "1",
+    batch: Annotated[str, typer.Option(help="Images at once, one or several numbers: 1,4.")] = "1",
     resolutions: Annotated[str | None, typer.Option(help="Of a recipe: 64,128,256.")] = None,
     vs: Annotated[
         list[str] | None, typer.Option(help="Another model or file, in turns with the first: A B A B.")

@@ -20,21 +20,21 @@ def card(
     records: Annotated[
         Path | None, typer.Option(help="Add the records of a file that `ganzoo eval --out` wrote.")
     ] = None,
-    licence: Annotated[
-        str | None, typer.Option("--license", help="Licence of the weights, as the Hub spells it.")
+    license: Annotated[
+        str | None, typer.Option("--license", help="License of the weights, as the Hub spells it.")
     ] = None,
     lineage: Annotated[
         str | None, typer.Option(help="For a new card: what the weights were made from, by whom.")
     ] = None,
     samples: Annotated[
-        bool, typer.Option("--samples", help="With --out, of a folder: a sheet of 24 pictures.")
+        bool, typer.Option("--samples", help="With --out, of a folder: a sheet of 24 images.")
     ] = False,
 ) -> None:
-    """Render a model's card: lineage, licences, cost, figures with their protocols."""
+    """Render a model's card: lineage, licenses, cost, figures with their protocols."""
     import shutil
 
     from ganzoo.hub.card import CARDS, folder_card, published_card
-    from ganzoo.hub.readme import card_text, pictures_of
+    from ganzoo.hub.readme import card_text, images_of
     from ganzoo.hub.signature import is_untouched
     from ganzoo.models.factory import folder_of, list_models, resolve
     from ganzoo.models.hub_pull import CARD_FILE
@@ -44,7 +44,7 @@ def card(
         raise ValueError("--samples writes a file: give --out, the model's folder.")
     published = resolve(name) in list_models()
     if published:
-        if records is not None or licence is not None or lineage is not None or samples:
+        if records is not None or license is not None or lineage is not None or samples:
             raise ValueError(f"The card of {name} comes from the registry: leave out the other options.")
         text = published_card(name)
     else:
@@ -54,7 +54,7 @@ def card(
         found = _own(folder, records) if records is not None else []
         caption = f"Seeds {_SEEDS[0]} to {_SEEDS[-1]}, truncation psi {_PSI}, constant noise."
         text = folder_card(
-            folder, licence=licence, lineage=lineage, records=found, sheet=caption if samples else None
+            folder, license=license, lineage=lineage, records=found, sheet=caption if samples else None
         )
         if samples and out is not None:
             _write_samples(folder, out)
@@ -66,8 +66,8 @@ def card(
         raise ValueError(f"{readme} was edited by hand: choose another folder, or delete it.")
     out.mkdir(parents=True, exist_ok=True)
     if published:
-        for picture in pictures_of(text, CARDS):
-            shutil.copyfile(CARDS / picture, out / picture)
+        for image in images_of(text, CARDS):
+            shutil.copyfile(CARDS / image, out / image)
     with replacing(readme) as temporary:
         temporary.write_text(text, encoding="utf-8")
     typer.echo(f"The card is {readme}.")
@@ -95,7 +95,7 @@ def _own(folder: Path, path: Path) -> "list[Record]":
 
 
 def _write_samples(folder: Path, out: Path) -> None:
-    """A sheet of pictures of the folder's model, as a JPEG."""
+    """A sheet of images of the folder's model, as a JPEG."""
     import torch
 
     from ganzoo.generators.deploy import deploy

@@ -26,7 +26,7 @@ def parse_seeds(text: str) -> list[int]:
         if stop > 2**32 - 1:
             raise ValueError(f"--seeds {text!r}: a seed is at most {2**32 - 1}.")
         seeds += range(start, stop + 1)
-    return list(dict.fromkeys(seeds))  # every seed once: a picture is a file
+    return list(dict.fromkeys(seeds))  # every seed once: an image is a file
 
 
 def parse_side(text: str) -> int:

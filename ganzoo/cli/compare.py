@@ -27,9 +27,9 @@ def compare(
         typer.Argument(metavar="MODEL", help="Models of `ganzoo list`, or folders of saved ones."),
     ] = None,
     seeds: Annotated[str, typer.Option(help="A row for each: 0-7, or 1,4,10-12.")] = "0-7",
-    psi: Annotated[float, typer.Option(help="Truncation: 1 for full variety, 0 for the mean picture.")] = 0.7,
+    psi: Annotated[float, typer.Option(help="Truncation: 1 for full variety, 0 for the mean image.")] = 0.7,
     noise: Annotated[
-        str, typer.Option(help="const (saved with the weights), random (by the picture's seed), or none.")
+        str, typer.Option(help="const (saved with the weights), random (by the image's seed), or none.")
     ] = "const",
     label: Annotated[int | None, typer.Option(help="Class, for conditional models.")] = None,
     out: Annotated[Path, typer.Option(help="The page, a .html file.")] = Path("compare.html"),
@@ -40,12 +40,12 @@ def compare(
         str, typer.Option(help="Perceptual distance in efficientnet_lite0 or a classifier of timm; or none.")
     ] = NO_FEATURES,
     runs: Annotated[
-        int, typer.Option(min=0, help="Timed pictures of each model; 0 to measure no latency.")
+        int, typer.Option(min=0, help="Timed images of each model; 0 to measure no latency.")
     ] = 10,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
     cache_dir: Annotated[Path | None, typer.Option(help="Where weights and features are kept.")] = None,
 ) -> None:
-    """Write one self-contained page: pictures of the same seeds, differences, cost, records, plots."""
+    """Write one self-contained page: images of the same seeds, differences, cost, records, plots."""
     names = names or []
     numbers = parse_seeds(seeds)
     if noise not in _NOISE:
@@ -108,7 +108,7 @@ def _measure(
     with Progress(*columns, console=progress_console(), transient=True) as progress:
         task = progress.add_task("Opening", total=None)
         if features == INCEPTION:  # its feature maps are out of reach
-            raise ValueError("--features inception measures sets of pictures; pairs take efficientnet_lite0.")
+            raise ValueError("--features inception measures sets of images; pairs take efficientnet_lite0.")
         network = None
         if features != NO_FEATURES:
             network = load_features(features, cache_dir=cache_dir).to(device)

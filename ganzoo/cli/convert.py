@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ganzoo.converters.conversion import Conversion
     from ganzoo.converters.layouts import Network
 
-_LICENCE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"
+_LICENSE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
 
 def convert(
@@ -48,14 +48,14 @@ def convert(
             "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated.",
         ),
     ] = None,
-    licence: Annotated[
-        str, typer.Option("--license", help="Licence of the weights, for the card, as the Hub spells it.")
+    license: Annotated[
+        str, typer.Option("--license", help="License of the weights, for the card, as the Hub spells it.")
     ] = "unknown",
     overwrite: Annotated[bool, typer.Option(help="Replace the model that the folder holds.")] = False,
 ) -> None:
     """Turn a checkpoint into config.json, model.safetensors and a card. Nothing in the file is run."""
-    if not licence or set(licence.lower()) - set(_LICENCE_CHARACTERS):
-        raise ValueError(f"--license is an identifier such as apache-2.0 or other; got {licence!r}.")
+    if not license or set(license.lower()) - set(_LICENSE_CHARACTERS):
+        raise ValueError(f"--license is an identifier such as apache-2.0 or other; got {license!r}.")
 
     if not files or not all(files) or not out:
         raise ValueError("Give the checkpoint and the folder for the model: ganzoo convert FILE OUT.")
@@ -79,7 +79,7 @@ def convert(
         with tempfile.TemporaryDirectory(dir=model.parent, prefix=f".{model.name}.") as temporary:
             written = Path(temporary)
             save(conversion.module, written)
-            card = card_stub(conversion, title=model.absolute().name, licence=licence.lower())
+            card = card_stub(conversion, title=model.absolute().name, license=license.lower())
             (written / CARD_FILE).write_text(card, encoding="utf-8")
             following = _next(model, conversion.module)
             config, digest = conversion.module.config, weights_digest(conversion.module)

@@ -1,4 +1,4 @@
-"""`ganzoo data`: pictures made ready for training and measuring."""
+"""`ganzoo data`: images made ready for training and measuring."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,7 +18,7 @@ _SHOWN = 10  # names of each list; all of them stand in the zip's ganzoo.json
 _CLASSES = 40  # lines of the table
 
 data_app = typer.Typer(
-    help="Prepare pictures for training and measuring.",
+    help="Prepare images for training and measuring.",
     no_args_is_help=True,
     epilog=settings("data")["epilog"],
 )
@@ -26,16 +26,16 @@ data_app = typer.Typer(
 
 @data_app.command("prepare", **settings("data"))
 def prepare(
-    src: Annotated[Path, typer.Argument(help="A folder of pictures, with all its folders, or a zip.")],
+    src: Annotated[Path, typer.Argument(help="A folder of images, with all its folders, or a zip.")],
     out: Annotated[Path, typer.Argument(help="The zip to write.")],
     resolution: Annotated[
         int,
         typer.Option(
-            parser=parse_side, metavar="NUMBER", help="Of the pictures: a power of two from 4 to 2048."
+            parser=parse_side, metavar="NUMBER", help="Of the images: a power of two from 4 to 2048."
         ),
     ],
     crop: Annotated[
-        str, typer.Option(help="center (the square in the middle), or none (squeeze the whole picture).")
+        str, typer.Option(help="center (the square in the middle), or none (squeeze the whole image).")
     ] = "center",
     channels: Annotated[int, typer.Option(help="3 for RGB, 1 for greyscale, 4 to keep alpha.")] = 3,
     labels: Annotated[
@@ -43,13 +43,13 @@ def prepare(
         typer.Option(help="keep (those of the source's dataset.json), folders (a class for each), or none."),
     ] = "keep",
     upscale: Annotated[
-        bool, typer.Option(help="Enlarge pictures that are too small; skip them if not.")
+        bool, typer.Option(help="Enlarge images that are too small; skip them if not.")
     ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that work at once; as many as cores if not given.")
     ] = None,
     max_pixels: Annotated[
-        int | None, typer.Option(help="Skip pictures with more; 100 million if not given.")
+        int | None, typer.Option(help="Skip images with more; 100 million if not given.")
     ] = None,
     white: Annotated[
         int | None, typer.Option(help="White in 16-bit greyscale: 4095 for 12 bits; 65535 if not given.")
@@ -58,7 +58,7 @@ def prepare(
         bool, typer.Option(help="Replace OUT, and drop an unfinished run that had other settings.")
     ] = False,
 ) -> None:
-    """Write pictures as the zip that StyleGAN's tools train from. Run it again to continue a stopped run."""
+    """Write images as the zip that StyleGAN's tools train from. Run it again to continue a stopped run."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ganzoo.data import prepare as prepare_set
@@ -75,7 +75,7 @@ def prepare(
             def show(done: int, of: int) -> None:
                 nonlocal count, total
                 if not total and done:
-                    typer.echo(f"Continuing a stopped run: {done} of {of} pictures are done.")
+                    typer.echo(f"Continuing a stopped run: {done} of {of} images are done.")
                 count, total = done, of
                 progress.update(task, completed=done, total=of)
 
@@ -85,7 +85,7 @@ def prepare(
                 white=WHITE if white is None else white, workers=workers, overwrite=overwrite, progress=show,
             )  # fmt: skip
     except KeyboardInterrupt:
-        kept = f"{count} of {total} pictures are done; the same command goes on from there" if total else ""
+        kept = f"{count} of {total} images are done; the same command goes on from there" if total else ""
         raise Interrupted(f"Interrupted: {kept or 'nothing was written'}.") from None
     _print(report)
 

@@ -26,7 +26,7 @@ _EXTRA = 'Quality figures need an extra: pip install "ganzoo-torch[eval]".'
 
 @dataclass(frozen=True)
 class Sampling:
-    """How pictures of a model are made; files are measured whole."""
+    """How images of a model are made; files are measured whole."""
 
     num: int
     seed: int
@@ -37,10 +37,10 @@ class Sampling:
 
 
 def evaluate(
-    name: Annotated[str, typer.Argument(help="A model, its folder, or a folder or zip file of pictures.")],
+    name: Annotated[str, typer.Argument(help="A model, its folder, or a folder or zip file of images.")],
     real: Annotated[
         str | None,
-        typer.Option(help="What to compare with: pictures, another model, or statistics saved by --save."),
+        typer.Option(help="What to compare with: images, another model, or statistics saved by --save."),
     ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="A model to compare with seed by seed: l1, psnr, perceptual.")
@@ -55,8 +55,8 @@ def evaluate(
     features: Annotated[
         str, typer.Option(help="efficientnet_lite0, inception (FID proper), or a classifier of timm.")
     ] = "efficientnet_lite0",
-    num: Annotated[int, typer.Option(min=2, help="Pictures of a model; files are measured whole.")] = 5000,
-    seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = HELD_OUT_SEED,
+    num: Annotated[int, typer.Option(min=2, help="Images of a model; files are measured whole.")] = 5000,
+    seed: Annotated[int, typer.Option(help="Seed of the first image.")] = HELD_OUT_SEED,
     real_seed: Annotated[int, typer.Option(help="The same for the model of --real.")] = _REAL_SEED,
     psi: Annotated[float, typer.Option(help="Truncation: 1 for none.")] = 1.0,
     real_psi: Annotated[float, typer.Option(help="The same for the model of --real.")] = 1.0,
@@ -76,7 +76,7 @@ def evaluate(
     eager: Annotated[bool, typer.Option(help="Do not deploy the model.")] = False,
     resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples for the uncertainty.")] = 10,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
-    save: Annotated[Path | None, typer.Option(help="Write the statistics of the pictures to a .npz.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the statistics of the images to a .npz.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Append the records to a file, one JSON line each.")
     ] = None,
@@ -86,7 +86,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON lines.")] = False,
     cache_dir: Annotated[Path | None, typer.Option(help="Where weights and features are kept.")] = None,
 ) -> None:
-    """Measure a model or pictures against pictures, a model or its teacher."""
+    """Measure a model or images against images, a model or its teacher."""
     sampling = Sampling(num, seed, psi, noise, resolution, eager)
     real_sampling = Sampling(num, real_seed, real_psi, real_noise, real_resolution)
     _refuse_clashes(teacher, real, save, sampling, real_sampling)
@@ -94,7 +94,7 @@ def evaluate(
     if not math.isfinite(psi) or not math.isfinite(real_psi):
         raise ValueError("--psi is a number such as 0.7.")
     if {"fd", "kid", "precision", "recall"} & set(wanted) and real is None:
-        raise ValueError("Give --real: a folder or zip file of pictures, a model, or a file of statistics.")
+        raise ValueError("Give --real: a folder or zip file of images, a model, or a file of statistics.")
     if save is not None and save.suffix != _STATISTICS_SUFFIX:
         raise ValueError(f"--save ends in {_STATISTICS_SUFFIX}; got {str(save)!r}.")
     for path, option in ((save, "--save"), (out, "--out")):
@@ -166,7 +166,7 @@ def _refuse_clashes(
         if real is not None:
             raise ValueError("Give --teacher or --real: they ask for different figures.")
         if save is not None:
-            raise ValueError("--save keeps the statistics of pictures; with --teacher there are none.")
+            raise ValueError("--save keeps the statistics of images; with --teacher there are none.")
         if sampling.resolution is not None:
             raise ValueError("--teacher compares at the student's own resolution: leave out --resolution.")
     if real is None and real_sampling != Sampling(sampling.num, _REAL_SEED):
@@ -255,12 +255,12 @@ def _measure(
         if name is not None and name.endswith(_STATISTICS_SUFFIX):
             reference = SavedStatistics(name)
         with state.main_process_first():
-            pictures = open_samples(*fake, device=device, cache_dir=cache_dir)
+            images = open_samples(*fake, device=device, cache_dir=cache_dir)
             if name is not None and reference is None:
                 reference = open_samples(name, sampling, device=device, cache_dir=cache_dir)
         if pairs or network is None:
             return ev.evaluate_pairs(
-                pictures,
+                images,
                 reference,
                 metrics=metrics,
                 network=network,
@@ -269,7 +269,7 @@ def _measure(
                 report=report,
             )
         return ev.evaluate(
-            pictures,
+            images,
             reference,
             metrics=metrics,
             network=network,
@@ -296,7 +296,7 @@ def _refuse_absent(name: str) -> None:
 
 
 def open_samples(name: str, sampling: Sampling, *, device: str, cache_dir: Path | None) -> "Samples":
-    """The pictures that a name stands for: a model's, or files."""
+    """The images that a name stands for: a model's, or files."""
     from ganzoo.generators.deploy import deploy
     from ganzoo.metrics.sets import FileSamples, GeneratedSamples
     from ganzoo.models.factory import DIR, create, list_models, resolve
@@ -329,7 +329,7 @@ def _print(records: "list[Record]") -> None:
     from ganzoo.cli.show import console
 
     table = Table(box=SIMPLE_HEAD)
-    for column in ("metric", "value", "±", "pictures", "against", "seconds"):
+    for column in ("metric", "value", "±", "images", "against", "seconds"):
         table.add_column(column)
     for r in records:
         spread = "" if r.uncertainty is None else f"{r.uncertainty:.2g}"

@@ -22,13 +22,13 @@ def export(
         bool, typer.Option("--verify/--no-verify", help="Run every file in its engine, against PyTorch.")
     ] = True,
     parts: Annotated[
-        str, typer.Option(help="apart: mapping and synthesis; together: one file from z to the picture.")
+        str, typer.Option(help="apart: mapping and synthesis; together: one file from z to the image.")
     ] = "apart",
     styles: Annotated[str, typer.Option(help="w+ (a style a layer) or w (one for all layers).")] = "w+",
     noise: Annotated[
         str, typer.Option(help="const (inside the file), given (an input a layer) or none.")
     ] = "const",
-    batch: Annotated[str, typer.Option(help="Pictures at once: a number, or free.")] = "1",
+    batch: Annotated[str, typer.Option(help="Images at once: a number, or free.")] = "1",
     precision: Annotated[str, typer.Option(help="Of the weights in the files: fp32, fp16, int8.")] = "fp32",
     opset: Annotated[int | None, typer.Option(help="Opset of ONNX: 18 to 25 (default: 20).")] = None,
     latents: Annotated[int, typer.Option(min=1, max=1000, help="How many to verify on.")] = 4,

@@ -1,4 +1,4 @@
-"""`ganzoo generate`: pictures of a model as PNG files, and a contact sheet."""
+"""`ganzoo generate`: images of a model as PNG files, and a contact sheet."""
 
 import math
 import time
@@ -22,14 +22,14 @@ SHEET_FILE = "sheet.png"
 
 def generate(
     name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, its folder, or hf-hub:owner/name.")],
-    seeds: Annotated[str, typer.Option(help="One picture for each: 0-15, or 1,4,10-12.")] = "0-7",
-    psi: Annotated[float, typer.Option(help="Truncation: 1 for full variety, 0 for the mean picture.")] = 0.7,
+    seeds: Annotated[str, typer.Option(help="One image for each: 0-15, or 1,4,10-12.")] = "0-7",
+    psi: Annotated[float, typer.Option(help="Truncation: 1 for full variety, 0 for the mean image.")] = 0.7,
     cutoff: Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")] = None,
     noise: Annotated[
-        str, typer.Option(help="const (saved with the weights), random (by the picture's seed), or none.")
+        str, typer.Option(help="const (saved with the weights), random (by the image's seed), or none.")
     ] = "const",
     label: Annotated[int | None, typer.Option(help="Class, for a conditional model.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the pictures; made if need be.")] = Path("out"),
+    out: Annotated[Path, typer.Option(help="Folder for the images; made if need be.")] = Path("out"),
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
     batch_size: Annotated[
         int, typer.Option(min=1, help="Images at once, up to about 2 GB of them; on a CPU, 1 is quickest.")
@@ -106,9 +106,9 @@ def generate(
         del sheet["seed"]
         save_png(contact_sheet(tiles), out / SHEET_FILE, sheet)
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: {len(tiles)} of {len(numbers)} pictures are in {out}.") from None
+        raise Interrupted(f"Interrupted: {len(tiles)} of {len(numbers)} images are in {out}.") from None
     where = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
-    count = "1 picture" if len(tiles) == 1 else f"{len(tiles)} pictures"
+    count = "1 image" if len(tiles) == 1 else f"{len(tiles)} images"
     typer.echo(
         f"{count} and {SHEET_FILE} in {out}: {seconds / len(tiles):.2f} s per image of "
         f"{generator.resolution} x {generator.resolution} ({where}, {engine})."

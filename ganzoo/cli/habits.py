@@ -35,7 +35,7 @@ _OPTIONS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("force", "f", "overwrite"): ("--overwrite",),
     ("amp", "fp16", "half", "bf16"): ("--precision",),
     ("transform",): ("--crop",),
-    ("license", "licence"): ("--license",),
+    ("license", "license"): ("--license",),
 }
 _MODELS = ("network", "network-pkl", "pkl", "ckpt", "checkpoint", "model", "g-ckpt", "weights", "pretrained")
 _COUNTS = ("pics", "sample", "samples", "n-sample", "num-samples", "num", "n", "rows", "cols")

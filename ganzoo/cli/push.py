@@ -15,9 +15,9 @@ def push(
         str, typer.Argument(metavar="MODEL", help="Folder of a model, or a model of `ganzoo list`.")
     ],
     repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository; made if need be.")],
-    licence: Annotated[
+    license: Annotated[
         str | None,
-        typer.Option("--license", help="Licence of the weights, as the Hub spells it; else the card's."),
+        typer.Option("--license", help="License of the weights, as the Hub spells it; else the card's."),
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a private repository.")] = False,
     revision: Annotated[
@@ -25,7 +25,7 @@ def push(
     ] = None,
     pr: Annotated[bool, typer.Option("--pr", help="Open a pull request.")] = False,
     dtype: Annotated[
-        str, typer.Option(help="fp32, or fp16: half the size; what that does to pictures is measured.")
+        str, typer.Option(help="fp32, or fp16: half the size; what that does to images is measured.")
     ] = "fp32",
     include: Annotated[
         list[str] | None, typer.Option(help="Other files of the folder, such as '*.onnx'; may be repeated.")
@@ -45,7 +45,7 @@ def push(
     check_repo(repo)
     name = resolve(model)
     options: dict[str, Any] = {
-        "licence": licence, "private": private, "revision": revision, "pr": pr, "dtype": dtype,
+        "license": license, "private": private, "revision": revision, "pr": pr, "dtype": dtype,
         "include": include or (), "overwrite_card": overwrite_card, "dry_run": dry_run, "endpoint": endpoint,
     }  # fmt: skip
     try:
@@ -77,7 +77,7 @@ def push(
 def _save_published(name: str, folder: Path, repo: str, cache_dir: Path | None) -> None:
     """A published model as a folder with its card."""
     from ganzoo.hub.card import published_card
-    from ganzoo.hub.readme import pictures_of
+    from ganzoo.hub.readme import images_of
     from ganzoo.models.factory import create, model_entry
     from ganzoo.models.weights import save
     from ganzoo.system.paths import DATA
@@ -85,5 +85,5 @@ def _save_published(name: str, folder: Path, repo: str, cache_dir: Path | None) 
     save(create(name, pretrained=True, cache_dir=cache_dir), folder, recipe=model_entry(name).recipe)
     card = published_card(name, repo)
     (folder / "README.md").write_text(card, encoding="utf-8")
-    for picture in pictures_of(card, DATA / "hub_cards"):
-        shutil.copyfile(DATA / "hub_cards" / picture, folder / picture)
+    for image in images_of(card, DATA / "hub_cards"):
+        shutil.copyfile(DATA / "hub_cards" / image, folder / image)

@@ -57,11 +57,11 @@ def list_(
     terminal = console()
     cost, license = ("resolution", "parameters", "MACs"), ("license of the weights", "weights")
     if models and terminal.width >= _ONE_TABLE:
-        rows = [[*_cells(m), m["licence"]["weights"], _where(m)] for m in models]
+        rows = [[*_cells(m), m["license"]["weights"], _where(m)] for m in models]
         terminal.print(_table("Models", "name", *cost, *license, rows=rows), "")
     elif models:
         terminal.print(_table("Models", "name", *cost, rows=[_cells(m) for m in models]))
-        rows = [[m["name"], m["licence"]["weights"], _where(m)] for m in models]
+        rows = [[m["name"], m["license"]["weights"], _where(m)] for m in models]
         terminal.print("", _table(None, "name", *license, rows=rows), "")
     if recipes:
         rows = [_cells(r) for r in recipes]
@@ -150,8 +150,8 @@ def info(
             soft_wrap=True,
         )
         terminal.print(f"origin: {entry.origin}", highlight=False, soft_wrap=True)
-        for part, licence in entry.licence.items():
-            terminal.print(f"licence of the {part}: {licence}", highlight=False, soft_wrap=True)
+        for part, license in entry.license.items():
+            terminal.print(f"license of the {part}: {license}", highlight=False, soft_wrap=True)
         for s in entry.sources:
             terminal.print(f"source: {source_name(s)}, sha256 {s.sha256}", highlight=False, soft_wrap=True)
         if entry.external:
@@ -209,21 +209,21 @@ def _list_hub(owner: str, pattern: str, tags: list[str], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = _table(None, "name", "licence", "base model", "private", "downloads", "changed")
+    table = _table(None, "name", "license", "base model", "private", "downloads", "changed")
     for m in found:
         private = "yes" if m["private"] else "no"
         table.add_row(
-            m["name"], m["licence"], m["base_model"], private, str(m["downloads"]), m["changed"][:10]
+            m["name"], m["license"], m["base_model"], private, str(m["downloads"]), m["changed"][:10]
         )
     console().print(table)
 
 
 def _markdown(models: list[dict[str, Any]]) -> str:
     """Published models as a Markdown table."""
-    lines = ["| model | what | resolution | parameters | MACs | licence |", "|---|---|---|---|---|---|"]
+    lines = ["| model | what | resolution | parameters | MACs | license |", "|---|---|---|---|---|---|"]
     for m in models:
-        licence = "; ".join(f"{part}: {text}" for part, text in m["licence"].items())
-        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], licence]
+        license = "; ".join(f"{part}: {text}" for part, text in m["license"].items())
+        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], license]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"{CONVENTION_SHORT}; mapping and synthesis together."])
 

@@ -1,4 +1,4 @@
-"""`ganzoo verify`: are these the published weights, and do they give the published pictures here?"""
+"""`ganzoo verify`: are these the published weights, and do they give the published images here?"""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -10,7 +10,7 @@ def verify(
     name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, hf-hub:owner/name, or a folder.")],
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
-    """Check a model's weights against their hash and its pictures against the recorded ones."""
+    """Check a model's weights against their hash and its images against the recorded ones."""
     import torch
 
     from ganzoo.generators.generator import Generator
@@ -45,13 +45,13 @@ def verify(
     if entry is None or entry.weights_sha256 is None or entry.golden is None:
         golden = folder / GOLDEN_FILE
         if not isinstance(generator, Generator) or not golden.is_file():
-            typer.echo(f"pictures: {folder} records none")
+            typer.echo(f"images: {folder} records none")
             return
         try:
             within = check_golden(generator, golden, weights_digest(generator))
         except ValueError as error:
-            _fail(f"pictures: {error}")
-        typer.echo(f"pictures: those recorded in {golden}, within {within:.1e} of their range")
+            _fail(f"images: {error}")
+        typer.echo(f"images: those recorded in {golden}, within {within:.1e} of their range")
         return
     found = published_digest(generator)
     if found != entry.weights_sha256:
@@ -67,10 +67,10 @@ def verify(
             off += [abs(a.item() - b) for a, b in zip(image.std(dim=(1, 2)), std, strict=True)]
             if max(off) > published.tolerance:
                 _fail(
-                    f"picture of seed {seed}: mean and deviation are off by {max(off):.4f}, "
+                    f"image of seed {seed}: mean and deviation are off by {max(off):.4f}, "
                     f"allowed {published.tolerance}"
                 )
-            typer.echo(f"picture of seed {seed}: means and deviations within {max(off):.1e} of the record")
+            typer.echo(f"image of seed {seed}: means and deviations within {max(off):.1e} of the record")
     typer.echo(f"{name} is what was published.")
 
 

@@ -1,4 +1,4 @@
-"""Several models side by side on one page: pictures of the same seeds, differences, cost, quality."""
+"""Several models side by side on one page: images of the same seeds, differences, cost, quality."""
 
 from ganzoo.system.lazy import offer_modules
 

@@ -1,4 +1,4 @@
-"""Pictures small enough for a page, and differences as colours."""
+"""Images small enough for a page, and differences as colours."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganzoo.data.resize import resize, to_uint8
 
-MAX_SIDE = 512  # of a picture on the page; a tile shows it smaller, a click whole
+MAX_SIDE = 512  # of an image on the page; a tile shows it smaller, a click whole
 JPEG_QUALITY = 85
 LOSSLESS_SIDE = 128  # up to here a PNG is small, and every pixel is looked at
 MAX_AMPLIFICATION = 64
@@ -27,7 +27,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as the page holds it.
+    """An image as the page holds it.
 
     Attributes:
         data: the file.
@@ -46,7 +46,7 @@ class Encoded:
 
 
 def encode(image: Image.Image) -> Encoded:
-    """A picture of at most `MAX_SIDE`: JPEG, or PNG where that is small."""
+    """An image of at most `MAX_SIDE`: JPEG, or PNG where that is small."""
     if image.width > MAX_SIDE:
         image = Image.fromarray(to_uint8(resize(image, MAX_SIDE)).squeeze())
     file = io.BytesIO()
@@ -61,7 +61,7 @@ def amplification(maps: Iterable[Floats]) -> int:
     """The largest power of two, 1 to 64, that keeps nearly all of every difference map within 0..1.
 
     Args:
-        maps: absolute differences as parts of the range of a picture, 0..1.
+        maps: absolute differences as parts of the range of an image, 0..1.
     """
     top = max((float(np.percentile(m, _FITS)) for m in maps), default=0.0)
     if top <= 0:

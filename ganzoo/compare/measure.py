@@ -45,7 +45,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the pictures are made; see `Generator`. Random noise is drawn from the picture's seed."""
+    """How the images are made; see `Generator`. Random noise is drawn from the image's seed."""
 
     seeds: tuple[int, ...]
     truncation_psi: float = 1.0
@@ -55,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Difference:
-    """A picture against the first model's of the same seed.
+    """An image against the first model's of the same seed.
 
     Attributes:
         l1, psnr, perceptual: as `ganzoo.metrics.distances` defines them; the last may be None.
@@ -73,10 +73,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Row:
-    """A seed: every model's picture, and its difference from the first one's, or None."""
+    """A seed: every model's image, and its difference from the first one's, or None."""
 
     seed: int
-    pictures: tuple[Encoded, ...]
+    images: tuple[Encoded, ...]
     differences: tuple[Difference | None, ...]
 
 
@@ -88,8 +88,8 @@ class Model:
         name, sha256: of the subject.
         config: what it is made of.
         cost: by part; see `ganzoo.models.cost.costs`.
-        seconds: of one picture, deployed, run by run; empty if they were not measured.
-        incomparable: why its pictures are not compared with the first model's, or None.
+        seconds: of one image, deployed, run by run; empty if they were not measured.
+        incomparable: why its images are not compared with the first model's, or None.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Comparison:
 
     Attributes:
         models: in the order given; the first is what the others are compared with.
-        settings: of the pictures.
+        settings: of the images.
         rows: one a seed.
         features: network of the perceptual distance, or None.
         date, device, hardware, versions: of the measurement.
@@ -149,13 +149,13 @@ def compare(
     runs: int = 10,
     report: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Comparison:
-    """Pictures, differences, costs and latencies of models, all on one device.
+    """Images, differences, costs and latencies of models, all on one device.
 
     Args:
         subjects: the first is what the others are compared with.
-        settings: seeds and how their pictures are made; unconditional models ignore the label.
+        settings: seeds and how their images are made; unconditional models ignore the label.
         network: features of the perceptual distance, on the same device.
-        runs: pictures of each model to time; 0 for no latency.
+        runs: images of each model to time; 0 for no latency.
         report: called with what is being done, how much is done, and how much there is.
 
     Raises:
@@ -171,7 +171,7 @@ def compare(
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     rows = []
     for done, seed in enumerate(settings.seeds):
-        report("Pictures", done, len(settings.seeds))
+        report("Images", done, len(settings.seeds))
         rows.append(_row(subjects, reasons, settings, seed, network))
     calls = [_call(s.generator, settings, settings.seeds[0]) for s in subjects]
     seconds: list[list[float]] = [[] for _ in subjects]
@@ -216,9 +216,9 @@ def in_turns(
 
 
 def difference(image: Tensor, first: Tensor, network: FeatureNetwork | None = None) -> Difference:
-    """A picture against the first model's.
+    """An image against the first model's.
 
-    The larger picture is brought to the size of the smaller one with antialiasing. Where both have alpha, it
+    The larger image is brought to the size of the smaller one with antialiasing. Where both have alpha, it
     is a fourth channel; otherwise each is what `to_rgb` makes of it.
 
     Args:
@@ -247,7 +247,7 @@ def _row(
     seed: int,
     network: FeatureNetwork | None,
 ) -> Row:
-    """Pictures and differences of a seed; they leave memory with it."""
+    """Images and differences of a seed; they leave memory with it."""
     images = [_call(s.generator, settings, seed)() for s in subjects]
     return Row(
         seed,
@@ -263,7 +263,7 @@ def _row(
 
 
 def _call(generator: Generator, settings: Settings, seed: int) -> Callable[[], Tensor]:
-    """What makes the picture `[1, C, R, R]` of a seed; its latent and label are on the device already."""
+    """What makes the image `[1, C, R, R]` of a seed; its latent and label are on the device already."""
     device = generator.mapping.w_avg.device
     z = generator.sample_z([seed])
     label = None
@@ -279,7 +279,7 @@ def _call(generator: Generator, settings: Settings, seed: int) -> Callable[[], T
 
 
 def _incomparable(first: Subject, other: Subject) -> str | None:
-    """Why the pictures of one seed have nothing to do with each other, or None."""
+    """Why the images of one seed have nothing to do with each other, or None."""
     ours, theirs = other.generator.z_dim, first.generator.z_dim
     if ours == theirs:
         return None

@@ -1,4 +1,4 @@
-// Without this the page reads the same. With it: Escape closes a picture, the arrows go on to its neighbours.
+// Without this the page reads the same. With it: Escape closes an image, the arrows go on to its neighbours.
 addEventListener("keydown", (event) => {
   const open = document.querySelector(".zoom[open]");
   const step = { Escape: 0, ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -27,7 +27,7 @@ from ganzoo.system.files import replacing
 from ganzoo.system.images import FOURTH_CHANNEL, OVER_WHITE
 from ganzoo.system.paths import user_path
 
-_COARSE = 128  # pictures up to this side are enlarged without blur
+_COARSE = 128  # images up to this side are enlarged without blur
 _FEW = 3  # columns that fit the width of a phone
 
 
@@ -43,7 +43,7 @@ def write_page(
 
 
 def render(comparison: Comparison, *, groups: Sequence[Group] = (), command: str) -> str:
-    """The page: HTML with its style, script and pictures inside.
+    """The page: HTML with its style, script and images inside.
 
     Its content security policy forbids every request and every script but its own, so that a name in a file
     of records could do no harm even if it were not escaped.
@@ -77,8 +77,8 @@ def render(comparison: Comparison, *, groups: Sequence[Group] = (), command: str
         _what_was_run(comparison, command),
         tag(
             "main",
-            tag("h2", "Pictures"),
-            *_pictures(comparison),
+            tag("h2", "Images"),
+            *_images(comparison),
             *_distances(comparison),
             tag("h2", "Cost"),
             cost(comparison),
@@ -136,16 +136,16 @@ def _what_was_run(comparison: Comparison, command: str) -> Markup:
     )
 
 
-def _pictures(comparison: Comparison) -> list[Markup]:
-    """The table of pictures, with difference maps below them, and what there is to know of it."""
+def _images(comparison: Comparison) -> list[Markup]:
+    """The table of images, with difference maps below them, and what there is to know of it."""
     models = comparison.models
     maps = [d.map for i in range(1, len(models)) for d in differences_of(comparison, i)]
     factor = amplification(maps)
     parts = [
         tag(
             "p",
-            "A row is a seed, a column a model. Click a picture to enlarge it; the arrow keys go on to the "
-            "other models. Pictures are shown with at most 512 pixels a side; figures are of all pixels."
+            "A row is a seed, a column a model. Click an image to enlarge it; the arrow keys go on to the "
+            "other models. Images are shown with at most 512 pixels a side; figures are of all pixels."
             + (f" What is transparent is shown {OVER_WHITE}." if _has_alpha(comparison) else ""),
             class_="small soft",
         )
@@ -155,7 +155,7 @@ def _pictures(comparison: Comparison) -> list[Markup]:
             tag(
                 "p",
                 f"Below: absolute difference from A, averaged over the channels, {_amplified(factor)}, all "
-                "over the page. One seed is one latent for all; the pictures are akin only if the mapping "
+                "over the page. One seed is one latent for all; the images are akin only if the mapping "
                 "networks are, as a teacher's and its student's.",
                 class_="small soft",
             ),
@@ -171,21 +171,21 @@ def _pictures(comparison: Comparison) -> list[Markup]:
         "table",
         tag("thead", tag("tr", *head)),
         *(_row(row, models, factor) for row in comparison.rows),
-        class_="pictures many" if len(models) > _FEW else "pictures",
+        class_="images many" if len(models) > _FEW else "images",
     )
-    return [*parts, tag("div", table, class_="pictures-box") if len(models) > _FEW else table]
+    return [*parts, tag("div", table, class_="images-box") if len(models) > _FEW else table]
 
 
 def _row(row: Row, models: Sequence[Model], factor: int) -> Markup:
-    """A seed: pictures, and below them the differences."""
+    """A seed: images, and below them the differences."""
     heading = f"Seed {row.seed}"
-    pictures = [
-        tag("td", _zoom(picture, f"{letter(i)}, seed {row.seed}", f"{letter(i)} {m.name}, seed {row.seed}"))
-        for i, (picture, m) in enumerate(zip(row.pictures, models, strict=True))
+    images = [
+        tag("td", _zoom(image, f"{letter(i)}, seed {row.seed}", f"{letter(i)} {m.name}, seed {row.seed}"))
+        for i, (image, m) in enumerate(zip(row.images, models, strict=True))
     ]
     rows = [
         tag("tr", tag("th", heading, colspan=len(models), scope="rowgroup")),
-        tag("tr", *pictures),
+        tag("tr", *images),
     ]
     if any(row.differences):
         cells = [tag("td", f"Difference from A, {_amplified(factor)}")]
@@ -200,15 +200,15 @@ def _row(row: Row, models: Sequence[Model], factor: int) -> Markup:
     return tag("tbody", *rows)
 
 
-def _zoom(picture: Encoded, alt: str, caption: str) -> Markup:
+def _zoom(encoded: Encoded, alt: str, caption: str) -> Markup:
     """A tile that fills the window while it is open."""
     image = tag(
         "img",
-        src=picture.uri,
+        src=encoded.uri,
         alt=alt,
-        width=picture.side,
-        height=picture.side,
-        class_="coarse" if picture.side <= _COARSE else None,
+        width=encoded.side,
+        height=encoded.side,
+        class_="coarse" if encoded.side <= _COARSE else None,
     )
     return tag("details", tag("summary", image, tag("span", caption)), class_="zoom", name="zoom")
 
@@ -232,7 +232,7 @@ def _scale(factor: int) -> Markup:
         viewBox=f"0 0 {WIDTH} 32",
         role="img",
     )
-    caption = tag("figcaption", tag("span", "Difference, as part of the range of a picture"))
+    caption = tag("figcaption", tag("span", "Difference, as part of the range of an image"))
     return tag("figure", caption, drawing, class_="scale")
 
 
@@ -243,8 +243,8 @@ def _distances(comparison: Comparison) -> list[Markup]:
         return []
     text = (
         f"Mean over {_count(len(comparison.settings.seeds), 'seed')} ± standard error. L1: mean absolute "
-        "difference of pictures in -1..1, not clipped; PSNR: of clipped pictures; both as in ganzoo eval "
-        "--teacher, but each model has its own noise. Pictures of different sizes are compared at the "
+        "difference of images in -1..1, not clipped; PSNR: of clipped images; both as in ganzoo eval "
+        "--teacher, but each model has its own noise. Images of different sizes are compared at the "
         "smaller one, the larger brought to it by a bilinear filter with antialiasing."
     )
     if _has_alpha(comparison):

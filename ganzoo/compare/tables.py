@@ -128,7 +128,7 @@ def latency_protocol(comparison: Comparison) -> str:
         f" Load average of the machine before: {comparison.load:.1f}." if comparison.load is not None else ""
     )
     return (
-        f"Latency of one picture, latent to tensor, mapping included, deployed, float32, PyTorch "
+        f"Latency of one image, latent to tensor, mapping included, deployed, float32, PyTorch "
         f"{comparison.versions['torch']}, on {comparison.device} ({comparison.hardware}): {runs} runs of "
         f"each after one that does not count, in turns, {order} {order}.{load}"
     )
@@ -196,11 +196,11 @@ def plots(comparison: Comparison, found: Quality | None) -> Markup:
             parts.append(scatter(points, x_label=label, y_label=found.label, title=title))
     if models[0].seconds:
         latency = [Bar(i, short(m.name), percentile(m, 50), percentile(m, 90)) for i, m in enumerate(models)]
-        parts.append(bars(latency, title="Latency", label="median of one picture; line: 90th percentile"))
+        parts.append(bars(latency, title="Latency", label="median of one image; line: 90th percentile"))
     nothing = "No plot of quality: no metric of --records covers two of these models by one protocol, and "
     return join(
         tag("div", *parts, class_="plots") if parts else None,
-        tag("p", f"{nothing}their pictures are not comparable.", class_="small") if found is None else None,
+        tag("p", f"{nothing}their images are not comparable.", class_="small") if found is None else None,
     )
 
 
@@ -227,7 +227,7 @@ def percentile(model: Model, percent: float) -> float:
 def _protocol(group: Group) -> str:
     """What all records of a group share."""
     r = group.records[0]
-    counts = f"{r.num_fake} pictures" + (f" against {r.num_real}" if r.num_real is not None else "")
+    counts = f"{r.num_fake} images" + (f" against {r.num_real}" if r.num_real is not None else "")
     features = f"features {_mapping(r.features).get('name')}" if r.features else "no features"
     sampling = _mapping(r.sampling)
     keys = {

@@ -9,17 +9,17 @@ from ganzoo.hub.signature import signed
 from ganzoo.system.version import __version__
 
 CARD_FILE = "README.md"
-UNKNOWN_LICENCE = "unknown"
+UNKNOWN_LICENSE = "unknown"
 _MAX_REASONS, _MAX_LISTED = 20, 1000
 
 
-def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
+def card_stub(conversion: Conversion, *, title: str, license: str) -> str:
     """A card in Markdown, with the lineage filled in and the rest for its owner to write.
 
     Args:
         conversion: what was converted.
         title: the model's name.
-        licence: of the weights, an identifier as the Hub knows them, or "unknown".
+        license: of the weights, an identifier as the Hub knows them, or "unknown".
     """
     config = conversion.module.config
     is_generator = isinstance(conversion.module, Generator)
@@ -28,7 +28,7 @@ def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
     title = _cell(title)
     lines = [
         "---",
-        f"license: {licence}",
+        f"license: {license}",
         "library_name: ganzoo",
         f"tags: [{', '.join(['ganzoo', what, family])}]",
         "---",
@@ -51,8 +51,8 @@ def card_stub(conversion: Conversion, *, title: str, licence: str) -> str:
         "|---|---|---|",
         *(f"| {_cell(f.name)} | {f.bytes} | `{f.sha256}` |" for f in conversion.files),
         "",
-        f"Licence of the weights: {licence}."
-        + (" Say what it is before you pass them on." if licence == UNKNOWN_LICENCE else ""),
+        f"License of the weights: {license}."
+        + (" Say what it is before you pass them on." if license == UNKNOWN_LICENSE else ""),
         "",
         "## What the conversion did",
         "",

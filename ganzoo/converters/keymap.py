@@ -230,7 +230,7 @@ def check_architecture(heads: Iterable[int], shortcuts: Iterable[int], last: int
     """Raise ValueError unless heads and shortcuts are at the levels where StyleGAN2 has them.
 
     Args:
-        heads: levels that read from or write to the picture.
+        heads: levels that read from or write to the image.
         shortcuts: levels with a path around their convolutions.
         last: the highest level.
     """

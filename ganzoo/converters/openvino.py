@@ -279,7 +279,7 @@ class _SynthesisReader:
         # In double precision, so that every machine rounds to the same float32.
         strength = np.asarray(scaled_noise.std(dtype=np.float64), dtype=np.float32)
         if scaled_noise.ndim != 4 or not strength > 0:
-            raise ValueError(f"The noise of {source!r} is not a picture.")
+            raise ValueError(f"The noise of {source!r} is not an image.")
         # The product alone is stored: a standard deviation of 1 splits it into noise and strength.
         self.tensors[f"{target}.noise.const"] = scaled_noise / strength
         self.tensors[f"{target}.noise.strength"] = strength

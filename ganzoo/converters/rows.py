@@ -16,7 +16,7 @@ STUDENT = "mobilestylegan"
 
 
 def to_layout(w: Tensor, layout: str) -> Tensor:
-    """Codes for an original implementation: the same picture, and the same prediction of every head.
+    """Codes for an original implementation: the same image, and the same prediction of every head.
 
     Args:
         w: ganzoo's codes `[N, num_ws, w_dim]`.
@@ -41,16 +41,16 @@ def to_layout(w: Tensor, layout: str) -> Tensor:
 
 
 def from_layout(codes: Tensor, layout: str, *, resolution: int, level: int | None = None) -> Tensor:
-    """Codes of an original implementation as ganzoo's `[N, num_ws, w_dim]`: the same picture.
+    """Codes of an original implementation as ganzoo's `[N, num_ws, w_dim]`: the same image.
 
     In MobileStyleGAN.pytorch the head of a level and the next block have a row each; here they share one.
-    Only the head of the last level makes the picture, so that every code has its exact image. A lower head's
+    Only the head of the last level makes the image, so that every code has its exact image. A lower head's
     prediction is exact where `level` asks for it.
 
     Args:
         codes: `[N, rows, w_dim]`.
         layout: "nvidia", "rosinality" or "mobilestylegan".
-        resolution: of the picture.
+        resolution: of the image.
         level: whose head is to predict what it predicts there; None for the last one's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One picture of a source to the square PNG of a prepared set, or why there is none."""
+"""One image of a source to the square PNG of a prepared set, or why there is none."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ from PIL import Image
 
 from ganzoo.data.decoding import ODDITIES, WHITE, TooManyPixels, Unsupported, check_bounds, decode
 from ganzoo.data.partial import Entry
-from ganzoo.data.reading import PictureSet
+from ganzoo.data.reading import ImageSet
 from ganzoo.data.resize import Bytes, resize, to_uint8
 
 CROPS = ("center", "none")
@@ -47,16 +47,16 @@ class Settings:
 
 
 class Converter:
-    """Index of a picture to what became of it, and its PNG; pickled once for each worker."""
+    """Index of an image to what became of it, and its PNG; pickled once for each worker."""
 
-    def __init__(self, pictures: PictureSet, settings: Settings) -> None:
-        self.pictures, self.settings = pictures, settings
+    def __init__(self, images: ImageSet, settings: Settings) -> None:
+        self.images, self.settings = images, settings
 
     def __call__(self, index: int) -> tuple[Entry, bytes | None]:
         settings = self.settings
-        entry = Entry(name=self.pictures.names[index])
+        entry = Entry(name=self.images.names[index])
         try:
-            data = self.pictures.read_bytes(index)
+            data = self.images.read_bytes(index)
             entry = replace(entry, sha256=hashlib.sha256(data).hexdigest())
             decoded = decode(
                 data, name=entry.name, channels=settings.channels, max_pixels=settings.max_pixels,

@@ -1,4 +1,4 @@
-"""One picture of a file's bytes: upright, 8 bits, greyscale, RGB or RGBA, whatever the file holds."""
+"""One image of a file's bytes: upright, 8 bits, greyscale, RGB or RGBA, whatever the file holds."""
 
 import io
 import warnings
@@ -24,7 +24,7 @@ _MOVING = ("AVIF", "FLI", "GIF", "PNG", "TIFF", "WEBP")  # formats of several fr
 
 
 class TooManyPixels(ValueError):
-    """A picture is larger than the bound that the caller set."""
+    """An image is larger than the bound that the caller set."""
 
 
 class Unsupported(ValueError):
@@ -33,7 +33,7 @@ class Unsupported(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """A picture, and what its file had that the picture has no more.
+    """An image, and what its file had that the image has no more.
 
     Attributes:
         image: 8 bits, of mode L, RGB or RGBA.
@@ -47,7 +47,7 @@ class Decoded:
 
 
 def check_bounds(channels: int, max_pixels: int, white: int = WHITE) -> None:
-    """Raise ValueError if there is no such picture, or Pillow would not open it."""
+    """Raise ValueError if there is no such image, or Pillow would not open it."""
     if not 256 <= white <= WHITE:
         raise ValueError(f"white is 256 to {WHITE}, such as 4095 for 12 bits; got {white!r}.")
     if channels not in MODES:
@@ -59,7 +59,7 @@ def check_bounds(channels: int, max_pixels: int, white: int = WHITE) -> None:
 def decode(
     data: bytes, *, name: str = "", channels: int = 3, max_pixels: int = MAX_PIXELS, white: int = WHITE
 ) -> Decoded:
-    """The picture that the bytes hold; the first frame if it moves, the first page if there are several.
+    """The image that the bytes hold; the first frame if it moves, the first page if there are several.
 
     The EXIF orientation is applied. What is transparent is laid on white, unless alpha is asked for. 16 bits
     are scaled to 8. CMYK becomes RGB by Pillow's formula; embedded colour profiles are not applied.
@@ -73,7 +73,7 @@ def decode(
         white: Value of 16-bit greyscale that becomes 255; larger ones do, too.
 
     Raises:
-        TooManyPixels: for a larger picture.
+        TooManyPixels: for a larger image.
         Unsupported: for an image of a kind that cannot be read here; the reason says what to do.
         ValueError: if it cannot be decoded whole; one line, which names no file.
     """
@@ -81,7 +81,7 @@ def decode(
     if (reason := foreign(name, bytes(data[:HEAD]))) is not None:
         raise Unsupported(reason)
     # A decoder meets every kind of damage, and complains by every kind of exception: OSError, SyntaxError,
-    # struct.error, KeyError, OverflowError. Its warnings are about metadata of pictures that it can read.
+    # struct.error, KeyError, OverflowError. Its warnings are about metadata of images that it can read.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -107,7 +107,7 @@ def _decode(image: Image.Image, channels: int, white: int, *, png_depth: bytes) 
         "rotated": image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9),
         "animated": moves and getattr(image, "n_frames", 1) > 1,
     }
-    if moves:  # of others, frames are layers, sizes, or a telephone's further pictures
+    if moves:  # of others, frames are layers, sizes, or a telephone's further images
         image.seek(0)
     grey16 = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
     if image.mode in ("I", "F") and not grey16:
@@ -163,7 +163,7 @@ def _grey(image: Image.Image, white: int) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
-    """The picture laid on white, and whether some of it was transparent."""
+    """The image laid on white, and whether some of it was transparent."""
     rgba = image.convert("RGBA")
     least, _ = rgba.getchannel("A").getextrema()
     if least == 255:

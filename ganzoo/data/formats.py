@@ -44,8 +44,8 @@ _FOREIGN = (
 )
 _OTHERS = (
     (b"version https://git-lfs", "it is a Git LFS pointer and not the image: git lfs pull fetches that"),
-    (b"<!doctype html", "it is no picture but a web page"),
-    (b"<html", "it is no picture but a web page"),
+    (b"<!doctype html", "it is no image but a web page"),
+    (b"<html", "it is no image but a web page"),
 )
 
 
@@ -121,7 +121,7 @@ def unknown_content(head: bytes) -> str:
     for kind in sorted(_SURE.intersection(readable())):
         if _marked(kind, head):
             return f"its {kind} is damaged, or of a kind that Pillow does not read: {_SAVE}"
-    return "it is no picture"
+    return "it is no image"
 
 
 def _marked(kind: str, head: bytes) -> bool:

@@ -100,7 +100,7 @@ def parse_labels(text: bytes, names: Sequence[str], *, folder: str, where: str) 
         raise ValueError(f"{where}: labels is a list of [name, label], or null.") from None
     missing = [name for name in names if name not in by_name]
     if missing:
-        raise ValueError(f"{where} has no label for {len(missing)} pictures, such as {missing[0]!r}.")
+        raise ValueError(f"{where} has no label for {len(missing)} images, such as {missing[0]!r}.")
     labels = [by_name[name] for name in names]
     kinds = {_kind(label) for label in labels}
     if len(kinds) > 1 or None in kinds:

@@ -1,9 +1,9 @@
-"""A zip of pictures that grows in a folder of its own, run after run, and leaves it when it is whole.
+"""A zip of images that grows in a folder of its own, run after run, and leaves it when it is whole.
 
-The folder holds `settings.json` (what a run must have in common to go on), `pictures.zip` (members one after
-the other, without the central directory that ends a zip) and `journal.jsonl` (a line for each picture of the
-source, with where its member lies). The journal is written after the pictures that it tells of are on the
-disk: whatever stopped a run, the next one cuts the zip behind the last picture of the journal and goes on.
+The folder holds `settings.json` (what a run must have in common to go on), `images.zip` (members one after
+the other, without the central directory that ends a zip) and `journal.jsonl` (a line for each image of the
+source, with where its member lies). The journal is written after the images that it tells of are on the
+disk: whatever stopped a run, the next one cuts the zip behind the last image of the journal and goes on.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-_SETTINGS, _PICTURES, _JOURNAL = "settings.json", "pictures.zip", "journal.jsonl"
+_SETTINGS, _IMAGES, _JOURNAL = "settings.json", "images.zip", "journal.jsonl"
 _SECONDS = 1.0  # between two moments when all is on the disk: what a kill costs at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What became of one picture of the source: a line of the journal.
+    """What became of one image of the source: a line of the journal.
 
     Attributes:
         name: in the source.
@@ -68,7 +68,7 @@ class PartialZip:
         self._end = 0
         self._written_at = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
-        if {path.name for path in folder.iterdir()} - {_SETTINGS, _PICTURES, _JOURNAL}:
+        if {path.name for path in folder.iterdir()} - {_SETTINGS, _IMAGES, _JOURNAL}:
             raise ValueError(f"{folder} holds files that are not ours: move them, or choose another name.")
         with ExitStack() as stack:
             self._journal: IO[bytes] = stack.enter_context((folder / _JOURNAL).open("a+b"))
@@ -81,10 +81,10 @@ class PartialZip:
                 self._journal.truncate(0)
             if not self.entries:
                 (folder / _SETTINGS).write_text(json.dumps(settings, indent=1))
-                (folder / _PICTURES).touch()
-            self._pictures: IO[bytes] = stack.enter_context((folder / _PICTURES).open("r+b"))
-            self._pictures.truncate(self._end)
-            self._pictures.seek(self._end)
+                (folder / _IMAGES).touch()
+            self._images: IO[bytes] = stack.enter_context((folder / _IMAGES).open("r+b"))
+            self._images.truncate(self._end)
+            self._images.seek(self._end)
             self._files = stack.pop_all()
 
     def __enter__(self) -> "PartialZip":
@@ -95,7 +95,7 @@ class PartialZip:
             self._checkpoint()
 
     def append(self, entry: Entry, png: bytes | None) -> None:
-        """Add what became of the next picture, and its PNG if it has one."""
+        """Add what became of the next image, and its PNG if it has one."""
         if png is not None:
             member = {
                 "sha256": hashlib.sha256(png).hexdigest(), "crc": zlib.crc32(png), "size": len(png),
@@ -103,8 +103,8 @@ class PartialZip:
             }  # fmt: skip
             info = _member(len(self.members), member)
             header = info.FileHeader()
-            self._pictures.write(header)
-            self._pictures.write(png)
+            self._images.write(header)
+            self._images.write(png)
             self._end += len(header) + len(png)
             self.members.append(info)
             entry = replace(entry, member=member)
@@ -117,14 +117,14 @@ class PartialZip:
         """Add the texts and the directory of the zip, move it to its place, and remove the folder."""
         self._checkpoint()
         # On an open file, ZipFile writes from where it stands; it need not have written what it lists.
-        with zipfile.ZipFile(self._pictures, "w") as archive:
+        with zipfile.ZipFile(self._images, "w") as archive:
             archive.filelist.extend(self.members)
             for name, text in texts.items():
                 archive.writestr(_info(name), text.encode())
-        self._pictures.flush()
-        os.fsync(self._pictures.fileno())
+        self._images.flush()
+        os.fsync(self._images.fileno())
         self._files.close()
-        (self.folder / _PICTURES).replace(out)
+        (self.folder / _IMAGES).replace(out)
         shutil.rmtree(self.folder)
 
     def discard(self) -> None:
@@ -148,7 +148,7 @@ class PartialZip:
             placed = [entry.member for entry in entries if entry.member is not None]
             members = [_member(i, facts) for i, facts in enumerate(placed)]
             end = sum(len(info.FileHeader()) + info.file_size for info in members)
-            damaged = (self.folder / _PICTURES).stat().st_size < end
+            damaged = (self.folder / _IMAGES).stat().st_size < end
         except (FileNotFoundError, KeyError, TypeError, ValueError):
             damaged = True
         if damaged:
@@ -163,10 +163,10 @@ class PartialZip:
         self.entries, self.members, self._end = entries, members, end
 
     def _checkpoint(self) -> None:
-        """Put pictures, then the lines that tell of them, on the disk."""
+        """Put images, then the lines that tell of them, on the disk."""
         if self._unwritten:
-            self._pictures.flush()
-            os.fsync(self._pictures.fileno())
+            self._images.flush()
+            os.fsync(self._images.fileno())
             lines = b"".join(json.dumps(asdict(entry)).encode() + b"\n" for entry in self._unwritten)
             self._unwritten.clear()  # first: no line twice, if Ctrl-C comes now
             self._journal.write(lines)
@@ -176,7 +176,7 @@ class PartialZip:
 
 
 def member_name(index: int) -> str:
-    """Where StyleGAN's tools expect the picture: 1,000 to a folder."""
+    """Where StyleGAN's tools expect the image: 1,000 to a folder."""
     return f"{index // 1000:05d}/img{index:08d}.png"
 
 

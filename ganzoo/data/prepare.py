@@ -1,4 +1,4 @@
-"""Any folder or zip of pictures to the zip that StyleGAN's tools train from."""
+"""Any folder or zip of images to the zip that StyleGAN's tools train from."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from ganzoo.data.decoding import MAX_PIXELS, WHITE
 from ganzoo.data.formats import plugins
 from ganzoo.data.labels import LABELS_FILE, RECORD_FILE, Label, folder_classes
 from ganzoo.data.partial import Entry, PartialZip, member_name
-from ganzoo.data.reading import PictureSet, set_digest
+from ganzoo.data.reading import ImageSet, set_digest
 from ganzoo.data.resize import RESIZER
 from ganzoo.data.workers import ordered_map, usable_cores
 from ganzoo.system.paths import user_path
@@ -29,17 +29,17 @@ class Report:
 
     Attributes:
         out: the zip.
-        counts: pictures written; how many of them are of each of `CONVERTED`; and skipped, by `SKIPPED`.
+        counts: images written; how many of them are of each of `CONVERTED`; and skipped, by `SKIPPED`.
         skipped: name in the source, one of `SKIPPED`, and the reason.
-        dataset_sha256: what `PictureSet(out).sha256` is.
-        source_sha256: what `PictureSet(src).sha256` is; None if a file could not be read at all.
+        dataset_sha256: what `ImageSet(out).sha256` is.
+        source_sha256: what `ImageSet(src).sha256` is; None if a file could not be read at all.
         not_images: Files of the source that are no images, hidden files and folders among them.
         labels: Where the labels come from, or why there are none.
         classes: Names of the classes in the order of their numbers: folders, or what a former `prepare`
             recorded; empty if they have none.
-        class_counts: Pictures written of each class, by its number; empty for vectors, or without labels.
-        brightest: Largest value of all 16-bit greyscale pictures that were written; None if there are none.
-        resumed: how many pictures of the source were done by former runs.
+        class_counts: Images written of each class, by its number; empty for vectors, or without labels.
+        brightest: Largest value of all 16-bit greyscale images that were written; None if there are none.
+        resumed: how many images of the source were done by former runs.
     """
 
     out: Path
@@ -81,33 +81,33 @@ def prepare(
     resolution, and those that show, pixel for pixel, what a former one shows. Other files are counted.
 
     16-bit greyscale is divided by 257. Values of 12 bits come out nearly black, unless `white` is 4095 or a
-    TIFF itself says that it has 12; which pictures those are is counted, but nothing is brightened unasked:
-    a dark picture may be meant so.
+    TIFF itself says that it has 12; which images those are is counted, but nothing is brightened unasked:
+    a dark image may be meant so.
 
     Work goes to the folder `OUT.partial`. A run that was stopped continues there when it is started again
     with the same settings, source and versions. The zip appears when it is whole.
 
     With several workers, a script needs the guard `if __name__ == "__main__":`, for they are fresh
-    interpreters. A worker takes up to 16 bytes for each pixel of the picture at hand.
+    interpreters. A worker takes up to 16 bytes for each pixel of the image at hand.
 
     Args:
         src: a folder or a zip.
         out: the zip to write; its name ends in .zip.
-        resolution: of the pictures, a power of two from 4 to 2048.
-        crop: "center" for the square in the middle; "none" to squeeze the whole picture into the square.
+        resolution: of the images, a power of two from 4 to 2048.
+        crop: "center" for the square in the middle; "none" to squeeze the whole image into the square.
         channels: 3 for RGB, 1 for greyscale, 4 for RGB and alpha; without it, what is transparent is laid on
             white.
         labels: "keep" those of the source's `dataset.json`, if it has any; "folders" for a class to each
-            folder, by name, below the one that holds all pictures; "none".
-        upscale: enlarge pictures that are too small rather than skip them.
-        max_pixels: width times height of a picture at most, before it is decoded.
+            folder, by name, below the one that holds all images; "none".
+        upscale: enlarge images that are too small rather than skip them.
+        max_pixels: width times height of an image at most, before it is decoded.
         white: Value of 16-bit greyscale that becomes white, such as 4095 for 12 bits.
         workers: processes that work at once; None for as many as there are cores.
         overwrite: replace `out`, and begin anew if its folder holds an unfinished run with other settings.
-        progress: called with pictures done and pictures in all, first before the work begins.
+        progress: called with images done and images in all, first before the work begins.
 
     Raises:
-        ValueError: for a setting, a source or labels that cannot be used; if no picture is left; if `out`
+        ValueError: for a setting, a source or labels that cannot be used; if no image is left; if `out`
             exists, or its folder holds a run that cannot be continued, without `overwrite`.
         OSError: if the disk is full or cannot be written, or a worker died. What is done is kept.
     """
@@ -123,21 +123,21 @@ def prepare(
         raise ValueError(f"{out} is no name of a zip, which ends in .zip and is no folder.")
     if out.exists() and not overwrite:
         raise ValueError(f"{out} exists: choose another name, or allow to replace it (--overwrite).")
-    pictures = PictureSet(src, channels=channels, max_pixels=max_pixels)
+    images = ImageSet(src, channels=channels, max_pixels=max_pixels)
     if out.exists() and out.samefile(src):
         raise ValueError(f"{out} is the source: choose another name.")
-    labelled = _labels(pictures, labels)
+    labelled = _labels(images, labels)
 
     folder = out.with_name(f"{out.name}.partial")
-    identity = {**asdict(settings), "source": pictures.fingerprint(), "versions": versions()}
+    identity = {**asdict(settings), "source": images.fingerprint(), "versions": versions()}
     try:
         with PartialZip(folder, identity, restart=overwrite) as partial:
             resumed = len(partial.entries)
-            _convert_all(pictures, settings, labelled, partial, workers, progress)
+            _convert_all(images, settings, labelled, partial, workers, progress)
             if not partial.members:
                 partial.discard()
                 raise ValueError(_nothing_left(src, partial.entries))
-            report = _report(out, pictures, partial.entries, labelled, resumed)
+            report = _report(out, images, partial.entries, labelled, resumed)
             partial.finish(
                 out,
                 {
@@ -158,14 +158,14 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Labels:
-    """Labels of the source: where they come from, names of the classes, and one for each picture."""
+    """Labels of the source: where they come from, names of the classes, and one for each image."""
 
     origin: str
     classes: tuple[str, ...] = ()
     values: Sequence[Label] | None = None
 
     def told(self, index: int) -> str:
-        """The label of a picture, for people."""
+        """The label of an image, for people."""
         assert self.values is not None
         value = self.values[index]
         named = isinstance(value, int) and value < len(self.classes)
@@ -173,7 +173,7 @@ class _Labels:
 
 
 def _convert_all(
-    pictures: PictureSet,
+    images: ImageSet,
     settings: Settings,
     labelled: _Labels,
     partial: PartialZip,
@@ -181,17 +181,17 @@ def _convert_all(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Bring the partial zip from where it stands to the end of the source."""
-    total = len(pictures)
+    total = len(images)
     seen = {entry.pixels: i for i, entry in enumerate(partial.entries) if entry.member is not None}
     start = len(partial.entries)
     if progress is not None:
         progress(start, total)
-    converter = Converter(pictures, settings)
+    converter = Converter(images, settings)
     with closing(ordered_map(converter, range(start, total), workers=workers)) as results:
         for index, (entry, png) in enumerate(results, start=start):
             if png is not None and entry.pixels in seen:
                 first = seen[entry.pixels]
-                kind, reason = "duplicate", f"it shows the same as {pictures.names[first]}"
+                kind, reason = "duplicate", f"it shows the same as {images.names[first]}"
                 if labelled.values is not None and labelled.values[first] != labelled.values[index]:
                     kind = "duplicate, other label"
                     reason += f", which has the label {labelled.told(first)}, not {labelled.told(index)}"
@@ -203,17 +203,17 @@ def _convert_all(
                 progress(index + 1, total)
 
 
-def _labels(pictures: PictureSet, how: str) -> _Labels:
-    """What labels the pictures of the source have."""
+def _labels(images: ImageSet, how: str) -> _Labels:
+    """What labels the images of the source have."""
     if how == "none":
         return _Labels(origin="none, as asked")
     if how == "folders":
-        classes, values = folder_classes(pictures.names, str(pictures.path))
+        classes, values = folder_classes(images.names, str(images.path))
         return _Labels(origin="folders", classes=classes, values=values)
-    source, kept = pictures.labels_file, pictures.labels
+    source, kept = images.labels_file, images.labels
     if kept is None:
         return _Labels(origin=f"none: {source} says so" if source else f"none: there is no {LABELS_FILE}")
-    return _Labels(origin=f"of {source}", classes=pictures.class_names, values=kept)
+    return _Labels(origin=f"of {source}", classes=images.class_names, values=kept)
 
 
 def _labels_text(entries: Sequence[Entry], labels: Sequence[Label] | None) -> str:
@@ -223,9 +223,7 @@ def _labels_text(entries: Sequence[Entry], labels: Sequence[Label] | None) -> st
     return json.dumps({"labels": [[member_name(i), label] for i, label in enumerate(kept)]})
 
 
-def _report(
-    out: Path, pictures: PictureSet, entries: Sequence[Entry], labelled: _Labels, resumed: int
-) -> Report:
+def _report(out: Path, images: ImageSet, entries: Sequence[Entry], labelled: _Labels, resumed: int) -> Report:
     written = [entry.member for entry in entries if entry.member is not None]
     found = Counter(entry.skipped for entry in entries)
     found.update(oddity for entry in entries if entry.member is not None for oddity in entry.oddities)
@@ -243,7 +241,7 @@ def _report(
         skipped=tuple((e.name, e.skipped, e.reason or "") for e in entries if e.skipped is not None),
         dataset_sha256=set_digest((facts["sha256"], member_name(i)) for i, facts in enumerate(written)),
         source_sha256=set_digest(sources) if len(sources) == len(entries) else None,
-        not_images=tuple(o for o in pictures.others if o.rsplit("/", 1)[-1] != RECORD_FILE),
+        not_images=tuple(o for o in images.others if o.rsplit("/", 1)[-1] != RECORD_FILE),
         labels=labelled.origin,
         classes=labelled.classes,
         class_counts={number: kept[number] for number in numbers},
@@ -274,4 +272,4 @@ def _nothing_left(src: Path, entries: Sequence[Entry]) -> str:
     kinds = Counter(entry.skipped for entry in entries)
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     first = f"{entries[0].name}: {entries[0].reason}"
-    return f"None of the {len(entries)} pictures of {src} can be used: {counts}. The first, {first}."
+    return f"None of the {len(entries)} images of {src} can be used: {counts}. The first, {first}."

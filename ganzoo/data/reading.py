@@ -1,4 +1,4 @@
-"""Sets of pictures: a folder or a zip, opened the same way and named by one hash."""
+"""Sets of images: a folder or a zip, opened the same way and named by one hash."""
 
 import hashlib
 import json
@@ -33,24 +33,24 @@ _CHUNK = 2**20
 _MAX_DEFLATE = 1032  # how far deflate shrinks at most: whoever declares more, lies
 
 
-class PictureSet:
-    """The pictures of a folder or a zip, in the order of their names.
+class ImageSet:
+    """The images of a folder or a zip, in the order of their names.
 
-    A picture is what has an image's content, whatever its name, or an image's name, whatever its content:
+    An image is what has an image's content, whatever its name, or an image's name, whatever its content:
     that one may be damaged, and should not be missed in silence. All else stands in `others`, together with
     hidden files and folders and the `__MACOSX` of Apple's zips, which are not looked into.
 
-    A folder is searched through all its folders; links to pictures are followed, links to folders are not.
+    A folder is searched through all its folders; links to images are followed, links to folders are not.
     Nothing of a zip is ever extracted. The set can be pickled and read by several processes: each opens the
     zip by itself.
 
     Args:
-        path: a folder, or a zip of pictures.
+        path: a folder, or a zip of images.
         channels: 3 to read RGB, 1 to read greyscale, 4 to read RGB and alpha.
-        max_pixels: width times height of a picture at most.
+        max_pixels: width times height of an image at most.
 
     Raises:
-        ValueError: if it is neither, holds no picture, or holds a name twice.
+        ValueError: if it is neither, holds no image, or holds a name twice.
         OSError: if a folder in it cannot be read.
     """
 
@@ -65,14 +65,14 @@ class PictureSet:
         if not self.path.exists():
             raise ValueError(missing(path))
         if not self.is_zip and not self.path.is_dir():
-            raise ValueError(f"{self.path} is neither a folder nor a zip of pictures.")
+            raise ValueError(f"{self.path} is neither a folder nor a zip of images.")
         self.names: list[str] = []
         self.others: list[str] = []
         self._label_files: list[str] = []
         self._sort(self._zip().namelist() if self.is_zip else _walk(self.path))
         if not self.names:
             there = f" among {len(self.others)} files, such as {self.others[0]!r}" if self.others else ""
-            raise ValueError(f"{self.path} holds no picture{there}: no PNG, JPEG or other that Pillow reads.")
+            raise ValueError(f"{self.path} holds no image{there}: no PNG, JPEG or other that Pillow reads.")
         for first, second in zip(self.names, self.names[1:], strict=False):
             if first == second:
                 raise ValueError(f"{self.path} holds {first!r} twice: which one counts?")
@@ -84,7 +84,7 @@ class PictureSet:
         return {**self.__dict__, "_archive": None}
 
     def read(self, index: int) -> Image.Image:
-        """The picture in RGB, or in L or RGBA for `channels` of 1 or 4, as `decode` says.
+        """The image in RGB, or in L or RGBA for `channels` of 1 or 4, as `decode` says.
 
         Raises:
             ValueError: if it cannot be read; one line with the file's name, the reason and what to do.
@@ -98,7 +98,7 @@ class PictureSet:
             raise self._unreadable(self.names[index], error) from error
 
     def has_alpha(self, index: int) -> bool:
-        """Whether the header of a picture's file announces alpha; False if it cannot be read."""
+        """Whether the header of an image's file announces alpha; False if it cannot be read."""
         with suppress(Exception), warnings.catch_warnings():  # damage raises anything: see `decode`
             warnings.simplefilter("ignore")
             with self._open(self.names[index]) as file, Image.open(file, formats=readable()) as image:
@@ -106,10 +106,10 @@ class PictureSet:
         return False
 
     def read_bytes(self, index: int) -> bytes:
-        """The file of a picture, as it is.
+        """The file of an image, as it is.
 
         Raises:
-            ValueError: if it cannot be read, or is longer than any picture of `max_pixels`; the reason only,
+            ValueError: if it cannot be read, or is longer than any image of `max_pixels`; the reason only,
                 for callers that name the file themselves.
         """
         most = 8 * self.max_pixels + 2**24  # four channels of 16 bits, uncompressed, and 16 MiB of metadata
@@ -144,13 +144,13 @@ class PictureSet:
 
     @cached_property
     def labels(self) -> list[Label] | None:
-        """A label for each picture, in the order of the names, or None if the set says none.
+        """A label for each image, in the order of the names, or None if the set says none.
 
         They are read from `dataset.json`, `{"labels": [[name, int or list], …] or null}`, as StyleGAN's tools
-        write it; it lies at the top, or in a folder that holds all pictures.
+        write it; it lies at the top, or in a folder that holds all images.
 
         Raises:
-            ValueError: if it is something else, or a picture has no label, or two.
+            ValueError: if it is something else, or an image has no label, or two.
         """
         source = self.labels_file
         if source is None:
@@ -202,7 +202,7 @@ class PictureSet:
         return digest.hexdigest()
 
     def _sort(self, files: Iterable[str]) -> None:
-        """Tell pictures, tables of labels and other files from each other."""
+        """Tell images, tables of labels and other files from each other."""
         others = set()
         for name in files:
             if (hidden := _hidden(name)) is not None:
@@ -243,10 +243,10 @@ class PictureSet:
         return text
 
     def _unreadable(self, name: str, reason: ValueError) -> ValueError:
-        """What to raise for a picture that cannot be read."""
+        """What to raise for an image that cannot be read."""
         command = f"ganzoo data prepare {shlex.quote(str(self.path))} OUT.zip --resolution N"
         return ValueError(
-            f"{self.path}: {name}: {reason}. {command} leaves broken pictures out and counts them."
+            f"{self.path}: {name}: {reason}. {command} leaves broken images out and counts them."
         )
 
     @contextmanager
@@ -274,7 +274,7 @@ class PictureSet:
             except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
                 what = kind_of(self.path)
                 told = f"it is {what}" if what else error
-                raise ValueError(f"{self.path} is neither a folder nor a zip of pictures: {told}.") from error
+                raise ValueError(f"{self.path} is neither a folder nor a zip of images: {told}.") from error
         return self._archive[1]
 
 
@@ -316,7 +316,7 @@ def _hidden(name: str) -> str | None:
 
 
 def _refuse_absurd(info: zipfile.ZipInfo) -> None:
-    """Raise ValueError for a member that is no honest file of a picture."""
+    """Raise ValueError for a member that is no honest file of an image."""
     if info.flag_bits & 0x1:
         raise ValueError("it is encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

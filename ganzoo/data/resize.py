@@ -20,14 +20,14 @@ Floats = np.ndarray[Any, np.dtype[np.float32]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
-def resize(picture: Image.Image | Bytes, size: int) -> Floats:
-    """The picture as `[size, size, channels]` in 0..255, not rounded.
+def resize(image: Image.Image | Bytes, size: int) -> Floats:
+    """The image as `[size, size, channels]` in 0..255, not rounded.
 
-    Bicubic filters overshoot at edges: what leaves 0..255 is clipped. A picture that is no square is
+    Bicubic filters overshoot at edges: what leaves 0..255 is clipped. An image that is no square is
     squeezed. Colours with alpha are weighted by it, so that what cannot be seen does not bleed into what can.
 
     Args:
-        picture: of mode L, RGB or RGBA, or an array of bytes `[H, W]` or `[H, W, 1, 3 or 4]`.
+        image: of mode L, RGB or RGBA, or an array of bytes `[H, W]` or `[H, W, 1, 3 or 4]`.
         size: of each side, at least 1.
 
     Raises:
@@ -36,15 +36,13 @@ def resize(picture: Image.Image | Bytes, size: int) -> Floats:
     """
     if size < 1:
         raise ValueError(f"size is at least 1; got {size!r}.")
-    if not isinstance(picture, Image.Image):
-        picture = _image(picture)
-    if picture.mode not in ("L", "RGB", "RGBA"):
-        raise ValueError(
-            f"A picture to resize has the mode L, RGB or RGBA; got {picture.mode!r}: convert it."
-        )
-    channels = [channel.convert("F") for channel in picture.split()]
+    if not isinstance(image, Image.Image):
+        image = _image(image)
+    if image.mode not in ("L", "RGB", "RGBA"):
+        raise ValueError(f"An image to resize has the mode L, RGB or RGBA; got {image.mode!r}: convert it.")
+    channels = [channel.convert("F") for channel in image.split()]
     resized = np.stack([_bicubic(channel, size) for channel in channels], axis=-1)
-    if picture.mode == "RGBA":
+    if image.mode == "RGBA":
         alpha = np.asarray(channels[3])
         weighted = [Image.fromarray(np.asarray(channel) * alpha) for channel in channels[:3]]
         seen = resized[..., 3] >= _LEAST_ALPHA

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-_AHEAD = 4  # results to wait for, for each worker: while one large picture is decoded, small ones go on
+_AHEAD = 4  # results to wait for, for each worker: while one large image is decoded, small ones go on
 
 # The function of a worker process, set once when it starts: it may hold a hundred thousand names.
 _function: Callable[[Any], Any] | None = None

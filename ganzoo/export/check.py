@@ -1,4 +1,4 @@
-"""Whether a file gives PyTorch's pictures: run in its own engine, on latents that nothing was tuned on."""
+"""Whether a file gives PyTorch's images: run in its own engine, on latents that nothing was tuned on."""
 
 import itertools
 import math
@@ -13,8 +13,8 @@ from ganzoo.export.graphs import Graph, Options
 from ganzoo.export.targets import Array, Session
 from ganzoo.generators.generator import Generator
 
-PICTURE_RANGE = 2.0
-LEAST_PSNR = {"fp32": 60.0, "bf16": 40.0, "fp16": 40.0, "int8": 35.0}  # dB; less is another picture
+IMAGE_RANGE = 2.0
+LEAST_PSNR = {"fp32": 60.0, "bf16": 40.0, "fp16": 40.0, "int8": 35.0}  # dB; less is another image
 FIRST_SEED = 1_000_000
 
 
@@ -25,7 +25,7 @@ class Errors:
     Attributes:
         latents: how many were tried.
         maximum, rms: of the difference.
-        psnr: in dB, of a range of 2 for pictures, of their own range for styles.
+        psnr: in dB, of a range of 2 for images, of their own range for styles.
         low, high: the least and the greatest of PyTorch's results.
     """
 
@@ -63,13 +63,13 @@ def measure(
         low, high = min(low, expected.min().item()), max(high, expected.max().item())
         done += size
     rms = math.sqrt(total / count)
-    span = PICTURE_RANGE if graph.output == "image" else high - low
+    span = IMAGE_RANGE if graph.output == "image" else high - low
     psnr = 20 * math.log10(span / rms) if rms > 0 else math.inf
     return Errors(done, maximum, rms, math.nan if not math.isfinite(rms) else psnr, low, high)
 
 
 def refuse_errors(what: str, errors: Errors, precision: str) -> None:
-    """Raise ValueError if a file gives other pictures than PyTorch."""
+    """Raise ValueError if a file gives other images than PyTorch."""
     least = LEAST_PSNR[precision]
     if not errors.psnr >= least:  # nan, too
         raise ValueError(

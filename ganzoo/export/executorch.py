@@ -27,7 +27,7 @@ def write(graph: Graph, path: Path, precision: str) -> None:
     """Write a graph as a program of the XNNPACK delegate.
 
     Raises:
-        ValueError: if XNNPACK does not take an operation on features or pictures: the portable kernels that
+        ValueError: if XNNPACK does not take an operation on features or images: the portable kernels that
             would run it take a hundred times as long. For a few numbers of the mapping network they do.
     """
     exir = engine("executorch.exir", EXTRA)
@@ -105,7 +105,7 @@ def replace_foreign(program: Any) -> None:
 
 
 def undelegated(program: Any) -> list[str]:
-    """Names of the operations on features and pictures, `[N, C, H, W]`, that are in no delegate."""
+    """Names of the operations on features and images, `[N, C, H, W]`, that are in no delegate."""
     names = set()
     for node in program.graph.nodes:
         if node.op == "call_function" and getattr(node.meta.get("val"), "ndim", 0) >= 4:

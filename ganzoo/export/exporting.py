@@ -67,7 +67,7 @@ def export(
 
     Raises:
         ValueError: for an unknown target, a precision, batch or opset that a target does not have, random
-            weights, a file that does not give PyTorch's pictures, or what an exporter fails at.
+            weights, a file that does not give PyTorch's images, or what an exporter fails at.
         ImportError: if the packages of a target are not installed.
         OSError: if the folder cannot be written.
     """

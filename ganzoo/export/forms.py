@@ -1,4 +1,4 @@
-"""The forms of a deployed generator that engines take best: the same pictures from other operations."""
+"""The forms of a deployed generator that engines take best: the same images from other operations."""
 
 import copy
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Form:
         folds_style: at batch 1, the style may go into the weights; without, weights are constants.
         hides_noise: constant noise looks as if it depended on the styles. Engines that add up constants
             make one of noise `[1, 1, r, r]` and bias `[C]`, of C times the size: 287 MB in the place of 33
-            for `mobilestylegan_ffhq`, all of them read for every picture.
+            for `mobilestylegan_ffhq`, all of them read for every image.
     """
 
     merge: str = "blocks"
@@ -78,7 +78,7 @@ class DenseTransform(nn.Module):
     """`ModulatedIDWT` of sorted sub-bands as a transposed convolution, its factors in the weights at batch 1.
 
     It multiplies by many zeros, and yet few channels take less time than slices, sums and moves do: in
-    OpenVINO 92 ms in the place of 95 for a picture of `mobilestylegan_ffhq` with up to 128 channels, 96 with
+    OpenVINO 92 ms in the place of 95 for an image of `mobilestylegan_ffhq` with up to 128 channels, 96 with
     up to 256 (2 threads of a virtual Xeon with AVX-512, 2026-11).
     """
 
@@ -114,7 +114,7 @@ class Interleave(nn.Module):
 def merge_blocks(pixels: list[Tensor]) -> Tensor:
     """The four pixels as blocks of channels, moved to space at once.
 
-    OpenVINO makes one DepthToSpace of it: 95 ms for a picture of `mobilestylegan_ffhq` (2 threads of a
+    OpenVINO makes one DepthToSpace of it: 95 ms for an image of `mobilestylegan_ffhq` (2 threads of a
     virtual Xeon with AVX-512, 2026-11) where `merge_rows` takes 123; onnxruntime takes 199 and 146.
     """
     x = torch.cat(pixels, dim=1) if len(pixels) > 1 else pixels[0]

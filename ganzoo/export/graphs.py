@@ -20,7 +20,7 @@ class Options:
     """What the files take and give.
 
     Args:
-        parts: "apart" writes mapping and synthesis, "together" one file from z to the picture.
+        parts: "apart" writes mapping and synthesis, "together" one file from z to the image.
         styles: what lies between the two: "w+" `[N, num_ws, w_dim]`, or "w" `[N, w_dim]` for all rows alike.
         noise: "const" (inside the file), "given" (an input a layer) or "none".
         batch: N; None leaves it free.
@@ -91,7 +91,7 @@ def graphs(generator: Generator, options: Options, form: Form) -> list[Graph]:
     z = [Input("z", (n, config.z_dim), "normal, mean 0 and variance 1")]
     if config.label_dim:
         z.append(Input("label", (n, config.label_dim), "one-hot: 1 at the class, 0 elsewhere"))
-    z.append(Input("truncation_psi", (1,), "0 (the mean picture) to 1 (full variety)"))
+    z.append(Input("truncation_psi", (1,), "0 (the mean image) to 1 (full variety)"))
     noise = []
     if options.noise == "given":
         noise = [
@@ -135,7 +135,7 @@ class MappingGraph(nn.Module):
 
 
 class SynthesisGraph(nn.Module):
-    """Styles and, where the noise is given, a tensor a layer, to pictures `[N, img_channels, R, R]`."""
+    """Styles and, where the noise is given, a tensor a layer, to images `[N, img_channels, R, R]`."""
 
     def __init__(self, generator: Generator, options: Options, *, hides_noise: bool) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class SynthesisGraph(nn.Module):
 
 
 class WholeGraph(nn.Module):
-    """The inputs of the mapping network and of the noise to pictures."""
+    """The inputs of the mapping network and of the noise to images."""
 
     def __init__(self, mapping: MappingGraph, synthesis: SynthesisGraph, *, inputs: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""The precision that computes fastest on this machine and still gives the same pictures, measured once.
+"""The precision that computes fastest on this machine and still gives the same images, measured once.
 
-Fewer bits are not always faster. A picture of `mobilestylegan_ffhq` in OpenVINO takes 112 ms in fp32 and
+Fewer bits are not always faster. An image of `mobilestylegan_ffhq` in OpenVINO takes 112 ms in fp32 and
 135 in bf16 on a Xeon with AVX-512 but no AMX; with AMX, 114 and 50 (2 threads, 2026-11). On an AMD EPYC
 with AVX2 alone, OpenVINO computes in fp32 whatever it is asked, and PyTorch takes 367 ms in bf16 where fp32
 takes 19 (`mobilestylegan_ffhq_64`, one thread of a busy machine).
@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 
-from ganzoo.export.check import FIRST_SEED, LEAST_PSNR, PICTURE_RANGE
+from ganzoo.export.check import FIRST_SEED, IMAGE_RANGE, LEAST_PSNR
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.record import hardware
 from ganzoo.system.files import replacing
 
-LEAST_AUTO_PSNR = LEAST_PSNR["bf16"]  # dB, from the pictures in fp32
+LEAST_AUTO_PSNR = LEAST_PSNR["bf16"]  # dB, from the images in fp32
 _WARM_UP, _ROUNDS, _LATENTS = 2, 7, 4
 _GAIN = 0.95  # of the time in fp32: what saves less is noise
 
@@ -99,7 +99,7 @@ def choose(
         candidates: names of precisions, fp32 first.
         path: of the file; its name stands for all that the measurement depends on.
         device: of the generators.
-        batch: pictures a call.
+        batch: images a call.
         least_psnr: what a precision other than fp32 must reach, in dB.
     """
     if len(candidates) == 1:
@@ -157,4 +157,4 @@ def _rows(label: torch.Tensor | None, n: int) -> torch.Tensor | None:
 
 
 def _psnr(mean_square: float) -> float | None:
-    return None if mean_square == 0 else 10 * math.log10(PICTURE_RANGE**2 / mean_square)
+    return None if mean_square == 0 else 10 * math.log10(IMAGE_RANGE**2 / mean_square)

@@ -1,4 +1,4 @@
-"""Feature networks by name: what distances between sets of pictures are measured in."""
+"""Feature networks by name: what distances between sets of images are measured in."""
 
 import difflib
 import hashlib
@@ -47,9 +47,9 @@ class FeatureInfo:
         name: by which it was asked for.
         sha256: of its weights.
         dim: width of the features.
-        size: side of the pictures that it takes.
+        size: side of the images that it takes.
         mean, std: what it subtracts from and divides by, of pixels in 0..255, per channel.
-        rounded: whether it takes pictures of 8 bits, so that resized ones are rounded.
+        rounded: whether it takes images of 8 bits, so that resized ones are rounded.
     """
 
     name: str
@@ -66,7 +66,7 @@ class FeatureInfo:
 
 
 class FeatureNetwork(nn.Module):
-    """Pictures `[N, 3, size, size]` in 0..255 to features `[N, dim]` and class logits `[N, classes]`."""
+    """Images `[N, 3, size, size]` in 0..255 to features `[N, dim]` and class logits `[N, classes]`."""
 
     info: FeatureInfo
     mean: Tensor

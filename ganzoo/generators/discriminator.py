@@ -55,7 +55,7 @@ class DiscriminatorConfig:
 
 
 class Discriminator(nn.Module):
-    """Pictures `[N, img_channels, R, R]` in -1..1 to logits `[N, 1]`: above 0 for real.
+    """Images `[N, img_channels, R, R]` in -1..1 to logits `[N, 1]`: above 0 for real.
 
     Attributes:
         network: Registered block.
@@ -90,7 +90,7 @@ class Discriminator(nn.Module):
         shape = (self.img_channels, self.resolution, self.resolution)
         if images.shape[1:] != shape:
             sizes = ", ".join(map(str, shape))
-            raise ValueError(f"Pictures have shape [N, {sizes}]; got {list(images.shape)}.")
+            raise ValueError(f"Images have shape [N, {sizes}]; got {list(images.shape)}.")
         if (label is not None) != (self.label_dim > 0):
             has = f"needs a label [N, {self.label_dim}]" if self.label_dim else "takes no label"
             raise ValueError(f"This discriminator {has}.")

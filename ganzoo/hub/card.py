@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.hub.readme import UNKNOWN, card_text, check_licence, read_card, set_licence
+from ganzoo.hub.readme import UNKNOWN, card_text, check_license, read_card, set_license
 from ganzoo.hub.results import entry_table, merged, of_entry, of_records, table
 from ganzoo.hub.signature import is_untouched, signed, unsigned
 from ganzoo.metrics.record import Record, published_records
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 CARDS = DATA / "hub_cards"
-CODE_LICENCE = "Apache-2.0"
+CODE_LICENSE = "Apache-2.0"
 SHEET_FILE = "samples.jpg"
-# Licences of our registry that the Hub knows by an identifier; all others are "other" there, with a name.
+# Licenses of our registry that the Hub knows by an identifier; all others are "other" there, with a name.
 _KNOWN = ("apache-2.0", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-sa-4.0", "cc0-1.0", "mit")
 _MEASURED = re.compile(r"^## Measured[^\n]*\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
@@ -42,16 +42,16 @@ def published_card(name: str, repo: str | None = None) -> str:
     """
     entry, config, records = model_entry(name), config_of(name), published_records(name)
     prose = CARDS / f"{name}.md"
-    hub_licence = _hub_licence(entry.licence["weights"], entry.external.page if entry.external else None)
+    hub_license = _hub_license(entry.license["weights"], entry.external.page if entry.external else None)
     called = name if repo is None else f"{SCHEME}{repo}"
     create = f'ganzoo.create("{called}")'
-    getting = f"`ganzoo verify {called}` proves your copy: its hash, and its pictures on your machine."
+    getting = f"`ganzoo verify {called}` proves your copy: its hash, and its images on your machine."
     if (external := entry.external) is not None:
         create = f'ganzoo.create("dir:{external.folder(name)}")'
         getting = f"Download {external.url} ({external.page}), then `{external.command(name)}`."
     return _render(
         config,
-        metadata=hub_licence,
+        metadata=hub_license,
         results=[*of_entry(entry, config.resolution), *of_records(records, config.resolution)],
         title=name,
         summary=f"{entry.summary}.",
@@ -59,7 +59,7 @@ def published_card(name: str, repo: str | None = None) -> str:
         create=create,
         getting=getting,
         lineage=_published_lineage(entry),
-        licences={**entry.licence, "code": CODE_LICENCE},
+        licenses={**entry.license, "code": CODE_LICENSE},
         measured="\n\n".join(
             [*([entry_table(entry)] if entry.measured else []), *([table(records)] if records else [])]
         ),
@@ -69,7 +69,7 @@ def published_card(name: str, repo: str | None = None) -> str:
 def folder_card(
     folder: str | os.PathLike[str],
     *,
-    licence: str | None = None,
+    license: str | None = None,
     lineage: str | None = None,
     records: Sequence[Record] = (),
     sheet: str | None = None,
@@ -78,21 +78,21 @@ def folder_card(
 
     Args:
         folder: of the model.
-        licence: of the weights, an identifier of the Hub.
+        license: of the weights, an identifier of the Hub.
         lineage: what the weights were made from, by whom.
         records: figures of `ganzoo eval`.
-        sheet: caption of the pictures in the folder's `samples.jpg`.
+        sheet: caption of the images in the folder's `samples.jpg`.
 
     Raises:
-        ValueError: if the folder holds no generator, its card cannot be read, the licence is no identifier,
+        ValueError: if the folder holds no generator, its card cannot be read, the license is no identifier,
             or a record is one of other weights.
     """
     folder = user_path(folder)
     config = read_config(folder / CONFIG_FILE)
     if not isinstance(config, GeneratorConfig):
         raise ValueError(f"{folder} holds a discriminator: only generators have cards.")
-    if licence is not None:
-        check_licence(licence)
+    if license is not None:
+        check_license(license)
     _, others = told_apart(folder, records)
     if others:
         raise ValueError(
@@ -106,15 +106,15 @@ def folder_card(
         told = [lineage or "Not written yet.", f"`{WEIGHTS_FILE}`: sha256 `{sha256}`."]
         return _render(
             config,
-            metadata={"license": licence or UNKNOWN},
+            metadata={"license": license or UNKNOWN},
             results=results,
             title=folder.absolute().name,
-            summary=f"A style-based generator of {config.resolution} x {config.resolution} pictures.",
+            summary=f"A style-based generator of {config.resolution} x {config.resolution} images.",
             prose="",
             create=f"ganzoo.load({folder.absolute().name!r})",
-            getting="`ganzoo verify` proves a copy: its hash, and its pictures on your machine.",
+            getting="`ganzoo verify` proves a copy: its hash, and its images on your machine.",
             lineage=told,
-            licences={"weights": licence or UNKNOWN, "code": CODE_LICENCE},
+            licenses={"weights": license or UNKNOWN, "code": CODE_LICENSE},
             measured=table(records) if records else "",
             sheet=sheet,
         )
@@ -122,8 +122,8 @@ def folder_card(
         raise ValueError(f"{path} exists: write the lineage there, below '## Lineage'.")
     text = card_text(path)
     untouched, card = is_untouched(text), read_card(unsigned(text), str(path))
-    if licence is not None:
-        set_licence(card, licence)
+    if license is not None:
+        set_license(card, license)
     if results:
         card.data["model_name"] = card.data.get("model_name") or folder.absolute().name
         card.data["eval_results"] = merged(card.data.get("eval_results") or [], results)
@@ -199,11 +199,11 @@ def _published_lineage(entry: ModelEntry) -> list[str]:
     return lines
 
 
-def _hub_licence(licence: str, link: str | None) -> dict[str, Any]:
-    """A licence of the registry in the Hub's metadata."""
-    if licence.lower() in _KNOWN:
-        return {"license": licence.lower()}
-    name = re.sub(r"[^a-z0-9]+", "-", licence.partition("(")[0].lower()).strip("-")
+def _hub_license(license: str, link: str | None) -> dict[str, Any]:
+    """A license of the registry in the Hub's metadata."""
+    if license.lower() in _KNOWN:
+        return {"license": license.lower()}
+    name = re.sub(r"[^a-z0-9]+", "-", license.partition("(")[0].lower()).strip("-")
     return {"license": "other", "license_name": name, "license_link": link}
 
 

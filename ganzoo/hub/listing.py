@@ -35,7 +35,7 @@ def hub_models(owner: str | None, pattern: str = "*", tags: Sequence[str] = ()) 
             {
                 "name": f"{SCHEME}{info.id}",
                 "commit": info.sha,
-                "licence": str(card.get("license_name") or card.get("license") or "none named"),
+                "license": str(card.get("license_name") or card.get("license") or "none named"),
                 "base_model": ", ".join(map(str, base)) if isinstance(base, list) else str(base),
                 "private": bool(info.private),
                 "downloads": info.downloads or 0,

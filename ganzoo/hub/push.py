@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from ganzoo.generators.generator import Generator
-from ganzoo.hub.readme import card_text, card_to_push, pictures_of
+from ganzoo.hub.readme import card_text, card_to_push, images_of
 from ganzoo.hub.rounding import Rounding, write_rounded
 from ganzoo.hub.signature import is_untouched
 from ganzoo.models.folders import model_folder
@@ -41,7 +41,7 @@ class Pushed:
         url: of the commit, or of the pull request; None for a dry run.
         commit: its hash.
         changed: whether the commit changes anything.
-        rounding: what float16 does to the pictures, if it was asked for.
+        rounding: what float16 does to the images, if it was asked for.
     """
 
     repo: str
@@ -71,7 +71,7 @@ def push(
     folder: str | os.PathLike[str],
     repo: str,
     *,
-    licence: str | None = None,
+    license: str | None = None,
     private: bool = False,
     revision: str | None = None,
     pr: bool = False,
@@ -86,7 +86,7 @@ def push(
     Args:
         folder: that holds a generator and its card; of a run, its student.
         repo: owner and name.
-        licence: of the weights, as the Hub spells it, in the place of the card's.
+        license: of the weights, as the Hub spells it, in the place of the card's.
         private: make a private repository.
         revision: branch to push to, made if need be; by default the main one.
         pr: open a pull request.
@@ -97,7 +97,7 @@ def push(
         include: patterns of other files in the folder, such as exports.
 
     Raises:
-        ValueError: if the folder is not whole or not as it was written, or its card names no licence or
+        ValueError: if the folder is not whole or not as it was written, or its card names no license or
             lineage.
         HubError: if the Hub refuses or cannot be reached; nothing was committed then.
     """
@@ -117,9 +117,9 @@ def push(
         if proved.rounding is not None:
             notes = f"## Stored in float16\n\nAgainst the same weights in float32: {proved.rounding}."
         text = card_text(readme)
-        for picture in pictures_of(text, folder):
-            proved.files[picture] = folder / picture
-        card = card_to_push(text, str(readme), licence=licence, repo=repo, notes=notes)
+        for image in images_of(text, folder):
+            proved.files[image] = folder / image
+        card = card_to_push(text, str(readme), license=license, repo=repo, notes=notes)
         (staging / CARD_FILE).write_text(card, encoding="utf-8", newline="")
         proved.files[CARD_FILE] = staging / CARD_FILE
         with hub_call(f"{folder} cannot be pushed to {repo}", endpoint):
@@ -137,7 +137,7 @@ def push(
 
 
 def _prove(folder: Path, staging: Path, *, rounded: bool, include: Sequence[str]) -> _Proved:
-    """The folder's files, after they were loaded and gave the pictures that are recorded."""
+    """The folder's files, after they were loaded and gave the images that are recorded."""
     generator = load(folder)
     if not isinstance(generator, Generator):
         raise ValueError(f"{folder} holds a discriminator: only generators are pushed.")

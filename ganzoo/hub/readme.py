@@ -1,4 +1,4 @@
-"""A model's README.md before it is pushed: it names licence and lineage, or is refused."""
+"""A model's README.md before it is pushed: it names license and lineage, or is refused."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -16,8 +16,8 @@ _METADATA = re.compile(r"\s*---[\r\n]+[\S\s]*?[\r\n]+---(\r\n|\n|$)")
 _NOT_WRITTEN = "Not written yet."
 _LINEAGE = re.compile(r"^## Lineage[^\n]*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _IMAGE = re.compile(r"!\[[^\]]*\]\(([^)\s]+)\)")
-_LICENCE = re.compile(
-    r"^(\* Licence, weights: |Licence of the weights: |\| weights \| )unknown[^|\n]*", re.MULTILINE
+_LICENSE = re.compile(
+    r"^(\* License, weights: |License of the weights: |\| weights \| )unknown[^|\n]*", re.MULTILINE
 )
 _LOAD = re.compile(r"ganzoo\.load\([^)\n]*\)[^\n]*")
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -74,27 +74,27 @@ def told_by_card(path: Path) -> dict[str, str]:
     }
 
 
-def card_to_push(text: str, where: str, *, licence: str | None, repo: str, notes: str = "") -> str:
+def card_to_push(text: str, where: str, *, license: str | None, repo: str, notes: str = "") -> str:
     """The card as it will stand on the Hub.
 
     Args:
         text: of the README.md.
         where: it lies.
-        licence: of the weights, in the place of the card's own.
+        license: of the weights, in the place of the card's own.
         repo: owner and name.
         notes: sections that come last.
 
     Raises:
-        ValueError: if it cannot be read, or names no licence or no lineage.
+        ValueError: if it cannot be read, or names no license or no lineage.
     """
     untouched = is_untouched(text)
     card = read_card(text, where)
-    if licence is not None:
-        set_licence(card, licence)
+    if license is not None:
+        set_license(card, license)
     named = card.data.get("license")
     if not isinstance(named, str) or named.lower() in ("", UNKNOWN):
         raise ValueError(
-            f"{where} names no licence: add --license, with the identifier that the Hub knows it by. A "
+            f"{where} names no license: add --license, with the identifier that the Hub knows it by. A "
             "student is at most as free as its teacher."
         )
     lineage = _LINEAGE.search(card.text)
@@ -103,7 +103,7 @@ def card_to_push(text: str, where: str, *, licence: str | None, repo: str, notes
         raise ValueError(
             f"{where} tells no lineage: write below '## Lineage' what the weights were made from and by whom."
         )
-    text = text if licence is None else card.content
+    text = text if license is None else card.content
     if untouched:
         text = _LOAD.sub(f'ganzoo.create("{SCHEME}{repo}")', text)
     if notes:
@@ -111,34 +111,34 @@ def card_to_push(text: str, where: str, *, licence: str | None, repo: str, notes
     return signed(text) if untouched else text
 
 
-def set_licence(card: "ModelCard", licence: str) -> None:
-    """Name the licence of the weights in a card's metadata, and in its text where that says unknown.
+def set_license(card: "ModelCard", license: str) -> None:
+    """Name the license of the weights in a card's metadata, and in its text where that says unknown.
 
     Raises:
-        ValueError: if the Hub cannot know a licence by it.
+        ValueError: if the Hub cannot know a license by it.
     """
-    card.data["license"] = check_licence(licence)
-    if licence != "other":
+    card.data["license"] = check_license(license)
+    if license != "other":
         card.data["license_name"] = card.data["license_link"] = None
-    card.text = _LICENCE.sub(lambda m: m[1] + licence + (" " if "|" in m[1] else "."), card.text)
+    card.text = _LICENSE.sub(lambda m: m[1] + license + (" " if "|" in m[1] else "."), card.text)
 
 
-def check_licence(licence: str) -> str:
+def check_license(license: str) -> str:
     """The identifier as it is.
 
     Raises:
-        ValueError: if the Hub cannot know a licence by it.
+        ValueError: if the Hub cannot know a license by it.
     """
-    if not _IDENTIFIER.fullmatch(licence) or licence == UNKNOWN:
+    if not _IDENTIFIER.fullmatch(license) or license == UNKNOWN:
         raise ValueError(
             f"--license is an identifier of the Hub, such as apache-2.0, cc-by-nc-4.0 or other; got "
-            f"{licence!r}."
+            f"{license!r}."
         )
-    return licence
+    return license
 
 
-def pictures_of(text: str, folder: Path) -> list[str]:
-    """Paths of the pictures that a card shows, relative to its folder.
+def images_of(text: str, folder: Path) -> list[str]:
+    """Paths of the images that a card shows, relative to its folder.
 
     Raises:
         ValueError: if one is not there, or lies elsewhere.
@@ -149,6 +149,6 @@ def pictures_of(text: str, folder: Path) -> list[str]:
             continue
         path = PurePosixPath(target)
         if path.is_absolute() or ".." in path.parts or not (folder / path).is_file():
-            raise ValueError(f"{folder / 'README.md'} shows {target!r}, which is no picture in that folder.")
+            raise ValueError(f"{folder / 'README.md'} shows {target!r}, which is no image in that folder.")
         found.append(str(path))
     return found

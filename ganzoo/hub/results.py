@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 TASK = "unconditional-image-generation"
-_HELD_OUT = "Pictures of the teacher for held-out latents"
+_HELD_OUT = "Images of the teacher for held-out latents"
 
 
 def of_entry(entry: ModelEntry, resolution: int) -> "list[EvalResult]":
@@ -49,7 +49,7 @@ def of_records(records: Iterable[Record], resolution: int) -> "list[EvalResult]"
         found.append(
             EvalResult(
                 task_type=TASK,
-                dataset_type="pictures" if real.get("kind") == "files" else "generated",
+                dataset_type="images" if real.get("kind") == "files" else "generated",
                 dataset_name=_real_name(real),
                 dataset_config=", ".join(part for part in shown if part),
                 dataset_revision=real.get("sha256"),
@@ -115,7 +115,7 @@ def merged(old: "Iterable[EvalResult]", new: "list[EvalResult]") -> "list[EvalRe
 def table(records: Iterable[Record]) -> str:
     """Records as a Markdown table."""
     lines = [
-        "| figure | value | ± | pictures | against | features | command, hardware, date |",
+        "| figure | value | ± | images | against | features | command, hardware, date |",
         "|---|--:|--:|--:|---|---|---|",
     ]
     for r in records:
@@ -137,10 +137,10 @@ def entry_table(entry: ModelEntry) -> str:
 
 
 def _real_name(real: Mapping[str, Any]) -> str:
-    """What pictures were compared with, without saying where they lie."""
+    """What images were compared with, without saying where they lie."""
     if not real:
         return "Nothing: a figure of the model alone"
-    kind = "Pictures" if real.get("kind") == "files" else "Pictures of a network"
+    kind = "Images" if real.get("kind") == "files" else "Images of a network"
     return f"{kind}, sha256 {str(real.get('sha256'))[:12]}"
 
 

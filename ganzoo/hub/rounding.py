@@ -1,4 +1,4 @@
-"""Weights in float16: half the size, and what that does to the pictures."""
+"""Weights in float16: half the size, and what that does to the images."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ PSI = 0.7
 
 @dataclass(frozen=True)
 class Rounding:
-    """Pictures of rounded weights against those of the original ones, of a range of 2.
+    """Images of rounded weights against those of the original ones, of a range of 2.
 
     Attributes:
         largest: difference of any value.
@@ -30,7 +30,7 @@ class Rounding:
     def __str__(self) -> str:
         return (
             f"largest difference {self.largest:.2g} of a range of 2, PSNR {self.psnr:.1f} dB, over "
-            f"{len(SEEDS)} pictures (seeds {SEEDS[0]} to {SEEDS[-1]}, truncation psi {PSI}, constant noise)"
+            f"{len(SEEDS)} images (seeds {SEEDS[0]} to {SEEDS[-1]}, truncation psi {PSI}, constant noise)"
         )
 
 

@@ -1,6 +1,6 @@
 """Losses of a generator against a discriminator, and the discriminator's penalty.
 
-Logits are of any shape; real pictures are meant to have positive ones.
+Logits are of any shape; real images are meant to have positive ones.
 """
 
 import torch
@@ -24,7 +24,7 @@ def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:
     The paper's factor gamma/2 is the caller's. The penalty can be differentiated for the weights.
 
     Args:
-        real_logits: of the pictures.
+        real_logits: of the images.
         images: `[N, C, H, W]`, real ones; they required gradients when the discriminator saw them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Distances of pictures in the feature maps of a network.
+"""Distances of images in the feature maps of a network.
 
 Maps are computed once and shared between distances:
 
@@ -23,13 +23,13 @@ Maps = Sequence[Tensor]
 def feature_maps(network: FeatureNetwork, images: Tensor, size: int | None = None) -> list[Tensor]:
     """Feature maps of every stage, from fine to coarse, with the network's own normalisation.
 
-    Pictures are not clamped, so that those outside of -1..1 have gradients, too.
+    Images are not clamped, so that those outside of -1..1 have gradients, too.
 
     Args:
         network: frozen; whose name belongs to every number.
         images: `[N, 1, 3 or 4, H, W]`, nominally in -1..1; see `ganzoo.system.images.to_rgb`.
-        size: side to which pictures are brought; None for the network's own, at which it is slow: a training
-            step on pictures of 64 x 64 asks for 64. Pictures of that side are left alone.
+        size: side to which images are brought; None for the network's own, at which it is slow: a training
+            step on images of 64 x 64 asks for 64. Images of that side are left alone.
 
     Raises:
         ValueError: if the network gives no maps.
@@ -51,7 +51,7 @@ def perceptual_l1(maps: Maps, target_maps: Maps) -> Tensor:
     This is the perceptual term of MobileStyleGAN, which takes four stages of VGG-16.
 
     Args:
-        maps: of the pictures, by `feature_maps`.
+        maps: of the images, by `feature_maps`.
         target_maps: of their targets, by the same network at the same size.
 
     Raises:
@@ -65,7 +65,7 @@ def lpips(maps: Maps, target_maps: Maps) -> Tensor:
     """Mean of `unit_distances` over the samples (Zhang et al. 2018, equation 1, unweighted).
 
     Args:
-        maps: of the pictures, by `feature_maps`.
+        maps: of the images, by `feature_maps`.
         target_maps: of their targets, by the same network at the same size.
 
     Raises:

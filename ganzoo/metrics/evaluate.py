@@ -1,4 +1,4 @@
-"""`evaluate`: figures of a set of pictures against another, as records."""
+"""`evaluate`: figures of a set of images against another, as records."""
 
 import os
 import shlex
@@ -39,13 +39,13 @@ def evaluate(
     against: Iterable[Record] | None = None,
     report: Report = lambda what, done, total: None,
 ) -> list[Record]:
-    """Figures of a set of pictures against another, each with its protocol.
+    """Figures of a set of images against another, each with its protocol.
 
-    Under `accelerate launch` or `torchrun`, the processes share the pictures; the main one measures, writes
+    Under `accelerate launch` or `torchrun`, the processes share the images; the main one measures, writes
     and returns the records, the others return none.
 
     Args:
-        fake: the pictures to judge.
+        fake: the images to judge.
         real: what they are compared with; None for metrics that compare with nothing.
         metrics: of `ganzoo.metrics.figures.METRICS`, or "ppl".
         network: the features to measure in.
@@ -56,7 +56,7 @@ def evaluate(
         report: called with what is being done, how many steps are done, and how many there are.
 
     Raises:
-        ValueError: for pictures, statistics or earlier records that cannot be used, the last before anything
+        ValueError: for images, statistics or earlier records that cannot be used, the last before anything
             is computed.
     """
     metrics = list(metrics)
@@ -135,7 +135,7 @@ def evaluate_pairs(
             compared with.
     """
     if not isinstance(student, GeneratedSamples) or not isinstance(teacher, GeneratedSamples):
-        raise ValueError("A student and its teacher are models, not pictures.")
+        raise ValueError("A student and its teacher are models, not images.")
     metrics = list(metrics)
     protocols = {metric: _pair_protocol(metric, student, teacher, network, given) for metric in metrics}
     if against is not None:
@@ -182,19 +182,19 @@ def _check(
         if others := set(metrics) - _ALONE - {"fd"}:
             raise ValueError(
                 f"{real.name} holds statistics, which serve fd only; {', '.join(sorted(others))} compares "
-                "with pictures."
+                "with images."
             )
     if real is None and (others := set(metrics) - _ALONE):
-        raise ValueError(f"{', '.join(sorted(others))} compares with pictures or a model: none is given.")
+        raise ValueError(f"{', '.join(sorted(others))} compares with images or a model: none is given.")
     sizes = {samples.name: len(samples) for samples in (fake, real) if isinstance(samples, Samples)}
     needed = {"fd": 2, "kid": 2, "precision": NEIGHBOURS + 1, "recall": NEIGHBOURS + 1, "is": 2, PPL: 2}
     least = max([2 * (save is not None), *(needed[metric] for metric in metrics)])
     for name, size in sizes.items():
         if size < least:
-            raise ValueError(f"{name}: {', '.join(metrics) or '--save'} needs {least} pictures; got {size}.")
+            raise ValueError(f"{name}: {', '.join(metrics) or '--save'} needs {least} images; got {size}.")
     if PPL in metrics:
         if not isinstance(fake, GeneratedSamples):
-            raise ValueError("ppl is measured on a model, not on pictures.")
+            raise ValueError("ppl is measured on a model, not on images.")
         path_length.check(fake.generator, network, fake.noise)
         if fake.resolution != fake.generator.resolution:
             raise ValueError("ppl is measured at the model's own resolution.")
@@ -284,7 +284,7 @@ def _record(
 
 
 def _sampling(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """How pictures were made, whatever network made them; of files, their size alone."""
+    """How images were made, whatever network made them; of files, their size alone."""
     if protocol["kind"] == "files":
         return {"kind": "files", "resolution": protocol["resolution"], **_alpha(protocol)}
     return {key: value for key, value in protocol.items() if key not in _OF_THE_NETWORK}
@@ -309,12 +309,12 @@ def _warnings(metric: str, protocol: Protocol, features: FeatureInfo) -> tuple[s
     smaller = min(num_fake, num_fake if num_real is None else num_real)
     if metric == "fd" and smaller <= dim:
         found.append(
-            f"{smaller} pictures do not fill {dim} features: the covariance is singular, the value too large"
+            f"{smaller} images do not fill {dim} features: the covariance is singular, the value too large"
         )
     if metric == "kid" and smaller < 1000:
-        found.append(f"subsets of {smaller} pictures instead of 1000")
+        found.append(f"subsets of {smaller} images instead of 1000")
     if smaller < 5000:
-        found.append(f"{smaller} pictures: published figures take 50000")
+        found.append(f"{smaller} images: published figures take 50000")
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Features of a set of pictures, in pieces that are kept: an interrupted run goes on where it stopped."""
+"""Features of a set of images, in pieces that are kept: an interrupted run goes on where it stopped."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from ganzoo.system.files import replacing
 from ganzoo.system.paths import user_path
 from ganzoo.system.version import __version__
 
-PIECE = 64  # pictures; also the batch of the feature network
+PIECE = 64  # images; also the batch of the feature network
 # What numpy raises for a .npz that is damaged, or none at all.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error)
 Array = NDArray[np.float32]
@@ -59,19 +59,19 @@ def extract(
     cache_dir: str | os.PathLike[str] | None = None,
     report: Callable[[int], None] = lambda done: None,
 ) -> Features:
-    """Features of all pictures, in their order, whatever the number of processes.
+    """Features of all images, in their order, whatever the number of processes.
 
     Under `accelerate launch` or `torchrun`, every process computes its share of the pieces; all of them get
     the whole.
 
     Args:
-        samples: the pictures.
+        samples: the images.
         network: on any device.
         cache_dir: where the pieces are kept; by default `~/.cache/ganzoo/features`.
-        report: called with the number of pictures that are done, at first and after every piece.
+        report: called with the number of images that are done, at first and after every piece.
 
     Raises:
-        ValueError: if a picture cannot be read, or a feature is not finite.
+        ValueError: if an image cannot be read, or a feature is not finite.
     """
     from accelerate.utils import gather_object
 
@@ -90,7 +90,7 @@ def extract(
 
 
 def _piece(samples: Samples, network: FeatureNetwork, indices: range, path: Path) -> tuple[Array, Array]:
-    """Features and logits of some pictures, from the cache if they are there."""
+    """Features and logits of some images, from the cache if they are there."""
     if path.is_file():
         try:
             with path.open("rb") as piece, np.load(piece, allow_pickle=False) as data:

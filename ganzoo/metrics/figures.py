@@ -1,8 +1,8 @@
 """Figures of two sets of features, by torch-fidelity, with their uncertainty.
 
 The uncertainty is the standard deviation over bootstrap resamples of both sets. The figures themselves are
-those of the sets as they are: a resample, in which pictures repeat, is worse on average, and only its spread
-is used. That is why a resample may be cheaper. On 2 CPUs, 5,000 pictures against 5,000 in 1280 features:
+those of the sets as they are: a resample, in which images repeat, is worse on average, and only its spread
+is used. That is why a resample may be cheaper. On 2 CPUs, 5,000 images against 5,000 in 1280 features:
 a Frechet distance takes 2.3 s by the library (eigenvalues of a general matrix) and 0.34 s by
 `quick_frechet_distance`; KID takes 6.2 s over 100 subsets and 1.3 s over 20. Both with 10 resamples: 25 s.
 """
@@ -21,16 +21,16 @@ from ganzoo.registry import unknown
 Array = NDArray[np.float32]
 KID_SUBSETS, MAX_KID_SUBSET = 100, 1000
 KID_SUBSETS_OF_A_RESAMPLE = 20  # they make the spread a tenth too wide, which 10 resamples cannot tell
-PRC_BATCH = 1000  # pictures whose distances to all others are in memory at once: 40 MB for 10,000
+PRC_BATCH = 1000  # images whose distances to all others are in memory at once: 40 MB for 10,000
 NEIGHBOURS = 3
 IS_SPLITS = 10
 RANDOM_SEED = 2020
-_SORT_KEYS = 8  # features that decide on the order of pictures
+_SORT_KEYS = 8  # features that decide on the order of images
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean `[dim]` and covariance `[dim, dim]` of features, float64, and of how many pictures."""
+    """Mean `[dim]` and covariance `[dim, dim]` of features, float64, and of how many images."""
 
     mean: NDArray[np.float64]
     covariance: NDArray[np.float64]
@@ -41,12 +41,12 @@ def statistics(features: Array) -> Statistics:
     """Mean and covariance of features `[N, dim]`.
 
     Raises:
-        ValueError: for fewer than 2 pictures.
+        ValueError: for fewer than 2 images.
     """
     from torch_fidelity.metric_fid import fid_features_to_statistics
 
     if len(features) < 2:
-        raise ValueError(f"A distribution is measured on at least 2 pictures; got {len(features)}.")
+        raise ValueError(f"A distribution is measured on at least 2 images; got {len(features)}.")
     found = fid_features_to_statistics(torch.from_numpy(features.astype(np.float64)))
     return Statistics(found["mu"], found["sigma"], len(features))
 
@@ -75,7 +75,7 @@ def quick_frechet_distance(fake: Statistics, real: Statistics) -> float:
 def kernel_distance(fake: Array, real: Array, *, subsets: int = KID_SUBSETS) -> float:
     """Mean of the unbiased squared maximum mean discrepancy over subsets (Binkowski et al. 2018).
 
-    Subsets have 1,000 pictures, or as many as the smaller set.
+    Subsets have 1,000 images, or as many as the smaller set.
     """
     from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 
@@ -89,10 +89,10 @@ def precision_recall(fake: Array, real: Array) -> tuple[float, float]:
     """Share of fakes within the real manifold, and the reverse (Kynkaanniemi et al. 2019), 3 neighbours.
 
     Raises:
-        ValueError: for fewer than 4 pictures.
+        ValueError: for fewer than 4 images.
     """
     if min(len(fake), len(real)) <= NEIGHBOURS:
-        raise ValueError(f"precision and recall need more than {NEIGHBOURS} pictures on either side.")
+        raise ValueError(f"precision and recall need more than {NEIGHBOURS} images on either side.")
     from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
     a, b = torch.from_numpy(fake), torch.from_numpy(real)
@@ -139,18 +139,18 @@ def measure(
 ) -> dict[str, Figure]:
     """One of `METRICS` with its uncertainty; precision and recall are measured together.
 
-    The order of the pictures does not matter: subsets and resamples are drawn from sorted features.
+    The order of the images does not matter: subsets and resamples are drawn from sorted features.
 
     Args:
         metric: its name.
-        fake: features of the pictures to judge.
-        real: of the pictures that they are compared with; not needed for "is", nor for "fd" with statistics.
+        fake: features of the images to judge.
+        real: of the images that they are compared with; not needed for "is", nor for "fd" with statistics.
         real_statistics: in their place.
         resamples: bootstrap resamples; 0 for none.
         report: called with the number of resamples that are done.
 
     Raises:
-        ValueError: for an unknown metric, or one that lacks what it compares with, or too few pictures.
+        ValueError: for an unknown metric, or one that lacks what it compares with, or too few images.
     """
     if metric not in METRICS:
         raise ValueError(unknown("metric", metric, METRICS))
@@ -161,7 +161,7 @@ def measure(
         fixed = real_statistics
         return _frechet([fake.features], lambda s: (statistics(s[0]), fixed), resamples, report)
     if real is None:
-        raise ValueError(f"{metric} compares with pictures: statistics alone serve fd only.")
+        raise ValueError(f"{metric} compares with images: statistics alone serve fd only.")
     sets = [fake.features, real.features]
     if metric == "fd":
         return _frechet(sets, lambda s: (statistics(s[0]), statistics(s[1])), resamples, report)

@@ -38,9 +38,9 @@ def pair_figures(
     resamples: int = 1000,
     report: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Figure]:
-    """Mean distances between the two pictures of every seed, with the standard deviation of the mean.
+    """Mean distances between the two images of every seed, with the standard deviation of the mean.
 
-    Both networks get the same noise, the teacher's. Pictures are compared at the student's resolution; the
+    Both networks get the same noise, the teacher's. Images are compared at the student's resolution; the
     teacher's are brought to it with antialiasing. In l1 and psnr, alpha is a fourth channel.
 
     Under `accelerate launch` or `torchrun`, every process takes its share of the seeds, and all of them get
@@ -60,7 +60,7 @@ def pair_figures(
 
     Raises:
         ValueError: for networks that do not take the same latents, styles or labels, or give other channels,
-            or pictures that are not finite.
+            or images that are not finite.
     """
     from accelerate.utils import gather_object
 
@@ -77,7 +77,7 @@ def pair_figures(
         if ours != theirs:
             raise ValueError(f"Student and teacher differ in {what}: {ours} and {theirs}.")
     if student.resolution > teacher.resolution:
-        raise ValueError(f"The student's pictures are larger, {student.resolution}, than the teacher's.")
+        raise ValueError(f"The student's images are larger, {student.resolution}, than the teacher's.")
     layers = [len(g.synthesis.noise_sizes) for g in (student, teacher)]
     if layers[0] > layers[1] or (given == "w" and student.num_ws > teacher.num_ws):
         raise ValueError(
@@ -89,7 +89,7 @@ def pair_figures(
     for seed in seeds[state.process_index :: state.num_processes]:
         a, b = _pair(student, teacher, seed, given, truncation_psi, noise)
         if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
-            raise ValueError(f"The pictures of seed {seed} are not finite.")
+            raise ValueError(f"The images of seed {seed} are not finite.")
         own.append((seed, [distance(metric, a, b, network).item() for metric in metrics]))
         report(min(len(own) * state.num_processes, len(seeds)))
     values = dict(gather_object(own))
@@ -100,7 +100,7 @@ def pair_figures(
 def _pair(
     student: Generator, teacher: Generator, seed: int, given: str, psi: float, noise: str
 ) -> tuple[Tensor, Tensor]:
-    """The student's and the teacher's picture of a seed."""
+    """The student's and the teacher's image of a seed."""
     device = teacher.mapping.w_avg.device
     z = teacher.sample_z([seed])
     label = None

@@ -47,12 +47,12 @@ def path_length(
     resamples: int = 1000,
     report: Callable[[int], None] = lambda done: None,
 ) -> Figure:
-    """Mean squared distance of pictures per step in z (Karras et al. 2019, section 4.1), with its deviation.
+    """Mean squared distance of images per step in z (Karras et al. 2019, section 4.1), with its deviation.
 
     Args:
         generator: on any device.
         network: whose feature maps the distance is measured in.
-        num: pairs of pictures.
+        num: pairs of images.
         seed: from which the endpoints of all paths are drawn.
         truncation_psi: of the styles.
         noise: const or none; random noise would drown the step.
@@ -102,7 +102,7 @@ def path_length(
     )
     distances = np.asarray(found[KEY_METRIC_PPL_RAW])
     if not np.isfinite(distances).all():
-        raise ValueError("The path length is not finite: nor are the pictures.")
+        raise ValueError("The path length is not finite: nor are the images.")
     low, high = (np.percentile(distances, p, method=m) for p, m in _CUTS)
     distances = distances[(distances >= low) & (distances <= high)]
     random = np.random.RandomState(RANDOM_SEED)

@@ -32,9 +32,9 @@ class Protocol:
 
     Attributes:
         metric: its full name; a Frechet distance is called FID on Inception's features alone.
-        num_fake, num_real: pictures on either side.
+        num_fake, num_real: images on either side.
         features: feature network: name, sha256 of its weights, size and normalisation of its input.
-        resizer: what brought the pictures to that size.
+        resizer: what brought the images to that size.
         sampling: how the fakes were made: seeds, truncation, noise, resolution.
         real: what they are compared with: kind, sha256, and how it was made.
         definition: of a distance between pairs, as `ganzoo.metrics.distances` has it.

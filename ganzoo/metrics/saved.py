@@ -21,9 +21,9 @@ class SavedStatistics:
     """Mean and covariance of features that were kept in a file.
 
     Attributes:
-        statistics: of the pictures.
+        statistics: of the images.
         features: the feature network that they were measured in.
-        protocol: of the pictures.
+        protocol: of the images.
         resizer: what brought them to the network's size.
         name: the file.
 

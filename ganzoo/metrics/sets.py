@@ -1,4 +1,4 @@
-"""Sets of pictures to measure: what a generator makes of a range of seeds, or files."""
+"""Sets of images to measure: what a generator makes of a range of seeds, or files."""
 
 import hashlib
 import json
@@ -11,22 +11,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ganzoo.data.reading import PictureSet
+from ganzoo.data.reading import ImageSet
 from ganzoo.data.resize import resize, to_uint8
 from ganzoo.generators.generator import MAX_SEED, Generator
 from ganzoo.generators.synthesis import NOISE_MODES
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.images import OVER_WHITE, check_channels, to_images, to_rgb
 
-Pictures = NDArray[np.float32]  # [N, size, size, 3] in 0..255
+Images = NDArray[np.float32]  # [N, size, size, 3] in 0..255
 
 
 class Samples(ABC):
-    """Numbered pictures of one size, and what a record says of them.
+    """Numbered images of one size, and what a record says of them.
 
     Attributes:
         name: as the user gave it.
-        protocol: everything that decides on the pictures, for records and for the names of caches.
+        protocol: everything that decides on the images, for records and for the names of caches.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Samples(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def read(self, indices: Sequence[int], size: int) -> Pictures:
-        """Pictures of these numbers, resized as `ganzoo.data.resize` does."""
+    def read(self, indices: Sequence[int], size: int) -> Images:
+        """Images of these numbers, resized as `ganzoo.data.resize` does."""
 
 
 class GeneratedSamples(Samples):
-    """Pictures of a generator: number i is made from the seed `seed + i` alone, rounded to 8 bits.
+    """Images of a generator: number i is made from the seed `seed + i` alone, rounded to 8 bits.
 
     Grey is three equal channels; what is transparent is laid over white, which the protocol says.
 
@@ -51,12 +51,12 @@ class GeneratedSamples(Samples):
         num: how many.
         seed: of the first.
         truncation_psi, truncation_cutoff, noise: see `Generator`; random noise is drawn from the same seed.
-        resolution: of the pictures to measure; smaller than the network's, they are resized first.
+        resolution: of the images to measure; smaller than the network's, they are resized first.
         sha256: of the weights; None computes it, which a deployed generator cannot.
 
     Raises:
         ValueError: for an unknown noise mode, a number of channels that no image file has, seeds or a
-            resolution out of range; when they are made, for pictures that are not finite.
+            resolution out of range; when they are made, for images that are not finite.
     """
 
     def __init__(
@@ -104,9 +104,9 @@ class GeneratedSamples(Samples):
         return self.num
 
     @torch.inference_mode()
-    def read(self, indices: Sequence[int], size: int) -> Pictures:
+    def read(self, indices: Sequence[int], size: int) -> Images:
         device = self.generator.mapping.w_avg.device
-        pictures = []
+        images = []
         for i in indices:  # one at a time: on a CPU, larger batches are slower
             seed = self.seed + i
             label = None
@@ -117,44 +117,44 @@ class GeneratedSamples(Samples):
             z = self.generator.sample_z([seed])
             image = self.generator(z, label, self.psi, self.cutoff, self.noise, noise)
             if not torch.isfinite(image).all():
-                raise ValueError(f"The picture of seed {seed} by {self.name} is not finite.")
+                raise ValueError(f"The image of seed {seed} by {self.name} is not finite.")
             pixels = np.asarray(to_images(to_rgb(image.clamp(-1, 1)))[0])
             if self.resolution != pixels.shape[0]:
                 pixels = to_uint8(resize(pixels, self.resolution))
-            pictures.append(resize(pixels, size))
-        return np.stack(pictures)
+            images.append(resize(pixels, size))
+        return np.stack(images)
 
 
 class FileSamples(Samples):
-    """All pictures of a folder or a zip file, in the order of their names.
+    """All images of a folder or a zip file, in the order of their names.
 
-    The hash of the whole set names the cache of its features: a set that gains a picture is computed anew,
-    since the numbers by which the cache's pieces go belong to other pictures then. What is transparent is
+    The hash of the whole set names the cache of its features: a set that gains an image is computed anew,
+    since the numbers by which the cache's pieces go belong to other images then. What is transparent is
     laid over white, which the protocol of a set with alpha says.
 
     Raises:
-        ValueError: for an empty set, or, when they are read, pictures of different sizes.
+        ValueError: for an empty set, or, when they are read, images of different sizes.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.pictures = PictureSet(path)
+        self.images = ImageSet(path)
         self.name = os.fspath(path)
-        self.size = self.pictures.read(0).size
-        self.protocol = {"kind": "files", "sha256": self.pictures.sha256, "resolution": list(self.size)}
-        if any(self.pictures.has_alpha(i) for i in range(len(self.pictures))):
+        self.size = self.images.read(0).size
+        self.protocol = {"kind": "files", "sha256": self.images.sha256, "resolution": list(self.size)}
+        if any(self.images.has_alpha(i) for i in range(len(self.images))):
             self.protocol["alpha"] = OVER_WHITE
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
-    def read(self, indices: Sequence[int], size: int) -> Pictures:
+    def read(self, indices: Sequence[int], size: int) -> Images:
         return np.stack([self._read(i, size) for i in indices])
 
-    def _read(self, index: int, size: int) -> Pictures:
-        image = self.pictures.read(index)
+    def _read(self, index: int, size: int) -> Images:
+        image = self.images.read(index)
         if image.size != self.size:
             (w, h), (w0, h0) = image.size, self.size
-            name, first = self.pictures.names[index], self.pictures.names[0]
+            name, first = self.images.names[index], self.images.names[0]
             raise ValueError(
                 f"{self.name}: {name} has {w} x {h} pixels, {first} has {w0} x {h0}. Bring them to one size "
                 "first: ganzoo data prepare."

@@ -36,7 +36,7 @@ def models(pattern: str = "*") -> list[dict[str, Any]]:
                 "resolution": entry["overrides"].get("resolution", own),
                 "parameters": sum(entry["parameters"].values()),
                 "macs": sum(entry["macs"].values()),
-                "licence": entry["licence"],
+                "license": entry["license"],
                 "bundled": any("file" in source for source in entry.get("sources", [])),
                 "cached": cached_file(path.stem, entry.get("weights_sha256")).is_file(),
                 "external": "external" in entry,

@@ -95,10 +95,10 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Golden:
-    """What the weights must give: statistics of pictures made with constant noise, for `ganzoo verify`.
+    """What the weights must give: statistics of images made with constant noise, for `ganzoo verify`.
 
     Args:
-        seeds, truncation_psi: how the pictures are made.
+        seeds, truncation_psi: how the images are made.
         mean, std: of every channel, for every seed.
         tolerance: allowed difference; a channel's mean moves by less than this between machines.
     """
@@ -119,16 +119,16 @@ class ModelEntry:
         summary: one line.
         recipe, overrides: what it is made of.
         origin: who trained it, on what, from which teacher.
-        licence: by part: weights, teacher, data.
+        license: by part: weights, teacher, data.
         parameters, macs: by part, as `ganzoo.models.cost` counts them.
         sources: where its weights come from, tried in order.
         weights_sha256: of the converted tensors and their names; see `ganzoo.models.weights.published_digest`.
-        golden: what the pictures must be.
+        golden: what the images must be.
         external: in the place of the three above, weights that every user fetches and converts.
         measured: published numbers.
 
     Raises:
-        ValueError: if it has neither sources, hash and golden pictures nor external weights, or both.
+        ValueError: if it has neither sources, hash and golden images nor external weights, or both.
     """
 
     name: str
@@ -136,7 +136,7 @@ class ModelEntry:
     recipe: str
     overrides: Mapping[str, Any]
     origin: str
-    licence: Mapping[str, str]
+    license: Mapping[str, str]
     parameters: Mapping[str, int]
     macs: Mapping[str, int]
     sources: tuple[WheelSource | BundledSource | HubSource, ...] = ()

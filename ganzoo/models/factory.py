@@ -214,7 +214,7 @@ def _settings(name: str, cache_dir: str | os.PathLike[str] | None = None) -> dic
     if name.startswith(DIR):
         config = read_config(model_folder(name.removeprefix(DIR)) / CONFIG_FILE)
         if not isinstance(config, GeneratorConfig):
-            raise ValueError(f"{name!r} is a discriminator and makes no pictures: ganzoo.load reads it.")
+            raise ValueError(f"{name!r} is a discriminator and makes no images: ganzoo.load reads it.")
         return config.to_dict()
     if name in list_models():
         entry = model_entry(name)
@@ -229,7 +229,7 @@ def _published(
 ) -> Generator:
     """A published model, from the cache if it is there, else from its source, which fills the cache."""
     if entry.external is not None:
-        raise SourceError(_how_to_convert(entry.name, entry.external, entry.licence["weights"]))
+        raise SourceError(_how_to_convert(entry.name, entry.external, entry.license["weights"]))
     remote = [source for source in entry.sources if not isinstance(source, BundledSource)]
     for source in entry.sources:
         if isinstance(source, BundledSource):  # at hand, and quicker to read than to look for in the cache
@@ -249,11 +249,11 @@ def _published(
         raise ValueError(f"{error} Delete the file: it will be fetched again.") from error
 
 
-def _how_to_convert(name: str, external: ExternalWeights, licence: str) -> str:
+def _how_to_convert(name: str, external: ExternalWeights, license: str) -> str:
     """Message for weights that the user has to fetch."""
     return (
         f"{external.owner} publishes the weights of {name!r}, and ganzoo may not pass them on. "
-        f"Licence: {licence}. Download {external.url} (described at {external.page}), run "
+        f"License: {license}. Download {external.url} (described at {external.page}), run "
         f"`{external.command(name)}`, and use that folder, in Python as 'dir:{external.folder(name)}'. "
         "Without weights: pretrained=False."
     )

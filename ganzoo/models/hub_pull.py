@@ -79,14 +79,14 @@ class Remote:
 
         Raises:
             HubError: if they cannot be had, or are not what the Hub says.
-            ValueError: if they are not what the config says, or give other pictures than they should.
+            ValueError: if they are not what the config says, or give other images than they should.
         """
         new = self.download()
         weights = self.folder / WEIGHTS_FILE
         self._check_hash(weights, sha256)
         try:
             generator = cast(Generator, load_weights(self.config, weights))
-            check_folder(self.folder, generator, pictures=new)
+            check_folder(self.folder, generator, images=new)
         except BaseException as error:
             if new:  # else the next call would take them for weights that were proved
                 weights.unlink(missing_ok=True)
@@ -99,7 +99,7 @@ class Remote:
         return generator
 
     def download(self) -> bool:
-        """Fetch what is missing of the commit; whether the weights or the record of their pictures were.
+        """Fetch what is missing of the commit; whether the weights or the record of their images were.
 
         Raises:
             HubError: if that fails, or leaves something out.
@@ -202,11 +202,11 @@ def locate(name: str, cache_dir: str | os.PathLike[str] | None = None) -> Remote
     )
 
 
-def check_folder(folder: Path, generator: Generator, *, pictures: bool = True) -> float | None:
-    """Whether a model's folder is as it was written: weights, config and golden pictures.
+def check_folder(folder: Path, generator: Generator, *, images: bool = True) -> float | None:
+    """Whether a model's folder is as it was written: weights, config and golden images.
 
     Returns:
-        how far the pictures are off, or None if there are none or they were not asked for.
+        how far the images are off, or None if there are none or they were not asked for.
 
     Raises:
         ValueError: if one of them is not.
@@ -219,7 +219,7 @@ def check_folder(folder: Path, generator: Generator, *, pictures: bool = True) -
     if stored is not None and stored != config_digest(read_json(config)["config"]):
         raise ValueError(f"{config} was changed after the weights were written.")
     golden = folder / GOLDEN_FILE
-    return check_golden(generator, golden, digest) if pictures and golden.is_file() else None
+    return check_golden(generator, golden, digest) if images and golden.is_file() else None
 
 
 def file_sha256(path: Path) -> str:
@@ -255,7 +255,7 @@ def _config(name: str, path: Path) -> GeneratorConfig:
     except ValueError as error:
         raise ValueError(f"{name} cannot be used: {str(error).replace(str(path), CONFIG_FILE)}") from error
     if not isinstance(config, GeneratorConfig):
-        raise ValueError(f"{name} is a discriminator and makes no pictures.")
+        raise ValueError(f"{name} is a discriminator and makes no images.")
     return config
 
 

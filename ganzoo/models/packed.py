@@ -2,7 +2,7 @@
 
 A small student inherits its teacher's mapping network, 8 x 512 x 512, which is larger than all the rest, and
 most of the rest are matrices, too. They are kept as integers of -127..127 with a scale per row. That
-leaves 42 dB of a student of 64 x 64, whose own pictures are at 17.5 dB from its teacher's.
+leaves 42 dB of a student of 64 x 64, whose own images are at 17.5 dB from its teacher's.
 """
 
 import hashlib

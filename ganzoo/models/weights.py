@@ -43,7 +43,7 @@ def save(
 ) -> None:
     """Write `config.json` and `model.safetensors` into the directory, which is made if need be.
 
-    Of a generator also `golden.safetensors`, by which `ganzoo verify` proves a copy; it takes two pictures on
+    Of a generator also `golden.safetensors`, by which `ganzoo verify` proves a copy; it takes two images on
     the CPU. Each file appears whole or not at all. A recipe's name is kept in the metadata of the weights.
 
     Raises:

@@ -1,7 +1,7 @@
 """A 2-D convolution that can be differentiated twice at the cost of convolutions.
 
 PyTorch's own second derivative takes the gradient with respect to the weight as a convolution whose kernel is
-a whole picture. The step with the gradient penalty of a discriminator of 256 x 256, 2 pictures, takes 13.5 s
+a whole image. The step with the gradient penalty of a discriminator of 256 x 256, 2 images, takes 13.5 s
 with it and 10.0 s with the one here (1 thread of a Xeon with AVX-512, float32, 2026-11).
 """
 
@@ -50,7 +50,7 @@ def autocast(x: Tensor) -> Tensor:
     return x.to(torch.get_autocast_dtype(device))
 
 
-# The gradient penalty asks for the gradient of the pictures alone, but a Function is not told what is asked
+# The gradient penalty asks for the gradient of the images alone, but a Function is not told what is asked
 # for, and would compute the gradients of the weights, too: 1.9 s of 10. So each gradient has a node of its
 # own, which PyTorch leaves out if nobody asks for it; the other factor comes in a tuple, where PyTorch draws
 # no edge.

@@ -58,7 +58,7 @@ def upfirdn2d(
         f: taps `[k]` (applied along both axes) or `[kh, kw]`; None is the identity.
         up: zeros to insert: every sample is followed by `up - 1` of them. One number, or x and y.
         down: keep every `down`-th sample. One number, or x and y.
-        padding: zeros around the upsampled picture, negative to crop. One number, x and y, or
+        padding: zeros around the upsampled image, negative to crop. One number, x and y, or
             left, right, top, bottom.
         flip_filter: False convolves, True correlates.
         gain: factor on the result.

@@ -31,7 +31,7 @@ def dwt(x: Tensor) -> Tensor:
 
 
 def idwt(x: Tensor) -> Tensor:
-    """Picture `[N, C, 2H, 2W]` of the sub-bands `x [N, 4C, H, W]`: the inverse of `dwt`.
+    """Image `[N, C, 2H, 2W]` of the sub-bands `x [N, 4C, H, W]`: the inverse of `dwt`.
 
     Raises:
         ValueError: if the number of channels is not a multiple of 4.
@@ -44,7 +44,7 @@ def idwt(x: Tensor) -> Tensor:
 
 
 def merge_subbands(low: Tensor, lh: Tensor, hl: Tensor, hh: Tensor) -> Tensor:
-    """Picture `[N, C, 2H, 2W]` of four halved sub-bands `[N, C, H, W]`, by sums alone."""
+    """Image `[N, C, 2H, 2W]` of four halved sub-bands `[N, C, H, W]`, by sums alone."""
     low_plus, low_minus, high_plus, high_minus = low + lh, low - lh, hl + hh, hl - hh
     top = [low_plus + high_plus, low_plus - high_plus]
     bottom = [low_minus + high_minus, low_minus - high_minus]
@@ -56,7 +56,7 @@ def merge_subbands(low: Tensor, lh: Tensor, hl: Tensor, hh: Tensor) -> Tensor:
 
 
 def blocks_to_space(x: Tensor) -> Tensor:
-    """Picture `[N, C, 2H, 2W]` of `x [N, 4C, H, W]`: top left pixels, top right, bottom left, bottom right.
+    """Image `[N, C, 2H, 2W]` of `x [N, 4C, H, W]`: top left pixels, top right, bottom left, bottom right.
 
     Stored with the channels last, like `merge_subbands`.
     """

@@ -6,10 +6,10 @@ from typing import cast
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep what it frees, for its next picture.
+    """Let this process keep what it frees, for its next image.
 
     A layer's output at 1024 x 1024 is larger than any block that glibc recycles: each is mapped anew, and the
-    kernel fills it with zeros page by page. A picture of `mobilestylegan_ffhq`, deployed, takes 0.43 s so and
+    kernel fills it with zeros page by page. An image of `mobilestylegan_ffhq`, deployed, takes 0.43 s so and
     0.33 s with the memory kept (one thread of a virtual Xeon, 2026-11). It is a setting of the whole process,
     so for commands only; other allocators than glibc's are left alone.
     """

@@ -55,7 +55,7 @@ def announce(task: DistillationTask, state: Any, *, kimg: float, caches: Sequenc
 
 def per_second(found: Speed, settings: DistillationSettings, num_processes: int) -> float:
     """Images that all processes learn from in a second."""
-    made = 0.0 if settings.cache.pictures else found.teacher
+    made = 0.0 if settings.cache.images else found.teacher
     return num_processes / (found.learning + made)
 
 
@@ -141,8 +141,8 @@ def time_lines(
         shorter = ["a smaller resolution", "a smaller kimg"]
         if settings.uses_gan:
             shorter.append("loss.gan.weight=0")
-        if not settings.cache.pictures:
-            shorter.append("cache.pictures=8192")
+        if not settings.cache.images:
+            shorter.append("cache.images=8192")
         lines.append(f"That is long. Shorter: {', '.join(shorter)}. Ctrl-C stops.")
     return lines
 

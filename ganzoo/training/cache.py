@@ -24,23 +24,23 @@ from ganzoo.training.pace import Pace
 from ganzoo.training.settings import GIB
 from ganzoo.training.teacher import Teacher
 
-SHARD = 128  # pictures of a file; also what an interruption loses at most
+SHARD = 128  # images of a file; also what an interruption loses at most
 # What numpy raises for a file that is not there, or not whole, or whose header is damaged.
 UNREADABLE = (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError, TokenError)
 
 
 class TeacherCache:
-    """Pictures `first` to `first + count - 1` of a teacher, float16, made where they are missing.
+    """Images `first` to `first + count - 1` of a teacher, float16, made where they are missing.
 
-    A folder is named by everything that decides on the pictures, so that runs of the same teacher share it
+    A folder is named by everything that decides on the images, so that runs of the same teacher share it
     and no two others mix.
 
     Args:
         teacher: makes them.
-        count: of pictures.
+        count: of images.
         first: number of the first.
         folder: where the folders lie; None for `~/.cache/ganzoo/teacher`.
-        limit_gib: of all pictures of this cache.
+        limit_gib: of all images of this cache.
 
     Raises:
         ValueError: if they take more than the limit.
@@ -60,9 +60,9 @@ class TeacherCache:
         self.shape = (channels, resolution, resolution)
         size = 2 * channels * resolution**2
         if count * size > limit_gib * GIB:
-            asked = "held_out.num" if first >= HELD_OUT else "cache.pictures"
+            asked = "held_out.num" if first >= HELD_OUT else "cache.images"
             raise ValueError(
-                f"{count} pictures of the teacher take {count * size / GIB:.3g} GiB on disk, more than "
+                f"{count} images of the teacher take {count * size / GIB:.3g} GiB on disk, more than "
                 f"cache.limit_gib={limit_gib:g}: raise it, or give {asked}={int(limit_gib * GIB / size)}."
             )
         facts = {
@@ -98,7 +98,7 @@ class TeacherCache:
         return [k for k in range(-(-self.count // SHARD)) if self._open(k) is None]
 
     def fill(self, shards: Sequence[int], report: Callable[[int], None] = lambda done: None) -> None:
-        """Make these shards; `report` is called with the number of pictures made.
+        """Make these shards; `report` is called with the number of images made.
 
         Raises:
             OSError: if the disk is full; what is there stays.
@@ -119,12 +119,12 @@ class TeacherCache:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None):
                     raise
                 raise OSError(
-                    f"The teacher's pictures do not fit on the disk of {self.folder}: make room or give "
-                    "fewer cache.pictures; what is there is kept."
+                    f"The teacher's images do not fit on the disk of {self.folder}: make room or give "
+                    "fewer cache.images; what is there is kept."
                 ) from error
 
     def images(self, numbers: Sequence[int]) -> Tensor:
-        """Pictures of these numbers: `[N, C, R, R]`, float32, on the CPU.
+        """Images of these numbers: `[N, C, R, R]`, float32, on the CPU.
 
         Raises:
             OSError: if a shard is gone or damaged.
@@ -132,28 +132,28 @@ class TeacherCache:
         rows = []
         for number in numbers:
             shard, row = divmod(number - self.first, SHARD)
-            pictures = self._open(shard)
-            if pictures is None:
+            images = self._open(shard)
+            if images is None:
                 raise OSError(f"{self._path(shard)} is gone or damaged: run the same command again.")
-            rows.append(pictures[row].astype(np.float32))
+            rows.append(images[row].astype(np.float32))
         return torch.from_numpy(np.stack(rows))
 
     def number(self, position: int) -> int:
-        """The picture at a position of training: every one once, in an order of its own, over and over."""
+        """The image at a position of training: every one once, in an order of its own, over and over."""
         epoch, index = divmod(position, self.count)
         if self._order[0] != epoch:
             self._order = epoch, stream(self.seed, Purpose.ORDER, epoch).permutation(self.count)
         return self.first + int(self._order[1][index])
 
     def length(self, shard: int) -> int:
-        """Pictures of a shard."""
+        """Images of a shard."""
         return min(SHARD, self.count - shard * SHARD)
 
     def _path(self, shard: int) -> Path:
         return self.folder / f"{shard:06d}.npy"
 
     def _open(self, shard: int) -> NDArray[np.float16] | None:
-        """A shard's pictures, mapped from the file; None where it is missing, short or damaged."""
+        """A shard's images, mapped from the file; None where it is missing, short or damaged."""
         found = self._shards.get(shard)
         if found is None:
             try:
@@ -167,7 +167,7 @@ class TeacherCache:
 
 
 def fill_together(cache: TeacherCache, state: Any, seconds: float) -> None:
-    """Make the teacher's pictures that are missing, shared among the processes; one takes about `seconds`."""
+    """Make the teacher's images that are missing, shared among the processes; one takes about `seconds`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from ganzoo.system.progress import progress_console
@@ -176,14 +176,14 @@ def fill_together(cache: TeacherCache, state: Any, seconds: float) -> None:
     own = [k for k in cache.missing() if k % state.num_processes == state.process_index]
     shown, total = state.is_main_process and bool(own), sum(cache.length(shard) for shard in own)
     left = TextColumn("{task.fields[left]}", markup=False)
-    columns = (TextColumn("Pictures of the teacher"), BarColumn(), MofNCompleteColumn(), left)
+    columns = (TextColumn("Images of the teacher"), BarColumn(), MofNCompleteColumn(), left)
     pace = Pace(total, per_second=1 / max(seconds, 1e-9), lines=shown and not sys.stderr.isatty())
     with Progress(*columns, console=progress_console(), transient=True, disable=not shown) as progress:
         bar = progress.add_task("", total=total, left=pace.left(0))
 
         def report(done: int) -> None:
             progress.update(bar, completed=done, left=pace.left(done))
-            pace.tell(done, lambda: f"Pictures of the teacher: {done} of {total}")
+            pace.tell(done, lambda: f"Images of the teacher: {done} of {total}")
 
         cache.fill(own, report)
     state.wait_for_everyone()

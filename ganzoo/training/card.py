@@ -20,9 +20,9 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
 
     settings = result["settings"]
     student, teacher = settings["student"], result["teacher"]
-    licence: Mapping[str, str] = {"weights": _UNKNOWN}
+    license: Mapping[str, str] = {"weights": _UNKNOWN}
     if teacher in list_models():
-        licence = model_entry(teacher).licence
+        license = model_entry(teacher).license
     rows, definitions = [], result.get("definitions", {})
     for name, figure in result["figures"].items():
         spread = "" if figure["uncertainty"] is None else f"{figure['uncertainty']:.2g}"
@@ -46,7 +46,7 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
         "",
         f"# {result['name']}",
         "",
-        f"A generator of {resolution} x {resolution} pictures, distilled from `{teacher}` by ganzoo "
+        f"A generator of {resolution} x {resolution} images, distilled from `{teacher}` by ganzoo "
         f"{__version__}.",
         "",
         "```python",
@@ -61,7 +61,7 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
         f"* Recipe: `{result['recipe']}`; {result['kimg']:g} kimg in steps of {settings['batch_size']}, "
         f"{result['seconds'] / 3600:.2f} h on {result['hardware']}, {result['date']}.",
         f"* Versions: {', '.join(f'{k} {v}' for k, v in result['versions'].items())}.",
-        *(f"* Licence, {part}: {text}." for part, text in licence.items()),
+        *(f"* License, {part}: {text}." for part, text in license.items()),
         "",
         "## Cost",
         "",
@@ -71,8 +71,8 @@ def student_card(result: Mapping[str, Any], teacher_sha256: str) -> str:
         "## Distance from the teacher",
         "",
         f"On {result['held_out']} held-out latents, truncation psi {settings['truncation_psi']:g}, noise "
-        f"{settings['noise']}, against the teacher's pictures of the same latents at this resolution; means "
-        f"over pictures with their standard error, the Frechet distance of the two sets.{alpha}",
+        f"{settings['noise']}, against the teacher's images of the same latents at this resolution; means "
+        f"over images with their standard error, the Frechet distance of the two sets.{alpha}",
         "",
         "| figure | value | ± | |",
         "|---|---|---|---|",

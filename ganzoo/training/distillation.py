@@ -1,4 +1,4 @@
-"""Distillation: a student learns to make its teacher's pictures (Belousov 2021, section 4)."""
+"""Distillation: a student learns to make its teacher's images (Belousov 2021, section 4)."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -99,7 +99,7 @@ class DistillationTask(Task):
             self._judge = torch.compile(discriminator) if discriminator is not None else None  # type: ignore[assignment]
 
     def phases(self, kimg: float) -> list[Phase]:
-        """The phases of a step after so many thousand pictures."""
+        """The phases of a step after so many thousand images."""
         phases = [Phase(STUDENT, (STUDENT, PROJECTIONS) if self.features is not None else (STUDENT,))]
         if self.discriminator is not None and kimg >= self.settings.loss.gan.start_kimg:
             phases.append(Phase(DISCRIMINATOR, (DISCRIMINATOR,)))
@@ -109,7 +109,7 @@ class DistillationTask(Task):
 
     @torch.no_grad()
     def batch(self, positions: Sequence[int], *, cached: bool = True) -> Batch:
-        """The teacher's pictures at these positions of the run, from the disk if they are there."""
+        """The teacher's images at these positions of the run, from the disk if they are there."""
         numbers = list(positions)
         cached = cached and self.cache is not None
         if cached and self.cache is not None:
@@ -178,7 +178,7 @@ class DistillationTask(Task):
         return loss, {name: term.detach() for name, term in {**terms, "total": loss}.items()}
 
     def _perceptual(self, image: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The terms in features of pictures; those of weight 0 are left out."""
+        """The terms in features of images; those of weight 0 are left out."""
         assert self.network is not None
         size = shown_size(self.settings, self.network)
         with self._autocast():
@@ -199,9 +199,9 @@ class DistillationTask(Task):
     def _logits(
         self, images: Tensor, batch: Batch, purpose: Purpose, judge: nn.Module | None = None
     ) -> Tensor:
-        """The discriminator's answers to augmented pictures, float32.
+        """The discriminator's answers to augmented images, float32.
 
-        A picture that comes from the disk once more is augmented otherwise.
+        An image that comes from the disk once more is augmented otherwise.
         """
         judge = judge or self._judge
         assert judge is not None
@@ -217,7 +217,7 @@ class DistillationTask(Task):
 
 
 def shown_size(settings: DistillationSettings, network: FeatureNetwork) -> int:
-    """Side of the pictures that the network of the perceptual terms is shown."""
+    """Side of the images that the network of the perceptual terms is shown."""
     return settings.features.size or min(settings.student.resolution, network.info.size)
 
 

@@ -84,7 +84,7 @@ class FeatureSettings:
 
     Args:
         name: see `ganzoo.features.networks.load_features`.
-        size: side of the pictures that it is shown; None takes the student's resolution, or the network's
+        size: side of the images that it is shown; None takes the student's resolution, or the network's
             own size where that is smaller.
     """
 
@@ -98,15 +98,15 @@ class FeatureSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings:
-    """The teacher's pictures on disk. Args: pictures: 0 for none; folder; limit_gib: of this run's part."""
+    """The teacher's images on disk. Args: images: 0 for none; folder; limit_gib: of this run's part."""
 
-    pictures: int = 0
+    images: int = 0
     folder: str | None = None
     limit_gib: float = 20.0
 
     def __post_init__(self) -> None:
         check(self)
-        require(self.pictures >= 0, "pictures is not negative", self.pictures)
+        require(self.images >= 0, "images is not negative", self.images)
         require(self.limit_gib > 0, "limit_gib is positive", self.limit_gib)
 
 
@@ -115,7 +115,7 @@ class HeldOutSettings:
     """Measuring on latents that training never sees.
 
     Args:
-        num: pictures.
+        num: images.
         metrics: of l1, psnr, perceptual, fd.
         features: the network of perceptual and fd.
         best: which of them names the best checkpoint.

@@ -16,7 +16,7 @@ class EMA:
         self.settings = settings
 
     def decay(self, batch_size: int, kimg: float) -> float:
-        """The share that an update keeps of the average, after so many thousand pictures."""
+        """The share that an update keeps of the average, after so many thousand images."""
         half_life = self.settings.half_life_kimg
         if self.settings.ramp_up is not None:
             half_life = min(half_life, kimg * self.settings.ramp_up)

@@ -18,12 +18,12 @@ from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import HeldOutSettings
 from ganzoo.training.teacher import Teacher
 
-_PART = 16  # pictures at once
+_PART = 16  # images at once
 Report = Callable[[int], None]
 
 
 class HeldOut:
-    """Measures students against the teacher's pictures.
+    """Measures students against the teacher's images.
 
     The distances are those of `ganzoo.metrics.distances`, means over images, their uncertainty the standard
     error: `ganzoo eval --teacher` finds the same of the same seeds. `fd` is the Frechet distance from the
@@ -58,7 +58,7 @@ class HeldOut:
         parts = [numbers[i : i + _PART] for i in range(0, len(numbers), _PART)]
         own: list[tuple[int, dict[str, list[float]], Any, Any]] = []
         for index in range(self.state.process_index, len(parts), self.state.num_processes):
-            images, targets = self._pictures(student, parts[index]), self._targets(parts[index])
+            images, targets = self._images(student, parts[index]), self._targets(parts[index])
             fake = self._features(images)
             real = self._features(targets) if self._statistics is None else None
             own.append((index, self._distances(images, targets), fake, real))
@@ -78,7 +78,7 @@ class HeldOut:
         """A figure's full name."""
         return figure_name(metric, self.settings.features) if metric in ("perceptual", "fd") else metric
 
-    def _pictures(self, student: Generator, numbers: Sequence[int]) -> Tensor:
+    def _images(self, student: Generator, numbers: Sequence[int]) -> Tensor:
         drawn = self.teacher.drawn(numbers)
         output: Output = student.synthesis(self.teacher.w_of_student(student, drawn), drawn.noise)
         return output.image.float()
@@ -92,12 +92,12 @@ class HeldOut:
         return {metric: distance(metric, a, b, self.network).tolist() for metric in wanted}
 
     def _features(self, images: Tensor) -> Any:
-        """Features `[N, dim]` of pictures, rounded and resized as those of `ganzoo eval`."""
+        """Features `[N, dim]` of images, rounded and resized as those of `ganzoo eval`."""
         if self.network is None or "fd" not in self.settings.metrics:
             return None
         seen = to_images(to_rgb(images.clamp(-1, 1)))
-        pictures = [resize(picture, self.network.info.size) for picture in seen]
-        pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        resized = [resize(image, self.network.info.size) for image in seen]
+        pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
         return self.network(pixels.to(images.device))[0].float().cpu().numpy()
 
     def _frechet(self, gathered: Sequence[tuple[int, Any, Any, Any]]) -> Figure:

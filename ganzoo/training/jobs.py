@@ -107,7 +107,7 @@ def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, An
             found["resolution"] = found["resolution"] if sized else config.resolution
             found |= {key: getattr(config, key) for key in OF_TEACHER if key not in given}
     DistillationSettings.from_dict({**found, "out": found["out"] or "later"})
-    return found if {"cache", "cache.pictures"} & {*given} else fit_cache(found)
+    return found if {"cache", "cache.images"} & {*given} else fit_cache(found)
 
 
 def setting_names() -> set[str]:

@@ -1,6 +1,6 @@
-"""All randomness of training as a function of a picture's number, so that a run can be cut anywhere.
+"""All randomness of training as a function of an image's number, so that a run can be cut anywhere.
 
-Picture number k is the same one in whatever step, process, part of a batch or resumed run it is met. So there
+Image number k is the same one in whatever step, process, part of a batch or resumed run it is met. So there
 is no random state to save, and no two processes that must agree.
 """
 
@@ -33,7 +33,7 @@ class Purpose(IntEnum):
 
 
 def stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:
-    """Random numbers of one picture: Philox, keyed by run and purpose, counted by picture."""
+    """Random numbers of one image: Philox, keyed by run and purpose, counted by image."""
     return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, number, 0, 0]))
 
 
@@ -44,7 +44,7 @@ def held_out_seed(number: int) -> int:
 
 @dataclass(frozen=True)
 class Latents:
-    """What decides on a batch of pictures.
+    """What decides on a batch of images.
 
     Attributes:
         z: `[N, z_dim]`.
@@ -62,15 +62,15 @@ class Latents:
 def latents(
     numbers: Sequence[int], *, seed: int, z_dim: int, label_dim: int, num_ws: int, mixing: float
 ) -> Latents:
-    """Latents of pictures, on the CPU.
+    """Latents of images, on the CPU.
 
     Args:
-        numbers: of the pictures.
+        numbers: of the images.
         seed: of the run.
         z_dim: of the teacher.
         label_dim: of the teacher.
         num_ws: rows that the student reads: styles cross within them.
-        mixing: share of pictures with two styles.
+        mixing: share of images with two styles.
     """
     z, z2, crossover, classes = [], [], [], []
     for number in numbers:
@@ -105,13 +105,13 @@ def styles(generator: Generator, batch: Latents, truncation_psi: float) -> Tenso
 
 
 def uniform(numbers: Sequence[int], *, seed: int, purpose: Purpose, count: int) -> Tensor:
-    """Numbers in 0..1, `count` a picture: `[N, count]`."""
+    """Numbers in 0..1, `count` an image: `[N, count]`."""
     rows = [stream(seed, purpose, number).random(count, dtype=np.float32) for number in numbers]
     return torch.from_numpy(np.stack(rows).reshape(len(rows), count))
 
 
 def noise_sources(numbers: Sequence[int], *, seed: int) -> list[torch.Generator]:
-    """A source of noise for every picture."""
+    """A source of noise for every image."""
     seeds = [
         held_out_seed(number)
         if number >= HELD_OUT

@@ -48,7 +48,7 @@ def load(settings: DistillationSettings, state: Any) -> Loaded:
         judge = load_features(own.held_out.features).to(state.device)
     teacher = Teacher(original, own)
     images = partial(TeacherCache, teacher, folder=own.cache.folder, limit_gib=own.cache.limit_gib)
-    cache = images(own.cache.pictures) if own.cache.pictures else None
+    cache = images(own.cache.images) if own.cache.images else None
     held = images(own.held_out.num, first=HELD_OUT)
     student, discriminator = networks(own, teacher, state.device)
     held_out = HeldOut(own.held_out, teacher, held, judge, state)

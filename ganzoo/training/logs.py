@@ -19,9 +19,9 @@ class RunLog:
 
     Args:
         folder: of the run.
-        total: pictures of the whole run.
+        total: images of the whole run.
         main: whether this is the main process.
-        done: pictures that are done; later lines of an interrupted run are cut off.
+        done: images that are done; later lines of an interrupted run are cut off.
         per_second: Speed that was measured beforehand.
     """
 
@@ -75,12 +75,12 @@ class RunLog:
         rate = (kimg * 1000 - self.start) / max(seconds, 1e-9)
         self._loss = f", loss {terms['total']:.3g}" if "total" in terms else ""
         self._progress.update(self._task, speed=f"{kimg:.1f} kimg, {speed(rate)}{self._loss}")
-        self._write(LOG, kimg, {**terms, "pictures_per_second": rate})
+        self._write(LOG, kimg, {**terms, "images_per_second": rate})
 
     def figures(self, kimg: float, figures: Mapping[str, float]) -> None:
         """A line of held-out figures, in the place of one that was cut off after it."""
         if self.main:
-            _cut(self.folder / FIGURES, kimg - 0.5e-3)  # half a picture before
+            _cut(self.folder / FIGURES, kimg - 0.5e-3)  # half an image before
         self._write(FIGURES, kimg, dict(figures), group="held_out/")
 
     def sheet(self, kimg: float, image: Any, tag: str) -> None:

@@ -1,6 +1,6 @@
 """The loop: phases, updates, averages and everything that happens every so many images.
 
-Processes share each step's pictures and average their gradients once per update, in one message. That is
+Processes share each step's images and average their gradients once per update, in one message. That is
 what DistributedDataParallel does, too, but phases that share a forward pass and a second derivative need no
 exceptions here.
 """
@@ -46,7 +46,7 @@ class Events:
         log: given mean terms since the last time and seconds passed, every `log_kimg`.
         sheet: every `sample_kimg` and at the end.
         measure: every `eval_every`; its result is saved with the checkpoint.
-        step: after every step, with the picture count.
+        step: after every step, with the image count.
     """
 
     log: Callable[[float, dict[str, float], float], None] = lambda kimg, terms, seconds: None
@@ -119,7 +119,7 @@ class Trainer:
 
     @property
     def kimg(self) -> float:
-        """Thousands of pictures learnt from."""
+        """Thousands of images learnt from."""
         return self.step * self.settings.batch_size / 1000
 
     def run(self, events: Events) -> None:

@@ -50,8 +50,8 @@ def fit_cache(data: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with half as many images of the teacher, and so on, until they fit into the limit."""
     cache = dict(data["cache"])
     size = 2 * data["img_channels"] * data["resolution"] ** 2
-    while cache["pictures"] > 1 and cache["pictures"] * size > cache["limit_gib"] * GIB:
-        cache["pictures"] //= 2
+    while cache["images"] > 1 and cache["images"] * size > cache["limit_gib"] * GIB:
+        cache["images"] //= 2
     return {**data, "cache": cache}
 
 

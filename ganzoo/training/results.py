@@ -20,7 +20,7 @@ from ganzoo.training.earlier import figures_now
 RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
 PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
-# Settings without which figures are not of the same pictures.
+# Settings without which figures are not of the same images.
 SHARED = ("teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
 
 

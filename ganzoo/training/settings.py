@@ -44,7 +44,7 @@ class OptimizerSettings:
         lr: learning rate after the warm-up.
         betas: of Adam and its kin, two or, for Adan, three.
         weight_decay: share by which weights shrink.
-        warmup_kimg: thousands of pictures until the learning rate is reached.
+        warmup_kimg: thousands of images until the learning rate is reached.
         schedule: "cosine" falls to `final` times the learning rate at the run's end; "constant" stays.
         final: see `schedule`.
     """
@@ -71,7 +71,7 @@ class EMASettings:
     """The moving average of a module's weights (Karras et al. 2018, section 4).
 
     Args:
-        half_life_kimg: thousands of pictures after which a weight counts half.
+        half_life_kimg: thousands of images after which a weight counts half.
         ramp_up: the half life is at most this share of what was learnt so far; None for no such limit.
     """
 
@@ -134,7 +134,7 @@ class LoopSettings:
         check_device(self.device)
         for name in ("batch_size", "accumulate", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"{name} is at least 1", getattr(self, name))
-        require(self.steps > 0, "kimg is positive: thousands of pictures to learn from", self.kimg)
+        require(self.steps > 0, "kimg is positive: thousands of images to learn from", self.kimg)
         for name in ("log_kimg", "sample_kimg", "checkpoint_kimg"):
             require(getattr(self, name) > 0, f"{name} is positive", getattr(self, name))
         require(self.eval_every >= 0, "eval_every is not negative; 0 measures at the end", self.eval_every)

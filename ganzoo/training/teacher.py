@@ -1,4 +1,4 @@
-"""The teacher: frozen, in its deploy form, and what it shows for given picture numbers."""
+"""The teacher: frozen, in its deploy form, and what it shows for given image numbers."""
 
 import copy
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Drawn:
 
 
 class Teacher:
-    """Pictures at the student's resolution, by their numbers.
+    """Images at the student's resolution, by their numbers.
 
     Args:
         generator: Generator on its device.
@@ -42,7 +42,7 @@ class Teacher:
 
     Attributes:
         original: as it was given, frozen.
-        generator: the deploy form, which gives the same pictures.
+        generator: the deploy form, which gives the same images.
         sha256: of its weights.
 
     Raises:
@@ -74,7 +74,7 @@ class Teacher:
         return styles(student, drawn.latents, self.settings.truncation_psi)
 
     def latents(self, numbers: Sequence[int]) -> Latents:
-        """Latents of pictures."""
+        """Latents of images."""
         return latents(
             numbers,
             seed=self.settings.seed,
@@ -91,7 +91,7 @@ class Teacher:
 
     @torch.no_grad()
     def noise(self, w: Tensor, numbers: Sequence[int]) -> list[Tensor]:
-        """Noise of every layer for these pictures: `[1 or N, 1, r, r]` each."""
+        """Noise of every layer for these images: `[1 or N, 1, r, r]` each."""
         random = self.settings.noise == "random"
         source = noise_sources(numbers, seed=self.settings.seed) if random else None
         found = self.generator.synthesis.layer_noise(w, self.settings.noise, source)
@@ -99,7 +99,7 @@ class Teacher:
 
     @torch.no_grad()
     def images(self, w: Tensor, noise: Sequence[Tensor]) -> Tensor:
-        """Pictures `[N, C, R, R]` at the student's resolution, float32.
+        """Images `[N, C, R, R]` at the student's resolution, float32.
 
         On a CPU one at a time, which is quicker there, and takes less memory.
         """
@@ -120,7 +120,7 @@ def refuse_mismatch(student: GeneratorConfig, teacher: GeneratorConfig) -> None:
             raise ValueError(f"The student's {what} is {ours}, its teacher's {theirs}: give {what}={theirs}.")
     if student.resolution > teacher.resolution:
         raise ValueError(
-            f"The student's pictures, {student.resolution} (num_ws {student.num_ws}), are larger than its "
+            f"The student's images, {student.resolution} (num_ws {student.num_ws}), are larger than its "
             f"teacher's, {teacher.resolution} (num_ws {teacher.num_ws}): give "
             f"resolution={teacher.resolution} or less."
         )

@@ -3,8 +3,8 @@
     python tests/benchmarks/discriminator_step.py [--resolution 256] [--batch 2] [--rounds 5] [--threads 2]
         [--autocast] [--keep-memory]
 
-The phase of D is the logistic loss of `batch` real and `batch` fake pictures and its backward; the step with
-the gradient penalty is a forward of the real ones, the gradient of the pictures, and the backward of its
+The phase of D is the logistic loss of `batch` real and `batch` fake images and its backward; the step with
+the gradient penalty is a forward of the real ones, the gradient of the images, and the backward of its
 square. CPU seconds are of all threads together: with one thread, they stay true on a machine that others use.
 """
 
@@ -56,7 +56,7 @@ def main() -> None:
     figures = rounds(arguments, arguments.rounds + 1)[1:]  # the first one warms up
     precision = "bfloat16" if arguments.autocast else "float32"
     print(
-        f"{arguments.batch} pictures of {arguments.resolution} x {arguments.resolution}, {precision}, "
+        f"{arguments.batch} images of {arguments.resolution} x {arguments.resolution}, {precision}, "
         f"{arguments.threads} threads, torch {torch.__version__}, median of {arguments.rounds}"
     )
     print(f"{'s':12}{'wall':>8}{'min':>8}{'CPU':>8}{'filters, wall':>15}")

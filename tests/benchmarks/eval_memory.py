@@ -1,4 +1,4 @@
-"""Prints the peak memory and the time of `ganzoo eval` on 10,000 pictures of 256 x 256 against 1,000 others.
+"""Prints the peak memory and the time of `ganzoo eval` on 10,000 images of 256 x 256 against 1,000 others.
 
 python tests/benchmarks/eval_memory.py [--num 10000] [--real 1000] [--metrics fd,kid] [--cache-dir DIR]
 """
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for name, count, seed in (("fake", arguments.num, 0), ("real", arguments.real, 1)):
-            write_pictures(root / name, count, seed)
+            write_images(root / name, count, seed)
         (root / "cache").mkdir()
         if arguments.weights:
             (root / "cache" / arguments.weights.name).symlink_to(arguments.weights.absolute())
@@ -52,12 +52,12 @@ def main() -> None:
             )
             seconds = time.perf_counter() - start
             peak = int(done.stderr.split("VmHWM:")[1].split()[0]) / 2**20
-            print(f"{arguments.num} pictures of {SIDE} x {SIDE} against {arguments.real}, {run}: ", end="")
+            print(f"{arguments.num} images of {SIDE} x {SIDE} against {arguments.real}, {run}: ", end="")
             print(f"{peak:.2f} GiB at most, {seconds:.0f} s", flush=True)
 
 
-def write_pictures(folder: Path, count: int, seed: int) -> None:
-    """Pictures of 4 x 4 smooth patches: quick to make and to read."""
+def write_images(folder: Path, count: int, seed: int) -> None:
+    """Images of 4 x 4 smooth patches: quick to make and to read."""
     folder.mkdir()
     random = np.random.RandomState(seed)
     for i in range(count):

@@ -1,4 +1,4 @@
-"""Prints the time of one picture on the CPU, ours beside OpenVINO's on the released IR, and our peak memory.
+"""Prints the time of one image on the CPU, ours beside OpenVINO's on the released IR, and our peak memory.
 
     python tests/benchmarks/latency.py [--rounds 9] [--threads 2]
 
@@ -51,7 +51,7 @@ def main() -> None:
         seconds = in_turns(runs, arguments.rounds)
 
     baseline = statistics.median(seconds["OpenVINO fp32, released IR"])
-    print(f"{MODEL}: 1 picture of 1024 x 1024, {arguments.threads} threads, torch {torch.__version__}")
+    print(f"{MODEL}: 1 image of 1024 x 1024, {arguments.threads} threads, torch {torch.__version__}")
     print(f"{'':28}{'median':>9}{'min':>9}{'max':>9}{'ratio':>8}{'max error':>12}")
     for name, times in seconds.items():
         median = statistics.median(times)
@@ -93,7 +93,7 @@ def openvino_synthesis(threads: int) -> Callable[..., object]:
 
 
 def peak_memory(which: str) -> dict[str, float]:
-    """GiB that this process took at most, for one picture; and what the imports alone took."""
+    """GiB that this process took at most, for one image; and what the imports alone took."""
     imports = _peak()
     with torch.inference_mode():
         generator = ganzoo.create(MODEL)

@@ -1,4 +1,4 @@
-"""DiffAugment of one picture by numpy, pixel by pixel."""
+"""DiffAugment of one image by numpy, pixel by pixel."""
 
 import math
 
@@ -21,7 +21,7 @@ COLUMNS = [
 
 
 def reference(image, random, *, color, translation, cutout, flip, probability=1.0):
-    """The augmented picture `[C, H, W]`, by loops over its pixels."""
+    """The augmented image `[C, H, W]`, by loops over its pixels."""
     u = dict(zip(COLUMNS, random.double().tolist(), strict=True))
     x = image.double().numpy().copy()
     height, width = x.shape[1:]

@@ -79,7 +79,7 @@ def example(kind, name):
 
 
 def run_head(block, w):
-    """The picture and the predictions of all levels, from random features."""
+    """The image and the predictions of all levels, from random features."""
     image, predictions = None, []
     for level, channels in enumerate(HEAD_CHANNELS):
         x = torch.randn(len(w), channels, 4 * 2**level, 4 * 2**level)

@@ -28,7 +28,7 @@ def numbers(n=1, fill=0.5, **columns):
     return random
 
 
-def pictures(n, *shape, dtype=torch.float32):
+def make_images(n, *shape, dtype=torch.float32):
     return torch.rand(n, *shape, dtype=dtype) * 2 - 1
 
 
@@ -46,7 +46,7 @@ every = pytest.mark.parametrize("name", AUGMENTS.names())
 @pytest.mark.parametrize("size", SIZES)
 def test_an_augmentation_keeps_the_shape(name, channels, size):
     block = AUGMENTS.build(name)
-    assert block(pictures(2, channels, *size), draws(block, 2)).shape == (2, channels, *size)
+    assert block(make_images(2, channels, *size), draws(block, 2)).shape == (2, channels, *size)
 
 
 @every
@@ -59,14 +59,14 @@ def test_an_augmentation_takes_a_batch_of_none(name):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
 def test_an_augmentation_keeps_the_precision(name, dtype):
     block = AUGMENTS.build(name)
-    images = pictures(2, 3, 8, 8, dtype=dtype)
+    images = make_images(2, 3, 8, 8, dtype=dtype)
     assert block(images, draws(block, 2)).dtype == dtype
 
 
 @every
 def test_an_augmentation_leaves_its_inputs_as_they_were(name):
     block = AUGMENTS.build(name)
-    images, random = pictures(2, 3, 8, 8), draws(block, 2)
+    images, random = make_images(2, 3, 8, 8), draws(block, 2)
     copies = images.clone(), random.clone()
     block(images, random)
     assert torch.equal(images, copies[0]) and torch.equal(random, copies[1])
@@ -75,13 +75,13 @@ def test_an_augmentation_leaves_its_inputs_as_they_were(name):
 @every
 def test_an_augmentation_takes_every_sample_by_itself(name):
     block = AUGMENTS.build(name)
-    assert_batch_independent(block, pictures(5, 3, 8, 8), draws(block, 5))
+    assert_batch_independent(block, make_images(5, 3, 8, 8), draws(block, 5))
 
 
 @every
 def test_an_augmentation_draws_nothing_itself(name):
     block = AUGMENTS.build(name)
-    images, random = pictures(4, 3, 8, 8), draws(block, 4)
+    images, random = make_images(4, 3, 8, 8), draws(block, 4)
     before = torch.get_rng_state()
     first = block(images, random)
     assert torch.equal(torch.get_rng_state(), before)
@@ -96,7 +96,7 @@ def test_an_augmentation_has_nothing_to_train_or_save(name):
 @every
 def test_an_augmentation_can_be_differentiated_twice(name):
     block = AUGMENTS.build(name)
-    images, random = pictures(2, 3, 4, 4, dtype=torch.float64).requires_grad_(), draws(block, 2).double()
+    images, random = make_images(2, 3, 4, 4, dtype=torch.float64).requires_grad_(), draws(block, 2).double()
     assert torch.autograd.gradcheck(block, (images, random))
     assert torch.autograd.gradgradcheck(block, (images, random))
 
@@ -104,7 +104,7 @@ def test_an_augmentation_can_be_differentiated_twice(name):
 @every
 def test_a_gradient_penalty_through_an_augmentation_reaches_the_judge(name):
     block, judge = AUGMENTS.build(name), nn.Conv2d(3, 1, 3)
-    images = pictures(2, 3, 8, 8).requires_grad_()
+    images = make_images(2, 3, 8, 8).requires_grad_()
     logits = judge(block(images, numbers(2, 0.3)[:, : block.numbers])).square().sum(dim=(1, 2, 3))
     [gradient] = torch.autograd.grad(logits.sum(), images, create_graph=True)
     gradient.square().sum().backward()
@@ -116,32 +116,32 @@ def test_an_augmentation_is_one_graph_for_all_numbers_and_sizes_of_the_batch(nam
     torch._dynamo.reset()
     block = AUGMENTS.build(name)
     compiled = torch.compile(block, backend="eager", fullgraph=True, dynamic=True)
-    compiled(pictures(4, 3, 8, 8), draws(block, 4))
+    compiled(make_images(4, 3, 8, 8), draws(block, 4))
     with torch.compiler.set_stance("fail_on_recompile"):
         for n in (4, 4, 5, 7):
-            images, random = pictures(n, 3, 8, 8), draws(block, n)
+            images, random = make_images(n, 3, 8, 8), draws(block, n)
             assert torch.equal(compiled(images, random), block(images, random))
 
 
 @every
-def test_the_numbers_must_be_a_row_for_every_picture(name):
+def test_the_numbers_must_be_a_row_for_every_image(name):
     block = AUGMENTS.build(name)
     for shape in [(3, block.numbers), (2, block.numbers + 1), (block.numbers,), (2, block.numbers, 1)]:
-        with pytest.raises(ValueError, match=rf"2 pictures take .* \[2, {block.numbers}\].*; got \["):
-            block(pictures(2, 3, 8, 8), torch.rand(shape))
+        with pytest.raises(ValueError, match=rf"2 images take .* \[2, {block.numbers}\].*; got \["):
+            block(make_images(2, 3, 8, 8), torch.rand(shape))
 
 
 # None, and nothing
 
 
-def test_none_gives_the_pictures_and_takes_no_numbers():
-    block, images = AUGMENTS.build("none"), pictures(2, 3, 8, 8)
+def test_none_gives_the_images_and_takes_no_numbers():
+    block, images = AUGMENTS.build("none"), make_images(2, 3, 8, 8)
     assert block.numbers == 0
     assert block(images, torch.rand(2, 0)) is images
 
 
 def test_diffaugment_with_every_part_off_is_the_identity():
-    images = pictures(8, 3, 8, 8)
+    images = make_images(8, 3, 8, 8)
     assert torch.equal(diffaugment()(images, torch.rand(8, 11)), images)
 
 
@@ -149,7 +149,7 @@ def test_diffaugment_with_every_part_off_is_the_identity():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_diffaugment_of_no_probability_is_the_identity(channels, dtype):
     block = AUGMENTS.build({"name": "diffaugment", "probability": 0.0})
-    images = pictures(8, channels, 8, 8, dtype=dtype)
+    images = make_images(8, channels, 8, 8, dtype=dtype)
     random = torch.rand(8, 11)
     random[0] = 0
     assert torch.equal(block(images, random), images)
@@ -176,7 +176,7 @@ PARTS = {
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_does_what_the_reference_does(part, size, channels):
     options = {**OFF, **PARTS[part]}
-    images, random = pictures(24, channels, *size), torch.rand(24, 11)
+    images, random = make_images(24, channels, *size), torch.rand(24, 11)
     random[0], random[1] = 0, LAST
     expected = torch.stack([reference(x, u, **options) for x, u in zip(images, random, strict=True)])
     torch.testing.assert_close(diffaugment(**options)(images, random), expected.float(), atol=2e-6, rtol=1e-5)
@@ -185,13 +185,13 @@ def test_a_part_does_what_the_reference_does(part, size, channels):
 @pytest.mark.parametrize("size", [(16, 16), (7, 5)])
 def test_the_defaults_are_the_papers(size):
     options = {"color": True, "translation": 0.125, "cutout": 0.5, "flip": True}
-    images, random = pictures(8, 3, *size), torch.rand(8, 11)
+    images, random = make_images(8, 3, *size), torch.rand(8, 11)
     assert torch.equal(AUGMENTS.build("diffaugment")(images, random), diffaugment(**options)(images, random))
 
 
 def test_bfloat16_gives_what_float32_gives_to_its_precision():
     block = AUGMENTS.build("diffaugment")
-    images, random = pictures(16, 3, 16, 16, dtype=torch.bfloat16), torch.rand(16, 11)
+    images, random = make_images(16, 3, 16, 16, dtype=torch.bfloat16), torch.rand(16, 11)
     torch.testing.assert_close(
         block(images, random).float(), block(images.float(), random), atol=0.04, rtol=0.01
     )
@@ -202,14 +202,14 @@ def test_bfloat16_gives_what_float32_gives_to_its_precision():
 
 @pytest.mark.parametrize(("number", "added"), [(0.0, -0.5), (0.5, 0.0), (0.75, 0.25), (LAST, 0.5)])
 def test_brightness_adds_between_minus_a_half_and_a_half(number, added):
-    images = pictures(1, 3, 8, 8)
+    images = make_images(1, 3, 8, 8)
     out = diffaugment(color=True)(images, numbers(brightness=number))
     torch.testing.assert_close(out, images + added)
 
 
 @pytest.mark.parametrize(("number", "factor"), [(0.0, 0.0), (0.5, 1.0), (0.75, 1.5), (LAST, 2.0)])
 def test_saturation_scales_the_distance_from_gray_between_none_and_twice(number, factor):
-    images = pictures(1, 3, 8, 8)
+    images = make_images(1, 3, 8, 8)
     gray = images.mean(dim=1, keepdim=True)
     out = diffaugment(color=True)(images, numbers(saturation=number))
     torch.testing.assert_close(out, gray + factor * (images - gray))
@@ -217,14 +217,14 @@ def test_saturation_scales_the_distance_from_gray_between_none_and_twice(number,
 
 @pytest.mark.parametrize(("number", "factor"), [(0.0, 0.5), (0.5, 1.0), (0.75, 1.25), (LAST, 1.5)])
 def test_contrast_scales_the_distance_from_the_mean_by_a_half_to_one_and_a_half(number, factor):
-    images = pictures(1, 3, 8, 8)
+    images = make_images(1, 3, 8, 8)
     out = diffaugment(color=True)(images, numbers(contrast=number))
     torch.testing.assert_close(out, images.mean() + factor * (images - images.mean()))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_saturation_leaves_one_channel_as_it_is(dtype):
-    block, images = diffaugment(color=True), pictures(4, 1, 8, 8, dtype=dtype)
+    block, images = diffaugment(color=True), make_images(4, 1, 8, 8, dtype=dtype)
     out = block(images, numbers(4, saturation=torch.tensor([0.0, 0.3, 0.8, LAST])))
     assert torch.equal(out, images)
 
@@ -232,7 +232,7 @@ def test_saturation_leaves_one_channel_as_it_is(dtype):
 @pytest.mark.parametrize("size", [64, 256])
 def test_the_bits_of_a_sample_and_of_its_gradient_do_not_depend_on_the_batch(size):
     block = AUGMENTS.build("diffaugment")
-    images, random, upstream = pictures(3, 3, size, size), torch.rand(3, 11), torch.randn(3, 3, size, size)
+    images, random, upstream = make_images(3, 3, size, size), torch.rand(3, 11), torch.randn(3, 3, size, size)
 
     def bits(rows):
         x = images[rows].requires_grad_()
@@ -248,8 +248,8 @@ def test_the_bits_of_a_sample_and_of_its_gradient_do_not_depend_on_the_batch(siz
 # Translation and mirroring
 
 
-def test_translation_reaches_an_eighth_of_the_picture_every_way_and_fills_with_zeros():
-    block, images = diffaugment(translation=0.125), pictures(1, 3, 16, 16)
+def test_translation_reaches_an_eighth_of_the_image_every_way_and_fills_with_zeros():
+    block, images = diffaugment(translation=0.125), make_images(1, 3, 16, 16)
     up_left = block(images, numbers(down=0.0, right=0.0))
     assert torch.equal(up_left[..., :14, :14], images[..., 2:, 2:])
     assert not up_left[..., 14:, :].any() and not up_left[..., 14:].any()
@@ -268,14 +268,14 @@ def test_every_whole_shift_is_equally_likely():
         assert torch.equal(where.bincount(minlength=8), torch.tensor([0, 0, 200, 200, 200, 200, 200, 0]))
 
 
-def test_a_picture_is_mirrored_left_to_right_in_one_half_of_the_draws():
-    images = pictures(4, 3, 6, 5)
+def test_a_image_is_mirrored_left_to_right_in_one_half_of_the_draws():
+    images = make_images(4, 3, 6, 5)
     out = diffaugment(flip=True)(images, numbers(4, mirror=torch.tensor([0.0, 0.49, 0.5, LAST])))
     assert torch.equal(out[:2], images[:2].flip(3)) and torch.equal(out[2:], images[2:])
 
 
-def test_a_mirrored_picture_is_shifted_the_way_that_another_is():
-    images = pictures(1, 3, 8, 8)
+def test_a_mirrored_image_is_shifted_the_way_that_another_is():
+    images = make_images(1, 3, 8, 8)
     out = diffaugment(flip=True, translation=0.25)(images, numbers(right=LAST, mirror=0.0))
     assert torch.equal(out[..., 2:], images.flip(3)[..., :6])
 
@@ -312,7 +312,7 @@ def test_cutout_hides_both_ends_of_a_side_equally_often(fraction):
 
 
 def test_no_gradient_comes_from_what_was_cut_out():
-    images = pictures(1, 3, 8, 8).requires_grad_()
+    images = make_images(1, 3, 8, 8).requires_grad_()
     random = numbers()
     [gradient] = torch.autograd.grad(diffaugment(cutout=0.5)(images, random).sum(), images)
     hole = diffaugment(cutout=0.5)(torch.ones(1, 3, 8, 8), random) == 0
@@ -327,13 +327,13 @@ def test_no_gradient_comes_from_what_was_cut_out():
     [("color", {"color": True}), ("shift", {"translation": 0.5}), ("cut", {"cutout": 0.5})],
 )
 def test_a_part_is_applied_with_its_probability(gate, options):
-    block, images = diffaugment(probability=0.3, **options), pictures(4, 3, 8, 8)
+    block, images = diffaugment(probability=0.3, **options), make_images(4, 3, 8, 8)
     out = block(images, numbers(4, fill=0.1, **{gate: [0.0, 0.29, 0.3, LAST]}))
     assert [not torch.equal(a, b) for a, b in zip(out, images, strict=True)] == [True, True, False, False]
 
 
 def test_mirroring_has_half_the_probability_of_being_seen():
-    images = pictures(4, 3, 8, 8)
+    images = make_images(4, 3, 8, 8)
     out = diffaugment(probability=0.3, flip=True)(images, numbers(4, mirror=[0.0, 0.14, 0.16, 0.5]))
     assert [not torch.equal(a, b) for a, b in zip(out, images, strict=True)] == [True, True, False, False]
 
@@ -341,7 +341,7 @@ def test_mirroring_has_half_the_probability_of_being_seen():
 @pytest.mark.parametrize("off", OFF)
 def test_a_part_that_is_off_leaves_the_others_draws_as_they_were(off):
     whole = {"color": True, "translation": 0.25, "cutout": 0.5, "flip": True}
-    images, random = pictures(8, 3, 8, 8), torch.rand(8, 11)
+    images, random = make_images(8, 3, 8, 8), torch.rand(8, 11)
     neutral = {
         "color": {"brightness": 0.5, "saturation": 0.5, "contrast": 0.5},
         "translation": {"down": 0.5, "right": 0.5},
@@ -366,12 +366,12 @@ def test_a_fraction_or_probability_out_of_range_is_refused(option, value):
 
 
 def test_alpha_is_not_recoloured():
-    images = pictures(3, 4, 8, 8)
+    images = make_images(3, 4, 8, 8)
     got = diffaugment(color=True)(images, draws(AUGMENTS.build("diffaugment"), 3))
     assert torch.equal(got[:, 3], images[:, 3]) and not torch.equal(got[:, :3], images[:, :3])
 
 
 def test_colours_beside_alpha_are_recoloured_as_those_without():
-    block, images = diffaugment(color=True), pictures(2, 4, 8, 8)
+    block, images = diffaugment(color=True), make_images(2, 4, 8, 8)
     random = draws(block, 2)
     assert torch.equal(block(images, random)[:, :3], block(images[:, :3], random))

@@ -205,7 +205,7 @@ HEAD_CASES = list(itertools.product(HEADS.names(), OUTPUTS))
 
 
 @pytest.mark.parametrize(("name", "output"), HEAD_CASES)
-def test_a_head_ends_with_a_picture(name, output):
+def test_a_head_ends_with_a_image(name, output):
     image, _ = run_head(randomized(head(name, output)), torch.randn(2, W_DIM))
     side = 16 if output == "pixel" else 32
     assert image.shape == (2, 3, side, side)
@@ -230,7 +230,7 @@ def test_a_head_clamps_its_predictions(name, output):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_the_picture_of_a_skip_head_is_the_sum_of_its_upsampled_predictions(output):
+def test_the_image_of_a_skip_head_is_the_sum_of_its_upsampled_predictions(output):
     block = randomized(head("skip", output))
     image, predictions = run_head(block, torch.randn(2, W_DIM))
     expected = block.pixels(predictions[0])
@@ -241,7 +241,7 @@ def test_the_picture_of_a_skip_head_is_the_sum_of_its_upsampled_predictions(outp
 
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("name", ["aux", "single"])
-def test_the_picture_of_an_aux_or_single_head_is_its_last_prediction(name, output):
+def test_the_image_of_an_aux_or_single_head_is_its_last_prediction(name, output):
     block = randomized(head(name, output))
     image, predictions = run_head(block, torch.randn(2, W_DIM))
     assert torch.equal(image, block.pixels(predictions[-1]))
@@ -259,10 +259,10 @@ def test_a_single_head_is_the_last_of_an_aux_head():
 
 def test_noise_is_scaled_by_its_strength_which_starts_at_zero():
     noise = NoiseInjection((4, 4))
-    x, picture = torch.randn(2, 3, 4, 4), torch.randn(1, 1, 4, 4)
-    assert torch.equal(noise(x, picture), x)
+    x, image = torch.randn(2, 3, 4, 4), torch.randn(1, 1, 4, 4)
+    assert torch.equal(noise(x, image), x)
     nn.init.constant_(noise.strength, 0.5)
-    torch.testing.assert_close(noise(x, picture), x + 0.5 * picture)
+    torch.testing.assert_close(noise(x, image), x + 0.5 * image)
 
 
 def test_the_constant_noise_of_a_layer_is_saved():

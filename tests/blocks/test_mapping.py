@@ -3,7 +3,7 @@
 import pytest
 import torch
 from block_helpers import NUM_WS, W_DIM, Z_DIM, assert_batch_independent, mapping
-from helpers import assert_same_picture, tiny_config, trained
+from helpers import assert_same_image, tiny_config, trained
 
 import ganzoo
 from ganzoo.blocks import MAPPINGS
@@ -159,8 +159,8 @@ def test_the_options_are_saved_and_loaded(options, tmp_path):
 @pytest.mark.parametrize(
     "options", [{"layer_features": 11}, {"embed_features": 9}, {"activation": "swish"}], ids=str
 )
-def test_the_options_change_no_deployed_picture(options):
+def test_the_options_change_no_deployed_image(options):
     mapping = {"name": "mlp", "depth": 2, **options}
     generator = trained(tiny_config(resolution=8, label_dim=3, mapping=mapping))
     z, label = generator.sample_z(2), torch.eye(3)[:2]
-    assert_same_picture(ganzoo.deploy(generator)(z, label), generator(z, label))
+    assert_same_image(ganzoo.deploy(generator)(z, label), generator(z, label))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cli_helpers import assert_one_line
-from helpers import assert_same_picture, tiny, trained
+from helpers import assert_same_image, tiny, trained
 from PIL import Image
 from torch import nn
 
@@ -176,8 +176,8 @@ def test_data_prepare_keeps_the_channels_that_are_asked_for(run, channels, tmp_p
     source = image_set(tmp_path / "source", "RGBA", n=3)
     told = ["--resolution=16", f"--channels={channels}", "--workers=1"]
     ran(run("data", "prepare", source, tmp_path / "set.zip", *told))
-    pictures = ganzoo.data.PictureSet(tmp_path / "set.zip", channels=channels)
-    image = pictures.read(0)
+    images = ganzoo.data.ImageSet(tmp_path / "set.zip", channels=channels)
+    image = images.read(0)
     assert image.mode == MODES[channels]
     if channels == 4:
         assert np.array_equal(np.asarray(image), np.asarray(Image.open(source / "0.png")))
@@ -189,7 +189,7 @@ def test_exported_files_give_the_same_images(run, model, channels, tmp_path):
     engine, network = ganzoo.runtimes.load(str(tmp_path / "files"), "openvino"), ganzoo.load(model)
     z = network.sample_z(2)
     with torch.inference_mode():
-        assert_same_picture(engine(z), network(z))
+        assert_same_image(engine(z), network(z))
     ran(run("generate", tmp_path / "files", "--runtime=openvino", "--seeds=0", "--out", tmp_path / "out"))
     assert Image.open(tmp_path / "out" / "seed0000.png").mode == MODES[channels]
 

@@ -24,21 +24,21 @@ def test_generate_writes_a_png_per_seed_and_a_sheet(run, model_folder, tmp_path)
     assert status == 0
     names = sorted(p.name for p in (tmp_path / "new" / "faces").iterdir())
     assert names == ["seed0000.png", "seed0001.png", "seed0002.png", "seed0007.png", "sheet.png"]
-    assert "4 pictures" in out and "s per image of 32 x 32" in out
+    assert "4 images" in out and "s per image of 32 x 32" in out
 
 
-def test_generated_pictures_are_those_of_the_api(run, model_folder, tmp_path):
+def test_generated_images_are_those_of_the_api(run, model_folder, tmp_path):
     run("generate", model_folder, "--seeds", "5", "--psi", "0.5", "--noise", "none", "--out", tmp_path)
     generator = ganzoo.load(model_folder)
     with torch.inference_mode():
         image = generator(generator.sample_z(1, seed=5), truncation_psi=0.5, noise="none")[0]
     expected = (image.clamp(-1, 1) * 127.5 + 127.5).permute(1, 2, 0)
-    with Image.open(tmp_path / "seed0005.png") as picture:
-        got = torch.from_numpy(np.array(picture))
+    with Image.open(tmp_path / "seed0005.png") as written:
+        got = torch.from_numpy(np.array(written))
     assert (got - expected).abs().max() < 0.51
 
 
-def test_a_picture_carries_its_settings(run, model_folder, tmp_path):
+def test_a_image_carries_its_settings(run, model_folder, tmp_path):
     run("generate", model_folder, "--seeds", "3", "--psi", "0.5", "--cutoff", "4", "--out", tmp_path)
     settings = read_settings(tmp_path / "seed0003.png")
     assert settings["seed"] == 3 and settings["truncation_psi"] == 0.5 and settings["truncation_cutoff"] == 4
@@ -46,7 +46,7 @@ def test_a_picture_carries_its_settings(run, model_folder, tmp_path):
 
 
 @pytest.mark.parametrize("noise", ["const", "random"])
-def test_a_picture_does_not_depend_on_its_batch(run, model_folder, tmp_path, noise):
+def test_a_image_does_not_depend_on_its_batch(run, model_folder, tmp_path, noise):
     for size in (1, 3):
         run(
             "generate",
@@ -72,7 +72,7 @@ def test_generate_takes_the_label_of_a_conditional_model(run, tmp_path):
     assert_one_line(run("generate", tmp_path / "model", "--label=3", "--out", tmp_path / "out"), "0 to 2")
 
 
-def test_ctrl_c_leaves_whole_pictures_and_says_how_many(model_folder, tmp_path):
+def test_ctrl_c_leaves_whole_images_and_says_how_many(model_folder, tmp_path):
     command = [*GANZOO, "generate", str(model_folder), "--seeds", "0-99999", "--out", str(tmp_path)]
     with interruptible(command) as process:
         deadline = time.monotonic() + 120
@@ -81,7 +81,7 @@ def test_ctrl_c_leaves_whole_pictures_and_says_how_many(model_folder, tmp_path):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "of 100000 pictures are in" in err and "Traceback" not in err
+    assert "of 100000 images are in" in err and "Traceback" not in err
     for path in tmp_path.iterdir():
         assert path.suffix == ".png" and not path.name.startswith(".")
         with Image.open(path) as image:
@@ -112,7 +112,7 @@ MISTAKES = {
     "info on nothing": (["info", "stylegan3"], ["Did you mean 'stylegan2'"]),
     "nothing to list": (["list", "dcgan*"], ["dcgan*"]),
     "nothing to verify": (["verify", "stylegan2"], ["is a recipe"]),
-    "pictures of an external model": (["generate", "stylegan2_ffhq"], [TO_CONVERT]),
+    "images of an external model": (["generate", "stylegan2_ffhq"], [TO_CONVERT]),
     "an external model to verify": (["verify", "stylegan2_ffhq"], [TO_CONVERT]),
 }  # fmt: skip
 
@@ -163,7 +163,7 @@ def test_list_prints_json(run):
     assert model["external"] is False
     assert model["resolution"] == 1024 and model["parameters"] == 2_101_248 + 7_306_395
     assert model["macs"] == 2_097_152 + 7_358_734_336 and "transposed" in data["macs_convention"]
-    assert model["cached"] in (True, False) and "non-commercial" in model["licence"]["teacher"]
+    assert model["cached"] in (True, False) and "non-commercial" in model["license"]["teacher"]
 
 
 def test_a_bundled_model_is_listed_as_in_the_package(run):

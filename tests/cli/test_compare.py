@@ -45,7 +45,7 @@ def test_compare_shows_the_records_of_a_file(compare, tmp_path):
     (tmp_path / "records.jsonl").write_text(record.to_json() + "\n")
     assert compare("--records", tmp_path / "records.jsonl")[0] == 0
     html = (tmp_path / "page.html").read_text()
-    assert "<h2>Records</h2>" in html and "12.5" in html and "7 pictures" in html
+    assert "<h2>Records</h2>" in html and "12.5" in html and "7 images" in html
 
 
 def test_compare_takes_the_label_of_conditional_models(compare, tmp_path):

@@ -54,8 +54,8 @@ def converted(run, out, *arguments):
     status, printed, err = run("convert", *arguments, out)
     assert (status, err) == (0, "")
     network = ganzoo.load(out)
-    has_pictures = not isinstance(network, Discriminator)
-    assert names(out) == [name for name in FILES if has_pictures or not name.startswith("golden")]
+    has_images = not isinstance(network, Discriminator)
+    assert names(out) == [name for name in FILES if has_images or not name.startswith("golden")]
     assert names(out.parent) == [out.name]
     return network, printed
 
@@ -97,7 +97,7 @@ def test_labels_are_printed(run, tmp_path):
     assert "labels none" in " ".join(printed.split())
 
 
-def test_a_discriminator_is_not_offered_for_pictures(run, tmp_path):
+def test_a_discriminator_is_not_offered_for_images(run, tmp_path):
     _, printed = converted(run, tmp_path / "new", NVIDIA, "--part=discriminator")
     assert "Next:" not in printed and "read back and the same" in printed
     assert "ganzoo.load" in (tmp_path / "new" / "README.md").read_text()
@@ -128,17 +128,17 @@ def test_the_card_holds_the_lineage(run, tmp_path, source):
     assert str(files[0].parent) not in card  # where a user keeps files is nobody's business
 
 
-def test_the_card_of_an_unknown_licence_asks_for_it(run, tmp_path):
+def test_the_card_of_an_unknown_license_asks_for_it(run, tmp_path):
     converted(run, tmp_path / "new", NVIDIA)
     card = (tmp_path / "new" / "README.md").read_text()
     assert card.startswith("---\nlicense: unknown\n") and "Say what it is before you pass them on." in card
 
 
-def test_the_card_bears_the_licence_that_was_given(run, tmp_path):
+def test_the_card_bears_the_license_that_was_given(run, tmp_path):
     converted(run, tmp_path / "new", NVIDIA, "--license", "CC-BY-NC-4.0")
     card = (tmp_path / "new" / "README.md").read_text()
     assert card.startswith("---\nlicense: cc-by-nc-4.0\n")
-    assert "Licence of the weights: cc-by-nc-4.0." in card and "unknown" not in card
+    assert "License of the weights: cc-by-nc-4.0." in card and "unknown" not in card
 
 
 def test_the_card_accounts_for_every_tensor_of_the_file(run, tmp_path):
@@ -215,7 +215,7 @@ def test_what_a_state_dict_does_not_record_is_told_on_screen_and_card_and_may_be
 # The folder
 
 
-def test_pictures_are_generated_from_the_folder(run, tmp_path, monkeypatch):
+def test_images_are_generated_from_the_folder(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     converted(run, Path("teacher").absolute(), NVIDIA)
     assert run("generate", "teacher", "--seeds=0-1", "--out=faces")[0] == 0
@@ -226,7 +226,7 @@ def test_pictures_are_generated_from_the_folder(run, tmp_path, monkeypatch):
     assert run("info", "teacher")[0] == 0
 
 
-def test_pictures_of_a_class_are_generated_from_a_conditional_folder(run, tmp_path):
+def test_images_of_a_class_are_generated_from_a_conditional_folder(run, tmp_path):
     network, _ = converted(run, tmp_path / "new", CONDITIONAL)
     last = network.label_dim - 1
     assert (
@@ -236,7 +236,7 @@ def test_pictures_of_a_class_are_generated_from_a_conditional_folder(run, tmp_pa
     assert status == 2 and f"0 to {last}" in err
 
 
-def test_a_discriminators_folder_makes_no_pictures_and_the_message_says_why(run, tmp_path):
+def test_a_discriminators_folder_makes_no_images_and_the_message_says_why(run, tmp_path):
     converted(run, tmp_path / "new", NVIDIA, "--part=discriminator")
     status, out, err = run("generate", tmp_path / "new")
     assert (status, out) == (2, "") and "is a discriminator" in err and err.count("\n") == 1

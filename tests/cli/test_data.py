@@ -11,7 +11,7 @@ from helpers import interruptible
 from PIL import Image
 
 from ganzoo.cli import main
-from ganzoo.data import PictureSet
+from ganzoo.data import ImageSet
 
 GANZOO = [sys.executable, "-c", "from ganzoo.cli import main; main()"]
 
@@ -32,7 +32,7 @@ def run(monkeypatch, capsys):
 
 @pytest.fixture
 def source(tmp_path):
-    """Three pictures, one of them wide, and a file that is none."""
+    """Three images, one of them wide, and a file that is none."""
     folder = tmp_path / "src"
     folder.mkdir()
     for i, size in enumerate([(16, 16), (16, 16), (20, 16)]):
@@ -43,28 +43,28 @@ def source(tmp_path):
 
 def test_it_writes_the_set_and_tells_what_it_found(run, source, tmp_path):
     status, out, err = run(source, tmp_path / "new" / "set.zip", "--resolution", 8, "--workers", 1)
-    pictures = PictureSet(tmp_path / "new" / "set.zip")
+    images = ImageSet(tmp_path / "new" / "set.zip")
     assert (status, err) == (0, "")
     words = " ".join(out.split())
     assert "written 3" in words and "of these, not square 1" in words and "skipped: corrupt 1" in words
-    assert pictures.sha256 in words and "bad.jpg: it is no picture" in words
+    assert images.sha256 in words and "bad.jpg: it is no image" in words
     assert words.endswith(f"The set is in {tmp_path / 'new' / 'set.zip'}.")
-    assert {pictures.read(i).size for i in range(3)} == {(8, 8)}
+    assert {images.read(i).size for i in range(3)} == {(8, 8)}
 
 
 def test_the_options_reach_the_set(run, source, tmp_path):
     out = tmp_path / "set.zip"
     options = ["--resolution=32", "--channels=1", "--upscale", "--crop=none", "--labels=none", "--workers=2"]
     assert run(source, out, *options)[0] == 0
-    assert PictureSet(out, channels=1).read(0).size == (32, 32)
+    assert ImageSet(out, channels=1).read(0).size == (32, 32)
 
 
-def test_many_skipped_pictures_do_not_fill_the_screen(run, source, tmp_path):
+def test_many_skipped_images_do_not_fill_the_screen(run, source, tmp_path):
     for i in range(20):
         (source / f"bad{i}.jpg").write_bytes(b"nonsense")
     (source / "worse.svg").write_bytes(b"<svg>")
     _, out, _ = run(source, tmp_path / "set.zip", "--resolution", 8, "--workers", 1)
-    assert out.count("it is no picture") == 9 and out.count("worse.svg: it is SVG") == 1
+    assert out.count("it is no image") == 9 and out.count("worse.svg: it is SVG") == 1
     assert "and 12 more: ganzoo.json in the zip lists them all" in out
 
 
@@ -103,7 +103,7 @@ def test_an_odd_set_is_accounted_for(run, tmp_path):
         "not images, left out 3", "labels none: there is no dataset.json",
         "h.bmp: it shows the same as c.ppm", "i.gif: 4 x 4 is smaller than 8",
         "k.HEIC: it is HEIC, which needs a package: pip install pillow-heif",
-        "l.jpg: it is no picture but a web page", "Not images: .DS_Store, Thumbs.db, notes.txt.",
+        "l.jpg: it is no image but a web page", "Not images: .DS_Store, Thumbs.db, notes.txt.",
         "nearly black: 1. The largest value is 4095, of 65535.",
         "If they hold 12 bits, prepare them with --white 4095.",
     ):  # fmt: skip
@@ -114,7 +114,7 @@ def test_an_odd_set_is_accounted_for(run, tmp_path):
 def test_twelve_bits_are_bright_with_white(run, tmp_path):
     source, out = odd_set(tmp_path / "odd"), tmp_path / "set.zip"
     _, told, _ = run(source, out, "--resolution=8", "--workers=1", "--white=4095")
-    assert "dark" not in told and max(PictureSet(out).read(6).getextrema()[0]) > 240
+    assert "dark" not in told and max(ImageSet(out).read(6).getextrema()[0]) > 240
 
 
 def test_classes_are_printed_with_numbers_names_and_counts(run, tmp_path):
@@ -137,7 +137,7 @@ def test_names_of_no_known_writing_are_told(run, source, tmp_path):
 
 MISTAKES = {
     "no source": (["{tmp}/nowhere", "{tmp}/o.zip", "--resolution=8"], ["does not exist"]),
-    "an empty folder": (["{tmp}/empty", "{tmp}/o.zip", "--resolution=8"], ["holds no picture", "JPEG"]),
+    "an empty folder": (["{tmp}/empty", "{tmp}/o.zip", "--resolution=8"], ["holds no image", "JPEG"]),
     "no resolution": (["{src}", "{tmp}/o.zip"], ["--resolution"]),
     "two sides": (["{src}", "{tmp}/o.zip", "--resolution=512x320"], ["'512x320'", "images are square"]),
     "two sides, as a list": (["{src}", "{tmp}/o.zip", "--resolution=[512,320]"], ["images are square"]),
@@ -154,7 +154,7 @@ MISTAKES = {
     "no class folders": (["{src}", "{tmp}/o.zip", "--resolution=8", "--labels=folders"], ["in no folder"]),
     "no workers": (["{src}", "{tmp}/o.zip", "--resolution=8", "--workers=0"], ["workers"]),
     "no pixels": (["{src}", "{tmp}/o.zip", "--resolution=8", "--max-pixels=0"], ["max_pixels is 1 to"]),
-    "a zip that is none": (["{src}/bad.jpg", "{tmp}/o.zip", "--resolution=8"], ["nor a zip of pictures"]),
+    "a zip that is none": (["{src}/bad.jpg", "{tmp}/o.zip", "--resolution=8"], ["nor a zip of images"]),
     "no zip to write": (["{src}", "{tmp}/o", "--resolution=8"], ["ends in .zip"]),
     "a zip that exists": (["{src}", "{tmp}/there.zip", "--resolution=8"], ["exists", "--overwrite"]),
     "all too small": (["{src}", "{tmp}/o.zip", "--resolution=64"], ["None of the 4", "3 too small"]),
@@ -184,15 +184,15 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path):
         (source / f"{i:03d}.bmp").symlink_to(source / f"{i % 20:03d}.bmp")
     command = [*GANZOO, "data", "prepare", str(source), str(out), "--resolution=128", "--workers=2"]
     with interruptible(command) as process:
-        pictures = tmp_path / "set.zip.partial" / "pictures.zip"
+        images = tmp_path / "set.zip.partial" / "images.zip"
         deadline = time.monotonic() + 60
-        while not (pictures.exists() and pictures.stat().st_size) and time.monotonic() < deadline:
+        while not (images.exists() and images.stat().st_size) and time.monotonic() < deadline:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "of 300 pictures are done; the same command goes on" in err
+    assert "of 300 images are done; the same command goes on" in err
     assert err.count("\n") == 1 and not out.exists()
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "Continuing a stopped run: " in ended.stdout and ended.stderr == ""
-    assert len(PictureSet(out)) == 20
+    assert len(ImageSet(out)) == 20

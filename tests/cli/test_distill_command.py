@@ -81,7 +81,7 @@ def test_the_student_is_as_large_as_its_teacher_unless_a_size_is_given(run, told
 
 def test_the_preset_is_that_of_the_machine_or_the_one_that_is_named(run, told, teacher):
     data = distilled(run, told, teacher)
-    assert data["loss"]["gan"]["weight"] == 0 and data["cache"]["pictures"] == 8192 and data["kimg"] == 120
+    assert data["loss"]["gan"]["weight"] == 0 and data["cache"]["images"] == 8192 and data["kimg"] == 120
     assert (data["optimizer"]["lr"], data["optimizer"]["betas"]) == (2e-2, [0.9, 0.99])
     assert data == {**distilled(run, told, teacher, "training=cpu"), "out": data["out"], "name": data["name"]}
     data = distilled(run, told, teacher, "training=gpu", "kimg=3")
@@ -90,8 +90,8 @@ def test_the_preset_is_that_of_the_machine_or_the_one_that_is_named(run, told, t
 
 def test_images_that_would_not_fit_are_fewer_unless_they_are_asked_for(run, told, teacher):
     data = distilled(run, told, teacher, "cache.limit_gib=0.02")
-    assert data["cache"]["pictures"] == 2048  # of 6 KiB each
-    assert distilled(run, told, teacher, "cache.limit_gib=0.02", "cache.pictures=9")["cache"]["pictures"] == 9
+    assert data["cache"]["images"] == 2048  # of 6 KiB each
+    assert distilled(run, told, teacher, "cache.limit_gib=0.02", "cache.images=9")["cache"]["images"] == 9
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
@@ -124,7 +124,7 @@ def test_settings_of_the_folders_run_win_over_a_preset(run, told, teacher):
     assert (data["resolution"], data["kimg"], data["loss"], data["optimizer"]) == (
         16, 7, first["loss"], first["optimizer"],
     )  # fmt: skip
-    assert data["held_out"]["metrics"] == ["l1", "perceptual"] and data["cache"]["pictures"] == 0
+    assert data["held_out"]["metrics"] == ["l1", "perceptual"] and data["cache"]["images"] == 0
     data = kept(run, told, teacher, "kimg=9", "optimizer.lr=1e-3", "augment=none", "resolution=32")
     assert (data["kimg"], data["augment"], data["resolution"]) == (9, {"name": "none"}, 32)
     assert data["optimizer"] == {**first["optimizer"], "lr": 1e-3}
@@ -181,7 +181,7 @@ def test_the_help_names_every_setting_and_block(run):
     shipped = OmegaConf.load(DATA / "recipes" / "training" / "distillation.yaml")
     for key in set(shipped) - {"defaults"}:
         assert f"  {key}=" in out or f"  {key}." in out
-    assert "optimizer.lr=0.0005" in out and "thousands of pictures to learn from" in out
+    assert "optimizer.lr=0.0005" in out and "thousands of images to learn from" in out
     assert "conv=" in out and "depthwise, full" in out and "ganzoo distill -m" in out
 
 

@@ -40,7 +40,7 @@ def features(monkeypatch):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("pictures")
+    root = tmp_path_factory.mktemp("images")
     for name, n in (("fake", 20), ("real", 25)):
         (root / name).mkdir()
         random = np.random.RandomState(n)
@@ -52,7 +52,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture
 def evaluate(run, folders, tmp_path):
-    """`ganzoo eval` with the features of this file, in a folder of pictures."""
+    """`ganzoo eval` with the features of this file, in a folder of images."""
 
     def call(*arguments):
         paths = [folders / a if a in ("fake", "real") else a for a in arguments]
@@ -74,7 +74,7 @@ def test_json_is_a_record_a_line(evaluate):
 def test_a_table_is_for_people_and_the_notes_go_to_stderr(evaluate):
     status, out, err = evaluate("fake", "--real", "real")
     assert status == 0 and "fd_colours" in out and "kid_colours" in out and "{" not in out
-    assert "Note: 20 pictures: published figures take 50000." in err and "Note: subsets of 20" in err
+    assert "Note: 20 images: published figures take 50000." in err and "Note: subsets of 20" in err
 
 
 def test_sets_of_different_sizes_are_told_apart(evaluate, model_folder, tmp_path):
@@ -119,7 +119,7 @@ def test_records_of_another_protocol_are_refused_with_the_field(evaluate, folder
     )
 
 
-OF_PICTURES = ("fake", "--real", "real", "--metrics=fd")
+OF_IMAGES = ("fake", "--real", "real", "--metrics=fd")
 OF_A_MODEL = ("model", "--real", "model", "--num=4", "--metrics=fd")
 OF_PATHS = ("model", "--num=4", "--metrics=ppl")
 OF_PAIRS = ("model", "--teacher", "model", "--num=2", "--metrics=perceptual,l1")
@@ -128,8 +128,8 @@ OF_PAIRS = ("model", "--teacher", "model", "--num=2", "--metrics=perceptual,l1")
 @pytest.mark.parametrize(
     ("common", "option", "part"),
     [
-        (OF_PICTURES, "--metrics=kid", "no metric in common; there: fd_colours"),
-        (OF_PICTURES, "--real=fake", "real.sha256"),
+        (OF_IMAGES, "--metrics=kid", "no metric in common; there: fd_colours"),
+        (OF_IMAGES, "--real=fake", "real.sha256"),
         (OF_A_MODEL, "--num=5", "num_fake: 5 and 4; num_real: 5 and 4"),
         (OF_A_MODEL, "--seed=3", "sampling.first_seed: 3 and 1000000000."),
         (OF_A_MODEL, "--real-seed=3", "real.first_seed: 3 and 2000000000."),
@@ -170,7 +170,7 @@ def test_a_model_against_itself_with_other_latents(evaluate, model_folder):
     assert fd["real"]["truncation_psi"] == 0.5 and fd["real"]["sha256"] == fd["fake"]["sha256"]
 
 
-def test_statistics_take_the_place_of_pictures(evaluate, tmp_path):
+def test_statistics_take_the_place_of_images(evaluate, tmp_path):
     path = tmp_path / "real.npz"
     status, out, _ = evaluate("real", "--save", path)
     assert status == 0 and str(path) in out.replace("\n", "")
@@ -245,20 +245,20 @@ def test_ctrl_c_ends_in_one_line(monkeypatch, capsys, folders):
 
 
 MISTAKES = {
-    "no real pictures": (["fake"], ["--real"]),
+    "no real images": (["fake"], ["--real"]),
     "an unknown metric": (["fake", "--real=x", "--metrics=fd,kidd"], ["Did you mean 'kid'"]),
     "no metric": (["fake", "--real=x", "--metrics=,"], ["--metrics", "kid"]),
     "a teacher's metric without one": (["fake", "--metrics=psnr"], ["--teacher"]),
     "another metric with a teacher": (["x", "--teacher=x", "--metrics=fd"], ["l1, perceptual, psnr"]),
-    "a teacher and real pictures": (["x", "--teacher=x", "--real=real"], ["--teacher or --real"]),
+    "a teacher and real images": (["x", "--teacher=x", "--real=real"], ["--teacher or --real"]),
     "a teacher and statistics": (["x", "--teacher=x", "--save=x.npz"], ["--save"]),
     "a teacher and a resolution": (["x", "--teacher=x", "--resolution=8"], ["--resolution"]),
     "a psi for a teacher": (["x", "--teacher=x", "--real-psi=0.5"], ["--real-psi"]),
     "two sides": (["fake", "--real=x", "--resolution=512x320"], ["'512x320'", "images are square"]),
     "a seed for a teacher": (["x", "--teacher=x", "--real-seed=5"], ["--real-seed", "those of the student"]),
     "a seed for nothing": (["fake", "--metrics=is", "--real-seed=5"], ["--real-seed", "which is not given"]),
-    "a student that is a folder of pictures": (["fake", "--teacher", "real"], ["models, not pictures"]),
-    "one picture": (["x", "--num=1"], ["--num"]),
+    "a student that is a folder of images": (["fake", "--teacher", "real"], ["models, not images"]),
+    "one image": (["x", "--num=1"], ["--num"]),
     "a psi that is no number": (["fake", "--real=x", "--psi=nan"], ["--psi"]),
     "a device that computes nothing": (["fake", "--real=x", "--device=meta"], ["meta"]),
     "an unknown device": (["fake", "--real=x", "--device=abacus"], ["abacus"]),
@@ -266,7 +266,7 @@ MISTAKES = {
     "a real zip that is not there": (["fake", "--real=nowhere.zip"], ["nowhere.zip", "does not exist"]),
     "statistics that are not there": (["fake", "--real=nowhere.npz"], ["nowhere.npz does not exist"]),
     "records that are not there": (["fake", "--real=real", "--against=gone"], ["gone does not exist"]),
-    "ppl of pictures": (["fake", "--metrics=ppl"], ["on a model"]),
+    "ppl of images": (["fake", "--metrics=ppl"], ["on a model"]),
     "statistics of another suffix": (["fake", "--save=x"], [".npz"]),
 }  # fmt: skip
 
@@ -293,14 +293,14 @@ def test_a_mistake_about_a_model_gets_one_line(evaluate, model_folder, options, 
     assert_one_line(evaluate(model_folder, "--real", "real", "--num=4", *options), part)
 
 
-def test_bad_pictures_are_named_in_one_line(evaluate, tmp_path):
+def test_bad_images_are_named_in_one_line(evaluate, tmp_path):
     folder = tmp_path / "bad"
     folder.mkdir()
-    assert_one_line(evaluate(folder, "--real", "real"), "holds no picture")
+    assert_one_line(evaluate(folder, "--real", "real"), "holds no image")
     for i in range(4):
         Image.new("RGB", (16, 16)).save(folder / f"{i}.png")
     (folder / "2.png").write_bytes(b"\x89PNG")
-    advice = f"ganzoo data prepare {folder} OUT.zip --resolution N leaves broken pictures out"
+    advice = f"ganzoo data prepare {folder} OUT.zip --resolution N leaves broken images out"
     assert_one_line(evaluate(folder, "--real", "real"), "2.png", advice)
     Image.new("RGB", (16, 12)).save(folder / "2.png")
     assert_one_line(evaluate(folder, "--real", "real"), "2.png has 16 x 12", "ganzoo data prepare")
@@ -322,14 +322,14 @@ def test_unknown_features_get_a_near_match(run, folders):
     assert_one_line(result, "Did you mean 'efficientnet_lite0'")
 
 
-def test_too_few_pictures_are_a_note_and_a_warning_in_the_record(evaluate, tmp_path):
+def test_too_few_images_are_a_note_and_a_warning_in_the_record(evaluate, tmp_path):
     for i in range(3):
         (tmp_path / "few").mkdir(exist_ok=True)
         Image.new("RGB", (16, 16), (i, 9 * i, 80)).save(tmp_path / "few" / f"{i}.png")
     status, out, _ = evaluate(tmp_path / "few", "--real", "real", "--metrics=fd", "--json")
     assert status == 0
-    assert "3 pictures do not fill 12 features" in records(out)[0]["warnings"][0]
-    assert_one_line(evaluate(tmp_path / "few", "--real", "real", "--metrics=precision"), "needs 4 pictures")
+    assert "3 images do not fill 12 features" in records(out)[0]["warnings"][0]
+    assert_one_line(evaluate(tmp_path / "few", "--real", "real", "--metrics=precision"), "needs 4 images")
 
 
 @pytest.mark.parametrize("missing", ["accelerate", "torch_fidelity"])

@@ -25,7 +25,7 @@ HABITS = {
     "NVIDIA's class": (["generate", "x", "--class=3"], ["--label"]),
     "style mixing's rows": (["generate", "x", "--rows=1,2"], ["--seeds"]),
     "style mixing's columns": (["compare", "x", "y", "--cols=1,2"], ["--seeds"]),
-    "rosinality's pictures": (["generate", "x", "--pics", "8"], ["--seeds 0-7"]),
+    "rosinality's images": (["generate", "x", "--pics", "8"], ["--seeds 0-7"]),
     "rosinality's samples": (["generate", "x", "--sample=8"], ["--seeds 0-7"]),
     "one seed": (["generate", "x", "--seed=8"], ["--seeds"]),
     "a batch": (["generate", "x", "--batch=8"], ["--batch-size"]),

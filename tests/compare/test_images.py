@@ -7,7 +7,7 @@ from PIL import Image
 from ganzoo.compare.images import COLOURS, amplification, colour_map, encode
 
 
-def test_a_small_picture_is_kept_to_the_pixel():
+def test_a_small_image_is_kept_to_the_pixel():
     image = Image.fromarray(np.random.RandomState(0).randint(0, 256, (32, 32, 3), np.uint8))
     found = encode(image)
     assert found.media_type == "image/png" and found.uri.startswith("data:image/png;base64,")
@@ -15,7 +15,7 @@ def test_a_small_picture_is_kept_to_the_pixel():
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_large_picture_is_shrunk(mode):
+def test_a_large_image_is_shrunk(mode):
     found = encode(Image.new(mode, (1024, 1024), "white"))
     assert (found.media_type, found.side) == ("image/jpeg", 512)
     assert Image.open(io.BytesIO(found.data)).size == (512, 512)

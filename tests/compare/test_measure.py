@@ -19,12 +19,12 @@ class Edges(FeatureNetwork):
         return [pixels + 1, pixels[..., ::2, ::2] + 1]
 
 
-def decoded(picture):
-    return np.array(Image.open(io.BytesIO(picture.data))).astype(int)
+def decoded(image):
+    return np.array(Image.open(io.BytesIO(image.data))).astype(int)
 
 
 @pytest.mark.parametrize("noise", ["const", "random", "none"])
-def test_a_page_shows_the_pictures_of_its_seeds(noise):
+def test_a_page_shows_the_images_of_its_seeds(noise):
     found = comparison(seeds=(3, 7), truncation_psi=0.5, noise=noise)
     generator = trained(tiny(), 0)
     for row, seed in zip(found.rows, (3, 7), strict=True):
@@ -32,7 +32,7 @@ def test_a_page_shows_the_pictures_of_its_seeds(noise):
             random = torch.Generator().manual_seed(seed)
             image = generator(generator.sample_z([seed]), None, 0.5, None, noise, random)[0]
         expected = (image.clamp(-1, 1) * 127.5 + 127.5).permute(1, 2, 0).numpy()
-        assert np.abs(decoded(row.pictures[0]) - expected).max() < 1
+        assert np.abs(decoded(row.images[0]) - expected).max() < 1
 
 
 def test_a_model_does_not_differ_from_itself():
@@ -40,7 +40,7 @@ def test_a_model_does_not_differ_from_itself():
     for row in compare([one, other], Settings((0, 1)), runs=0).rows:
         assert row.differences[0] is None
         assert row.differences[1].l1 == 0 and not row.differences[1].map.any()
-        assert (row.pictures[0].data, row.pictures[1].data) == (row.pictures[1].data, row.pictures[0].data)
+        assert (row.images[0].data, row.images[1].data) == (row.images[1].data, row.images[0].data)
 
 
 def test_distances_are_those_of_ganzoo_eval():
@@ -66,7 +66,7 @@ def test_distances_are_those_of_ganzoo_eval():
         assert np.mean(values) == pytest.approx(figure.value, rel=1e-4)
 
 
-def test_pictures_of_different_sizes_are_compared_at_the_smaller_one():
+def test_images_of_different_sizes_are_compared_at_the_smaller_one():
     for configs in ((tiny(), tiny(resolution=32)), (tiny(resolution=32), tiny())):
         found = comparison(*configs)
         assert [row.differences[1].resolution for row in found.rows] == [16, 16]
@@ -94,9 +94,9 @@ def test_networks_of_other_latents_are_shown_but_not_subtracted():
 
 def test_a_label_reaches_the_conditional_models_alone():
     configs = tiny(label_dim=3), tiny()
-    pictures = [comparison(*configs, label=label).rows[0].pictures for label in (0, 2)]
-    assert pictures[0][0].data != pictures[1][0].data
-    assert pictures[0][1].data == pictures[1][1].data
+    images = [comparison(*configs, label=label).rows[0].images for label in (0, 2)]
+    assert images[0][0].data != images[1][0].data
+    assert images[0][1].data == images[1][1].data
 
 
 @pytest.mark.parametrize("other", [1, 3, 4])

@@ -64,7 +64,7 @@ def test_one_of_three_that_cannot_be_compared_leaves_its_cell_to_a_word():
     assert "Distance from A" in found.text
 
 
-def test_identical_pictures_are_called_so():
+def test_identical_images_are_called_so():
     a = subjects(tiny())[0]
     found = Page(render(compare([a, a], Settings((0,)), runs=1), command=""))
     assert found.text.count("identical") == 2 and "126" not in found.text
@@ -96,8 +96,8 @@ def test_a_browser_shows_the_page_without_overflow(tmp_path, width):
     # The page's own policy would refuse the probe: a frame of the width reports to a page around it.
     probe = """<script>onload = () => { const d = frames[0].document; document.title = JSON.stringify({
       scroll: d.documentElement.scrollWidth, client: d.documentElement.clientWidth,
-      styled: getComputedStyle(d.querySelector(".pictures")).tableLayout,
-      pictures: [...d.images].every((i) => i.complete && i.naturalWidth > 0) }); }</script>"""
+      styled: getComputedStyle(d.querySelector(".images")).tableLayout,
+      images: [...d.images].every((i) => i.complete && i.naturalWidth > 0) }); }</script>"""
     (tmp_path / "page.html").write_text(html)
     frame = f'<!DOCTYPE html><title></title><iframe src="page.html" width="{width}" height="800"></iframe>'
     (tmp_path / "frame.html").write_text(frame + probe)
@@ -108,4 +108,4 @@ def test_a_browser_shows_the_page_without_overflow(tmp_path, width):
     dom = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
     seen = json.loads(dom.partition("<title>")[2].partition("</title>")[0])
     assert seen["scroll"] <= seen["client"] <= width
-    assert seen["styled"] == "fixed" and seen["pictures"]
+    assert seen["styled"] == "fixed" and seen["images"]

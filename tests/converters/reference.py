@@ -110,7 +110,7 @@ def styles(tensors, spec, z, c=None, *, psi=1.0, cutoff=None):
     return ws
 
 
-def pictures(tensors, spec, ws, *, noise="const"):
+def make_images(tensors, spec, ws, *, noise="const"):
     """`[N, img_channels, R, R]` of a generator."""
     t, taps = double(tensors), spec.resample_filter or (1,)
     ws = ws.double()
@@ -240,7 +240,7 @@ def modulated_conv(x, weight, style, *, demodulate, taps):
 
 
 def upsample(x, taps):
-    """A picture or features at twice the size."""
+    """An image or features at twice the size."""
     spread = zeros_between(x)
     return 4 * filtered(spread, taps, left=(len(taps) + 1) // 2, right=(len(taps) - 2) // 2)
 
@@ -263,7 +263,7 @@ def filtered(x, taps, *, left, right):
 
 
 def with_deviation(x, group_size, num_channels):
-    """`x` and the deviation of every group of samples, one picture for each part of the channels."""
+    """`x` and the deviation of every group of samples, one image for each part of the channels."""
     n = len(x)
     groups = n // (n if group_size is None else min(group_size, n))
     if not num_channels:
@@ -290,7 +290,7 @@ def inputs(spec, n=2, seed=7):
 
 
 def images_and_labels(spec, n=8, seed=8):
-    """Pictures and labels for a discriminator."""
+    """Images and labels for a discriminator."""
     random = torch.Generator().manual_seed(seed)
     size = 2 ** (len(spec.channels) + 1)
     images = torch.randn(n, spec.img_channels, size, size, generator=random)
@@ -299,7 +299,7 @@ def images_and_labels(spec, n=8, seed=8):
 
 @torch.inference_mode()
 def assert_computes(got, tensors, spec):
-    """A generator's styles and pictures are the reference's."""
+    """A generator's styles and images are the reference's."""
     z, c = inputs(spec)
     ws = styles(tensors, spec, z, c)
     assert_golden(got.mapping(z, c), ws)
@@ -308,7 +308,7 @@ def assert_computes(got, tensors, spec):
         expected = styles(tensors, spec, z, c, psi=0.6, cutoff=2)
         assert_golden(got.mapping(z, c, 0.6, 2), expected)
     for noise in ("const", "none"):
-        expected = pictures(tensors, spec, ws, noise=noise)
+        expected = make_images(tensors, spec, ws, noise=noise)
         assert expected.std() > 0.01
         assert_golden(got(z, c, noise=noise), expected)
 

@@ -71,7 +71,7 @@ def test_a_generator_of_stylegan3_is_refused_by_its_name(part):
 
 
 @pytest.mark.parametrize("network", [n for n in NETWORKS if n.paths[0].suffix == ".pkl"], ids=str)
-def test_the_clamp_is_the_snapshots_though_no_golden_picture_reaches_it(network):
+def test_the_clamp_is_the_snapshots_though_no_golden_image_reaches_it(network):
     config = network.convert().config
     clamp = config.discriminator["clamp"] if network.part == "discriminator" else config.clamp
     assert clamp == (None if network.paths[0].name == "ada_cond_skip_32.pkl" else 256)

@@ -18,7 +18,7 @@ from ganzoo.converters.conversion import convert_with_account
 from ganzoo.converters.keymap import Tensors, flatten
 
 RECORDED = [pytest.param(network, id=str(network), marks=network.recorded) for network in NETWORKS]
-# The originals recorded one picture of a generator that is not averaged, without truncation. Its mean style
+# The originals recorded one image of a generator that is not averaged, without truncation. Its mean style
 # is compared with the file's below.
 UNSEEN = {"img_G_const": {"mapping.w_avg"}}
 
@@ -30,7 +30,7 @@ DEMODULATED = (
 
 # Tensors that an original never reads: filters of layers that do not resample, and marks of the device.
 # NVIDIA's layers all have a filter. Read are those of a generator's upsampling layers (conv0, skip), of a
-# discriminator's downsampling layers (conv1, skip), and, of a block, where pictures are summed over levels.
+# discriminator's downsampling layers (conv1, skip), and, of a block, where images are summed over levels.
 FILTER = r"\.resample_filter"
 OF_NO_LAYER = rf"(synthesis\.)?b4({FILTER}|\.conv1?{FILTER})|.*\.(torgb|fromrgb){FILTER}"
 SKIP_GENERATOR = rf"{OF_NO_LAYER}|synthesis\.b\d+\.conv1{FILTER}"

@@ -22,7 +22,7 @@ def test_a_converted_network_gives_the_same_styles():
 
 @pytest.mark.parametrize("noise", ["const", "none"])
 @torch.inference_mode()
-def test_a_converted_network_gives_the_same_pictures(noise):
+def test_a_converted_network_gives_the_same_images(noise):
     z = TINY.sample_z(3, seed=7)
     torch.testing.assert_close(from_openvino(IR)(z, noise=noise), TINY(z, noise=noise), rtol=0, atol=1e-4)
 

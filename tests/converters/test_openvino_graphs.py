@@ -166,7 +166,7 @@ def noise_of(net: Net, name: str) -> Net:
 
 
 @pytest.mark.parametrize("shape", ["16", "4, 4", "1, 16, 1, 1", "1, 1, 2, 8", "16, 1, 1, 1"])
-def test_noise_that_is_no_picture_is_refused(shape):
+def test_noise_that_is_no_image_is_refused(shape):
     files = edited(SYNTHESIS, lambda net: noise_of(net, "m.conv1.bias").find("data").set("shape", shape))
     refusal(files)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from golden_helpers import GENERATORS, NETWORKS
-from helpers import assert_same_picture
+from helpers import assert_same_image
 
 import ganzoo
 from ganzoo.converters.checkpoint import open_checkpoint
@@ -93,11 +93,11 @@ def test_a_discriminator_that_comes_back_gives_the_same_bits(network, tmp_path):
 @each_generator
 @pytest.mark.parametrize("noise", ["const", "none"])
 @torch.no_grad()
-def test_the_deploy_form_gives_the_same_picture(network, noise):
+def test_the_deploy_form_gives_the_same_image(network, noise):
     G = source(network).module
     z, c = G.sample_z(2, seed=1), label(G)
     expected = G(z, c, truncation_psi=0.7, noise=noise)
-    assert_same_picture(ganzoo.deploy(G)(z, c, truncation_psi=0.7, noise=noise), expected)
+    assert_same_image(ganzoo.deploy(G)(z, c, truncation_psi=0.7, noise=noise), expected)
 
 
 @each_generator
@@ -112,7 +112,7 @@ def test_gradients_reach_the_latent_through_a_frozen_generator(network):
 
 
 @each_discriminator
-def test_gradients_reach_the_pictures_twice_through_a_frozen_discriminator(network):
+def test_gradients_reach_the_images_twice_through_a_frozen_discriminator(network):
     D = network.convert().requires_grad_(False)
     images = random(4, D.img_channels, D.resolution, D.resolution).requires_grad_()
     [grad] = torch.autograd.grad(D(images, label(D, 4)).sum(), images, create_graph=True)
@@ -144,7 +144,7 @@ def test_a_student_learns_from_a_converted_teacher(network):
         loss = F.mse_loss(student.synthesis(w, target.noise).image, target.image)
         optimizer.zero_grad()
         loss.backward()
-        # With random weights pictures and gradients are of any size.
+        # With random weights images and gradients are of any size.
         torch.nn.utils.clip_grad_norm_(student.synthesis.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())

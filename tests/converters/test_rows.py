@@ -105,7 +105,7 @@ def test_what_a_student_reads_survives_the_way_there_and_back(resolution):
 
 
 @torch.no_grad()
-def test_pictures_and_all_levels_survive_the_way_there_and_back(student):
+def test_images_and_all_levels_survive_the_way_there_and_back(student):
     w = codes(student.num_ws)
     own = to_layout(w, "mobilestylegan")
     expected = student.synthesis(w)
@@ -116,7 +116,7 @@ def test_pictures_and_all_levels_survive_the_way_there_and_back(student):
 
 
 @torch.no_grad()
-def test_a_students_codes_make_the_same_picture_after_the_way_here_and_back(student):
+def test_a_students_codes_make_the_same_image_after_the_way_here_and_back(student):
     own = codes(own_rows(student.resolution))
     w = from_layout(own, "mobilestylegan", resolution=student.resolution)
     again = from_layout(to_layout(w, "mobilestylegan"), "mobilestylegan", resolution=student.resolution)

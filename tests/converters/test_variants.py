@@ -83,7 +83,7 @@ DISCRIMINATORS = {
     "small clamp, skip": D(conv_clamp=0.5, architecture="skip"),
     "groups of 2": D(group_size=2),
     "the whole batch": D(group_size=None),
-    "two pictures of deviation": D(num_channels=2, group_size=2),
+    "two images of deviation": D(num_channels=2, group_size=2),
     "no deviation": D(num_channels=0),
     "conditional": D(c_dim=3, mapping=Mapping(num_layers=8)),
     "conditional, narrow": D(c_dim=3, cmap_dim=5, mapping=DEEP),
@@ -111,7 +111,7 @@ def test_the_reference_computes_what_nvidias_code_did(name):
     assert_golden(ws, expected["ws"])
     assert_golden(reference.styles(g_tensors, g, z, c, psi=0.7, cutoff=cutoff), expected["ws_psi07_cutoff"])
     for noise in ("const", "none"):
-        assert_golden(reference.pictures(g_tensors, g, ws, noise=noise), expected[f"img_{noise}"])
+        assert_golden(reference.make_images(g_tensors, g, ws, noise=noise), expected[f"img_{noise}"])
     logits = reference.logits(d_tensors, d, expected["d_images"], expected.get("d_c"))
     assert_golden(logits, expected["d_logits"])
 
@@ -156,8 +156,8 @@ def test_the_small_clamp_of_these_tests_clips(architecture):
     spec = G(conv_clamp=0.5, architecture=architecture)
     tensors = snapshots.generator(spec).tensors()
     ws = reference.styles(tensors, spec, *inputs(spec))
-    free = reference.pictures(tensors, replace(spec, conv_clamp=None), ws)
-    assert (reference.pictures(tensors, spec, ws) - free).abs().max() > 0.1
+    free = reference.make_images(tensors, replace(spec, conv_clamp=None), ws)
+    assert (reference.make_images(tensors, spec, ws) - free).abs().max() > 0.1
 
 
 def test_a_missing_mean_style_is_estimated(tmp_path):
@@ -263,7 +263,7 @@ def test_a_bare_state_dict_without_noise_and_mean_style_is_read(tmp_path):
     z, _ = inputs(spec)
     ws = reference.styles(tree.tensors(), spec, z)
     with torch.inference_mode():
-        expected = reference.pictures(tree.tensors(), spec, ws, noise="none")
+        expected = reference.make_images(tree.tensors(), spec, ws, noise="none")
         assert_golden(source.module(z, noise="none"), expected)
     noise = [f"{layer_name(i)}.noise.const" for i in range(5)]
     assert sorted(source.made) == sorted(["mapping.w_avg", *noise])
@@ -326,7 +326,7 @@ DISCRIMINATOR_ERRORS = {
     "no size of groups": (lack("b4.mbstd", "group_size"), "group_size"),
     "groups of 0": (attribute("b4.mbstd", group_size=0), "mbstd_group_size"),
     "groups of 1.5": (attribute("b4.mbstd", group_size=1.5), "mbstd_group_size"),
-    "pictures of deviation": (attribute("b4.mbstd", num_channels=2), "shape"),
+    "images of deviation": (attribute("b4.mbstd", num_channels=2), "shape"),
     "uneven parts": (attribute("b4.mbstd", num_channels=3), "mbstd_num_channels"),
     "no downsampling": (attribute("b8.conv1", down=1), "b8.conv1"),
     "missing block": (lambda tree: tree.modules.pop("b8"), r"\[4, 16\]"),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from picture_helpers import encoded, grey16_png, picture, pixels, raw_png
+from image_helpers import encoded, grey16_png, make_image, pixels, raw_png
 from PIL import Image
 
 from ganzoo.data.decoding import TooManyPixels, decode
@@ -9,15 +9,15 @@ LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "WEBP": {"lossless": True}}
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
-def test_a_plain_picture_comes_out_as_it_is(kind):
-    decoded = decode(encoded(picture(), kind, **LOSSLESS[kind]))
+def test_a_plain_image_comes_out_as_it_is(kind):
+    decoded = decode(encoded(make_image(), kind, **LOSSLESS[kind]))
     assert decoded.image.mode == "RGB" and decoded.oddities == ()
-    assert (pixels(decoded.image) == pixels(picture())).all()
+    assert (pixels(decoded.image) == pixels(make_image())).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA"])
 def test_every_mode_becomes_rgb_or_greyscale(mode):
-    data = encoded(picture().convert(mode))
+    data = encoded(make_image().convert(mode))
     assert decode(data).image.mode == "RGB"
     assert decode(data, channels=1).image.mode == "L"
     assert decode(data, channels=4).image.mode == "RGBA"
@@ -25,7 +25,7 @@ def test_every_mode_becomes_rgb_or_greyscale(mode):
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
 def test_alpha_is_kept_where_it_is_asked_for_and_laid_on_white_where_not(kind):
-    image = picture().convert("RGBA")
+    image = make_image().convert("RGBA")
     image.putalpha(Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)))
     data = encoded(image, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {}))
     decoded = decode(data, channels=4)
@@ -91,7 +91,7 @@ def test_half_transparent_red_on_white_is_pink():
 
 
 def test_an_opaque_alpha_channel_is_no_transparency():
-    image = picture()
+    image = make_image()
     image.putalpha(255)
     assert decode(encoded(image)).oddities == ()
 
@@ -125,13 +125,13 @@ UPRIGHT = {
 def test_the_exif_orientation_is_applied(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    decoded = decode(encoded(picture(12, 8), kind, exif=exif, **LOSSLESS[kind]))
-    assert (pixels(decoded.image) == UPRIGHT[orientation](pixels(picture(12, 8)))).all()
+    decoded = decode(encoded(make_image(12, 8), kind, exif=exif, **LOSSLESS[kind]))
+    assert (pixels(decoded.image) == UPRIGHT[orientation](pixels(make_image(12, 8)))).all()
     assert decoded.oddities == (() if orientation == 1 else ("rotated",))
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_the_first_frame_of_a_moving_picture_is_taken(kind):
+def test_the_first_frame_of_a_moving_image_is_taken(kind):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("black", "white", "red")]
     options = {"lossless": True} if kind == "WEBP" else {}
     decoded = decode(encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options))
@@ -139,8 +139,8 @@ def test_the_first_frame_of_a_moving_picture_is_taken(kind):
     assert pixels(decoded.image).max() == 0
 
 
-def test_a_jpeg_with_a_second_picture_inside_does_not_move():
-    data = encoded(picture(), "MPO", save_all=True, append_images=[picture(seed=1)])
+def test_a_jpeg_with_a_second_image_inside_does_not_move():
+    data = encoded(make_image(), "MPO", save_all=True, append_images=[make_image(seed=1)])
     assert decode(data).oddities == ()
 
 
@@ -150,26 +150,26 @@ def test_a_bomb_is_refused_by_its_header():
 
 
 @pytest.mark.parametrize("side", [10_001, 12_000])
-def test_pictures_beyond_the_bound_are_refused_where_pillow_would_only_warn(side):
+def test_images_beyond_the_bound_are_refused_where_pillow_would_only_warn(side):
     with pytest.raises(TooManyPixels, match=f"{side} x {side}"):
         decode(raw_png(side, side, 8, 2))
 
 
 def test_the_bound_is_the_callers():
-    data = encoded(picture(16, 16))
+    data = encoded(make_image(16, 16))
     assert decode(data, max_pixels=256).image.size == (16, 16)
     with pytest.raises(TooManyPixels, match="16 x 16 is more than 255"):
         decode(data, max_pixels=255)
 
 
-WHOLE = encoded(picture(64, 64), "JPEG")
+WHOLE = encoded(make_image(64, 64), "JPEG")
 DAMAGED = {
     "nothing": b"",
     "text": b"<html>404</html>",
     "a JPEG cut short": WHOLE[: len(WHOLE) // 2],
-    "a PNG cut short": encoded(picture(64, 64))[:120],
+    "a PNG cut short": encoded(make_image(64, 64))[:120],
     "a PNG with no pixels": raw_png(8, 8, 8, 2),
-    "a PNG with a wrong checksum": encoded(picture()).replace(b"IDAT", b"IDAU"),
+    "a PNG with a wrong checksum": encoded(make_image()).replace(b"IDAT", b"IDAU"),
     "a TIFF that is a header": b"II*\0\x08\0\0\0",
     "a format of which Pillow knows no more than the name": b"CDF\x01" + bytes(60),
     "a program for a printer": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n",
@@ -190,4 +190,4 @@ def test_damage_ends_in_one_line_that_is_the_same_every_time(damage):
 @pytest.mark.parametrize("wrong", [{"channels": 2}, {"max_pixels": 0}, {"max_pixels": 10**9}])
 def test_impossible_bounds_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        decode(encoded(picture()), **wrong)
+        decode(encoded(make_image()), **wrong)

@@ -9,10 +9,10 @@ import zipfile
 
 import numpy as np
 import pytest
-from picture_helpers import encoded, grey16_png, picture, pixels, write_folder, write_zip
+from image_helpers import encoded, grey16_png, make_image, pixels, write_folder, write_zip
 from PIL import Image, features
 
-from ganzoo.data import PictureSet, formats, prepare
+from ganzoo.data import ImageSet, formats, prepare
 from ganzoo.data.decoding import Unsupported, decode
 
 HEIC = struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic") + bytes(64)
@@ -37,7 +37,7 @@ OTHERS = {
     "code.h": b"#define WIDTH 16\n",
     "Thumbs.db": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512),
     ".DS_Store": b"\0\0\0\1Bud1",
-    ".hidden.png": encoded(picture()),
+    ".hidden.png": encoded(make_image()),
     "__MACOSX/._f": b"\0\5\26\7",
     ".git/config": b"[core]",
     "film.mp4": struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 0, b"mp41") + bytes(64),
@@ -76,7 +76,7 @@ def no_heif(monkeypatch):
 
 def taken():
     return {
-        name: encoded(picture(16, 16, seed=i), kind, **options)
+        name: encoded(make_image(16, 16, seed=i), kind, **options)
         for i, (name, (kind, options)) in enumerate(TAKEN.items())
         if kind != "AVIF" or features.check("avif")
     }
@@ -88,9 +88,9 @@ def test_what_pillow_reads_is_taken_whatever_its_name(tmp_path, kind):
     source = (
         write_zip(tmp_path / "src.zip", files) if kind == "zip" else write_folder(tmp_path / "src", files)
     )
-    pictures = PictureSet(source)
-    assert pictures.names == sorted(taken())
-    assert pictures.others == TOLD
+    images = ImageSet(source)
+    assert images.names == sorted(taken())
+    assert images.others == TOLD
     report = prepare(source, tmp_path / "out.zip", resolution=8, workers=1)
     assert report.counts["written"] == len(taken()) and report.skipped == ()
     assert report.not_images == tuple(TOLD)
@@ -100,7 +100,7 @@ def test_what_pillow_reads_is_taken_whatever_its_name(tmp_path, kind):
 @pytest.mark.parametrize("name", ["c.ppm", "f", "k.pcx", "i.0001"])
 def test_pixels_come_out_of_any_lossless_format(name):
     seed = list(TAKEN).index(name)
-    assert (pixels(decode(taken()[name]).image) == pixels(picture(seed=seed))).all()
+    assert (pixels(decode(taken()[name]).image) == pixels(make_image(seed=seed))).all()
 
 
 UNSUPPORTED = {
@@ -108,7 +108,7 @@ UNSUPPORTED = {
     "without an ending": (HEIC, "pip install pillow-heif"),
     "new.JXL": (JXL, "JPEG XL"),
     "drawing.svg": (SVG, "SVG"),
-    "camera.NEF": (encoded(picture(), "TIFF"), "raw file"),
+    "camera.NEF": (encoded(make_image(), "TIFF"), "raw file"),
     "render.exr": (b"v/1\x01" + bytes(64), "OpenEXR"),
     "float.tif": (encoded(Image.fromarray(np.zeros((16, 16), np.float32)), "TIFF"), "32 bits"),
 }
@@ -117,7 +117,7 @@ UNSUPPORTED = {
 @pytest.mark.parametrize("name", UNSUPPORTED)
 def test_an_image_that_cannot_be_read_is_named_with_the_reason(tmp_path, name, no_heif):
     data, reason = UNSUPPORTED[name]
-    source = write_folder(tmp_path / "src", {name: data, "good.png": encoded(picture())})
+    source = write_folder(tmp_path / "src", {name: data, "good.png": encoded(make_image())})
     report = prepare(source, tmp_path / "out.zip", resolution=8, workers=1)
     [(found, kind, told)] = report.skipped
     assert (found, kind) == (name, "unsupported") and reason in told
@@ -129,15 +129,15 @@ DAMAGED = {
     "page.jpg": (b"<!DOCTYPE html><html>", "web page"),
     "pointer.png": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "git lfs pull"),
     "nothing.webp": (b"", "empty"),
-    "text.heic": (b"hello", "no picture"),
-    "cut": (encoded(picture(64, 64), "JPEG")[:700], "truncated"),
+    "text.heic": (b"hello", "no image"),
+    "cut": (encoded(make_image(64, 64), "JPEG")[:700], "truncated"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_what_is_no_image_under_an_images_name_says_what_it_is(tmp_path, name):
     data, reason = DAMAGED[name]
-    source = write_folder(tmp_path / "src", {name: data, "good.png": encoded(picture())})
+    source = write_folder(tmp_path / "src", {name: data, "good.png": encoded(make_image())})
     [(found, kind, told)] = prepare(source, tmp_path / "out.zip", resolution=8, workers=1).skipped
     assert (found, kind) == (name, "corrupt") and reason in told
 
@@ -146,8 +146,10 @@ def test_heic_is_read_where_pillow_heif_is_installed():
     pillow_heif = pytest.importorskip("pillow_heif")
     formats.readable()
     buffer = io.BytesIO()
-    pillow_heif.from_pillow(picture(64, 64)).save(buffer, quality=-1)
-    assert np.abs(pixels(decode(buffer.getvalue(), name="a.heic").image) - pixels(picture(64, 64))).mean() < 4
+    pillow_heif.from_pillow(make_image(64, 64)).save(buffer, quality=-1)
+    assert (
+        np.abs(pixels(decode(buffer.getvalue(), name="a.heic").image) - pixels(make_image(64, 64))).mean() < 4
+    )
 
 
 def tiff12(values):
@@ -203,4 +205,4 @@ def test_what_is_brighter_than_white_is_counted():
 @pytest.mark.parametrize("white", [0, 255, 65536])
 def test_an_impossible_white_is_refused(white):
     with pytest.raises(ValueError, match="white is 256 to 65535"):
-        decode(encoded(picture()), white=white)
+        decode(encoded(make_image()), white=white)

@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import PIL
 import pytest
-from picture_helpers import encoded, grey16_png, picture, pixels, raw_png, write_folder, write_zip
+from image_helpers import encoded, grey16_png, make_image, pixels, raw_png, write_folder, write_zip
 from PIL import Image
 
 import ganzoo
-from ganzoo.data import RESIZER, PictureSet, prepare, resize, to_uint8
+from ganzoo.data import RESIZER, ImageSet, prepare, resize, to_uint8
 
 
 def turned(orientation):
@@ -20,19 +20,19 @@ def turned(orientation):
 
 
 ODD = {
-    "01-plain.png": encoded(picture()),
-    "02-copy.webp": encoded(picture(), "WEBP", lossless=True),
-    "03-cut.png": encoded(picture())[:60],
+    "01-plain.png": encoded(make_image()),
+    "02-copy.webp": encoded(make_image(), "WEBP", lossless=True),
+    "03-cut.png": encoded(make_image())[:60],
     "04-text.jpg": b"<html>",
-    "05-small.png": encoded(picture(7, 20)),
+    "05-small.png": encoded(make_image(7, 20)),
     "06-bomb.png": raw_png(60_000, 60_000, 8, 2),
-    "07-clear.png": encoded(picture(seed=1).convert("RGBA").rotate(45)),
-    "08-cmyk.jpg": encoded(picture(seed=2).convert("CMYK"), "JPEG"),
+    "07-clear.png": encoded(make_image(seed=1).convert("RGBA").rotate(45)),
+    "08-cmyk.jpg": encoded(make_image(seed=2).convert("CMYK"), "JPEG"),
     "09-deep.png": grey16_png(np.arange(256, dtype=np.uint16).reshape(16, 16) * 257),
-    "10-turned.png": encoded(picture(seed=3), exif=turned(6)),
-    "11-turned-copy.png": encoded(picture(seed=3).rotate(-90)),
-    "12-wide.png": encoded(picture(40, 20)),
-    "13-moving.gif": encoded(picture(seed=5), "GIF", save_all=True, append_images=[picture(seed=6)]),
+    "10-turned.png": encoded(make_image(seed=3), exif=turned(6)),
+    "11-turned-copy.png": encoded(make_image(seed=3).rotate(-90)),
+    "12-wide.png": encoded(make_image(40, 20)),
+    "13-moving.gif": encoded(make_image(seed=5), "GIF", save_all=True, append_images=[make_image(seed=6)]),
 }
 
 
@@ -46,7 +46,7 @@ def record(path):
 
 
 def read_as_stylegan_does(path):
-    """Pictures `[N, C, H, W]` and labels, in the steps of NVIDIA's training code."""
+    """Images `[N, C, H, W]` and labels, in the steps of NVIDIA's training code."""
     with zipfile.ZipFile(path) as archive:
         Image.init()
         names = sorted(n for n in archive.namelist() if "." + n.rsplit(".")[-1].lower() in Image.EXTENSION)
@@ -62,8 +62,8 @@ def read_as_stylegan_does(path):
 
 @pytest.fixture
 def source(tmp_path):
-    """Five pictures of 24 x 24."""
-    return write_folder(tmp_path / "src", {f"{i}.png": encoded(picture(24, 24, seed=i)) for i in range(5)})
+    """Five images of 24 x 24."""
+    return write_folder(tmp_path / "src", {f"{i}.png": encoded(make_image(24, 24, seed=i)) for i in range(5)})
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_stylegan_reads_the_zip(source, out):
     images, labels = read_as_stylegan_does(out)
     assert images.shape == (5, 3, 8, 8) and images.dtype == np.uint8 and labels is None
     for i, image in enumerate(images):
-        assert (image.transpose(1, 2, 0) == to_uint8(resize(picture(24, 24, seed=i), 8))).all()
+        assert (image.transpose(1, 2, 0) == to_uint8(resize(make_image(24, 24, seed=i), 8))).all()
 
 
 def test_the_zip_is_stored_sound_and_in_order(source, out):
@@ -119,7 +119,7 @@ def test_every_oddity_is_counted(tmp_path, out):
         "duplicate": 2,
         "duplicate, other label": 0,
     }
-    assert len(PictureSet(out)) == 7
+    assert len(ImageSet(out)) == 7
 
 
 def test_what_was_skipped_is_named_with_the_reason(tmp_path, out):
@@ -128,7 +128,7 @@ def test_what_was_skipped_is_named_with_the_reason(tmp_path, out):
     assert found["02-copy.webp"] == ("duplicate", "it shows the same as 01-plain.png")
     assert found["11-turned-copy.png"] == ("duplicate", "it shows the same as 10-turned.png")
     assert found["05-small.png"] == ("too small", "7 x 20 is smaller than 8")
-    assert "truncated" in found["03-cut.png"][1] and "no picture" in found["04-text.jpg"][1]
+    assert "truncated" in found["03-cut.png"][1] and "no image" in found["04-text.jpg"][1]
     assert found["06-bomb.png"][0] == "too large"
     assert record(out)["skipped"] == [list(line) for line in report.skipped]
 
@@ -144,8 +144,8 @@ def test_the_record_tells_how_the_set_was_made(source, out):
     assert told["versions"] == {
         "ganzoo": ganzoo.__version__, "pillow": PIL.__version__, "numpy": np.__version__,
     }  # fmt: skip
-    assert told["source_sha256"] == report.source_sha256 == PictureSet(source).sha256
-    assert told["dataset_sha256"] == report.dataset_sha256 == PictureSet(out).sha256
+    assert told["source_sha256"] == report.source_sha256 == ImageSet(source).sha256
+    assert told["dataset_sha256"] == report.dataset_sha256 == ImageSet(out).sha256
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
@@ -175,18 +175,20 @@ def test_the_square_in_the_middle_is_taken(tmp_path, out):
         resolution=8,
         workers=1,
     )
-    assert (pixels(PictureSet(out).read(0)) == 200).all()
+    assert (pixels(ImageSet(out).read(0)) == 200).all()
 
 
-def test_without_a_crop_the_whole_picture_is_squeezed(tmp_path, out):
-    source = write_folder(tmp_path / "src", {"a.png": encoded(picture(48, 16))})
+def test_without_a_crop_the_whole_image_is_squeezed(tmp_path, out):
+    source = write_folder(tmp_path / "src", {"a.png": encoded(make_image(48, 16))})
     report = prepare(source, out, resolution=8, crop="none", workers=1)
     assert report.counts["not square"] == 1
-    assert (pixels(PictureSet(out).read(0)) == to_uint8(resize(picture(48, 16), 8))).all()
+    assert (pixels(ImageSet(out).read(0)) == to_uint8(resize(make_image(48, 16), 8))).all()
 
 
-def test_small_pictures_are_enlarged_when_asked(tmp_path, out):
-    source = write_folder(tmp_path / "src", {"a.png": encoded(picture(5, 5)), "b.png": encoded(picture())})
+def test_small_images_are_enlarged_when_asked(tmp_path, out):
+    source = write_folder(
+        tmp_path / "src", {"a.png": encoded(make_image(5, 5)), "b.png": encoded(make_image())}
+    )
     report = prepare(source, out, resolution=16, upscale=True, workers=1)
     assert (report.counts["written"], report.counts["upscaled"], report.counts["too small"]) == (2, 1, 0)
 
@@ -199,7 +201,7 @@ def test_a_set_can_be_grey(source, out):
 
 @pytest.mark.parametrize("labels", [[4, 0, 2], [[0.5, 1.0], [1.0, 0.0], [0.0, 0.0]]])
 def test_labels_are_carried_over_to_what_was_written(tmp_path, out, labels):
-    files = {"a.png": encoded(picture()), "b.png": b"bad", "c.png": encoded(picture(seed=1))}
+    files = {"a.png": encoded(make_image()), "b.png": b"bad", "c.png": encoded(make_image(seed=1))}
     table = {"labels": [list(pair) for pair in zip(files, labels, strict=True)]}
     source = write_zip(tmp_path / "src.zip", {**files, "dataset.json": json.dumps(table).encode()})
     prepare(source, out, resolution=8, workers=1)
@@ -207,22 +209,22 @@ def test_labels_are_carried_over_to_what_was_written(tmp_path, out, labels):
 
 
 def test_labels_can_be_left_behind(tmp_path, out):
-    files = {"a.png": encoded(picture()), "dataset.json": b'{"labels": [["a.png", 1]]}'}
+    files = {"a.png": encoded(make_image()), "dataset.json": b'{"labels": [["a.png", 1]]}'}
     prepare(write_zip(tmp_path / "src.zip", files), out, resolution=8, labels="none", workers=1)
     assert read_as_stylegan_does(out)[1] is None
 
 
 def test_folders_become_classes(tmp_path, out):
     names = ["dog/1.png", "cat/deep/2.png", "cat/1.png"]
-    files = {name: encoded(picture(seed=i)) for i, name in enumerate(names)}
+    files = {name: encoded(make_image(seed=i)) for i, name in enumerate(names)}
     report = prepare(write_folder(tmp_path / "src", files), out, resolution=8, labels="folders", workers=1)
     assert report.classes == ("cat", "dog") and record(out)["classes"] == ["cat", "dog"]
     assert read_as_stylegan_does(out)[1].tolist() == [0, 0, 1]
 
 
 def nested(names, top, table=None):
-    """Pictures below one folder, with a stray text beside it, and labels in the folder."""
-    files = {f"{top}{name}": encoded(picture(seed=i)) for i, name in enumerate(names)}
+    """Images below one folder, with a stray text beside it, and labels in the folder."""
+    files = {f"{top}{name}": encoded(make_image(seed=i)) for i, name in enumerate(names)}
     files |= {"README.txt": b"", "__MACOSX/._x": b""}
     return files | ({f"{top}dataset.json": json.dumps(table).encode()} if table else {})
 
@@ -238,13 +240,13 @@ def test_folders_become_classes_below_a_folder_that_holds_all(tmp_path, out, top
     assert read_as_stylegan_does(out)[1].tolist() == [0, 0, 1]
 
 
-def test_one_folder_of_pictures_is_one_class(tmp_path, out):
+def test_one_folder_of_images_is_one_class(tmp_path, out):
     source = write_folder(tmp_path / "src", nested(["cat/1.png", "cat/2.png"], ""))
     report = prepare(source, out, resolution=8, labels="folders", workers=1)
     assert report.classes == ("cat",) and report.class_counts == {0: 2}
 
 
-def test_a_picture_beside_the_folders_below_the_top_is_named(tmp_path, out):
+def test_a_image_beside_the_folders_below_the_top_is_named(tmp_path, out):
     source = write_folder(tmp_path / "src", nested(["cat/1.png", "2.png"], "faces/"))
     with pytest.raises(ValueError, match=r"'faces/2\.png' lies in no folder"):
         prepare(source, out, resolution=8, labels="folders", workers=1)
@@ -262,14 +264,14 @@ def test_labels_are_kept_below_a_folder_that_holds_all(tmp_path, out, top, kind)
     assert report.labels == f"of {top}dataset.json" and report.class_counts == {0: 1, 1: 1}
 
 
-def test_labels_of_a_part_of_the_pictures_are_not_dropped_in_silence(tmp_path, out):
-    files = {**nested(["1.png"], "a/", {"labels": [["1.png", 0]]}), "b/2.png": encoded(picture(seed=7))}
+def test_labels_of_a_part_of_the_images_are_not_dropped_in_silence(tmp_path, out):
+    files = {**nested(["1.png"], "a/", {"labels": [["1.png", 0]]}), "b/2.png": encoded(make_image(seed=7))}
     with pytest.raises(ValueError, match=r"'a/dataset\.json', which cannot label images of other"):
         prepare(write_folder(tmp_path / "src", files), out, resolution=8, workers=1)
     assert prepare(tmp_path / "src", out, resolution=8, labels="none", workers=1).labels == "none, as asked"
 
 
-def test_two_tables_of_the_same_pictures_are_refused(tmp_path, out):
+def test_two_tables_of_the_same_images_are_refused(tmp_path, out):
     files = nested(["1.png"], "a/", {"labels": [["1.png", 0]]})
     files["dataset.json"] = b'{"labels": [["a/1.png", 1]]}'
     with pytest.raises(ValueError, match=r"a/dataset\.json and dataset\.json: which one counts"):
@@ -277,9 +279,9 @@ def test_two_tables_of_the_same_pictures_are_refused(tmp_path, out):
 
 
 @pytest.mark.parametrize("labels", [(3, 1), ([0.0, 1.0], [1.0, 0.0])])
-def test_two_labels_for_one_picture_are_refused_by_its_name(tmp_path, out, labels):
+def test_two_labels_for_one_image_are_refused_by_its_name(tmp_path, out, labels):
     table = [["b.png", labels[0]], ["a.png", labels[0]], ["a.png", labels[1]]]
-    files = {"a.png": encoded(picture()), "b.png": encoded(picture(seed=1))}
+    files = {"a.png": encoded(make_image()), "b.png": encoded(make_image(seed=1))}
     files["dataset.json"] = json.dumps({"labels": table}).encode()
     with pytest.raises(ValueError, match=r"dataset\.json has two labels for 'a\.png'"):
         prepare(write_zip(tmp_path / "src.zip", files), out, resolution=8, workers=1)
@@ -287,13 +289,13 @@ def test_two_labels_for_one_picture_are_refused_by_its_name(tmp_path, out, label
 
 
 def test_the_same_label_twice_is_one_label(tmp_path, out):
-    files = {"a.png": encoded(picture()), "dataset.json": b'{"labels": [["a.png", 1], ["a.png", 1]]}'}
+    files = {"a.png": encoded(make_image()), "dataset.json": b'{"labels": [["a.png", 1], ["a.png", 1]]}'}
     prepare(write_zip(tmp_path / "src.zip", files), out, resolution=8, workers=1)
     assert read_as_stylegan_does(out)[1].tolist() == [1]
 
 
-def test_one_picture_in_two_classes_is_told_with_both(tmp_path, out):
-    files = {name: encoded(picture()) for name in ("cat/1.png", "cat/2.png", "dog/1.png")}
+def test_one_image_in_two_classes_is_told_with_both(tmp_path, out):
+    files = {name: encoded(make_image()) for name in ("cat/1.png", "cat/2.png", "dog/1.png")}
     report = prepare(write_folder(tmp_path / "src", files), out, resolution=8, labels="folders", workers=1)
     assert report.counts["duplicate"] == 1 and report.counts["duplicate, other label"] == 1
     assert report.skipped[-1][2] == "it shows the same as cat/1.png, which has the label 0 (cat), not 1 (dog)"
@@ -329,13 +331,13 @@ def test_an_existing_zip_is_replaced_only_when_allowed(source, out):
         prepare(source, out, resolution=8, workers=1)
     assert out.read_bytes() == b"mine"
     prepare(source, out, resolution=8, workers=1, overwrite=True)
-    assert len(PictureSet(out)) == 5
+    assert len(ImageSet(out)) == 5
 
 
 def test_a_set_of_which_nothing_is_left_is_refused(tmp_path, out):
-    files = {"a.png": b"bad", "b.png": encoded(picture(4, 4))}
+    files = {"a.png": b"bad", "b.png": encoded(make_image(4, 4))}
     with pytest.raises(
-        ValueError, match=r"None of the 2 pictures .* 1 corrupt, 1 too small. The first, a.png: it is"
+        ValueError, match=r"None of the 2 images .* 1 corrupt, 1 too small. The first, a.png: it is"
     ):
         prepare(write_folder(tmp_path / "src", files), out, resolution=8, workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["src"]

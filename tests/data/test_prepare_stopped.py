@@ -1,4 +1,4 @@
-"""Runs that are killed, that meet a full disk, that meet each other, and that meet large pictures."""
+"""Runs that are killed, that meet a full disk, that meet each other, and that meet large images."""
 
 import json
 import os
@@ -9,16 +9,16 @@ import time
 import zipfile
 
 import pytest
-from picture_helpers import encoded, picture, write_folder
+from image_helpers import encoded, make_image, write_folder
 from PIL import Image
 
-from ganzoo.data import PictureSet, prepare
+from ganzoo.data import ImageSet, prepare
 
 COUNT, DONE = 40, 9
 PREPARE_SOME = f"""
 import sys, time
 from ganzoo.data import partial, prepare
-partial._SECONDS = 0.0  # all is on the disk after every picture
+partial._SECONDS = 0.0  # all is on the disk after every image
 def wait(done, total):
     if done == {DONE}:
         time.sleep(600)
@@ -28,8 +28,8 @@ prepare(sys.argv[1], sys.argv[2], resolution=64, workers=int(sys.argv[3]), progr
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """Forty pictures, and a duplicate of the first as the last."""
-    files = {f"{i:02d}.bmp": encoded(picture(70, 70, seed=i), "BMP") for i in range(COUNT)}
+    """Forty images, and a duplicate of the first as the last."""
+    files = {f"{i:02d}.bmp": encoded(make_image(70, 70, seed=i), "BMP") for i in range(COUNT)}
     files[f"{COUNT}.bmp"] = files["00.bmp"]
     return write_folder(tmp_path_factory.mktemp("stopped") / "src", files)
 
@@ -60,7 +60,7 @@ def children(process):
 
 
 def killed(source, out, workers=2):
-    """Kill a run after nine pictures, by a signal that it cannot see."""
+    """Kill a run after nine images, by a signal that it cannot see."""
     command = [sys.executable, "-c", PREPARE_SOME, str(source), str(out), str(workers)]
     process = subprocess.Popen(command, start_new_session=True)
     try:
@@ -95,8 +95,8 @@ def test_the_workers_of_a_killed_run_end_with_it(source, out):
 def test_what_the_journal_does_not_tell_of_is_made_again(source, whole, out):
     killed(source, out)
     folder = out.with_name("out.zip.partial")
-    with (folder / "pictures.zip").open("ab") as pictures, (folder / "journal.jsonl").open("ab") as lines:
-        pictures.write(b"half a picture")
+    with (folder / "images.zip").open("ab") as images, (folder / "journal.jsonl").open("ab") as lines:
+        images.write(b"half an image")
         lines.write(b'{"name": "half a li')
     prepare(source, out, resolution=64, workers=1)
     assert out.read_bytes() == whole
@@ -129,7 +129,7 @@ def test_a_run_with_other_settings_is_not_continued(source, unfinished, setting)
 
 
 def test_a_run_of_another_source_is_not_continued(unfinished, tmp_path):
-    other = write_folder(tmp_path / "src", {"a.png": encoded(picture(64, 64))})
+    other = write_folder(tmp_path / "src", {"a.png": encoded(make_image(64, 64))})
     with pytest.raises(ValueError, match="another source"):
         prepare(other, unfinished, resolution=64, workers=1)
 
@@ -138,10 +138,10 @@ def test_it_starts_over_when_allowed(source, out):
     killed(source, out, workers=1)
     report = prepare(source, out, resolution=32, workers=1, overwrite=True)
     assert report.resumed == 0 and report.counts["written"] == COUNT
-    assert PictureSet(out).read(0).size == (32, 32)
+    assert ImageSet(out).read(0).size == (32, 32)
 
 
-@pytest.mark.parametrize("damage", ["pictures.zip", "settings.json"])
+@pytest.mark.parametrize("damage", ["images.zip", "settings.json"])
 def test_a_damaged_folder_is_not_continued(source, out, damage):
     folder = out.with_name("out.zip.partial")
     killed(source, out, workers=1)
@@ -164,7 +164,7 @@ def test_two_runs_do_not_write_one_zip(source, out):
                 prepare(source, out, resolution=64, workers=1, overwrite=True)
 
     prepare(source, out, resolution=64, workers=1, progress=second)
-    assert len(PictureSet(out)) == COUNT
+    assert len(ImageSet(out)) == COUNT
 
 
 def test_an_interrupted_run_keeps_what_is_done(source, whole, out):
@@ -215,11 +215,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + 2 * largest)
 """
 
 
-def test_pictures_of_4k_take_less_than_a_gibibyte_with_two_workers(tmp_path):
+def test_images_of_4k_take_less_than_a_gibibyte_with_two_workers(tmp_path):
     files = {}
     for i in range(3):
         image = Image.new("RGBA", (4096, 4096), (i, 0, 0, 255))
-        image.putpixel((0, 0), (0, 0, 0, 0))  # a transparent picture costs most
+        image.putpixel((0, 0), (0, 0, 0, 0))  # a transparent image costs most
         files[f"{i}.png"] = encoded(image, compress_level=1)
     source = write_folder(tmp_path / "src", files)
     # By a shell: a process that this one starts itself inherits the high-water mark of its memory.

@@ -9,19 +9,19 @@ from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
-from picture_helpers import encoded, picture, pixels, raw_png, write_folder, write_zip
+from image_helpers import encoded, make_image, pixels, raw_png, write_folder, write_zip
 from PIL import Image
 
-from ganzoo.data import PictureSet
+from ganzoo.data import ImageSet
 
-PNG = encoded(picture())
+PNG = encoded(make_image())
 FILES = {
     "b.png": PNG,
-    "a/2.JPG": encoded(picture(seed=1), "JPEG"),
-    "a/10.webp": encoded(picture(seed=2), "WEBP"),
-    "a.tif": encoded(picture(seed=3), "TIFF"),
-    "Z.gif": encoded(picture(seed=4), "GIF"),
-    "c/d/e.bmp": encoded(picture(seed=5), "BMP"),
+    "a/2.JPG": encoded(make_image(seed=1), "JPEG"),
+    "a/10.webp": encoded(make_image(seed=2), "WEBP"),
+    "a.tif": encoded(make_image(seed=3), "TIFF"),
+    "Z.gif": encoded(make_image(seed=4), "GIF"),
+    "c/d/e.bmp": encoded(make_image(seed=5), "BMP"),
 }
 OTHERS = {
     "notes.txt": b"",
@@ -42,24 +42,24 @@ def source(request, tmp_path):
 
 
 def reason(path, **options):
-    """The error of reading the only picture of a set: one line with its name."""
-    pictures = PictureSet(path, **options)
+    """The error of reading the only image of a set: one line with its name."""
+    images = ImageSet(path, **options)
     with pytest.raises(ValueError) as error:
-        pictures.read(0)
-    assert pictures.names[0] in str(error.value) and "\n" not in str(error.value)
+        images.read(0)
+    assert images.names[0] in str(error.value) and "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_pictures_are_found_in_all_folders_and_sorted_by_path(source):
-    pictures = PictureSet(source)
-    assert len(pictures) == len(FILES)
-    assert pictures.names == ["Z.gif", "a.tif", "a/10.webp", "a/2.JPG", "b.png", "c/d/e.bmp"]
+def test_images_are_found_in_all_folders_and_sorted_by_path(source):
+    images = ImageSet(source)
+    assert len(images) == len(FILES)
+    assert images.names == ["Z.gif", "a.tif", "a/10.webp", "a/2.JPG", "b.png", "c/d/e.bmp"]
 
 
 def test_they_are_read_in_colour_or_in_greyscale(source):
-    assert {PictureSet(source).read(i).mode for i in range(len(FILES))} == {"RGB"}
-    assert {PictureSet(source, channels=1).read(i).mode for i in range(len(FILES))} == {"L"}
-    assert (pixels(PictureSet(source).read(4)) == pixels(picture())).all()
+    assert {ImageSet(source).read(i).mode for i in range(len(FILES))} == {"RGB"}
+    assert {ImageSet(source, channels=1).read(i).mode for i in range(len(FILES))} == {"L"}
+    assert (pixels(ImageSet(source).read(4)) == pixels(make_image())).all()
 
 
 def test_the_hash_is_that_of_sha256sum_over_names_and_files(source):
@@ -67,7 +67,7 @@ def test_the_hash_is_that_of_sha256sum_over_names_and_files(source):
         hashlib.sha256(FILES[name]).hexdigest().encode() + b"  " + name.encode() + b"\0"
         for name in sorted(FILES)
     )
-    assert PictureSet(source).sha256 == hashlib.sha256(lines).hexdigest()
+    assert ImageSet(source).sha256 == hashlib.sha256(lines).hexdigest()
 
 
 @pytest.mark.parametrize("change", ["another name", "another byte", "one more"])
@@ -80,40 +80,40 @@ def test_the_hash_tells_sets_apart(tmp_path, change):
     else:
         files["f.png"] = PNG
     one, other = write_zip(tmp_path / "1.zip", FILES), write_zip(tmp_path / "2.zip", files)
-    assert PictureSet(one).sha256 != PictureSet(other).sha256
-    assert PictureSet(one).fingerprint() != PictureSet(other).fingerprint()
+    assert ImageSet(one).sha256 != ImageSet(other).sha256
+    assert ImageSet(one).fingerprint() != ImageSet(other).fingerprint()
 
 
 def test_a_set_can_be_pickled(source):
-    pictures = PictureSet(source)
-    pictures.read(0)
-    copy = ForkingPickler.loads(ForkingPickler.dumps(pictures))
-    assert copy.names == pictures.names and pixels(copy.read(1)).tolist() == pixels(pictures.read(1)).tolist()
+    images = ImageSet(source)
+    images.read(0)
+    copy = ForkingPickler.loads(ForkingPickler.dumps(images))
+    assert copy.names == images.names and pixels(copy.read(1)).tolist() == pixels(images.read(1)).tolist()
 
 
 def test_forked_processes_read_at_once_from_a_zip_that_was_open(tmp_path):
-    files = {f"{i}.png": encoded(picture(64, 64, seed=i)) for i in range(50)}
-    pictures = PictureSet(write_zip(tmp_path / "set.zip", files))
-    expected = [pixels(pictures.read(i)).sum() for i in range(50)]
+    files = {f"{i}.png": encoded(make_image(64, 64, seed=i)) for i in range(50)}
+    images = ImageSet(write_zip(tmp_path / "set.zip", files))
+    expected = [pixels(images.read(i)).sum() for i in range(50)]
     with multiprocessing.get_context("fork").Pool(3) as pool:
-        got = [pixels(image).sum() for image in pool.map(pictures.read, range(50), chunksize=1)]
+        got = [pixels(image).sum() for image in pool.map(images.read, range(50), chunksize=1)]
     assert got == expected
 
 
-def test_a_set_without_pictures_is_refused(tmp_path):
+def test_a_set_without_images_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     for source in (tmp_path / "empty", write_zip(tmp_path / "empty.zip", {"a.txt": b""})):
-        with pytest.raises(ValueError, match=r"holds no picture.*: no PNG, JPEG or other"):
-            PictureSet(source)
+        with pytest.raises(ValueError, match=r"holds no image.*: no PNG, JPEG or other"):
+            ImageSet(source)
 
 
 def test_what_is_no_set_is_refused(tmp_path):
     (tmp_path / "text.zip").write_text("PK")
     for source in (tmp_path / "text.zip", "/dev/null"):
         with pytest.raises(ValueError, match="neither a folder nor a zip"):
-            PictureSet(source)
+            ImageSet(source)
     with pytest.raises(ValueError, match="does not exist"):
-        PictureSet(tmp_path / "nowhere")
+        ImageSet(tmp_path / "nowhere")
 
 
 def test_a_name_that_stands_twice_in_a_zip_is_refused(tmp_path):
@@ -122,31 +122,31 @@ def test_a_name_that_stands_twice_in_a_zip_is_refused(tmp_path):
         archive.writestr("a.png", PNG)
         archive.writestr("a.png", PNG)
     with pytest.raises(ValueError, match=r"'a\.png' twice"):
-        PictureSet(path)
+        ImageSet(path)
 
 
 def test_pipes_are_not_waited_for_and_dangling_links_are_told(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
-    assert PictureSet(tmp_path).names == ["link.png"]
+    assert ImageSet(tmp_path).names == ["link.png"]
     assert "No such file" in reason(tmp_path)
 
 
-def test_a_damaged_picture_is_told_by_name(tmp_path):
+def test_a_damaged_image_is_told_by_name(tmp_path):
     assert "truncated" in reason(write_folder(tmp_path, {"x/a.png": PNG[:60]}))
 
 
-def test_a_picture_that_cannot_be_read_tells_how_to_go_on_without_it(tmp_path):
+def test_a_image_that_cannot_be_read_tells_how_to_go_on_without_it(tmp_path):
     folder = write_folder(tmp_path / "my faces", {"a.png": PNG[:60]})
     (folder / "b.png").symlink_to("gone.png")
-    pictures = PictureSet(folder)
-    for refused in (lambda: pictures.read(0), lambda: pictures.read(1), lambda: pictures.sha256):
-        with pytest.raises(ValueError, match=r"OUT\.zip --resolution N leaves broken pictures out") as error:
+    images = ImageSet(folder)
+    for refused in (lambda: images.read(0), lambda: images.read(1), lambda: images.sha256):
+        with pytest.raises(ValueError, match=r"OUT\.zip --resolution N leaves broken images out") as error:
             refused()
         assert f"ganzoo data prepare '{folder}' OUT.zip" in str(error.value)
 
 
-def test_a_file_longer_than_any_picture_is_not_read(tmp_path):
+def test_a_file_longer_than_any_image_is_not_read(tmp_path):
     path = write_folder(tmp_path, {"a.png": PNG}) / "a.png"
     os.truncate(path, 2**25)
     assert "longer than" in reason(tmp_path, max_pixels=256)
@@ -154,8 +154,8 @@ def test_a_file_longer_than_any_picture_is_not_read(tmp_path):
 
 def test_nothing_of_a_zip_is_extracted(tmp_path):
     path = write_zip(tmp_path / "set.zip", {"../../up.png": PNG, "/tmp/ganzoo-abs.png": PNG})
-    pictures = PictureSet(path)
-    assert [pictures.read(i).size for i in range(len(pictures))] == [(16, 16)] * len(pictures)
+    images = ImageSet(path)
+    assert [images.read(i).size for i in range(len(images))] == [(16, 16)] * len(images)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -207,8 +207,8 @@ def test_a_bomb_in_a_zip_is_refused(tmp_path):
 def with_labels(tmp_path, text, kind="zip"):
     files = {"0/a.png": PNG, "1/b.png": PNG, "dataset.json": text.encode()}
     if kind == "zip":
-        return PictureSet(write_zip(tmp_path / "set.zip", files))
-    return PictureSet(write_folder(tmp_path / "set", files))
+        return ImageSet(write_zip(tmp_path / "set.zip", files))
+    return ImageSet(write_folder(tmp_path / "set", files))
 
 
 @pytest.mark.parametrize("kind", ["zip", "folder"])
@@ -220,7 +220,7 @@ def test_labels_come_in_the_order_of_the_names(tmp_path, labels, kind):
 
 def test_a_set_may_have_no_labels(tmp_path):
     assert with_labels(tmp_path, '{"labels": null}').labels is None
-    assert PictureSet(write_folder(tmp_path / "bare", {"a.png": PNG})).labels is None
+    assert ImageSet(write_folder(tmp_path / "bare", {"a.png": PNG})).labels is None
 
 
 BAD_LABELS = {
@@ -238,10 +238,10 @@ BAD_LABELS = {
 
 @pytest.mark.parametrize("bad", BAD_LABELS)
 def test_wrong_labels_are_refused_when_they_are_asked_for(tmp_path, bad):
-    pictures = with_labels(tmp_path, BAD_LABELS[bad])
-    assert np.asarray(pictures.read(0)).shape == (16, 16, 3)
+    images = with_labels(tmp_path, BAD_LABELS[bad])
+    assert np.asarray(images.read(0)).shape == (16, 16, 3)
     with pytest.raises(ValueError, match=r"dataset\.json"):
-        _ = pictures.labels
+        _ = images.labels
 
 
 def test_a_file_with_alpha_is_told_by_its_header(tmp_path):
@@ -249,10 +249,10 @@ def test_a_file_with_alpha_is_told_by_its_header(tmp_path):
     palette.putpalette([10, 20, 30, 40, 50, 60])
     palette.putpixel((1, 0), 1)
     files = {
-        "a.png": encoded(picture().convert("RGBA")),
+        "a.png": encoded(make_image().convert("RGBA")),
         "b.gif": encoded(palette, "GIF", transparency=1),
-        "c.png": encoded(picture()),
+        "c.png": encoded(make_image()),
         "d.png": b"no image",
     }
-    pictures = PictureSet(write_folder(tmp_path, files))
-    assert [pictures.has_alpha(i) for i in range(4)] == [True, True, False, False]
+    images = ImageSet(write_folder(tmp_path, files))
+    assert [images.has_alpha(i) for i in range(4)] == [True, True, False, False]

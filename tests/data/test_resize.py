@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from picture_helpers import picture
+from image_helpers import make_image
 from PIL import Image
 
 from ganzoo.data import RESIZER, resize, to_uint8
@@ -22,8 +22,8 @@ def test_it_is_pillows_bicubic_on_each_channel_as_floats(size):
         assert (got[..., channel] == expected).all()
 
 
-def test_a_picture_and_its_array_give_the_same():
-    image = picture(40, 40)
+def test_a_image_and_its_array_give_the_same():
+    image = make_image(40, 40)
     assert (resize(image, 16) == resize(np.asarray(image), 16)).all()
 
 
@@ -37,7 +37,7 @@ def test_it_agrees_with_the_antialiased_bicubic_of_pytorch():
 
 @pytest.mark.parametrize("size", [3, 8, 29, 64])
 @pytest.mark.parametrize("value", [0, 1, 128, 255])
-def test_an_even_picture_keeps_its_brightness(size, value):
+def test_an_even_image_keeps_its_brightness(size, value):
     assert np.abs(resize(np.full((32, 32, 3), value, np.uint8), size) - value).max() < 1e-3
 
 
@@ -74,7 +74,7 @@ def test_its_own_size_changes_nothing():
 
 
 def test_greyscale_keeps_one_channel():
-    assert resize(picture().convert("L"), 8).shape == (8, 8, 1)
+    assert resize(make_image().convert("L"), 8).shape == (8, 8, 1)
     assert resize(np.zeros((16, 16, 1), np.uint8), 8).shape == (8, 8, 1)
 
 
@@ -111,12 +111,12 @@ def test_colours_that_cannot_be_seen_do_not_bleed_into_those_that_can():
 
 
 @pytest.mark.parametrize("size", [16, 9])
-def test_opaque_pictures_are_resized_as_those_without_alpha(size):
+def test_opaque_images_are_resized_as_those_without_alpha(size):
     opaque = np.concatenate([noise(16, 16), np.full((16, 16, 1), 255, np.uint8)], axis=-1)
     got = resize(opaque, size)
     assert np.abs(got[..., :3] - resize(opaque[..., :3], size)).max() < 1e-3 and (got[..., 3] == 255).all()
 
 
-def test_a_picture_with_alpha_of_its_own_size_stays_what_it_is():
+def test_a_image_with_alpha_of_its_own_size_stays_what_it_is():
     array = np.random.RandomState(0).randint(0, 256, (16, 16, 4)).astype(np.uint8)
     assert (to_uint8(resize(array, 16)) == array).all()

@@ -8,7 +8,7 @@ from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 
 ARCHITECTURES = ["resnet", "skip", "orig"]
 LABELS = [0, 3]
-DEVIATIONS = [  # of the minibatch: size of a group, pictures of deviation
+DEVIATIONS = [  # of the minibatch: size of a group, images of deviation
     {"mbstd_group_size": 2, "mbstd_num_channels": 1},
     {"mbstd_group_size": None, "mbstd_num_channels": 2},
     {"mbstd_group_size": 1, "mbstd_num_channels": 1},
@@ -46,8 +46,8 @@ def discriminator(**settings):
     return network
 
 
-def pictures(network, n=4):
-    """Pictures, and labels where the network takes them."""
+def make_images(network, n=4):
+    """Images, and labels where the network takes them."""
     random = torch.Generator().manual_seed(1)
     shape = [n, network.img_channels, network.resolution, network.resolution]
     images = torch.randn(shape, generator=random)

@@ -11,8 +11,8 @@ from discriminator_helpers import (
     NETWORKS,
     config,
     discriminator,
+    make_images,
     name,
-    pictures,
 )
 
 import ganzoo
@@ -34,15 +34,15 @@ def architecture(request):
 # Every form
 
 
-def test_a_discriminator_gives_a_logit_for_every_picture(network):
-    logits = network(*pictures(network))
+def test_a_discriminator_gives_a_logit_for_every_image(network):
+    logits = network(*make_images(network))
     assert logits.shape == (4, 1)
     assert torch.isfinite(logits).all()
     assert len(logits.unique()) == 4
 
 
 def test_the_gradient_penalty_gives_every_weight_before_the_bias_a_gradient(network):
-    images, *label = pictures(network)
+    images, *label = make_images(network)
     images.requires_grad_()
     logits = network(images, *label)
     (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
@@ -54,7 +54,7 @@ def test_the_gradient_penalty_gives_every_weight_before_the_bias_a_gradient(netw
 
 
 def test_the_gradient_penalty_alone_can_be_minimised(network):
-    images, *label = pictures(network)
+    images, *label = make_images(network)
     images.requires_grad_()
     (slope,) = torch.autograd.grad(network(images, *label).sum(), images, create_graph=True)
     slope.square().sum().backward()
@@ -69,7 +69,7 @@ def test_a_saved_discriminator_loads_bit_for_bit(network, tmp_path):
     assert loaded.state_dict().keys() == network.state_dict().keys()
     for key, tensor in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], tensor), key
-    inputs = pictures(network)
+    inputs = make_images(network)
     assert torch.equal(loaded(*inputs), network(*inputs))
 
 
@@ -77,7 +77,7 @@ def test_a_saved_discriminator_loads_bit_for_bit(network, tmp_path):
 def test_a_discriminator_compiles_without_a_graph_break(architecture, label_dim):
     torch.compiler.reset()
     network = discriminator(architecture=architecture, label_dim=label_dim, resolution=8, channels=[8, 12])
-    inputs = pictures(network)
+    inputs = make_images(network)
     with torch.no_grad():
         compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
         torch.testing.assert_close(compiled(*inputs), network(*inputs))
@@ -86,7 +86,7 @@ def test_a_discriminator_compiles_without_a_graph_break(architecture, label_dim)
 @pytest.mark.parametrize("label_dim", LABELS)
 def test_a_discriminator_exports(architecture, label_dim):
     network = discriminator(architecture=architecture, label_dim=label_dim, resolution=8, channels=[8, 12])
-    inputs = pictures(network)
+    inputs = make_images(network)
     exported = torch.export.export(network, inputs).module()
     torch.testing.assert_close(exported(*inputs), network(*inputs))
 
@@ -103,22 +103,22 @@ def test_the_discriminator_of_1024_has_the_published_number_of_parameters():
 def test_a_discriminator_takes_any_resolution(architecture, resolution):
     levels = resolution.bit_length() - 2
     network = discriminator(architecture=architecture, resolution=resolution, channels=[4] * levels)
-    assert network(*pictures(network)).shape == (4, 1)
+    assert network(*make_images(network)).shape == (4, 1)
 
 
 @pytest.mark.parametrize("img_channels", [1, 4])
 def test_a_discriminator_takes_other_numbers_of_channels(architecture, img_channels):
     network = discriminator(architecture=architecture, img_channels=img_channels)
-    assert network(*pictures(network)).shape == (4, 1)
+    assert network(*make_images(network)).shape == (4, 1)
 
 
 @pytest.mark.parametrize("taps", [[1.0], [1.0, 1.0], [1.0, 2.0, 1.0], [1.0] * 7], ids=len)
 def test_any_filter_halves_the_size(architecture, taps):
     network = discriminator(architecture=architecture, taps=taps)
-    assert network(*pictures(network)).shape == (4, 1)
+    assert network(*make_images(network)).shape == (4, 1)
 
 
-def test_the_skip_form_sees_the_picture_at_every_level_the_others_at_the_last():
+def test_the_skip_form_sees_the_image_at_every_level_the_others_at_the_last():
     levels = {a: set(discriminator(architecture=a).network.from_image) for a in ARCHITECTURES}
     assert levels == {"resnet": {"2"}, "skip": {"0", "1", "2"}, "orig": {"2"}}
 
@@ -134,7 +134,7 @@ def test_the_resnet_form_alone_has_paths_around_its_levels():
 
 def test_a_conditional_logit_is_the_projection_of_the_features_on_the_mapped_label():
     network = discriminator(label_dim=3, projection_dim=5)
-    images, label = pictures(network)
+    images, label = make_images(network)
     seen = {}
     network.network.out.register_forward_hook(lambda module, inputs, out: seen.update(features=out))
     logits = network(images, label)
@@ -147,7 +147,7 @@ def test_a_conditional_logit_is_the_projection_of_the_features_on_the_mapped_lab
 @pytest.mark.parametrize("mapping_depth", [0, 1, 3])
 def test_a_conditional_discriminator_heeds_its_label(architecture, mapping_depth):
     network = discriminator(architecture=architecture, label_dim=3, mapping_depth=mapping_depth)
-    images, label = pictures(network)
+    images, label = make_images(network)
     assert len(network.network.mapping.layers) == mapping_depth
     assert not torch.allclose(network(images, label), network(images, label.roll(1, dims=1)))
 
@@ -173,11 +173,11 @@ def test_the_options_of_the_labels_mapping_are_its_widths():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_any_activation_gives_finite_logits(activation):
     network = discriminator(activation=activation)
-    assert torch.isfinite(network(*pictures(network))).all()
+    assert torch.isfinite(network(*make_images(network))).all()
 
 
 def test_the_activation_changes_the_logits():
-    inputs = pictures(discriminator())
+    inputs = make_images(discriminator())
     assert not torch.allclose(discriminator(activation="relu")(*inputs), discriminator()(*inputs))
 
 
@@ -191,7 +191,7 @@ def test_a_clamp_limits_every_convolution_but_what_joins_at_the_end():
     for key, module in network.network.named_modules():
         if type(module).__name__ == "ConvLayer":
             module.register_forward_hook(note(key))
-    images = 100 * pictures(network)[0]
+    images = 100 * make_images(network)[0]
     network(images)
     assert largest.pop("from_image.0") > 1
     assert set(largest.values()) == {0.125} and len(largest) == 7
@@ -241,8 +241,8 @@ def test_without_mapping_layers_the_embedding_is_as_wide_as_the_projection():
 @pytest.mark.parametrize(
     "shape", [[4, 3, 8, 8], [4, 3, 16, 8], [4, 1, 16, 16], [3, 16, 16], [1, 4, 3, 16, 16], [4]], ids=str
 )
-def test_pictures_of_another_shape_are_refused(shape):
-    with pytest.raises(ValueError, match="Pictures have shape"):
+def test_images_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match="Images have shape"):
         discriminator()(torch.zeros(shape))
 
 
@@ -271,7 +271,7 @@ def test_a_discriminator_is_in_eval_mode_and_trainable():
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_double_precision_is_the_callers_choice(architecture):
     network = discriminator(architecture=architecture)
-    expected = network(*pictures(network))
-    got = network.double()(pictures(network)[0].double())
+    expected = network(*make_images(network))
+    got = network.double()(make_images(network)[0].double())
     assert got.dtype == torch.float64
     torch.testing.assert_close(got.float(), expected, atol=1e-4, rtol=1e-4)

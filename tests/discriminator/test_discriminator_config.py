@@ -211,7 +211,7 @@ def test_a_discriminators_config_is_no_generators(folder):
 def test_create_says_that_a_folder_holds_a_discriminator(folder):
     for pretrained in (None, True, False):
         with pytest.raises(
-            ValueError, match=r"is a discriminator and makes no pictures: ganzoo\.load reads it\."
+            ValueError, match=r"is a discriminator and makes no images: ganzoo\.load reads it\."
         ) as caught:
             ganzoo.create(f"dir:{folder}", pretrained=pretrained)
         assert str(folder) in str(caught.value)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from discriminator_helpers import ARCHITECTURES, discriminator, pictures
+from discriminator_helpers import ARCHITECTURES, discriminator, make_images
 
 from ganzoo.blocks import discriminator as block
 from ganzoo.ops.activation import ACTIVATIONS, bias_act
@@ -24,15 +24,15 @@ def gradients(network, images):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_gradients_are_those_of_plain_convolutions(architecture, monkeypatch):
     network = discriminator(architecture=architecture).double()
-    (images,) = pictures(network)
+    (images,) = make_images(network)
     quick = gradients(network, images.double())
     monkeypatch.setattr(block, "conv2d", F.conv2d)
     torch.testing.assert_close(quick, gradients(network, images.double()))
 
 
-def test_the_layout_of_the_pictures_does_not_matter():
+def test_the_layout_of_the_images_does_not_matter():
     network = discriminator().double()
-    (images,) = pictures(network)
+    (images,) = make_images(network)
     last = images.double().to(memory_format=torch.channels_last)
     torch.testing.assert_close(gradients(network, images.double()), gradients(network, last))
 
@@ -42,13 +42,13 @@ def test_the_features_are_channels_last_on_the_cpu():
     seen = []
     for level in network.network.levels.values():
         level.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    network(*pictures(network))
+    network(*make_images(network))
     assert seen and all(x.is_contiguous(memory_format=torch.channels_last) for x in seen)
 
 
 def test_autocast_reaches_the_gradient_penalty():
     network = discriminator()
-    (images,) = pictures(network)
+    (images,) = make_images(network)
     expected = gradients(network, images)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         got = gradients(network, images)

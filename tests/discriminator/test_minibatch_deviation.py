@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from discriminator_helpers import discriminator, pictures
+from discriminator_helpers import discriminator, make_images
 
 from ganzoo.blocks.discriminator import MinibatchDeviation
 
@@ -78,7 +78,7 @@ def test_a_batch_that_groups_do_not_fill_is_refused(x, group_size):
 
 def test_a_logit_depends_on_the_samples_of_its_group_alone():
     network = discriminator(mbstd_group_size=2)
-    (images,) = pictures(network)
+    (images,) = make_images(network)
     changed = images.clone()
     changed[3] += 1  # of the group of sample 1
     before, after = network(images), network(changed)
@@ -90,9 +90,9 @@ def test_the_default_compares_four_samples():
     network = discriminator()
     assert network.config.discriminator["mbstd_group_size"] == 4
     with pytest.raises(ValueError, match="a batch of 6 cannot be divided"):
-        network(*pictures(network, n=6))
+        network(*make_images(network, n=6))
     for n in (1, 2, 3, 8):
-        assert network(*pictures(network, n=n)).shape == (n, 1)
+        assert network(*make_images(network, n=n)).shape == (n, 1)
 
 
 def test_an_empty_batch_gives_no_logits():

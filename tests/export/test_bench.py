@@ -17,7 +17,7 @@ from ganzoo.bench.subjects import Opened, Subject, label, open_subject
 def row(name="a", seconds=(1.0, 2.0, 3.0), **settings):
     values = {
         "subject": {}, "label": name, "resolution": 16, "batch": 1, "p50": 2.0, "p90": 3.0,
-        "pictures_per_second": 0.5, "bytes": 1_500_000, "start_seconds": 4.0, "peak_bytes": 2_000_000_000,
+        "images_per_second": 0.5, "bytes": 1_500_000, "start_seconds": 4.0, "peak_bytes": 2_000_000_000,
         "import_bytes": 1, "parameters": 1000, "macs": 2_000_000, "psnr": 50.04, "latents": 3,
         "seconds": seconds,
     }  # fmt: skip
@@ -88,10 +88,10 @@ def test_times_are_those_of_the_rounds_that_count(monkeypatch, tmp_path):
     )
     [found] = bench([Subject("a", "torch")], work=tmp_path, rounds=3, processes=False)
     assert found.p50 < 0.02 <= found.p90 < 0.1
-    assert found.pictures_per_second == 4 / found.p50
+    assert found.images_per_second == 4 / found.p50
 
 
-def test_ratios_are_medians_of_the_rounds_a_picture():
+def test_ratios_are_medians_of_the_rounds_a_image():
     [found] = ratios([row("a", (4.0, 8.0, 24.0), batch=2), row("b", (2.0, 2.0, 4.0), batch=4)], 1)
     assert (found["of"], found["to"], found["ratio"]) == ("a", "b", 8.0)
 

@@ -44,7 +44,7 @@ def test_every_block_is_in_a_combination_that_always_runs():
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
-def test_every_combination_gives_the_same_pictures_in_onnx_and_openvino(combination, tmp_path):
+def test_every_combination_gives_the_same_images_in_onnx_and_openvino(combination, tmp_path):
     settings = dict(zip(AXES, combination, strict=True))
     generator = trained(tiny_config(resolution=64, channel_base=2**14, channel_max=8, **settings))
     w = torch.randn(1, generator.num_ws, generator.w_dim, generator=torch.Generator().manual_seed(1))

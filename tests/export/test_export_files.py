@@ -22,7 +22,7 @@ def session(folder, engine, graph="synthesis", precision="fp32"):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_file_gives_the_picture_of_the_trained_generator(engine, exported, generator):
+def test_a_file_gives_the_image_of_the_trained_generator(engine, exported, generator):
     z = generator.sample_z(1, seed=9)
     w = session(exported, engine, "mapping")(numpy_of(z, torch.tensor([0.6])))
     close(w, generator.mapping(z, truncation_psi=0.6))
@@ -32,7 +32,7 @@ def test_a_file_gives_the_picture_of_the_trained_generator(engine, exported, gen
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("network", ["pixel", "wavelet"])
-def test_a_free_batch_takes_any_number_of_pictures_and_their_noise(engine, network, tmp_path):
+def test_a_free_batch_takes_any_number_of_images_and_their_noise(engine, network, tmp_path):
     generator = small(network)
     written(generator, tmp_path, [engine], parts="together", noise="given", batch=None)
     for n in (1, 3):
@@ -110,7 +110,7 @@ def test_random_weights_are_refused(network, seed, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_gives_other_pictures_is_not_written(generator, tmp_path, monkeypatch):
+def test_a_file_that_gives_other_images_is_not_written(generator, tmp_path, monkeypatch):
     module = target("openvino")
 
     def open_wrong(path, precision="fp32", threads=None):

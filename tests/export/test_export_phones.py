@@ -22,7 +22,7 @@ def needs(name):
     [pytest.param("executorch", marks=needs("executorch")), pytest.param("litert", marks=needs("litert"))],
 )
 @pytest.mark.parametrize("network", ["pixel", "wavelet"])
-def test_a_phones_file_gives_the_same_picture(name, network, tmp_path):
+def test_a_phones_file_gives_the_same_image(name, network, tmp_path):
     generator = small(network)
     [_, item] = written(generator, tmp_path, [name], noise="given")
     assert item.errors.psnr > 60

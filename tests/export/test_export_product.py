@@ -1,4 +1,4 @@
-"""Every target, parts, styles, noise, batch, conditional or not: a file that gives PyTorch's pictures, or one
+"""Every target, parts, styles, noise, batch, conditional or not: a file that gives PyTorch's images, or one
 line that says why not.
 
 Rows in which every pair of settings meets run always; the whole product, with `-m slow`.
@@ -45,7 +45,7 @@ def test_every_pair_of_settings_is_in_a_row_that_always_runs():
 @pytest.mark.parametrize(
     "row", [pytest.param(row, marks=() if row in ALWAYS else pytest.mark.slow) for row in PRODUCT], ids=str
 )
-def test_every_combination_of_settings_gives_pytorchs_pictures(row, tmp_path):
+def test_every_combination_of_settings_gives_pytorchs_images(row, tmp_path):
     name, parts, styles, noise, batch, label_dim, network = row
     generator = small(network, resolution=8, label_dim=label_dim)
     items = written(generator, tmp_path, [name], parts=parts, styles=styles, noise=noise, batch=batch)
@@ -140,7 +140,7 @@ def opset_of(path):
 
 
 @pytest.mark.parametrize("opset", [18, 21])
-def test_an_opset_of_ones_own_gives_the_same_pictures_in_onnxruntime(run, folder, opset, tmp_path):
+def test_an_opset_of_ones_own_gives_the_same_images_in_onnxruntime(run, folder, opset, tmp_path):
     settings = ["--parts=together", "--batch=free", f"--opset={opset}", "--out", tmp_path]
     status, out, _ = run("export", folder, "--to=onnx", *settings)
     assert status == 0 and "PSNR" in out

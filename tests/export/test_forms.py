@@ -1,11 +1,11 @@
-"""The forms of a deployed generator that engines take best give its pictures."""
+"""The forms of a deployed generator that engines take best give its images."""
 
 import itertools
 
 import pytest
 import torch
 from export_helpers import small
-from helpers import MOBILE, assert_same_picture, tiny_config, trained
+from helpers import MOBILE, assert_same_image, tiny_config, trained
 
 import ganzoo
 from ganzoo.export.forms import MERGES, DenseTransform, Form, Interleave, InverseTransform, formed
@@ -20,12 +20,12 @@ FORMS = [
 
 @pytest.mark.parametrize("shortcut", ["none", "residual"])
 @pytest.mark.parametrize("form", FORMS, ids=str)
-def test_a_form_gives_the_same_pictures(form, shortcut):
+def test_a_form_gives_the_same_images(form, shortcut):
     deployed = ganzoo.deploy(small(shortcut=shortcut, resolution=32))
     result = formed(deployed, form)
     for n in (1, 3):
         w = torch.randn(n, deployed.num_ws, deployed.w_dim, generator=torch.Generator().manual_seed(n))
-        assert_same_picture(result.synthesis(w).image, deployed.synthesis(w).image)
+        assert_same_image(result.synthesis(w).image, deployed.synthesis(w).image)
 
 
 @pytest.mark.parametrize("engine", TARGETS)

@@ -1,4 +1,4 @@
-"""`precision="auto"`: the fastest here that still gives the pictures, measured once."""
+"""`precision="auto"`: the fastest here that still gives the images, measured once."""
 
 import json
 import math
@@ -23,7 +23,7 @@ def choice(seconds, psnr, least=40.0):
         (0.5, 47.3, 40.0, "bf16"),
         (1.2, 52.0, 40.0, "fp32"),  # slower, as without AMX
         (0.97, 52.0, 40.0, "fp32"),  # within the noise of a measurement
-        (0.5, 39.9, 40.0, "fp32"),  # other pictures
+        (0.5, 39.9, 40.0, "fp32"),  # other images
         (0.5, 47.3, 50.0, "fp32"),
         (0.5, math.nan, 40.0, "fp32"),
         (0.5, None, 40.0, "fp32"),  # the engine computes in fp32 all the same

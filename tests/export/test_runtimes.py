@@ -1,4 +1,4 @@
-"""A generator in another engine is called like the generator, and gives its pictures."""
+"""A generator in another engine is called like the generator, and gives its images."""
 
 import shutil
 import sys
@@ -24,7 +24,7 @@ def engine(request, folder, cache):
     return runtimes.load(str(folder), request.param, cache_dir=cache)
 
 
-def test_a_runtime_gives_the_generators_styles_and_pictures(engine, generator):
+def test_a_runtime_gives_the_generators_styles_and_images(engine, generator):
     z = generator.sample_z(3, seed=5)
     assert torch.equal(engine.sample_z(3, seed=5), z)
     for truncation in ({}, {"truncation_psi": 0.5}, {"truncation_psi": 0.5, "truncation_cutoff": 2}):
@@ -34,7 +34,7 @@ def test_a_runtime_gives_the_generators_styles_and_pictures(engine, generator):
     close(engine.synthesis(w).image, generator.synthesis(w).image)
 
 
-def test_a_picture_stays_what_it_is_when_the_next_one_is_made(engine, generator):
+def test_a_image_stays_what_it_is_when_the_next_one_is_made(engine, generator):
     first, second = torch.randn(2, 1, generator.num_ws, generator.w_dim)
     image = engine.synthesis(first).image
     engine.synthesis(second)
@@ -65,7 +65,7 @@ def test_a_runtime_refuses_what_a_generator_refuses(engine):
         engine.synthesis(torch.zeros(1, engine.num_ws, engine.w_dim), noise="random")
 
 
-def test_no_picture_is_an_empty_batch(engine):
+def test_no_image_is_an_empty_batch(engine):
     assert engine.synthesis(torch.zeros(0, engine.num_ws, engine.w_dim)).image.shape == (0, 3, 16, 16)
 
 
@@ -116,7 +116,7 @@ def test_a_folder_of_exported_files_runs(exported, generator):
             engine(z, noise="none")
 
 
-def test_a_folder_of_files_with_one_style_and_two_pictures_runs(tmp_path):
+def test_a_folder_of_files_with_one_style_and_two_images_runs(tmp_path):
     generator = small("pixel", label_dim=3)
     written(generator, tmp_path, styles="w", batch=2)
     engine = runtimes.load(str(tmp_path))
@@ -154,7 +154,7 @@ def test_auto_takes_the_fastest_that_is_installed(monkeypatch):
 
 
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime", "auto"])
-def test_generate_makes_the_same_pictures_in_a_runtime(run, folder, runtime, tmp_path):
+def test_generate_makes_the_same_images_in_a_runtime(run, folder, runtime, tmp_path):
     run("generate", folder, "--seeds=3", "--out", tmp_path / "torch")
     status, out, _ = run("generate", folder, "--seeds=3", "--runtime", runtime, "--out", tmp_path / runtime)
     assert status == 0 and f"{'openvino' if runtime == 'auto' else runtime} 2"[:8] in out and "fp32)." in out

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from helpers import assert_same_picture, tiny_config, trained
+from helpers import assert_same_image, tiny_config, trained
 
 import ganzoo
 from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, SHORTCUTS, UPSAMPLERS
@@ -58,11 +58,11 @@ def two_levels(combination):
     return trained(tiny(combination, resolution=8 if "pixel" in combination else 16))
 
 
-def test_every_combination_gives_pictures(generator):
-    picture = generator(generator.sample_z(2))
-    assert picture.shape == (2, 3, 16, 16)
-    assert torch.isfinite(picture).all()
-    assert not torch.allclose(picture[0], picture[1])
+def test_every_combination_gives_images(generator):
+    image = generator(generator.sample_z(2))
+    assert image.shape == (2, 3, 16, 16)
+    assert torch.isfinite(image).all()
+    assert not torch.allclose(image[0], image[1])
 
 
 def test_every_combination_gives_every_parameter_a_gradient(generator):
@@ -91,26 +91,26 @@ def test_every_combination_is_saved_and_loaded_bit_for_bit(generator, tmp_path):
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_every_combination_deploys_to_the_same_pictures(generator, n):
+def test_every_combination_deploys_to_the_same_images(generator, n):
     z = generator.sample_z(n)
-    assert_same_picture(ganzoo.deploy(generator)(z), generator(z))
+    assert_same_image(ganzoo.deploy(generator)(z), generator(z))
 
 
 @pytest.mark.parametrize("combination", [c for c in SHORTCUT if not is_near(c)], ids="-".join)
-def test_every_combination_with_a_shortcut_deploys_to_the_same_pictures(combination):
+def test_every_combination_with_a_shortcut_deploys_to_the_same_images(combination):
     generator = trained(tiny(combination))
     for n in (1, 3):
         z = generator.sample_z(n)
-        assert_same_picture(ganzoo.deploy(generator)(z), generator(z))
+        assert_same_image(ganzoo.deploy(generator)(z), generator(z))
 
 
 @pytest.mark.parametrize("combination", [c for c in SHORTCUT if not is_near(c)], ids="-".join)
-def test_every_combination_with_a_shortcut_gives_other_pictures_than_without(combination):
+def test_every_combination_with_a_shortcut_gives_other_images_than_without(combination):
     generator = trained(tiny(combination))
     z = generator.sample_z(2)
-    picture = generator(z)
-    assert torch.isfinite(picture).all() and picture.shape == (2, 3, 16, 16)
-    assert not torch.allclose(picture, trained(tiny((*combination[:-1], "none")))(z))
+    image = generator(z)
+    assert torch.isfinite(image).all() and image.shape == (2, 3, 16, 16)
+    assert not torch.allclose(image, trained(tiny((*combination[:-1], "none")))(z))
 
 
 @pytest.mark.parametrize("combination", [every_second(c) for c in COMBINATIONS], ids="-".join)
@@ -120,7 +120,7 @@ def test_every_combination_compiles_without_a_graph_break(combination):
     z = generator.sample_z(2)
     with torch.no_grad():
         compiled = torch.compile(generator, backend="aot_eager", fullgraph=True)
-        assert_same_picture(compiled(z), generator(z))
+        assert_same_image(compiled(z), generator(z))
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
@@ -130,7 +130,7 @@ def test_every_combination_exports_with_a_free_batch_size(combination):
     z = generator.sample_z(2)
     exported = torch.export.export(generator, (z,), dynamic_shapes={"z": {0: batch}}).module()
     for n in (1, 3):
-        assert_same_picture(exported(generator.sample_z(n)), generator(generator.sample_z(n)))
+        assert_same_image(exported(generator.sample_z(n)), generator(generator.sample_z(n)))
 
 
 EXTREMES = [(*BASES[0], "none"), (*BASES[1], "none"), (*BASES[0], "residual")]
@@ -153,9 +153,9 @@ def test_a_compiled_network_has_the_same_gradients(combination):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("combination", EXTREMES, ids="-".join)
-def test_the_default_compiler_gives_the_same_pictures(combination):
+def test_the_default_compiler_gives_the_same_images(combination):
     torch.compiler.reset()
     generator = trained(tiny(combination))
     z = generator.sample_z(2)
     with torch.no_grad():
-        assert_same_picture(torch.compile(generator)(z), generator(z))
+        assert_same_image(torch.compile(generator)(z), generator(z))

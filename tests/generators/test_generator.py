@@ -16,7 +16,7 @@ SIZES = [("pixel", 2**n) for n in range(2, 12)] + [("wavelet", 2**n) for n in ra
 
 
 @pytest.mark.parametrize(("network", "resolution"), SIZES)
-def test_pictures_have_the_resolution_and_styles_their_rows(network, resolution):
+def test_images_have_the_resolution_and_styles_their_rows(network, resolution):
     config = tiny(network, resolution=resolution)
     with torch.device("meta"):
         generator = Generator.from_config(config)
@@ -33,7 +33,7 @@ def test_pictures_have_the_resolution_and_styles_their_rows(network, resolution)
 
 
 @pytest.mark.parametrize("img_channels", [1, 4])
-def test_pictures_have_as_many_channels_as_asked_for(network, img_channels):
+def test_images_have_as_many_channels_as_asked_for(network, img_channels):
     generator = build(tiny(network, img_channels=img_channels))
     assert generator(generator.sample_z(2)).shape == (2, img_channels, 16, 16)
 
@@ -45,11 +45,11 @@ def test_the_generator_says_what_it_is():
     assert not generator.training
 
 
-def test_a_picture_is_the_synthesis_of_the_mapping(generator):
+def test_a_image_is_the_synthesis_of_the_mapping(generator):
     z = generator.sample_z(2)
     w = generator.mapping(z, truncation_psi=0.7, truncation_cutoff=3)
-    picture = generator(z, truncation_psi=0.7, truncation_cutoff=3, noise="none")
-    assert torch.equal(picture, generator.synthesis(w, "none").image)
+    image = generator(z, truncation_psi=0.7, truncation_cutoff=3, noise="none")
+    assert torch.equal(image, generator.synthesis(w, "none").image)
 
 
 @pytest.mark.parametrize("shape", [(8,), (2, 7), (2, 1, 8)])
@@ -64,7 +64,7 @@ def test_styles_of_a_wrong_shape_are_refused(generator, shape):
         generator.synthesis(torch.zeros(shape))
 
 
-def test_a_head_that_gives_no_picture_is_an_error(generator, w):
+def test_a_head_that_gives_no_image_is_an_error(generator, w):
     class Blind(nn.Module):
         def forward(self, level, x, w, image):
             return None, None
@@ -77,7 +77,7 @@ def test_a_head_that_gives_no_picture_is_an_error(generator, w):
 # Labels
 
 
-def test_a_label_changes_the_picture():
+def test_a_label_changes_the_image():
     generator = build(tiny(label_dim=3))
     z, labels = generator.sample_z(1), torch.eye(3)
     assert not torch.allclose(generator(z, labels[:1]), generator(z, labels[1:2]))
@@ -114,22 +114,22 @@ def test_a_path_length_penalty_reaches_the_weights(generator, w):
 
 
 @pytest.mark.parametrize("activation", ["lrelu", "swish"])
-def test_pictures_have_second_derivatives_with_respect_to_styles(network, activation):
+def test_images_have_second_derivatives_with_respect_to_styles(network, activation):
     config = tiny(network, resolution=8, channel_max=4, w_dim=3, activation=activation)
     synthesis = trained(config).synthesis.double()
     w = torch.randn(1, config.num_ws, 3, dtype=torch.float64, requires_grad=True)
     assert gradgradcheck(lambda w: synthesis(w).image.mean(dim=(2, 3)), w)
 
 
-def test_a_generator_in_double_precision_gives_the_same_pictures(generator):
+def test_a_generator_in_double_precision_gives_the_same_images(generator):
     z = generator.sample_z(2)
     expected = generator(z)
-    picture = generator.double()(z.double())
-    assert picture.dtype == torch.float64
-    torch.testing.assert_close(picture.float(), expected, atol=1e-4, rtol=1e-4)
+    image = generator.double()(z.double())
+    assert image.dtype == torch.float64
+    torch.testing.assert_close(image.float(), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_generator_in_bfloat16_gives_pictures_in_bfloat16(generator):
+def test_a_generator_in_bfloat16_gives_images_in_bfloat16(generator):
     assert generator.to(torch.bfloat16)(generator.sample_z(2).bfloat16()).dtype == torch.bfloat16
 
 
@@ -145,9 +145,9 @@ def test_noise_given_in_another_precision_is_converted(generator, w):
 
 
 @pytest.mark.gpu
-def test_a_gpu_gives_the_same_pictures_for_the_same_seeds(generator):
+def test_a_gpu_gives_the_same_images_for_the_same_seeds(generator):
     z = generator.sample_z(3)
     expected = generator(z, noise="random", generator=seeded(1, 2, 3))
     moved = generator.to("cuda")
-    picture = moved(z.to("cuda"), noise="random", generator=seeded(1, 2, 3)).cpu()
-    torch.testing.assert_close(picture, expected, atol=1e-3, rtol=1e-3)
+    image = moved(z.to("cuda"), noise="random", generator=seeded(1, 2, 3)).cpu()
+    torch.testing.assert_close(image, expected, atol=1e-3, rtol=1e-3)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from helpers import assert_same_picture, seeded, tiny, tiny_config, trained
+from helpers import assert_same_image, seeded, tiny, tiny_config, trained
 
 from ganzoo.generators import generator as module
 from ganzoo.generators.deploy import deploy
@@ -52,7 +52,7 @@ def test_images_in_pieces_are_those_of_one_pass(form, noise, three_at_once):
     given = source if kind == "random" else lambda: None
     expected = network.synthesis(network.mapping(z), kind, given()).image
     sizes = sizes_of(network)
-    assert_same_picture(network(z, noise=kind, generator=given()), expected)
+    assert_same_image(network(z, noise=kind, generator=given()), expected)
     assert sizes == [3, 3, 1]
 
 
@@ -99,7 +99,7 @@ def test_an_exported_call_takes_its_batch_whole(three_at_once):
     program = torch.export.export(
         generator, (z,), dynamic_shapes={"z": {0: torch.export.Dim("n", min=1, max=64)}}
     )
-    assert_same_picture(program.module()(generator.sample_z(9)), generator(generator.sample_z(9)))
+    assert_same_image(program.module()(generator.sample_z(9)), generator(generator.sample_z(9)))
 
 
 MEASURE = """

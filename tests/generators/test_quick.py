@@ -1,10 +1,10 @@
-"""PyTorch in half precision and compiled: the same pictures as far as the precision goes."""
+"""PyTorch in half precision and compiled: the same images as far as the precision goes."""
 
 import math
 
 import pytest
 import torch
-from helpers import assert_same_picture, tiny, trained
+from helpers import assert_same_image, tiny, trained
 
 import ganzoo
 from ganzoo.generators.quick import DTYPES, quicken
@@ -25,7 +25,7 @@ def psnr(got, expected):
 
 @pytest.mark.parametrize("network", ["pixel", "wavelet"])
 @pytest.mark.parametrize(("precision", "least"), [("bf16", 35), ("fp16", 55)])
-def test_half_precision_gives_nearly_the_same_picture(network, precision, least):
+def test_half_precision_gives_nearly_the_same_image(network, precision, least):
     trained_one = generator(network)
     quick = quicken(ganzoo.deploy(trained_one), precision)
     assert {p.dtype for p in quick.synthesis.parameters()} == {DTYPES[precision]}
@@ -44,7 +44,7 @@ def test_it_takes_and_gives_noise_like_any_generator(noise):
     w = styles(trained_one)
     expected = trained_one.synthesis(w, noise, torch.Generator().manual_seed(3))
     got = quick.synthesis(w, noise, torch.Generator().manual_seed(3))
-    assert_same_picture(got.image, expected.image)
+    assert_same_image(got.image, expected.image)
     assert all(torch.equal(a, b) for a, b in zip(got.noise, expected.noise, strict=True))
 
 
@@ -59,7 +59,7 @@ def test_it_is_called_like_any_generator():
         quick.synthesis(torch.zeros(1, 2, 8))
 
 
-def test_a_compiled_network_gives_the_same_pictures():
+def test_a_compiled_network_gives_the_same_images():
     torch.compiler.reset()
     trained_one = generator()
     quick = quicken(ganzoo.deploy(trained_one), compiled=True)
@@ -67,7 +67,7 @@ def test_a_compiled_network_gives_the_same_pictures():
         w = styles(trained_one, n)
         first = quick.synthesis(w).image
         kept = first.clone()
-        assert_same_picture(first, trained_one.synthesis(w).image)
+        assert_same_image(first, trained_one.synthesis(w).image)
         quick.synthesis(-w)
         assert torch.equal(first, kept)
 

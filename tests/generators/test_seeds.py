@@ -41,12 +41,12 @@ def test_a_seed_out_of_range_is_refused(generator, n, seed):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_the_same_seeds_give_the_same_pictures_in_any_batch(generator, n):
-    pictures = generator(generator.sample_z(3))
-    torch.testing.assert_close(generator(generator.sample_z(n)), pictures[:n], atol=1e-5, rtol=1e-5)
+def test_the_same_seeds_give_the_same_images_in_any_batch(generator, n):
+    images = generator(generator.sample_z(3))
+    torch.testing.assert_close(generator(generator.sample_z(n)), images[:n], atol=1e-5, rtol=1e-5)
 
 
-def test_the_same_call_gives_the_same_picture_twice(generator):
+def test_the_same_call_gives_the_same_image_twice(generator):
     z = generator.sample_z(2)
     assert torch.equal(generator(z), generator(z))
 

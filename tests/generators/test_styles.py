@@ -34,13 +34,13 @@ def test_a_cutoff_out_of_range_is_refused(generator, cutoff):
 
 
 def rows_that_matter(generator, w):
-    picture = generator.synthesis(w)
+    image = generator.synthesis(w)
     rows = []
     for row in range(generator.num_ws):
         other = w.clone()
         other[:, row] += 1
         changed = generator.synthesis(other)
-        pairs = zip([picture.image, *picture.levels], [changed.image, *changed.levels], strict=True)
+        pairs = zip([image.image, *image.levels], [changed.image, *changed.levels], strict=True)
         if not all(torch.equal(a, b) for a, b in pairs):
             rows.append(row)
     return rows

@@ -22,8 +22,8 @@ with torch.inference_mode():
 """
 
 
-def pictures(generator):
-    """Two pictures, bit for bit."""
+def make_images(generator):
+    """Two images, bit for bit."""
     with torch.inference_mode():
         return generator(generator.sample_z(2, seed=5), truncation_psi=0.7)
 
@@ -45,7 +45,7 @@ def environment(server, home, *, xet=False, token=None):
 
 
 def pulling(name, env, **options):
-    """A process that creates a model and prints the hash of two pictures."""
+    """A process that creates a model and prints the hash of two images."""
     command = [sys.executable, "-c", PULL, name]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True, **options)

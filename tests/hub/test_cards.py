@@ -64,15 +64,15 @@ def test_the_card_of_a_published_model_validates(name):
 
 @pytest.mark.parametrize("name", list_models())
 def test_the_card_of_a_published_model_may_be_pushed(name):
-    licence = None if model_entry(name).external is None else "other"
-    card_to_push(published_card(name), "it", licence=licence, repo="me/copy")
+    license = None if model_entry(name).external is None else "other"
+    card_to_push(published_card(name), "it", license=license, repo="me/copy")
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_a_card_tells_all_licences_the_lineage_the_faults_and_the_cost(name):
+def test_a_card_tells_all_licenses_the_lineage_the_faults_and_the_cost(name):
     card, entry = published_card(name), model_entry(name)
-    for part, licence in {**entry.licence, "code": "Apache-2.0"}.items():
-        assert f"| {part} | {licence} |" in card
+    for part, license in {**entry.license, "code": "Apache-2.0"}.items():
+        assert f"| {part} | {license} |" in card
     assert entry.origin in card and CONVENTION in card
     for part, cost in costs(config_of(name)).items():
         assert f"| {part} | {cost.parameters:,} | {cost.macs:,} |" in card
@@ -91,10 +91,10 @@ def test_a_card_tells_all_licences_the_lineage_the_faults_and_the_cost(name):
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_every_published_model_has_prose_and_its_pictures_are_there(name):
+def test_every_published_model_has_prose_and_its_images_are_there(name):
     prose = (CARDS / f"{name}.md").read_text()
-    for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose):
-        assert (CARDS / picture).is_file()
+    for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose):
+        assert (CARDS / image).is_file()
 
 
 def test_no_number_of_the_template_is_typed_by_hand():
@@ -139,15 +139,15 @@ def test_a_folder_without_a_card_gets_a_draft_that_asks_for_the_rest(model, run)
     (model / "README.md").unlink()
     status, out, _ = run("card", model)
     assert status == 0 and parsed(out).data.license == "unknown" and out.count("Not written yet.") == 2
-    with pytest.raises(ValueError, match="names no licence"):
-        card_to_push(out, "it", licence=None, repo="me/tiny")
+    with pytest.raises(ValueError, match="names no license"):
+        card_to_push(out, "it", license=None, repo="me/tiny")
     with pytest.raises(ValueError, match="no lineage"):
-        card_to_push(out, "it", licence="mit", repo="me/tiny")
+        card_to_push(out, "it", license="mit", repo="me/tiny")
     status, out, _ = run("card", model, "--license", "mit", "--lineage", "Drawn at random.", "--out", model)
     assert status == 0 and "The card is" in out
     text = (model / "README.md").read_text()
     assert "* Drawn at random." in text and is_untouched(text)
-    card_to_push(text, "it", licence=None, repo="me/tiny")
+    card_to_push(text, "it", license=None, repo="me/tiny")
 
 
 def test_records_stand_on_the_card_with_their_whole_protocol(model, run, tmp_path):
@@ -160,7 +160,7 @@ def test_records_stand_on_the_card_with_their_whole_protocol(model, run, tmp_pat
     assert result.dataset_revision == "a" * 64
     for key in ("num_fake", "num_real", "features", "resizer", "sampling", "real", "command", "hardware"):
         assert result.metric_args[key] == json.loads(RECORD.to_json())[key]
-    assert "| fd_efficientnet_lite0 | 12.5 | 0.25 | 5000 and 7000 | Pictures, sha256 aaaaaaaaaaaa |" in text
+    assert "| fd_efficientnet_lite0 | 12.5 | 0.25 | 5000 and 7000 | Images, sha256 aaaaaaaaaaaa |" in text
     assert is_untouched(text) and "nothing in particular" in text
 
 
@@ -212,7 +212,7 @@ def test_a_sheet_of_samples_is_made_beside_the_card(model, run):
     assert (model / "README.md").read_text().count("samples.jpg") == 1
 
 
-def test_a_published_card_is_written_with_its_picture(run, tmp_path):
+def test_a_published_card_is_written_with_its_image(run, tmp_path):
     assert run("card", "mobilestylegan_ffhq", "--out", tmp_path / "card")[0] == 0
     assert {path.name for path in (tmp_path / "card").iterdir()} == {"README.md", "mobilestylegan_ffhq.jpg"}
     (tmp_path / "card" / "README.md").write_text("mine")
@@ -224,7 +224,7 @@ MISTAKES = {
     "samples without a place": (["MODEL", "--samples"], ["--out"]),
     "a published model and records": (["mobilestylegan_ffhq", "--license", "mit"], ["from the registry"]),
     "a lineage that is there": (["MODEL", "--lineage", "Mine."], ["README.md exists", "## Lineage"]),
-    "a licence in words": (["MODEL", "--license", "my own"], ["'my own'"]),
+    "a license in words": (["MODEL", "--license", "my own"], ["'my own'"]),
     "no model": (["nowhere"], ["config.json"]),
     "no records": (["MODEL", "--records", "nowhere.jsonl"], ["nowhere.jsonl does not exist"]),
 }
@@ -307,7 +307,7 @@ def test_templates_and_prose_are_in_the_package_data():
     assert CARDS == DATA / "hub_cards" and (CARDS / "template.md").is_file()
 
 
-def test_a_card_needs_no_picture_of_a_discriminator(tmp_path):
+def test_a_card_needs_no_image_of_a_discriminator(tmp_path):
     from ganzoo.generators.discriminator import DiscriminatorConfig
     from ganzoo.models.factory import build
 

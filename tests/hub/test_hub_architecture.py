@@ -3,7 +3,7 @@
 import pytest
 import torch
 from helpers import trained
-from hub_helpers import NAME, pictures
+from hub_helpers import NAME, make_images
 
 import ganzoo
 from ganzoo.hub.signature import signed
@@ -18,4 +18,4 @@ def test_it_gives_the_same_images_from_the_hub(hub, run, tmp_path, saved):
     (tmp_path / "waves" / "README.md").write_text(signed(card))
     status, _, err = run("push", tmp_path / "waves", "me/tiny")
     assert (status, err) == (0, "")
-    assert torch.equal(pictures(ganzoo.create(NAME)), pictures(generator))
+    assert torch.equal(make_images(ganzoo.create(NAME)), make_images(generator))

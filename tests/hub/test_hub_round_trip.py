@@ -16,7 +16,7 @@ from hub_helpers import (
     contents,
     environment,
     finished,
-    pictures,
+    make_images,
     pulling,
     same_weights,
     without_root_rights,
@@ -32,12 +32,12 @@ from ganzoo.models.hub_pull import locate
 FILES = {"README.md", "config.json", "golden.safetensors", "model.safetensors"}
 
 
-def picture_hash(folder):
-    return hashlib.sha256(pictures(ganzoo.load(folder)).numpy().tobytes()).hexdigest()
+def image_hash(folder):
+    return hashlib.sha256(make_images(ganzoo.load(folder)).numpy().tobytes()).hexdigest()
 
 
 @pytest.mark.parametrize("xet", [False, True], ids=["LFS", "Xet"])
-def test_a_pushed_model_gives_the_same_pictures_in_a_new_process(hub, model, run, tmp_path, monkeypatch, xet):
+def test_a_pushed_model_gives_the_same_images_in_a_new_process(hub, model, run, tmp_path, monkeypatch, xet):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", not xet)
     status, out, err = run("push", model, "me/tiny")
     commit = hub.store.resolve("me/tiny", "main")
@@ -51,7 +51,7 @@ def test_a_pushed_model_gives_the_same_pictures_in_a_new_process(hub, model, run
     env = environment(hub, tmp_path / "elsewhere", xet=xet)
     status, printed, err = finished(pulling(NAME, env))
     assert status == 0, err
-    assert printed == picture_hash(model)
+    assert printed == image_hash(model)
     assert err == f"{NAME} is commit {commit}; {NAME}@{commit} will always be this one\n"
     assert any("xet-read-token" in line for line in hub.log) == xet
 
@@ -64,7 +64,7 @@ def test_models_of_grey_and_rgba_images_are_pushed_and_pulled(hub, run, tmp_path
     for command in (card, ["push", model, "me/tiny"]):
         status, _, err = run(*command)
         assert status == 0, err
-    assert torch.equal(pictures(ganzoo.create(NAME)), pictures(ganzoo.load(model)))
+    assert torch.equal(make_images(ganzoo.create(NAME)), make_images(ganzoo.load(model)))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
     both = [pulling(NAME, env) for _ in range(2)]
     results = [finished(process) for process in both]
     assert [status for status, _, _ in results] == [0, 0], results
-    assert {printed for _, printed, _ in results} == {picture_hash(model)}
+    assert {printed for _, printed, _ in results} == {image_hash(model)}
     assert set(cached(tmp_path / "elsewhere")) == FILES
     assert not list((tmp_path / "elsewhere").rglob("*.incomplete"))
 
@@ -119,7 +119,7 @@ def test_a_cache_that_is_read_only_serves_what_it_has_and_says_what_it_lacks(hub
         ]
         (status, printed, err), (failed, _, complaint) = map(finished, both)
         assert status == 0, err
-        assert printed == picture_hash(model) and f"is commit {commit}" in err
+        assert printed == image_hash(model) and f"is commit {commit}" in err
         assert failed == 1 and f"{NAME} cannot be read: {empty}" in complaint
         assert "cannot be written: Permission denied" in complaint and not list(empty.iterdir())
     finally:
@@ -218,10 +218,10 @@ def test_every_command_takes_a_name_of_the_hub(hub, model, run, tmp_path):
     assert status == 0 and json.loads(out)["config"]["resolution"] == 64
     assert cached(tmp_path / "home") == ["config.json"]  # nothing large for a look
     status, out, err = run("verify", f"{NAME}@{commit}")
-    assert status == 0 and "as it was written" in out and "pictures: those recorded in" in out
+    assert status == 0 and "as it was written" in out and "images: those recorded in" in out
     assert f"is commit {commit}" in err
     status, out, _ = run("generate", NAME, "--seeds", "0-1", "--out", tmp_path / "out")
-    assert status == 0 and "2 pictures" in out
+    assert status == 0 and "2 images" in out
 
 
 def test_a_student_is_distilled_from_a_teacher_on_the_hub(hub, model, tmp_path):
@@ -234,7 +234,7 @@ def test_a_student_is_distilled_from_a_teacher_on_the_hub(hub, model, tmp_path):
         plan("mobilestylegan", [f"teacher={NAME}@v9", "resolution=32"])
 
 
-def test_pictures_of_a_model_on_the_hub_are_measured(hub, model, tmp_path):
+def test_images_of_a_model_on_the_hub_are_measured(hub, model, tmp_path):
     from ganzoo.cli.evaluate import Sampling, open_samples
 
     push(model, "me/tiny")
@@ -270,7 +270,7 @@ def test_half_the_size_is_had_at_a_price_that_is_told(hub, model, run):
     assert size * 0.45 < len(there["model.safetensors"]) < size * 0.6
     card = there["README.md"].decode()
     assert "## Stored in float16" in card and out.splitlines()[0].partition(": ")[2] in card
-    loaded, original = ganzoo.create(NAME), ganzoo.load(model)  # its own golden pictures were checked
+    loaded, original = ganzoo.create(NAME), ganzoo.load(model)  # its own golden images were checked
     for name, tensor in loaded.state_dict().items():
         assert torch.equal(tensor, original.state_dict()[name].half().float())
 
@@ -307,7 +307,7 @@ def test_exports_go_along_where_they_are_asked_for(hub, model, run):
 
 
 def test_a_model_is_pushed_from_python(hub, model):
-    pushed = ganzoo.push(str(model), "me/tiny", licence="apache-2.0")
+    pushed = ganzoo.push(str(model), "me/tiny", license="apache-2.0")
     assert pushed.commit == hub.store.resolve("me/tiny", "main") and pushed.creates
     assert "license: apache-2.0" in hub.store.files("me/tiny")["README.md"].decode()
     with pytest.raises(TypeError, match="save"):

@@ -116,7 +116,7 @@ def test_weights_that_were_changed_before_they_came_to_the_hub_are_refused(hub, 
     assert_one_line(generate(run, out), f"{NAME}@", "was changed after it was written")
 
 
-def test_weights_that_give_other_pictures_than_recorded_are_refused(hub, model, run, out):
+def test_weights_that_give_other_images_than_recorded_are_refused(hub, model, run, out):
     metadata = {"schema_version": "1"}
     golden = load_file(model / GOLDEN_FILE)
     golden["const.mean"] += 0.1
@@ -126,7 +126,7 @@ def test_weights_that_give_other_pictures_than_recorded_are_refused(hub, model, 
         metadata = file.metadata()
     save_file(golden, model / GOLDEN_FILE, metadata)
     hub.store.add("me/tiny", contents(model))
-    assert_one_line(generate(run, out), f"{NAME}@", "other pictures than those recorded", "const.mean")
+    assert_one_line(generate(run, out), f"{NAME}@", "other images than those recorded", "const.mean")
 
 
 def test_a_golden_file_of_other_weights_proves_nothing(hub, model, run, out, tmp_path):
@@ -197,7 +197,7 @@ def test_a_repository_of_something_else_is_told_apart(hub, run, out, home):
     assert WEIGHTS_FILE not in cached(home)
 
 
-def test_a_discriminator_makes_no_pictures(hub, run, out, tmp_path):
+def test_a_discriminator_makes_no_images(hub, run, out, tmp_path):
     from ganzoo.generators.discriminator import DiscriminatorConfig
     from ganzoo.models.factory import build
 
@@ -255,14 +255,14 @@ def test_names_have_a_repository_and_a_revision():
     assert parse_hub_name("hf-hub:me/x@" + "a" * 40).pinned and not parse_hub_name("hf-hub:me/x@v1").pinned
 
 
-def test_pictures_that_were_refused_once_are_refused_again(hub, model, run, out):
+def test_images_that_were_refused_once_are_refused_again(hub, model, run, out):
     (model / GOLDEN_FILE).write_bytes(b"0" * 100)
     commit = hub.store.add("me/tiny", contents(model))
     for name in (NAME, NAME, f"{NAME}@{commit}", f"{NAME}@{commit}"):
         assert_one_line(generate(run, out, name), "is not a whole safetensors file")
 
 
-def test_pictures_are_compared_after_a_download_that_broke_off_before_their_record(hub, model, run, out):
+def test_images_are_compared_after_a_download_that_broke_off_before_their_record(hub, model, run, out):
     (model / GOLDEN_FILE).write_bytes(b"0" * 100)
     hub.store.add("me/tiny", contents(model))
     hub.fail(f"GET .*/resolve/.*{GOLDEN_FILE}", 500)

@@ -108,7 +108,7 @@ def test_a_config_that_was_changed_is_not_pushed(hub, model, run):
     assert_one_line(run("push", model, "me/tiny"), "config.json was changed")
 
 
-def test_a_model_that_does_not_give_its_golden_pictures_is_not_pushed(hub, model, run):
+def test_a_model_that_does_not_give_its_golden_images_is_not_pushed(hub, model, run):
     from safetensors import safe_open
 
     golden = load_file(model / GOLDEN_FILE)
@@ -116,11 +116,11 @@ def test_a_model_that_does_not_give_its_golden_pictures_is_not_pushed(hub, model
         metadata = file.metadata()
     golden["random.crops"] += 0.1
     save_file(golden, model / GOLDEN_FILE, metadata)
-    assert_one_line(run("push", model, "me/tiny"), "other pictures than those recorded", "random.crops")
+    assert_one_line(run("push", model, "me/tiny"), "other images than those recorded", "random.crops")
     assert not hub.log
 
 
-def test_a_model_without_golden_pictures_gets_them(hub, model, run):
+def test_a_model_without_golden_images_gets_them(hub, model, run):
     (model / GOLDEN_FILE).unlink()
     assert run("push", model, "me/tiny")[0] == 0
     assert GOLDEN_FILE in hub.store.files("me/tiny") and not (model / GOLDEN_FILE).exists()
@@ -150,7 +150,7 @@ MISTAKES = {
     "no owner": (["MODEL", "tiny"], ["owner/name"]),
     "a scheme": (["MODEL", "hf-hub:me/tiny"], ["without hf-hub:", "owner/name"]),
     "an unknown dtype": (["MODEL", "me/tiny", "--dtype", "int4"], ["fp32 or fp16"]),
-    "a licence in words": (["MODEL", "me/tiny", "--license", "my own"], ["apache-2.0", "'my own'"]),
+    "a license in words": (["MODEL", "me/tiny", "--license", "my own"], ["apache-2.0", "'my own'"]),
     "files that are not there": (["MODEL", "me/tiny", "--include", "*.onnx"], ["'*.onnx'", "no such file"]),
     "files elsewhere": (["MODEL", "me/tiny", "--include", "../*"], ["'../*'"]),
     "a recipe": (["mobilestylegan", "me/tiny"], ["config.json"]),
@@ -180,8 +180,8 @@ def test_a_public_repository_does_not_become_private_by_a_push(hub, model, run):
 # The card
 
 CARDS = {
-    "no licence": ("---\ntags: [x]\n---\n## Lineage\n\nMine.\n", ["names no licence", "--license"]),
-    "an unknown licence": ("---\nlicense: unknown\n---\n## Lineage\n\nMine.\n", ["names no licence"]),
+    "no license": ("---\ntags: [x]\n---\n## Lineage\n\nMine.\n", ["names no license", "--license"]),
+    "an unknown license": ("---\nlicense: unknown\n---\n## Lineage\n\nMine.\n", ["names no license"]),
     "no lineage": ("---\nlicense: mit\n---\n# x\n", ["no lineage", "## Lineage"]),
     "a lineage to be written": ("---\nlicense: mit\n---\n## Lineage\n\n* Not written yet.\n", ["no lineage"]),
     "no metadata": ("# x\n\n## Lineage\n\nMine.\n", ["no metadata"]),
@@ -192,11 +192,11 @@ CARDS = {
         "---\nlicense: mit\nmodel-index: [{name: x, results: [{}]}]\n---\n## Lineage\n\nMine.\n",
         ["metadata cannot be read"],
     ),
-    "a picture that is not there": (
+    "an image that is not there": (
         "---\nlicense: mit\n---\n![x](a.png)\n## Lineage\n\nMine.\n",
         ["'a.png'"],
     ),
-    "a picture elsewhere": ("---\nlicense: mit\n---\n![x](../a.png)\n## Lineage\n\nMine.\n", ["'../a.png'"]),
+    "an image elsewhere": ("---\nlicense: mit\n---\n![x](../a.png)\n## Lineage\n\nMine.\n", ["'../a.png'"]),
 }
 
 
@@ -244,20 +244,20 @@ def test_a_card_that_ganzoo_wrote_is_replaced_by_a_newer_one(hub, model, run):
     assert b"cats" in hub.store.files("me/tiny")["README.md"]
 
 
-def test_a_licence_given_with_the_push_stands_in_the_whole_card(hub, model, run):
+def test_a_license_given_with_the_push_stands_in_the_whole_card(hub, model, run):
     from ganzoo.hub.readme import read_card
 
     text = (model / "README.md").read_text().replace("license: mit", "license: unknown")
-    lines = ["Licence of the weights: unknown. Say what it is.", "* Licence, weights: unknown: say what."]
+    lines = ["License of the weights: unknown. Say what it is.", "* License, weights: unknown: say what."]
     (model / "README.md").write_text("\n".join([text, *lines, "", "| weights | unknown |"]))
     assert run("push", model, "me/tiny", "--license", "cc-by-nc-4.0")[0] == 0
     card = hub.store.files("me/tiny")["README.md"].decode()
     assert read_card(card, "it").data.license == "cc-by-nc-4.0"
-    assert "Licence of the weights: cc-by-nc-4.0.\n" in card and "* Licence, weights: cc-by-nc-4.0.\n" in card
+    assert "License of the weights: cc-by-nc-4.0.\n" in card and "* License, weights: cc-by-nc-4.0.\n" in card
     assert "| weights | cc-by-nc-4.0 |" in card and "unknown" not in card
 
 
-def test_pictures_of_the_card_go_along(hub, model, run):
+def test_images_of_the_card_go_along(hub, model, run):
     (model / "samples.jpg").write_bytes(b"jpeg")
     with (model / "README.md").open("a") as file:
         file.write("\n![Samples](samples.jpg)\n![Elsewhere](https://example.org/a.png)\n")

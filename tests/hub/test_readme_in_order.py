@@ -40,7 +40,7 @@ SMALLER = {
     r"--latents \d+": "--latents 1 --rounds 1 --no-memory",
     r"\bresolution=\d+": "resolution=16",
     r"\bchannels=\[[\d,]+\]": "channels=[8,8]",
-    r"\bcache\.pictures=\d+": "cache.pictures=4",
+    r"\bcache\.images=\d+": "cache.images=4",
     r"\b(kimg|batch_size)=\S+": "",
     r"\bprecision=bf16": "precision=fp32",
     r"--tag faces": "--tag ganzoo",  # a tag of this card

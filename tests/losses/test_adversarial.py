@@ -9,7 +9,7 @@ from loss_helpers import noise
 from ganzoo.losses import logistic_discriminator, nonsaturating_generator, r1_penalty
 
 
-def test_without_an_opinion_every_picture_costs_the_logarithm_of_two():
+def test_without_an_opinion_every_image_costs_the_logarithm_of_two():
     zero = torch.zeros(3, 1)
     assert nonsaturating_generator(zero).item() == pytest.approx(math.log(2))
     assert logistic_discriminator(zero, zero).item() == pytest.approx(2 * math.log(2))
@@ -20,7 +20,7 @@ def test_the_generator_is_paid_for_high_logits():
     assert cost == pytest.approx([5 + math.log1p(math.exp(-5)), math.log(2), math.log1p(math.exp(-5))])
 
 
-def test_the_discriminator_is_paid_for_high_logits_of_real_pictures_and_low_ones_of_fakes():
+def test_the_discriminator_is_paid_for_high_logits_of_real_images_and_low_ones_of_fakes():
     high, low = torch.full([3, 1], 4.0), torch.full([2, 1], -4.0)
     assert logistic_discriminator(high, low).item() == pytest.approx(2 * math.log1p(math.exp(-4)), rel=1e-4)
     assert logistic_discriminator(low, high) > 8
@@ -46,12 +46,12 @@ def test_the_penalty_is_a_mean_over_the_samples():
     torch.testing.assert_close(penalty, images.square().sum(dim=(1, 2, 3)).mean())
 
 
-def test_pictures_that_did_not_require_gradients_are_refused():
+def test_images_that_did_not_require_gradients_are_refused():
     weight = noise(3).requires_grad_()
     images = noise(2, 3)
     logits = (images * weight).sum(dim=1)
-    for pictures in images, images.clone().requires_grad_():  # too late: the logits do not know of them
+    for given in images, images.clone().requires_grad_():  # too late: the logits do not know of them
         with pytest.raises(ValueError, match="requires_grad_"):
-            r1_penalty(logits, pictures)
+            r1_penalty(logits, given)
     with torch.no_grad(), pytest.raises(ValueError, match="requires_grad_"):
         r1_penalty(logits.detach(), images.requires_grad_())

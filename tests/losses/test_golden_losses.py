@@ -38,7 +38,7 @@ def predictions():
 
 
 @pytest.fixture
-def pictures(predictions):
+def make_images(predictions):
     return converted(MOBILESTYLEGAN, "student").synthesis.level_images(predictions)
 
 
@@ -49,13 +49,13 @@ def msg_discriminator():
 # MobileStyleGAN's distillation
 
 
-def test_the_last_picture_of_the_head_is_the_originals_image(pictures):
-    assert_golden(pictures[-1], MSG["pred_img"])
+def test_the_last_image_of_the_head_is_the_originals_image(images):
+    assert_golden(images[-1], MSG["pred_img"])
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_term_of_a_level_is_the_originals(level, pictures):
-    terms = reconstruction([pictures[level]], MSG["gt_img"])
+def test_every_term_of_a_level_is_the_originals(level, images):
+    terms = reconstruction([images[level]], MSG["gt_img"])
     assert list(terms) == ["pixel_l1", "pixel_l2", "subband_l1", "subband_l2"]
     for got, expected in zip(terms.values(), MSG[f"terms_level_{level}"], strict=True):
         assert_scalar(got, expected)
@@ -67,15 +67,15 @@ def test_the_target_of_a_level_is_the_originals(level):
     assert max(terms.values()) < 1e-6
 
 
-def test_the_sums_over_levels_are_the_originals(pictures):
-    terms = reconstruction(pictures, MSG["gt_img"])
+def test_the_sums_over_levels_are_the_originals(images):
+    terms = reconstruction(images, MSG["gt_img"])
     for norm in "l1", "l2":
         assert_scalar(terms[f"pixel_{norm}"] + terms[f"subband_{norm}"], MSG[norm])
 
 
-def test_the_whole_loss_and_its_gradients_are_the_originals(predictions, pictures):
-    loss_g = nonsaturating_generator(msg_discriminator()(pictures[-1]))
-    total = sum(reconstruction(pictures, MSG["gt_img"]).values()) + 0.5 * loss_g
+def test_the_whole_loss_and_its_gradients_are_the_originals(predictions, images):
+    loss_g = nonsaturating_generator(msg_discriminator()(images[-1]))
+    total = sum(reconstruction(images, MSG["gt_img"]).values()) + 0.5 * loss_g
     assert_scalar(loss_g, MSG["loss_g"])
     assert_scalar(total, MSG["loss_total"])
     for level, slope in enumerate(torch.autograd.grad(total, predictions)):

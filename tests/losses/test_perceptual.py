@@ -47,7 +47,7 @@ def distance(request):
 # What the network is shown
 
 
-def test_pictures_of_the_size_that_is_asked_for_are_left_alone(monkeypatch):
+def test_images_of_the_size_that_is_asked_for_are_left_alone(monkeypatch):
     monkeypatch.setattr(F, "interpolate", None)
     given = images()
     feature_maps(NETWORK, given, size=8)
@@ -55,7 +55,7 @@ def test_pictures_of_the_size_that_is_asked_for_are_left_alone(monkeypatch):
 
 
 @pytest.mark.parametrize(("size", "side"), [(None, 12), (12, 12), (5, 5), (16, 16)])
-def test_other_pictures_are_resized_to_the_size_or_the_networks_own(size, side):
+def test_other_images_are_resized_to_the_size_or_the_networks_own(size, side):
     feature_maps(NETWORK, images(), size)
     assert NETWORK.shown.shape == (2, 3, side, side)
 
@@ -65,14 +65,14 @@ def test_resizing_keeps_the_colour():
     torch.testing.assert_close(NETWORK.shown, torch.full_like(NETWORK.shown, 191.25))
 
 
-def test_large_pictures_are_resized_without_aliasing():
+def test_large_images_are_resized_without_aliasing():
     checkerboard = torch.ones(1, 3, 24, 24, dtype=torch.float64)
     checkerboard[..., ::2, ::2] = checkerboard[..., 1::2, 1::2] = -1
     feature_maps(NETWORK, checkerboard, size=8)
     assert NETWORK.shown.std() < 0.1 * 127.5
 
 
-def test_grey_pictures_are_shown_in_three_equal_channels():
+def test_grey_images_are_shown_in_three_equal_channels():
     feature_maps(NETWORK, images(channels=1), size=8)
     assert torch.equal(NETWORK.shown, (images(channels=1) * 127.5 + 127.5).repeat(1, 3, 1, 1))
 
@@ -96,7 +96,7 @@ def test_a_network_without_maps_is_refused():
 # Distances
 
 
-def test_pictures_are_at_no_distance_from_themselves_and_at_some_from_others(distance):
+def test_images_are_at_no_distance_from_themselves_and_at_some_from_others(distance):
     assert distance(images(), images()) == 0
     near, far = (distance(images(), images() + step * images(seed=1)) for step in (0.01, 0.1))
     assert near.shape == () and 0 < near < far
@@ -116,7 +116,7 @@ def test_lpips_is_the_mean_over_places_of_the_squared_distance_of_unit_vectors()
 
 
 @pytest.mark.parametrize("side", [8, 12])
-def test_lpips_is_the_figure_of_pairs_for_pictures_in_range(side):
+def test_lpips_is_the_figure_of_pairs_for_images_in_range(side):
     a, b = (images(side=side, seed=seed, scale=0.1) for seed in (0, 1))
     expected = perceptual(NETWORK, a, b).mean()
     torch.testing.assert_close(lpips(feature_maps(NETWORK, a), feature_maps(NETWORK, b)), expected)
@@ -131,7 +131,7 @@ def test_gradients_are_those_of_finite_differences(distance, size):
     assert torch.autograd.gradcheck(lambda x: distance(x, target, size), given, eps=1e-6)
 
 
-def test_pictures_out_of_range_have_gradients_everywhere(distance):
+def test_images_out_of_range_have_gradients_everywhere(distance):
     given = (3 + images().abs()).requires_grad_()
     distance(given, images(seed=1), size=None).backward()
     assert given.grad.ne(0).all()

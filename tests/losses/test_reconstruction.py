@@ -1,4 +1,4 @@
-"""Distances of pictures from their targets at every level."""
+"""Distances of images from their targets at every level."""
 
 import pytest
 import torch
@@ -10,17 +10,17 @@ from ganzoo.ops.wavelet import dwt
 SIZES = (4, 8, 16)
 
 
-def pictures(n=2, channels=3):
+def make_images(n=2, channels=3):
     return [noise(n, channels, size, size, seed=size) for size in SIZES]
 
 
-def test_a_picture_is_at_no_distance_from_itself():
-    [*_, target] = pictures()
+def test_a_image_is_at_no_distance_from_itself():
+    [*_, target] = make_images()
     assert all(term == 0 for term in reconstruction([target], target).values())
 
 
 def test_the_terms_are_mean_differences_of_pixels_and_of_haar_coefficients():
-    [*_, a], b = pictures(), noise(2, 3, 16, 16, seed=1)
+    [*_, a], b = make_images(), noise(2, 3, 16, 16, seed=1)
     terms = reconstruction([a], b)
     for name, x, y in ("pixel", a, b), ("subband", dwt(a), dwt(b)):
         torch.testing.assert_close(terms[f"{name}_l1"], (x - y).abs().mean())
@@ -29,9 +29,9 @@ def test_the_terms_are_mean_differences_of_pixels_and_of_haar_coefficients():
 
 def test_the_terms_are_summed_over_the_levels():
     target = noise(2, 3, 16, 16, seed=1)
-    together = reconstruction(pictures(), target)
+    together = reconstruction(make_images(), target)
     for name, term in together.items():
-        torch.testing.assert_close(term, sum(reconstruction([p], target)[name] for p in pictures()))
+        torch.testing.assert_close(term, sum(reconstruction([p], target)[name] for p in make_images()))
 
 
 def test_the_target_of_a_smaller_level_keeps_its_corners():
@@ -53,10 +53,10 @@ def test_the_gradients_of_all_terms_are_those_of_finite_differences():
 @pytest.mark.parametrize(("n", "channels"), [(1, 3), (2, 1)])
 def test_a_target_of_other_samples_or_channels_is_refused(n, channels):
     with pytest.raises(ValueError, match="do not match a target"):
-        reconstruction(pictures(n, channels), noise(2, 3, 16, 16))
+        reconstruction(make_images(n, channels), noise(2, 3, 16, 16))
 
 
-def test_no_pictures_and_odd_ones_are_refused():
+def test_no_images_and_odd_ones_are_refused():
     with pytest.raises(ValueError, match="at least one level"):
         reconstruction([], noise(2, 3, 16, 16))
     with pytest.raises(ValueError, match="even height"):

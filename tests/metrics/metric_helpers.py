@@ -1,4 +1,4 @@
-"""A tiny feature network, pictures of noise, and figures computed by other means."""
+"""A tiny feature network, images of noise, and figures computed by other means."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ DIM, CLASSES = 12, 5
 
 
 class TinyFeatures(FeatureNetwork):
-    """Two random convolutions, which count how many pictures they see."""
+    """Two random convolutions, which count how many images they see."""
 
     def __init__(self, name="tiny", seed=0):
         gaussian = torch.Generator().manual_seed(seed)
@@ -47,7 +47,7 @@ class TinyFeatures(FeatureNetwork):
 
 
 class ArraySamples(Samples):
-    """Pictures in memory."""
+    """Images in memory."""
 
     def __init__(self, pixels, name="array"):
         self.pixels, self.name = pixels, name
@@ -66,7 +66,7 @@ def noise(n, seed=0, bias=0):
     return (contrast * random.randint(0, 200, size=(n, 16, 16, 3)) + bias).clip(0, 255).astype(np.uint8)
 
 
-def write_pictures(folder, n, seed=0, bias=0, side=16):
+def write_images(folder, n, seed=0, bias=0, side=16):
     folder.mkdir(parents=True)
     for i, pixels in enumerate(noise(n, seed, bias)):
         Image.fromarray(pixels).resize((side, side)).save(folder / f"{i:03d}.png")
@@ -74,7 +74,7 @@ def write_pictures(folder, n, seed=0, bias=0, side=16):
 
 
 def tiny_model(folder, **settings):
-    """A saved StyleGAN2 of 16 x 16 with pictures of some contrast."""
+    """A saved StyleGAN2 of 16 x 16 with images of some contrast."""
     data = {
         "resolution": 16,
         "channels": [8, 8, 8],

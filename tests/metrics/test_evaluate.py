@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
-from metric_helpers import ArraySamples, TinyFeatures, noise, tiny_model, write_pictures
+from metric_helpers import ArraySamples, TinyFeatures, noise, tiny_model, write_images
 from PIL import Image
 
 import ganzoo
-from ganzoo.data.reading import PictureSet
+from ganzoo.data.reading import ImageSet
 from ganzoo.metrics.evaluate import evaluate
 from ganzoo.metrics.record import Record, differences
 from ganzoo.metrics.saved import SavedStatistics
@@ -18,8 +18,8 @@ from ganzoo.metrics.sets import FileSamples, GeneratedSamples
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("pictures")
-    return write_pictures(root / "fake", 40, seed=0), write_pictures(root / "real", 50, seed=1, bias=30)
+    root = tmp_path_factory.mktemp("images")
+    return write_images(root / "fake", 40, seed=0), write_images(root / "real", 50, seed=1, bias=30)
 
 
 @pytest.fixture
@@ -56,22 +56,22 @@ def test_a_record_says_everything(folders, judge, monkeypatch):
         assert {"ganzoo", "python", "torch", "torch-fidelity", "timm", "numpy", "pillow"} <= set(
             record.versions
         )
-        assert any("40 pictures: published" in warning for warning in record.warnings)
-        assert record.fake["sha256"] == PictureSet(folders[0]).sha256
+        assert any("40 images: published" in warning for warning in record.warnings)
+        assert record.fake["sha256"] == ImageSet(folders[0]).sha256
     fd, kid, _, _, score = found
-    assert fd.real["sha256"] == PictureSet(folders[1]).sha256 and fd.num_real == 50
+    assert fd.real["sha256"] == ImageSet(folders[1]).sha256 and fd.num_real == 50
     assert any("instead of 1000" in warning for warning in kid.warnings)
     assert score.real is None and score.num_real is None
 
 
-def test_fewer_pictures_than_features_are_a_warning_in_the_record(judge):
+def test_fewer_images_than_features_are_a_warning_in_the_record(judge):
     [few] = judge(ArraySamples(noise(12), "a"), ArraySamples(noise(30), "b"))
-    assert any("12 pictures do not fill 12 features" in warning for warning in few.warnings)
+    assert any("12 images do not fill 12 features" in warning for warning in few.warnings)
     [more] = judge(ArraySamples(noise(13), "c"), ArraySamples(noise(30), "b"))
     assert not any("fill" in warning for warning in more.warnings)
 
 
-def test_a_generators_record_tells_how_its_pictures_were_made(folders, judge, tmp_path):
+def test_a_generators_record_tells_how_its_images_were_made(folders, judge, tmp_path):
     generator = ganzoo.load(tiny_model(tmp_path / "model"))
     samples = GeneratedSamples(generator, name="m", num=20, seed=5, truncation_psi=0.7, noise="random")
     [one] = judge(samples, folders[1])
@@ -105,7 +105,7 @@ def test_the_measurement_is_the_same_as_a_zip_of_the_folder(folders, judge, tmp_
     assert one.value == other.value and differences(one, other) == []
 
 
-def test_is_alone_does_not_look_at_the_real_pictures(folders, judge):
+def test_is_alone_does_not_look_at_the_real_images(folders, judge):
     network = TinyFeatures()
     judge(*folders, metrics=["is"], network=network)
     assert network.seen == 40
@@ -118,7 +118,7 @@ def saved(folders, judge, tmp_path):
     return path
 
 
-def test_saved_statistics_serve_as_well_as_the_pictures(folders, judge, saved):
+def test_saved_statistics_serve_as_well_as_the_images(folders, judge, saved):
     [one], [other] = judge(*folders), judge(folders[0], SavedStatistics(saved))
     assert other.value == pytest.approx(one.value, rel=1e-9)
     assert other.num_real == 50 and differences(one, other) == []
@@ -166,7 +166,7 @@ def test_a_file_of_statistics_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize(
     ("metrics", "part"),
-    [(["kidd"], "Did you mean 'kid'"), (["precision"], "needs 4 pictures; got 3"), (["ppl"], "on a model")],
+    [(["kidd"], "Did you mean 'kid'"), (["precision"], "needs 4 images; got 3"), (["ppl"], "on a model")],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is_computed(judge, metrics, part):
     network = TinyFeatures()
@@ -176,7 +176,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_computed(judge, m
 
 
 def test_a_metric_that_compares_needs_something_to_compare_with(judge):
-    with pytest.raises(ValueError, match="kid compares with pictures"):
+    with pytest.raises(ValueError, match="kid compares with images"):
         judge(ArraySamples(noise(5)), metrics=["kid", "is"])
 
 

@@ -15,7 +15,7 @@ from metric_helpers import (
     features,
     noise,
     tiny_model,
-    write_pictures,
+    write_images,
 )
 
 import ganzoo
@@ -51,8 +51,8 @@ def test_the_size_of_the_pieces_does_not_matter(tmp_path, monkeypatch, piece):
         assert np.allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
-def test_renamed_pictures_give_the_same_figures(tmp_path):
-    real = write_pictures(tmp_path / "real", 90, seed=1)
+def test_renamed_images_give_the_same_figures(tmp_path):
+    real = write_images(tmp_path / "real", 90, seed=1)
     renamed = tmp_path / "renamed"
     renamed.mkdir()
     for i, path in enumerate(sorted(real.iterdir())):
@@ -66,7 +66,7 @@ def test_renamed_pictures_give_the_same_figures(tmp_path):
         assert (a.value, a.uncertainty) == pytest.approx((b.value, b.uncertainty), rel=1e-5)
 
 
-def test_a_second_run_computes_nothing_and_more_pictures_extend_the_first(tmp_path):
+def test_a_second_run_computes_nothing_and_more_images_extend_the_first(tmp_path):
     network, pixels = TinyFeatures(), noise(300)
 
     def run(n):
@@ -139,7 +139,7 @@ def test_features_that_are_not_finite_are_refused(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, how):
-    fake, real = (write_pictures(tmp_path / name, 400, seed) for seed, name in enumerate(("fake", "real")))
+    fake, real = (write_images(tmp_path / name, 400, seed) for seed, name in enumerate(("fake", "real")))
     arguments = [
         fake,
         "--real",

@@ -36,7 +36,7 @@ def test_the_frechet_distance_of_known_normal_distributions():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_frechet_distance_is_never_below_nothing(seed):
-    same = random_features(30, 40, seed)  # fewer pictures than features, as in a quick look
+    same = random_features(30, 40, seed)  # fewer images than features, as in a quick look
     for distance in (frechet_distance, quick_frechet_distance):
         assert 0 <= distance(statistics(same), statistics(same)) < 0.01
     few = Features(same, np.zeros((30, 2), np.float32))
@@ -99,7 +99,7 @@ def test_a_set_against_itself():
 
 
 @pytest.mark.parametrize("metric", ["fd", "kid", "precision", "is"])
-def test_the_order_of_the_pictures_does_not_matter(metric, monkeypatch):
+def test_the_order_of_the_images_does_not_matter(metric, monkeypatch):
     monkeypatch.setattr("ganzoo.metrics.figures.MAX_KID_SUBSET", 30)  # fewer than there are
     a, b = random_features(110, 6, 0), random_features(105, 6, 1, 0.1)
     turned = np.random.RandomState(0).permutation(110)
@@ -138,7 +138,7 @@ def test_saved_statistics_serve_fd_only():
         measure("kid", own, None, real_statistics=statistics(b))
 
 
-def test_unknown_metrics_and_too_few_pictures_are_refused():
+def test_unknown_metrics_and_too_few_images_are_refused():
     a = random_features(3, 6, 0)
     with pytest.raises(ValueError, match="Did you mean 'kid'"):
         measure("kidd", Features(a, a), Features(a, a))

@@ -36,7 +36,7 @@ def test_a_model_is_no_different_from_itself(network, given, noise):
     assert found["l1"].value < 1e-5 and found["psnr"].value > 80
 
 
-def test_the_figures_are_those_of_the_pictures():
+def test_the_figures_are_those_of_the_images():
     student, teacher = trained(tiny("wavelet"), 1), trained(tiny("pixel"), 2)
     found = pairs(student, teacher, noise="none", truncation_psi=0.7)
     z = teacher.sample_z(range(4))

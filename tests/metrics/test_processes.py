@@ -1,12 +1,12 @@
-"""Two processes under torchrun: each picture once, and one that speaks."""
+"""Two processes under torchrun: each image once, and one that speaks."""
 
 import numpy as np
-from metric_helpers import records, run_cli, tiny_model, write_pictures
+from metric_helpers import records, run_cli, tiny_model, write_images
 
 
 def test_one_and_two_processes_agree_and_the_main_one_alone_speaks_and_writes(tmp_path):
     model = tiny_model(tmp_path / "model")
-    real = write_pictures(tmp_path / "real", 70, bias=20)
+    real = write_images(tmp_path / "real", 70, bias=20)
     found, kept = [], []
     for processes in (1, 2):
         place = tmp_path / str(processes)

@@ -1,11 +1,11 @@
-"""Sets of pictures: generators by seeds, files by names."""
+"""Sets of images: generators by seeds, files by names."""
 
 import sys
 
 import numpy as np
 import pytest
 import torch
-from metric_helpers import tiny_model, write_pictures
+from metric_helpers import tiny_model, write_images
 from PIL import Image
 
 import ganzoo
@@ -34,7 +34,7 @@ def generate(folder, out, *options):
 
 
 @pytest.mark.parametrize("noise", ["const", "random"])
-def test_pictures_are_those_that_generate_writes(tmp_path, model, noise):
+def test_images_are_those_that_generate_writes(tmp_path, model, noise):
     written = generate(model, tmp_path, "--seeds=3-6", "--psi=0.7", f"--noise={noise}")
     samples = generated(model, deployed=True, seed=3, truncation_psi=0.7, noise=noise)
     assert np.array_equal(samples.read(range(4), 16), np.stack(written))
@@ -50,7 +50,7 @@ def test_labels_come_in_turn(tmp_path):
     assert samples.protocol["labels"] == "in turn"
 
 
-def test_a_picture_depends_on_its_own_seed_alone(model):
+def test_a_image_depends_on_its_own_seed_alone(model):
     samples, later = generated(model, noise="random"), generated(model, noise="random", seed=2)
     assert np.array_equal(samples.read([2, 3], 16), later.read([0, 1], 16))
     assert np.array_equal(samples.read([3, 0], 16)[0], samples.read([3], 16)[0])
@@ -64,7 +64,7 @@ def test_deployed_and_eager_agree_within_float_error(model):
     assert (a != b).mean() < 0.01
 
 
-def test_greyscale_pictures_are_measured_in_three_equal_channels(tmp_path):
+def test_greyscale_images_are_measured_in_three_equal_channels(tmp_path):
     pixels = generated(tiny_model(tmp_path / "grey", img_channels=1)).read([0], 16)
     assert pixels.shape == (1, 16, 16, 3) and np.ptp(pixels, axis=3).max() == 0 < pixels.std()
 
@@ -80,7 +80,7 @@ def test_images_with_alpha_are_measured_over_white_as_their_files_are(tmp_path):
 
 
 def test_one_file_with_alpha_is_told_in_the_protocol_of_a_set(tmp_path):
-    files = write_pictures(tmp_path / "files", 3)
+    files = write_images(tmp_path / "files", 3)
     assert "alpha" not in FileSamples(files).protocol
     Image.open(files / "002.png").convert("RGBA").save(files / "002.png")
     assert FileSamples(files).protocol["alpha"] == "over white"
@@ -108,7 +108,7 @@ def test_what_cannot_be_made_is_refused_at_once(model, options, part):
     assert len(generated(model, seed=2**32 - 4)) == 4
 
 
-def test_pictures_that_are_not_finite_are_refused(model):
+def test_images_that_are_not_finite_are_refused(model):
     samples = generated(model, seed=7)
     with torch.no_grad():
         samples.generator.synthesis.levels[0].const.fill_(float("nan"))
@@ -117,7 +117,7 @@ def test_pictures_that_are_not_finite_are_refused(model):
 
 
 def test_files_are_named_by_their_hash(tmp_path):
-    folder = write_pictures(tmp_path / "a", 3)
+    folder = write_images(tmp_path / "a", 3)
     before = FileSamples(folder).protocol
     assert before["kind"] == "files" and before["resolution"] == [16, 16]
     pixels = np.array(Image.open(folder / "001.png"))
@@ -127,7 +127,7 @@ def test_files_are_named_by_their_hash(tmp_path):
 
 
 def test_mixed_sizes_are_told_by_name(tmp_path):
-    folder = write_pictures(tmp_path / "a", 3)
+    folder = write_images(tmp_path / "a", 3)
     Image.new("RGB", (20, 16)).save(folder / "001.png")
     with pytest.raises(ValueError, match=r"001\.png has 20 x 16 pixels, 000\.png has 16 x 16"):
         FileSamples(folder).read(range(3), 16)

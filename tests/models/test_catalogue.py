@@ -37,7 +37,7 @@ def test_the_catalogue_says_of_a_model_what_its_entry_says(name):
     assert shown["resolution"] == config_of(name).resolution
     assert shown["parameters"] == sum(entry.parameters.values()) and shown["macs"] == sum(entry.macs.values())
     assert shown["bundled"] == entry.is_bundled and shown["external"] == (entry.external is not None)
-    assert shown["cached"] == cached_weights(entry).is_file() and shown["licence"] == dict(entry.licence)
+    assert shown["cached"] == cached_weights(entry).is_file() and shown["license"] == dict(entry.license)
 
 
 def test_the_catalogue_knows_the_blocks_in_their_order():

@@ -32,11 +32,11 @@ def test_an_entrys_parameters_and_macs_are_those_that_cost_counts(name):
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_an_entry_says_where_it_comes_from_and_under_which_licences(name):
+def test_an_entry_says_where_it_comes_from_and_under_which_licenses(name):
     entry = model_entry(name)
     assert entry.summary and entry.origin
-    assert {"weights", "data"} <= set(entry.licence)
-    assert ("distilled" in entry.origin) == ("teacher" in entry.licence)
+    assert {"weights", "data"} <= set(entry.license)
+    assert ("distilled" in entry.origin) == ("teacher" in entry.license)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -65,7 +65,7 @@ def test_an_entrys_golden_statistics_are_by_seed_and_channel(name):
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_a_bundled_model_needs_no_network_and_gives_its_published_pictures(name, tmp_path, capsys):
+def test_a_bundled_model_needs_no_network_and_gives_its_published_images(name, tmp_path, capsys):
     verify(name, cache_dir=tmp_path / "none")
     told = capsys.readouterr().out
     assert "of the package, whose sha256 was checked" in told
@@ -102,7 +102,7 @@ def test_an_unknown_key_of_an_entry_is_an_error(path):
     ("path", "key"),
     [
         ((), "recipe"),
-        ((), "licence"),
+        ((), "license"),
         ((), "parameters"),
         (("golden",), "tolerance"),
         (("sources", 0), "sha256"),

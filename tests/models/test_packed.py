@@ -40,7 +40,7 @@ def test_packed_weights_come_back_within_their_precision(generator, source):
         assert bool(((found[name] - value).abs() <= limit * 1.01).all()), name
 
 
-def test_packed_weights_give_nearly_the_same_pictures(generator, source):
+def test_packed_weights_give_nearly_the_same_images(generator, source):
     packed = read_bundled(source, generator.config)
     z = generator.sample_z(4)
     with torch.no_grad():
@@ -58,7 +58,7 @@ def test_a_packed_file_takes_a_byte_a_number_of_a_matrix_and_two_of_the_rest(gen
     assert source.bytes < numbers + 2 * rest + 4 * rows + 150 * len(tensors) + 2000
 
 
-def test_without_auxiliary_heads_the_pictures_are_the_same(generator):
+def test_without_auxiliary_heads_the_images_are_the_same(generator):
     single = without_auxiliary_heads(generator)
     z = generator.sample_z(2)
     assert single.config.head["name"] == "single"

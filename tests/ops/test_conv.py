@@ -44,7 +44,7 @@ def test_it_has_first_and_second_derivatives(case):
 
 
 def penalty(convolve, x, weight, bias, case):
-    """Gradients of a function of the pictures' gradient, as in R1, and of the logits."""
+    """Gradients of a function of the images' gradient, as in R1, and of the logits."""
     y = convolve(F.leaky_relu(convolve(x, weight, bias, **settings(case)), 0.2)[:, :3].sin(), weight[:, :3])
     (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
     return torch.autograd.grad(slope.square().sum() + y.sum(), (x, weight, bias))

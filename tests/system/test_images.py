@@ -102,7 +102,7 @@ def test_settings_survive_the_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_a_picture_without_settings_says_so(tmp_path):
+def test_a_image_without_settings_says_so(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="no settings"):
         read_settings(tmp_path / "a.png")

@@ -133,7 +133,7 @@ def test_so_is_the_source_of_a_conversion(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["a pointer", "a page"])
 def test_so_are_statistics_and_sets_of_images(kind, tmp_path):
-    from ganzoo.data.reading import PictureSet
+    from ganzoo.data.reading import ImageSet
     from ganzoo.metrics.saved import SavedStatistics
 
     data, words = ALL[kind]
@@ -142,7 +142,7 @@ def test_so_are_statistics_and_sets_of_images(kind, tmp_path):
         SavedStatistics(tmp_path / "a.npz")
     assert f"is {words}" in str(caught.value)
     with pytest.raises(ValueError) as caught:
-        PictureSet(tmp_path / "a.npz")
+        ImageSet(tmp_path / "a.npz")
     assert f"it is {words}" in str(caught.value)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.cli import main
-from ganzoo.data import PictureSet, prepare
+from ganzoo.data import ImageSet, prepare
 from ganzoo.export.exporting import export
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.metrics.record import read_records
@@ -89,10 +89,10 @@ def test_the_cache_is_in_the_home_folder_even_where_no_shell_filled_it_in(home, 
     assert default_cache_dir() == home / "elsewhere" / "ganzoo"
 
 
-def test_pictures_records_and_checkpoints_are_read_from_the_home_folder(home):
+def test_images_records_and_checkpoints_are_read_from_the_home_folder(home):
     (home / "photos").mkdir()
     Image.new("RGB", (8, 8)).save(home / "photos" / "a.png")
-    assert len(PictureSet("~/photos")) == 1
+    assert len(ImageSet("~/photos")) == 1
     prepare("~/photos", "~/set.zip", resolution=8, workers=1)
     assert (home / "set.zip").is_file()
     (home / "empty.jsonl").touch()

@@ -27,14 +27,14 @@ with tempfile.TemporaryDirectory() as folder, stage("Opening a_model") as outer:
     with stage("Converting a-package, once", told=True):
         time.sleep(0.01)
     outer.update("Opening a_model again")
-print("8 pictures")
+print("8 images")
 """
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80])
 def test_a_first_download_leaves_nothing_on_the_terminal(columns):
     written = in_terminal([sys.executable, "-c", DOWNLOAD], columns)
-    assert [line for line in screen(written) if line] == ["8 pictures"]
+    assert [line for line in screen(written) if line] == ["8 images"]
     assert "Fetching a-package-of-a-rather" in written and "Converting" in written
     assert columns < 80 or ": 75 %" in written
     drawn = [part for part in written.replace("\x1b[2K", "").replace("\n", "\r").split("\r") if part]
@@ -45,4 +45,4 @@ def test_a_first_download_is_a_line_per_stage_in_a_pipe():
     result = subprocess.run([sys.executable, "-c", DOWNLOAD], capture_output=True, text=True, check=True)
     fetching, converting = result.stderr.splitlines()
     assert fetching == "Fetching a-package-of-a-rather-long-name 2021.7.21.1, 0.0 MB"
-    assert converting == "Converting a-package, once" and result.stdout == "8 pictures\n"
+    assert converting == "Converting a-package, once" and result.stdout == "8 images\n"

@@ -17,7 +17,7 @@ SIZES = {"MiB": 2**20, "GiB": 2**30}
 KINDS = {
     "an adversary and its penalty": {},
     "features of the teacher": {"loss": {"gan": OFF, "teacher_features": {"weight": 1.0}}},
-    "images from the disk": {"cache": {"pictures": 6}, "loss": {"gan": OFF}},
+    "images from the disk": {"cache": {"images": 6}, "loss": {"gan": OFF}},
 }
 
 
@@ -84,11 +84,11 @@ def lines_of(speed, left=1_000_000, missing=0, processes=1, **changes):
 def test_the_end_of_a_long_run_is_told_with_what_shortens_it():
     told, shorter = lines_of(Speed(2.0, 4.8, 0.1))
     assert told.startswith("Speed: 0.147 images/s. 1000 kimg end in about 79 days, 2026-03-20 16:54")
-    assert "loss.gan.weight=0, cache.pictures=8192" in shorter and "Ctrl-C" in shorter
+    assert "loss.gan.weight=0, cache.images=8192" in shorter and "Ctrl-C" in shorter
 
 
 def test_images_that_are_made_once_cost_no_time_later():
-    [told] = lines_of(Speed(2.0, 0.1, 0.1), left=10_000, missing=3_600, cache={"pictures": 3_600})
+    [told] = lines_of(Speed(2.0, 0.1, 0.1), left=10_000, missing=3_600, cache={"images": 3_600})
     assert told.startswith("Speed: 10 images/s. 10 kimg end in about 2 h 17 min")
     assert told.endswith(": the teacher's images 2 h, learning 16 min 40 s, measuring 50 s.")
 

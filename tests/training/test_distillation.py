@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from distillation_helpers import ALL_OFF, NUMBERS, PIXEL_L1, only, phase_of, student_loss, trainer_of
-from helpers import assert_same_picture, tiny_config, trained
+from helpers import assert_same_image, tiny_config, trained
 from training_helpers import TinyFeatures, make_task, make_teacher, run_settings, student_config
 
 import ganzoo.training.distillation as module
@@ -26,7 +26,7 @@ def test_the_loss_is_the_sum_of_its_terms_times_their_weights():
     assert terms["total"] == loss and not terms["total"].requires_grad
 
 
-def test_terms_are_those_of_the_students_and_the_teachers_pictures():
+def test_terms_are_those_of_the_students_and_the_teachers_images():
     settings = run_settings(loss={"feature_l1": {"weight": 1.0}, "lpips": {"weight": 1.0}}, noise="random")
     network = TinyFeatures()
     task = make_task(settings, network=network)
@@ -110,7 +110,7 @@ def test_an_adversary_alone_can_grow_to_its_weight():
     assert loss == 0
 
 
-def test_the_discriminators_loss_is_of_the_teachers_and_the_students_pictures():
+def test_the_discriminators_loss_is_of_the_teachers_and_the_students_images():
     task = make_task(run_settings(loss={"gan": {"weight": 1.0}}))
     _, _, batch = student_loss(task)
     loss, terms = task.loss(phase_of(task, "discriminator"), batch, 0.0)
@@ -173,7 +173,7 @@ def test_labels_reach_student_and_discriminator():
     assert len(seen) == 4 and all(torch.equal(label, batch.latents.label) for label in seen)
 
 
-def test_a_pictures_augmentation_does_not_depend_on_its_batch():
+def test_a_images_augmentation_does_not_depend_on_its_batch():
     task = make_task(run_settings())
     seen = []
     task.discriminator.register_forward_hook(lambda m, arguments, output: seen.append(arguments[0]))
@@ -182,11 +182,11 @@ def test_a_pictures_augmentation_does_not_depend_on_its_batch():
         for name in ("student", "discriminator", "r1"):
             task.loss(phase_of(task, name), batch, 0.0)
     for whole, part in zip(seen[:4], seen[4:], strict=True):
-        assert_same_picture(part, whole[[2, 0]])
+        assert_same_image(part, whole[[2, 0]])
     assert not torch.equal(seen[0][0], seen[2][0])
 
 
-def test_augmentations_of_pictures_from_the_disk_differ_from_epoch_to_epoch(tmp_path):
+def test_augmentations_of_images_from_the_disk_differ_from_epoch_to_epoch(tmp_path):
     def cache(teacher):
         found = TeacherCache(teacher, 4, folder=str(tmp_path))
         found.fill(found.missing())
@@ -260,7 +260,7 @@ def test_what_is_compiled_learns_the_same(tmp_path):
 
 
 def twin(**changes):
-    """Settings of a student with its teacher's architecture, and a single picture to compare."""
+    """Settings of a student with its teacher's architecture, and a single image to compare."""
     config = tiny_config(**{"channels": (8, 8, 8), "head": "single", **changes.pop("network", {})})
     return trained(config, seed=1), run_settings(config, **changes)
 
@@ -274,11 +274,11 @@ def task_of_twins(features=None, **changes):
 
 @pytest.mark.parametrize("inherit_mapping", [True, False])
 @pytest.mark.parametrize("noise", ["const", "random", "none"])
-def test_a_twin_makes_its_teachers_pictures(noise, inherit_mapping):
+def test_a_twin_makes_its_teachers_images(noise, inherit_mapping):
     task = task_of_twins(noise=noise, style_mixing=0.5, inherit_mapping=inherit_mapping, loss=PIXEL_L1)
     _, terms, batch = student_loss(task, numbers=range(8))
     assert 0 < (batch.latents.crossover < 10).sum() < 8
-    assert_same_picture(batch.fake, batch.target)
+    assert_same_image(batch.fake, batch.target)
     assert all(terms[name] < 1e-4 for name in ("pixel_l1", "pixel_l2", "subband_l1", "subband_l2"))
 
 
@@ -287,7 +287,7 @@ def test_mixed_styles_and_noise_are_those_of_the_teachers_own_forward(noise):
     generator, settings = twin(noise=noise, style_mixing=1.0)
     batch = make_task(settings, generator).batch(NUMBERS)
     image = generator.synthesis(batch.w, batch.noise).image
-    assert_same_picture(batch.target, image)
+    assert_same_image(batch.target, image)
     plain = generator.synthesis(generator.mapping(batch.latents.z), batch.noise).image
     assert (plain - image).abs().mean() > 0.01
 

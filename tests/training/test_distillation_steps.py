@@ -64,7 +64,7 @@ def test_bfloat16_gives_nearly_the_same_loss():
     torch.testing.assert_close(losses[1], losses[0], rtol=0.02, atol=0.0)
 
 
-def test_the_teacher_makes_a_steps_pictures_once(tmp_path):
+def test_the_teacher_makes_a_steps_images_once(tmp_path):
     task = make_task(run_settings(accumulate=2, loss={"r1": {"interval": 1}}))
     asked, images = [], task.teacher.images
     task.teacher.images = lambda w, noise: asked.append(len(w)) or images(w, noise)

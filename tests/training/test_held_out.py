@@ -39,7 +39,7 @@ def make(folder, settings=ALL, state=None, network=None, run=None):
 
 
 def student(seed=3, **changes):
-    """A student that gives pictures of some contrast, and styles like its teacher's."""
+    """A student that gives images of some contrast, and styles like its teacher's."""
     found = trained(student_config(**changes), seed)
     found.mapping.load_state_dict(make_teacher().mapping.state_dict())
     return found
@@ -47,10 +47,10 @@ def student(seed=3, **changes):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("pictures")
+    return tmp_path_factory.mktemp("images")
 
 
-def pictures(judge, network):
+def make_images(judge, network):
     """The teacher's and the student's, one after the other."""
     targets, images = [], []
     for number in range(HELD_OUT, HELD_OUT + NUM):
@@ -71,7 +71,7 @@ def features_of(network, images):
 def test_figures_are_those_of_plain_recomputation(folder):
     judge, own = make(folder), student()
     found = judge.measure(own)
-    targets, images = pictures(judge, own)
+    targets, images = make_images(judge, own)
     assert images.abs().max() > 1  # so that clipping would show
     error = (images - targets).double().numpy()
     plain = {

@@ -1,4 +1,4 @@
-"""Random numbers of training: a function of the run's seed and a picture's number, and of nothing else."""
+"""Random numbers of training: a function of the run's seed and an image's number, and of nothing else."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ def drawn(numbers, seed=3, **changes):
 
 
 def numbers_of(numbers):
-    """All random numbers of some pictures, in a list a picture."""
+    """All random numbers of some images, in a list an image."""
     batch = drawn(numbers)
     noise = [torch.randn(3, generator=source) for source in noise_sources(numbers, seed=3)]
     rows = [batch.z, batch.z2, batch.label, batch.crossover[:, None], torch.stack(noise)]
@@ -46,14 +46,14 @@ def numbers_of(numbers):
 MANY = [5, 0, 17, 2**40, HELD_OUT, HELD_OUT + 499]
 
 
-def test_a_picture_is_the_same_in_any_batch_and_order():
+def test_a_image_is_the_same_in_any_batch_and_order():
     together = numbers_of(MANY)
     assert numbers_of(MANY[::-1]) == together[::-1]
     assert [numbers_of([number])[0] for number in MANY] == together
     assert len({tuple(row) for row in together}) == len(MANY)
 
 
-def test_a_picture_is_the_same_in_another_process_whatever_was_drawn_before():
+def test_a_image_is_the_same_in_another_process_whatever_was_drawn_before():
     torch.manual_seed(99)
     np.random.seed(99)
     here = numbers_of(MANY)
@@ -79,7 +79,7 @@ def test_streams_of_neighbours_do_not_overlap():
     assert len({value for row in values for value in row}) == 4 * 64
 
 
-def test_held_out_pictures_are_none_that_are_learnt_from():
+def test_held_out_images_are_none_that_are_learnt_from():
     learnt = {tuple(row) for row in drawn(range(200)).z.tolist()}
     assert not learnt & {tuple(row) for row in drawn(range(HELD_OUT, HELD_OUT + 200)).z.tolist()}
 
@@ -121,7 +121,7 @@ def test_styles_cross_where_the_batch_says(psi):
     assert 0 < (batch.crossover < NOT_MIXED).sum() < 12
 
 
-def test_uniform_numbers_are_rows_of_the_pictures():
+def test_uniform_numbers_are_rows_of_the_images():
     found = uniform([3, 1], seed=0, purpose=Purpose.AUGMENT_REAL, count=4)
     assert found.shape == (2, 4) and found.dtype == torch.float32
     assert found.min() >= 0 and found.max() < 1

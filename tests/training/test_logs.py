@@ -31,7 +31,7 @@ def test_a_line_has_its_terms_and_the_speed(tmp_path):
         found.terms(1.5, {"total": 0.25, "gan": 2.0}, seconds=10.0)
         found.figures(1.5, {"l1": 0.5})
     assert lines(tmp_path / "log.jsonl") == [
-        {"kimg": 1.5, "total": 0.25, "gan": 2.0, "pictures_per_second": 50.0}
+        {"kimg": 1.5, "total": 0.25, "gan": 2.0, "images_per_second": 50.0}
     ]
     assert lines(tmp_path / "figures.jsonl") == [{"kimg": 1.5, "l1": 0.5}]
 
@@ -100,7 +100,7 @@ def test_where_nobody_looks_at_a_bar_there_are_lines(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1
     assert err.startswith("0.5 of 1 kimg, ") and "g/s, " in err and err.endswith(" left\n")
-    assert json.loads((tmp_path / "log.jsonl").read_text())["pictures_per_second"] == 500.0
+    assert json.loads((tmp_path / "log.jsonl").read_text())["images_per_second"] == 500.0
 
 
 # Sheets
@@ -117,5 +117,5 @@ def test_pairs_stand_four_in_a_row():
         assert np.abs(sheet[top : top + 8, left + 8 : left + 16] - (255 - value)).max() <= 1
 
 
-def test_large_pictures_are_shown_smaller_and_gray_ones_too():
+def test_large_images_are_shown_smaller_and_gray_ones_too():
     assert pair_sheet(torch.zeros(1, 1, 512, 512), torch.zeros(1, 1, 512, 512)).size == (520, 264)

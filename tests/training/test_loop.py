@@ -70,7 +70,7 @@ def test_an_optimiser_that_cannot_be_used_is_refused_before_training(tmp_path, s
 # Steps
 
 
-def test_a_step_sees_the_next_pictures(tmp_path):
+def test_a_step_sees_the_next_images(tmp_path):
     task = Toy()
     trainer = toy_trainer(tmp_path, task)
     for _ in range(2):

@@ -73,7 +73,7 @@ def last_tensors(folder):
 
 
 def without_time(line):
-    return {key: value for key, value in line.items() if key != "pictures_per_second"}
+    return {key: value for key, value in line.items() if key != "images_per_second"}
 
 
 def assert_same_run(folder, expected):
@@ -170,7 +170,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(teacher, whole, tmp_path,
 OTHERS = {
     "own mapping": {"inherit_mapping": False, "noise": "const"},
     "accumulate": {"accumulate": 2},
-    "pictures from the disk": {"cache": {"pictures": 7}},
+    "images from the disk": {"cache": {"images": 7}},
     "bfloat16": {"precision": "bf16", "teacher_precision": "bf16"},
     "another optimiser": {"optimizer": {"name": "lamb"}, "discriminator_optimizer": {"name": "nadamw"}},
 }
@@ -238,7 +238,7 @@ def test_a_run_that_is_asked_to_stop_tells_what_it_kept_and_goes_on(teacher, who
 
 
 def test_a_run_that_is_stopped_before_it_learnt_says_so(teacher, tmp_path):
-    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "pictures")})
+    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "images")})
 
     def work():
         cache.TeacherCache.fill = lambda self, shards, report: os.kill(os.getpid(), signal.SIGINT)
@@ -302,7 +302,7 @@ def assert_close_runs(folder, expected):
 
 @pytest.mark.parametrize(
     ("changes", "alone"),
-    [({}, {"accumulate": 2}), (NO_GAN, NO_GAN), ({"cache": {"pictures": 7}}, {"accumulate": 2})],
+    [({}, {"accumulate": 2}), (NO_GAN, NO_GAN), ({"cache": {"images": 7}}, {"accumulate": 2})],
     ids=["with an adversary", "without one", "from the disk"],
 )
 def test_two_processes_learn_what_one_does(teacher, whole, tmp_path, changes, alone):
@@ -351,7 +351,7 @@ def test_both_processes_are_told_what_is_wrong(teacher, tmp_path, changes, told)
 
 
 def test_every_shard_is_made_by_one_of_the_processes_however_late_they_look(teacher, tmp_path):
-    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "p"), "pictures": 10})
+    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "p"), "images": 10})
     data |= {"kimg": 0.004, "held_out": {"num": 2, "metrics": ["l1"], "best": "l1"}}
 
     def work():

@@ -48,7 +48,7 @@ def tiny_features():
 
 @pytest.fixture
 def run(teacher, tmp_path):
-    """Runs with changes to the settings, in one folder, and one cache of pictures for all tests."""
+    """Runs with changes to the settings, in one folder, and one cache of images for all tests."""
 
     def work(**changes):
         return distill(run_data(teacher, tmp_path / "run", **changes))
@@ -63,7 +63,7 @@ def finished(teacher, tmp_path_factory):
 
 
 def pairs(folder, student, numbers):
-    """The teacher's pictures and a student's, of the run's numbers."""
+    """The teacher's images and a student's, of the run's numbers."""
     teacher = Teacher(make_teacher(), settings_of(folder))
     w = teacher.styles(teacher.latents(numbers))
     noise = teacher.noise(w, numbers)
@@ -159,7 +159,7 @@ def test_the_log_has_every_term(finished):
     found = lines(finished / "log.jsonl")
     assert [line["kimg"] for line in found] == [round(0.004 * i, 6) for i in range(1, 9)]
     assert {"pixel_l1", "subband_l2", "gan", "total", "discriminator", "r1", "logits/real"} <= found[0].keys()
-    assert {"gradient/student", "gradient/discriminator", "pictures_per_second"} <= found[0].keys()
+    assert {"gradient/student", "gradient/discriminator", "images_per_second"} <= found[0].keys()
     assert ["r1" in line for line in found] == [True, False, False] * 2 + [True, False]
 
 
@@ -188,7 +188,7 @@ def test_the_card_tells_lineage_cost_and_distance(finished):
     card = (finished / "student" / "README.md").read_text()
     result = result_of(finished)
     assert weights_digest(make_teacher()) in card and f"`{result['teacher']}`" in card
-    assert "`some_recipe`; 0.032 kimg in steps of 4" in card and "16 x 16 pictures" in card
+    assert "`some_recipe`; 0.032 kimg in steps of 4" in card and "16 x 16 images" in card
     assert f"{result['parameters']:,} parameters and {result['macs']:,} MACs" in card
     for name, figure in result["figures"].items():
         assert f"| {name} | {figure['value']:.4g} |" in card
@@ -208,8 +208,8 @@ def test_a_run_without_tensorboard_is_a_run(run, monkeypatch):
     assert (folder / "result.json").is_file() and not (folder / "tensorboard").exists()
 
 
-def test_a_run_from_pictures_on_the_disk(run, teacher):
-    folder = run(cache={"pictures": 6}, kimg=0.02)
+def test_a_run_from_images_on_the_disk(run, teacher):
+    folder = run(cache={"images": 6}, kimg=0.02)
     assert [line["kimg"] for line in lines(folder / "log.jsonl")][-1] == 0.02
 
 
@@ -394,6 +394,6 @@ def test_a_student_that_does_not_fit_is_refused_before_anything_is_made(run, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_held_out_pictures_keep_the_limit(run):
+def test_held_out_images_keep_the_limit(run):
     with pytest.raises(ValueError, match=r"cache\.limit_gib=1e-05: raise it, or give held_out\.num=6\.$"):
         run(held_out={"num": 20}, cache={"limit_gib": 1e-5})

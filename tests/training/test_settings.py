@@ -60,7 +60,7 @@ CHANGED = {
     "features": {"size": 64},
     "discriminator": {"name": "residual"},
     "augment": {"name": "diffaugment", "cutout": 0.25},
-    "cache": {"pictures": 10, "folder": "somewhere"},
+    "cache": {"images": 10, "folder": "somewhere"},
     "held_out": {"num": 7, "metrics": ["psnr", "l1"], "best": "psnr"},
 }
 
@@ -173,7 +173,7 @@ WRONG = [
     ({"loss": {"gan": {"warmup_kimg": -1}}}, "loss.gan: warmup_kimg is not negative"),
     ({"loss": {"r1": {"interval": 0}}}, "loss.r1: interval is at least 1"),
     ({"features": {"size": 16}}, "features: size is 32 to 1024"),
-    ({"cache": {"pictures": -1}}, "cache: pictures is not negative"),
+    ({"cache": {"images": -1}}, "cache: images is not negative"),
     ({"cache": {"limit_gib": 0}}, "cache: limit_gib is positive"),
     ({"held_out": {"num": 1}}, "held_out: num is at least 2"),
     ({"discriminator": 5}, "A discriminator is given by name"),
@@ -211,7 +211,7 @@ def test_a_loss_of_nothing_until_the_adversary_sets_in_is_refused():
     assert plain(loss={**late, "pixel_l1": {"weight": 1.0}}).uses_gan
 
 
-def test_pictures_that_cannot_be_shown_are_refused():
+def test_images_that_cannot_be_shown_are_refused():
     for channels in (1, 3, 4):
         run_settings(student_config(img_channels=channels))
     with pytest.raises(ValueError, match=r"1 \(grey\), 3 \(RGB\) or 4 channels \(RGBA\).*these have 2"):

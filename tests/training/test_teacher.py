@@ -1,9 +1,9 @@
-"""The teacher: the pictures of its own forward, by number, at the student's resolution."""
+"""The teacher: the images of its own forward, by number, at the student's resolution."""
 
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import assert_same_picture, styled_layers, tiny_config, trained
+from helpers import assert_same_image, styled_layers, tiny_config, trained
 from training_helpers import make_teacher, run_settings, student_config
 
 from ganzoo.models.weights import weights_digest
@@ -19,7 +19,7 @@ def shown(teacher, numbers=NUMBERS):
 
 
 def plainly(generator, teacher, numbers=NUMBERS):
-    """The same pictures by the generator as it was created."""
+    """The same images by the generator as it was created."""
     settings, batch = teacher.settings, teacher.latents(numbers)
     source = noise_sources(numbers, seed=settings.seed) if settings.noise == "random" else None
     with torch.no_grad():
@@ -37,33 +37,33 @@ WAVELET = {"output": "wavelet", "upsampler": "idwt", "conv": "depthwise", "head"
 
 @pytest.mark.parametrize("noise", ["const", "random", "none"])
 @pytest.mark.parametrize("network", [{}, {"label_dim": 3}, WAVELET], ids=["stylegan2", "labels", "wavelet"])
-def test_pictures_are_those_of_the_generators_own_forward(network, noise):
+def test_images_are_those_of_the_generators_own_forward(network, noise):
     config = tiny_config(**{"channels": (8, 8, 8), **network})
     student = student_config(label_dim=config.label_dim)
     teacher = Teacher(trained(config), run_settings(student, noise=noise, truncation_psi=0.7, seed=5))
-    assert_same_picture(shown(teacher), plainly(trained(config), teacher))
+    assert_same_image(shown(teacher), plainly(trained(config), teacher))
 
 
 @pytest.mark.parametrize("side", [8, 16, 32])
-def test_pictures_shrink_with_antialiasing_to_the_students_size(side):
+def test_images_shrink_with_antialiasing_to_the_students_size(side):
     config = tiny_config(resolution=32, channels=(8, 8, 8, 8))
     student = student_config(resolution=side, output="wavelet")
     teacher = Teacher(trained(config), run_settings(student))
     found = shown(teacher)
     assert found.shape == (3, 3, side, side)
-    assert_same_picture(found, plainly(trained(config), teacher))
+    assert_same_image(found, plainly(trained(config), teacher))
 
 
 @pytest.mark.parametrize("noise", ["const", "random"])
-def test_a_picture_does_not_depend_on_its_batch(noise):
+def test_a_image_does_not_depend_on_its_batch(noise):
     teacher = Teacher(make_teacher(), run_settings(noise=noise))
     together = shown(teacher)
     assert torch.equal(shown(teacher, NUMBERS[::-1]), together.flip(0))
     for i, number in enumerate(NUMBERS):
-        assert_same_picture(shown(teacher, [number]), together[i : i + 1])
+        assert_same_image(shown(teacher, [number]), together[i : i + 1])
 
 
-def test_random_noise_is_each_pictures_own_and_const_noise_everyones():
+def test_random_noise_is_each_images_own_and_const_noise_everyones():
     settings = run_settings(noise="random")
     teacher = Teacher(make_teacher(), settings)
     w = teacher.styles(teacher.latents(NUMBERS))

@@ -1,4 +1,4 @@
-"""The teacher's pictures on disk: made once, resumed, never those of another teacher, and in a new order."""
+"""The teacher's images on disk: made once, resumed, never those of another teacher, and in a new order."""
 
 import errno
 import json
@@ -42,7 +42,7 @@ def by_teacher(cache, numbers):
 
 
 def counted(cache):
-    """How many pictures its teacher is asked for from now on, in a list."""
+    """How many images its teacher is asked for from now on, in a list."""
     asked, images = [], cache.teacher.images
     cache.teacher.images = lambda w, noise: asked.append(len(w)) or images(w, noise)
     return asked
@@ -63,7 +63,7 @@ def test_a_whole_cache_is_read_without_writing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("noise", ["const", "random"])
 @pytest.mark.parametrize("first", [0, HELD_OUT])
-def test_pictures_are_the_teachers_within_half_precision(tmp_path, first, noise):
+def test_images_are_the_teachers_within_half_precision(tmp_path, first, noise):
     cache = filled(tmp_path, first=first, noise=noise)
     numbers = [first + i for i in (7, 0, 9, 3)]
     expected = by_teacher(cache, numbers)
@@ -81,7 +81,7 @@ def test_what_is_there_is_not_made_again(tmp_path):
     assert not asked
 
 
-def test_the_number_of_pictures_made_is_reported(tmp_path):
+def test_the_number_of_images_made_is_reported(tmp_path):
     cache, told = make(tmp_path), []
     cache.fill(cache.missing(), told.append)
     assert told == list(range(1, 11))
@@ -104,7 +104,7 @@ def test_a_killed_process_costs_the_shard_it_was_at(tmp_path):
 
 def damage(kind, path):
     data = path.read_bytes()
-    pictures = np.load(path)
+    images = np.load(path)
     if kind == "gone":
         path.unlink()
     elif kind in ("empty", "cut"):
@@ -114,8 +114,8 @@ def damage(kind, path):
     elif kind == "another header":
         path.write_bytes(data.replace(b"'<f2'", b"'<q9'"))
     else:
-        changed = {"other kind": pictures.astype(np.float32), "other size": pictures[:, :, :8]}
-        np.save(path, {**changed, "too few": pictures[:3], "one number": np.float16(3)}[kind])
+        changed = {"other kind": images.astype(np.float32), "other size": images[:, :, :8]}
+        np.save(path, {**changed, "too few": images[:3], "one number": np.float16(3)}[kind])
 
 
 KINDS = (
@@ -144,7 +144,7 @@ def test_a_damaged_shard_is_made_again(tmp_path, kind):
     assert torch.equal(again.images(range(10)), expected)
 
 
-def test_no_header_is_read_as_anything_but_pictures_or_damage(tmp_path):
+def test_no_header_is_read_as_anything_but_images_or_damage(tmp_path):
     cache = filled(tmp_path)
     path = cache.folder / "000000.npy"
     data = path.read_bytes()
@@ -154,7 +154,7 @@ def test_no_header_is_read_as_anything_but_pictures_or_damage(tmp_path):
         assert TeacherCache(cache.teacher, 4, folder=str(tmp_path)).missing() in ([], [0])
 
 
-def test_more_pictures_reuse_the_whole_shards(tmp_path):
+def test_more_images_reuse_the_whole_shards(tmp_path):
     filled(tmp_path, 10)
     more = make(tmp_path, 14)
     assert more.missing() == [2, 3]
@@ -177,12 +177,12 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS.keys())
-def test_other_pictures_lie_elsewhere(tmp_path, changes):
+def test_other_images_lie_elsewhere(tmp_path, changes):
     assert make(tmp_path, **changes).folder != make(tmp_path).folder
     assert make(tmp_path, **changes).folder == make(tmp_path, **changes).folder
 
 
-def test_another_teachers_pictures_lie_elsewhere(tmp_path):
+def test_another_teachers_images_lie_elsewhere(tmp_path):
     other = make_teacher()
     with torch.no_grad():
         other.synthesis.levels[0].const[0, 0, 0, 0] += 1e-3
@@ -190,7 +190,7 @@ def test_another_teachers_pictures_lie_elsewhere(tmp_path):
     assert json.loads((make(tmp_path).folder / "facts.json").read_text())["seed"] == 0
 
 
-def test_settings_that_do_not_matter_share_the_pictures(tmp_path):
+def test_settings_that_do_not_matter_share_the_images(tmp_path):
     other = make(tmp_path, batch_size=8, kimg=5.0, loss={"lpips": {"weight": 1.0}})
     assert other.folder == make(tmp_path).folder
 
@@ -199,16 +199,16 @@ def test_a_limit_is_refused_with_what_would_fit(tmp_path):
     with pytest.raises(ValueError) as error:
         make(tmp_path, 1_000_000, limit_gib=0.5)
     assert "take 1.43 GiB on disk, more than cache.limit_gib=0.5" in str(error.value)
-    assert "give cache.pictures=349525." in str(error.value)
+    assert "give cache.images=349525." in str(error.value)
     make(tmp_path, 349_525, limit_gib=0.5)
 
 
-def test_a_limit_on_held_out_pictures_speaks_of_them(tmp_path):
+def test_a_limit_on_held_out_images_speaks_of_them(tmp_path):
     with pytest.raises(ValueError, match=r"give held_out\.num=349525\.$"):
         make(tmp_path, 1_000_000, first=HELD_OUT, limit_gib=0.5)
 
 
-def test_every_picture_comes_once_an_epoch_in_an_order_of_its_own(tmp_path):
+def test_every_image_comes_once_an_epoch_in_an_order_of_its_own(tmp_path):
     cache = make(tmp_path)
     epochs = [[cache.number(epoch * 10 + i) for i in range(10)] for epoch in range(4)]
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
@@ -227,7 +227,7 @@ def test_a_file_that_cannot_grow_ends_in_one_line(tmp_path):
         cache = make(tmp_path)
         cache.fill([0])
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
-        with pytest.raises(OSError, match=rf"{NO_ROOM}.*fewer cache\.pictures; what is there is kept\.$"):
+        with pytest.raises(OSError, match=rf"{NO_ROOM}.*fewer cache\.images; what is there is kept\.$"):
             cache.fill([1, 2])
 
     assert forked(work) == [0]

@@ -114,7 +114,7 @@ def make_teacher(**changes):
 
 
 def make_task(settings, generator=None, network=None, cache=None):
-    """The task of a run, built as a run builds it, with the pictures of a tiny teacher."""
+    """The task of a run, built as a run builds it, with the images of a tiny teacher."""
     generator = make_teacher() if generator is None else generator
     if settings.inherit_mapping:
         settings = with_mapping_of(generator.config, settings)
@@ -180,9 +180,9 @@ def save_teacher(folder, **changes):
 
 
 def run_data(source, out, **changes):
-    """Settings of a run, whose pictures of the teacher lie beside it."""
+    """Settings of a run, whose images of the teacher lie beside it."""
     base = {**STUDENT, **RUN, "teacher": str(source), "out": str(out)}
-    return merged({**base, "cache": {"folder": str(source.parent / "pictures")}}, changes)
+    return merged({**base, "cache": {"folder": str(source.parent / "images")}}, changes)
 
 
 def result_of(folder):

@@ -1,7 +1,7 @@
-"""Generators to deploy, and the comparison of their pictures."""
+"""Generators to deploy, and the comparison of their images."""
 
 import helpers
-from helpers import MOBILE, assert_same_picture, tiny_config
+from helpers import MOBILE, assert_same_image, tiny_config
 
 import ganzoo
 
@@ -22,4 +22,4 @@ def assert_deploys(generator):
     deployed = ganzoo.deploy(generator)
     for n in (1, 3):
         z = generator.sample_z(n)
-        assert_same_picture(deployed(z), generator(z))
+        assert_same_image(deployed(z), generator(z))

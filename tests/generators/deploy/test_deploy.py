@@ -1,11 +1,11 @@
-"""The deploy form makes the pictures of the trained generator."""
+"""The deploy form makes the images of the trained generator."""
 
 import math
 
 import pytest
 import torch
 from deploy_helpers import assert_deploys, trained
-from helpers import assert_same_picture
+from helpers import assert_same_image
 
 import ganzoo
 from ganzoo.ops.activation import ACTIVATIONS
@@ -57,13 +57,13 @@ def test_the_lowest_resolution_survives():
 def test_labels_survive(network):
     generator = trained(network, label_dim=3)
     z, label = generator.sample_z(2), torch.eye(3)[1:]
-    assert_same_picture(ganzoo.deploy(generator)(z, label), generator(z, label))
+    assert_same_image(ganzoo.deploy(generator)(z, label), generator(z, label))
 
 
 def test_truncation_survives(network):
     generator, truncation = trained(network), {"truncation_psi": 0.5, "truncation_cutoff": 3}
     z = generator.sample_z(2)
-    assert_same_picture(ganzoo.deploy(generator)(z, **truncation), generator(z, **truncation))
+    assert_same_image(ganzoo.deploy(generator)(z, **truncation), generator(z, **truncation))
 
 
 @pytest.mark.parametrize("noise", ["const", "none", "random"])
@@ -74,7 +74,7 @@ def test_noise_survives(network, noise):
         synthesis(w, noise, torch.Generator().manual_seed(2))
         for synthesis in (generator.synthesis, ganzoo.deploy(generator).synthesis)
     )
-    assert_same_picture(deployed.image, out.image)
+    assert_same_image(deployed.image, out.image)
     assert all(torch.equal(a, b) for a, b in zip(deployed.noise, out.noise, strict=True))
 
 
@@ -82,7 +82,7 @@ def test_noise_of_the_trained_generator_serves_the_deployed_one(network):
     generator = trained(network)
     w = torch.randn(2, generator.num_ws, 8)
     out = generator.synthesis(w, "random", torch.Generator().manual_seed(2))
-    assert_same_picture(ganzoo.deploy(generator).synthesis(w, out.noise).image, out.image)
+    assert_same_image(ganzoo.deploy(generator).synthesis(w, out.noise).image, out.image)
 
 
 def test_double_precision_survives(network):
@@ -91,14 +91,14 @@ def test_double_precision_survives(network):
     torch.testing.assert_close(ganzoo.deploy(generator)(z), generator(z))
 
 
-def test_a_deployed_generator_makes_the_same_picture_twice(network):
+def test_a_deployed_generator_makes_the_same_image_twice(network):
     deployed = ganzoo.deploy(trained(network))
     z = deployed.sample_z(1)
     assert torch.equal(deployed(z), deployed(z))
 
 
 @pytest.mark.gpu
-def test_a_gpu_makes_the_same_pictures(network):
+def test_a_gpu_makes_the_same_images(network):
     generator = trained(network).to("cuda")
     z = generator.sample_z(2).to("cuda")
     torch.testing.assert_close(ganzoo.deploy(generator)(z), generator(z), atol=1e-3, rtol=1e-3)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from deploy_helpers import trained
-from helpers import assert_same_picture
+from helpers import assert_same_image
 from torch import nn
 
 import ganzoo
@@ -118,7 +118,7 @@ def test_only_a_generator_is_deployed(thing):
 def test_the_deploy_form_exports(network):
     deployed = ganzoo.deploy(trained(network))
     z = deployed.sample_z(1)
-    assert_same_picture(torch.export.export(deployed, (z,)).module()(z), deployed(z))
+    assert_same_image(torch.export.export(deployed, (z,)).module()(z), deployed(z))
 
 
 def test_the_deploy_form_compiles(network):
@@ -127,4 +127,4 @@ def test_the_deploy_form_compiles(network):
     z = deployed.sample_z(2)
     with torch.no_grad():
         compiled = torch.compile(deployed, backend="aot_eager", fullgraph=True)
-        assert_same_picture(compiled(z), deployed(z))
+        assert_same_image(compiled(z), deployed(z))

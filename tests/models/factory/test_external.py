@@ -27,7 +27,7 @@ def without_network_or_cache(tmp_path, monkeypatch):
 def test_the_error_says_where_the_weights_are_whose_they_are_and_what_to_run(name, pretrained, tmp_path):
     entry = model_entry(name)
     text = message(name, OSError, pretrained=pretrained)
-    for part in (entry.external.owner, entry.external.url, entry.external.page, entry.licence["weights"]):
+    for part in (entry.external.owner, entry.external.url, entry.external.page, entry.license["weights"]):
         assert part in text
     file = entry.external.url.rsplit("/", 1)[-1]
     assert f"`ganzoo convert {file} {entry.external.folder(name)}`" in text

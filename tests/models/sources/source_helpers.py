@@ -49,7 +49,7 @@ def refusal(release: Release, kind: type[Exception] = SourceError) -> str:
 
 
 @torch.inference_mode()
-def same_pictures(a: Generator, b: Generator) -> bool:
+def same_images(a: Generator, b: Generator) -> bool:
     z = a.sample_z(2, seed=11)
     return torch.allclose(a(z), b(z), rtol=0, atol=1e-4)
 

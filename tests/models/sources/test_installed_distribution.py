@@ -2,12 +2,12 @@
 
 import shutil
 
-from source_helpers import fetch, refusal, same_pictures
+from source_helpers import fetch, refusal, same_images
 
 
 def test_an_installed_distribution_is_read_where_it_lies(release, monkeypatch, without_client):
     release.install(monkeypatch)
-    assert same_pictures(fetch(release), release.generator)
+    assert same_images(fetch(release), release.generator)
 
 
 def test_a_changed_file_of_an_installed_distribution_is_refused(release, monkeypatch, without_client):
@@ -30,4 +30,4 @@ def test_an_installed_distribution_of_another_version_is_ignored(release, monkey
     metadata = site / "tiny_face-0.9.dist-info" / "METADATA"
     metadata.write_text(metadata.read_text().replace("1.0", "0.9"))
     shutil.rmtree(site / "tiny_face")
-    assert same_pictures(fetch(release), release.generator)
+    assert same_images(fetch(release), release.generator)

@@ -18,7 +18,7 @@ from source_helpers import (
     hide_pip,
     refusal,
     rewrite,
-    same_pictures,
+    same_images,
     serving,
     use_index,
 )
@@ -64,7 +64,7 @@ def test_the_users_own_index_is_asked(release, monkeypatch):
 
     with serving(Index) as port:
         use_index(monkeypatch, f"http://127.0.0.1:{port}/simple")
-        assert same_pictures(fetch(release), release.generator)
+        assert same_images(fetch(release), release.generator)
     assert asked == [f"/simple/{DISTRIBUTION}/", f"/w/{release.wheel.name}"]
 
 
@@ -76,7 +76,7 @@ def test_a_pip_that_is_only_a_program_is_used(release, monkeypatch):
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pip "$@"\n')
     program.chmod(0o755)
     hide_pip(monkeypatch, str(programs))
-    assert same_pictures(fetch(release), release.generator)
+    assert same_images(fetch(release), release.generator)
 
 
 @pytest.mark.skipif(shutil.which("uv") is None, reason="needs uv")
@@ -88,7 +88,7 @@ class TestWithUv:
             pytest.skip("uv and pip lie in one folder")
 
     def test_uv_serves_where_there_is_no_pip(self, release):
-        assert same_pictures(fetch(release), release.generator)
+        assert same_images(fetch(release), release.generator)
         assert len(release.left_over()) == 1
 
     def test_a_wheel_that_uv_fetched_is_checked(self, release):
@@ -110,7 +110,7 @@ def test_without_pip_and_uv_the_error_says_how_to_get_one(release, monkeypatch):
 def test_the_users_own_settings_of_the_client_do_not_lead_the_wheel_elsewhere(release, monkeypatch):
     elsewhere = release.folder / "elsewhere"
     monkeypatch.setenv("PIP_DEST", str(elsewhere))
-    assert same_pictures(fetch(release), release.generator)
+    assert same_images(fetch(release), release.generator)
     assert not elsewhere.exists()
 
 
@@ -120,7 +120,7 @@ def test_a_module_in_the_current_folder_is_not_taken_for_the_client(release, mon
     here.mkdir()
     (here / "pip.py").write_text("raise SystemExit('not the client')\n")
     monkeypatch.chdir(here)
-    assert same_pictures(fetch(release), release.generator)
+    assert same_images(fetch(release), release.generator)
 
 
 def test_a_configured_verbosity_does_not_hide_the_clients_reason(release, monkeypatch):

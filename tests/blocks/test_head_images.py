@@ -1,4 +1,4 @@
-"""The pictures that a network stands for at every level."""
+"""The images that a network stands for at every level."""
 
 import pytest
 import torch
@@ -19,20 +19,20 @@ def run(network):
     return image, [prediction for prediction in predictions if prediction is not None]
 
 
-def test_the_last_picture_is_the_networks(network):
+def test_the_last_image_is_the_networks(network):
     image, levels = run(network)
     assert torch.equal(network.images(levels)[-1], image)
 
 
-def test_every_level_that_predicts_has_a_picture_of_its_size(network):
+def test_every_level_that_predicts_has_a_image_of_its_size(network):
     _, levels = run(network)
     factor = 1 if network.idwt is None else 2
     sizes = [4 * 2**level * factor for level in range(len(HEAD_CHANNELS)) if str(level) in network.to_image]
-    assert [list(picture.shape) for picture in network.images(levels)] == [[2, 3, r, r] for r in sizes]
+    assert [list(image.shape) for image in network.images(levels)] == [[2, 3, r, r] for r in sizes]
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_a_skip_heads_pictures_are_the_pictures_so_far(output):
+def test_a_skip_heads_images_are_the_images_so_far(output):
     network, w = randomized(head("skip", output)), torch.randn(2, W_DIM)
     image, so_far, levels = None, [], []
     for level, channels in enumerate(HEAD_CHANNELS):
@@ -45,14 +45,14 @@ def test_a_skip_heads_pictures_are_the_pictures_so_far(output):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_an_aux_heads_pictures_are_the_pixels_of_its_predictions(output):
+def test_an_aux_heads_images_are_the_pixels_of_its_predictions(output):
     network = randomized(head("aux", output))
     _, levels = run(network)
     for got, level in zip(network.images(levels), levels, strict=True):
         assert torch.equal(got, network.pixels(level))
 
 
-def test_gradients_of_a_skip_heads_last_picture_reach_every_prediction():
+def test_gradients_of_a_skip_heads_last_image_reach_every_prediction():
     network = randomized(head("skip"))
     levels = [level.detach().requires_grad_() for level in run(network)[1]]
     network.images(levels)[-1].square().sum().backward()

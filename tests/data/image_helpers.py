@@ -1,4 +1,4 @@
-"""Tiny pictures, and files that no honest program writes."""
+"""Tiny images, and files that no honest program writes."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ from PIL import Image
 PYTHON = [sys.executable, "-c"]
 
 
-def picture(width=16, height=16, seed=0):
+def make_image(width=16, height=16, seed=0):
     """A coloured gradient that looks different from every side."""
     y, x = np.mgrid[0:height, 0:width]
     channels = [x * 255 // max(width - 1, 1), y * 255 // max(height - 1, 1), (x + 2 * y + 37 * seed) % 256]

@@ -41,14 +41,14 @@ def rewrite(path, change):
     save_file(tensors, path, metadata)
 
 
-def test_a_saved_generator_gives_its_golden_pictures(path):
+def test_a_saved_generator_gives_its_golden_images(path):
     assert check(ganzoo.load(path.parent), path) == 0
 
 
 def test_it_holds_latent_style_seed_crops_and_statistics(generator, path):
     tensors = load_file(path)
-    pictures = {f"{noise}.{part}" for noise in ("const", "random") for part in ("crops", "mean", "std")}
-    assert tensors.keys() == {"z", "w", *pictures}
+    images = {f"{noise}.{part}" for noise in ("const", "random") for part in ("crops", "mean", "std")}
+    assert tensors.keys() == {"z", "w", *images}
     with torch.inference_mode():
         image = generator(tensors["z"], truncation_psi=0.7)[0]
         random = generator.synthesis(tensors["w"], "random", torch.Generator().manual_seed(0)).image[0]
@@ -58,7 +58,7 @@ def test_it_holds_latent_style_seed_crops_and_statistics(generator, path):
         assert file.metadata()["noise_seed"] == "0" and file.metadata()["schema_version"] == "1"
 
 
-def test_a_large_picture_is_cropped(tmp_path):
+def test_a_large_image_is_cropped(tmp_path):
     ganzoo.save(ganzoo.create("stylegan2", **{**SIZES, "resolution": 64, "channels": [4] * 5}), tmp_path)
     assert load_file(tmp_path / GOLDEN_FILE)["const.crops"].shape == (2, 3, 32, 32)
 
@@ -66,17 +66,17 @@ def test_a_large_picture_is_cropped(tmp_path):
 @pytest.mark.parametrize(
     "part", ["mapping.w_avg", "synthesis.levels.0.const", "synthesis.levels.1.upsample.noise.const"]
 )
-def test_any_other_weight_shows_in_the_pictures(generator, path, part):
+def test_any_other_weight_shows_in_the_images(generator, path, part):
     with torch.no_grad():
         generator.state_dict()[part].add_(0.5)
-    with pytest.raises(ValueError, match="other pictures than those recorded"):
+    with pytest.raises(ValueError, match="other images than those recorded"):
         check(generator, path)
 
 
 def test_a_network_of_nothing_but_nan_does_not_pass(generator, path):
     with torch.no_grad():
         generator.synthesis.levels[0].const.fill_(float("nan"))
-    with pytest.raises(ValueError, match="other pictures"):
+    with pytest.raises(ValueError, match="other images"):
         check(generator, path)
 
 
@@ -126,12 +126,12 @@ def test_saving_something_else_over_it_leaves_no_stale_one(path):
     assert not path.exists()
 
 
-def test_verify_proves_a_folder_by_its_pictures(run, path, generator):
+def test_verify_proves_a_folder_by_its_images(run, path, generator):
     status, out, _ = run("verify", path.parent)
-    assert status == 0 and f"pictures: those recorded in {path}" in out
+    assert status == 0 and f"images: those recorded in {path}" in out
     rewrite(path, lambda tensors, metadata: tensors["const.std"].add_(0.5))
     status, _, err = run("verify", path.parent)
-    assert status == 1 and "other pictures than those recorded" in err and err.count("\n") == 1
+    assert status == 1 and "other images than those recorded" in err and err.count("\n") == 1
     path.unlink()
     status, out, _ = run("verify", path.parent)
     assert status == 0 and "records none" in out
