@@ -4,15 +4,13 @@ A block takes *context* (channel counts, style width) from the code that assembl
 from recipes and configs; the two never mix, and no config can name anything that was not registered.
 """
 
-import difflib
 import inspect
-import sys
-import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from ganzoo.plugins import missing_block
+from ganzoo.system.validation import checked, only, unknown
 
 T = TypeVar("T")
 Spec = Mapping[str, Any]
@@ -131,62 +129,17 @@ class Registry(Generic[T]):
         if "name" not in spec:
             raise ValueError(f"A {self.kind} needs a name: {', '.join(self.names())}.")
         cls = self.get(spec["name"])
-        known = self.options(spec["name"])
+        known, given = self.options(spec["name"]), {k: v for k, v in spec.items() if k != "name"}
+        only(given, known, f"option of {self.kind} {spec['name']!r}")
         hints = typing.get_type_hints(cls.__init__)
-        options = dict(known)
-        for key, value in spec.items():
-            if key == "name":
-                continue
-            if key not in known:
-                what = f"option of {self.kind} {spec['name']!r}"
-                raise ValueError(unknown(what, key, known))
-            options[key] = checked(value, hints[key], f"{self.kind}.{key}")
-        return {"name": spec["name"], **options}
+        options = {key: checked(value, hints[key], f"{self.kind}.{key}") for key, value in given.items()}
+        return {"name": spec["name"], **known, **options}
 
     def build(self, spec: str | Spec, **context: Any) -> T:
         """The block that a spec describes, given its context."""
         options = self.complete(spec)
         cls = self.get(options.pop("name"))
         return cls(**context, **options)
-
-
-def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """Message for a name that does not exist: what exists, and one near match."""
-    known = sorted(known)
-    lower = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.6)
-    hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
-    return f"Unknown {what}: {name!r}.{hint} Choose from: {', '.join(known) or 'none'}."
-
-
-def checked(value: Any, hint: Any, where: str) -> Any:
-    """`value` if it is of the annotated type (lists become tuples, integers serve as floats).
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        for choice in typing.get_args(hint):
-            try:
-                return checked(value, choice, where)
-            except ValueError:
-                continue
-    elif typing.get_origin(hint) is tuple:
-        items = typing.get_args(hint)
-        if isinstance(value, list | tuple) and (items[-1] is ... or len(items) == len(value)):
-            kinds = [items[0]] * len(value) if items[-1] is ... else items
-            return tuple(checked(v, kind, where) for v, kind in zip(value, kinds, strict=True))
-    elif typing.get_origin(hint) is typing.Literal:
-        if value in typing.get_args(hint):
-            return value
-        raise ValueError(f"{where} is one of {', '.join(map(str, typing.get_args(hint)))}; got {value!r}.")
-    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if abs(value) <= sys.float_info.max:  # neither NaN, nor infinite, nor an integer beyond floats
-            return float(value)
-    elif isinstance(hint, type) and isinstance(value, hint) and isinstance(value, bool) == (hint is bool):
-        return value
-    name = hint.__name__ if isinstance(hint, type) else str(hint)
-    raise ValueError(f"{where} must be {name}; got {value!r}.")
 
 
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:

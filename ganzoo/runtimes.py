@@ -30,8 +30,8 @@ from ganzoo.models.hub_pull import locate
 from ganzoo.models.recipes import list_recipes
 from ganzoo.models.sources import default_cache_dir, writable_cache
 from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, empty
-from ganzoo.registry import unknown
 from ganzoo.system.paths import user_path
+from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 # runtime: target of its files; the fastest first

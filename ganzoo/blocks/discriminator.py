@@ -12,7 +12,8 @@ from ganzoo.ops.conv import conv2d
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.initialize import normal_
 from ganzoo.ops.resample import Blur, Downsample
-from ganzoo.registry import Registry, unknown
+from ganzoo.registry import Registry
+from ganzoo.system.validation import unknown
 
 Taps = tuple[float, ...]
 Architecture = Literal["resnet", "skip", "orig"]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from ganzoo.blocks.base import Block, Fold, is_overridden
 from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.equalized import EqualizedLinear
-from ganzoo.registry import Registry, unknown
+from ganzoo.registry import Registry
+from ganzoo.system.validation import unknown
 
 MAX_DEPTH = 64
 MAX_FEATURES = 8192

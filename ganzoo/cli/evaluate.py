@@ -193,7 +193,7 @@ def _metrics(text: str | None, default: tuple[str, ...]) -> list[str]:
     """
     from ganzoo.metrics.figures import METRICS
     from ganzoo.metrics.pairs import PAIR_METRICS
-    from ganzoo.registry import unknown
+    from ganzoo.system.validation import unknown
 
     if text is None:
         return list(default)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ganzoo.converters.candidates import WRAPPERS, Candidate
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 # The first of them that a file has is the default.
 PARTS = ("generator_ema", "student", "teacher", "generator", "discriminator")

@@ -20,9 +20,9 @@ from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
 from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
 from ganzoo.export.manifest import file_bytes, file_sha256
 from ganzoo.models.weights import CONFIG_FILE
-from ganzoo.registry import unknown
 from ganzoo.system.kinds import other_kind
 from ganzoo.system.paths import missing, user_path
+from ganzoo.system.validation import unknown
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 _SPELLINGS = {  # of the files themselves

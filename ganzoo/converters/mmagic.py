@@ -10,7 +10,7 @@ from ganzoo.converters import rosinality
 from ganzoo.converters.keymap import Tensors
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 Network = TypeVar("Network", Generator, Discriminator)
 SETTINGS: Mapping[str, Any] = {"colors": "rgb"}

@@ -15,7 +15,7 @@ from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Tensors
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.ops.activation import ACTIVATIONS
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 FORMAT = "NVIDIA state dict (PyTorch)"
 # What train.py of stylegan2-ada-pytorch sets. Networks that come from TensorFlow have no clamp.

@@ -19,9 +19,9 @@ from ganzoo.export.targets import Target, require, target
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.record import hardware, versions
 from ganzoo.models.weights import weights_digest
-from ganzoo.registry import unknown
 from ganzoo.system.files import move_together, refuse_unwritable
 from ganzoo.system.paths import user_path
+from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 

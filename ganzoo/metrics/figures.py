@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ganzoo.features.networks import INCEPTION
 from ganzoo.metrics.extract import Features
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 Array = NDArray[np.float32]
 KID_SUBSETS, MAX_KID_SUBSET = 100, 1000

@@ -15,8 +15,8 @@ from ganzoo.generators.synthesis import Output
 from ganzoo.metrics.distances import DEFINITIONS, distance
 from ganzoo.metrics.extract import processes
 from ganzoo.metrics.figures import Figure
-from ganzoo.registry import unknown
 from ganzoo.system.images import shrink
+from ganzoo.system.validation import unknown
 
 PAIR_METRICS = tuple(DEFINITIONS)
 GIVEN = ("z", "w")

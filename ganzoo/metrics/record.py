@@ -12,18 +12,10 @@ import torch
 
 from ganzoo.metrics.distances import DEFINITIONS, OLD_PSNR, OLD_PSNR_DEFINITION
 from ganzoo.system.paths import DATA, missing, user_path
+from ganzoo.system.validation import from_mapping, plain
 from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 2  # 1 had no definition, and clipped images for psnr
-# What a line must hold for what is computed and printed from it.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "metric": (str,),
-    "value": (int, float),
-    "uncertainty": (int, float, type(None)),
-    "num_fake": (int,),
-    "fake": (dict,),
-    "warnings": (list,),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +72,7 @@ class Record(Protocol):
 
     def to_json(self) -> str:
         """One line; `from_json` takes it back."""
-        return json.dumps(asdict(self), allow_nan=False)
+        return json.dumps(plain(self), allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> "Record":
@@ -100,10 +92,10 @@ class Record(Protocol):
             raise ValueError(
                 f"This is no record of version {SCHEMA_VERSION}, whose keys are {', '.join(sorted(names))}."
             )
-        for key, kinds in _KINDS.items():
-            if not isinstance(data[key], kinds) or isinstance(data[key], bool):
-                raise ValueError(f"This is no record: its {key} is {data[key]!r}.")
-        return cls(**{**data, "warnings": tuple(data["warnings"])})
+        try:
+            return from_mapping(cls, data, "a record")
+        except ValueError as error:
+            raise ValueError(f"This is no record: {error}") from error
 
 
 def _since_version_1(metric: str) -> dict[str, Any]:

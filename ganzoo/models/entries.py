@@ -1,12 +1,10 @@
 """Frozen records of what is published; strict in, complete out."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
-from ganzoo.registry import unknown
-
-T = TypeVar("T")
+from ganzoo.system.validation import from_mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +120,7 @@ class ModelEntry:
         license: by part: weights, teacher, data.
         parameters, macs: by part, as `ganzoo.models.cost` counts them.
         sources: where its weights come from, tried in order.
-        weights_sha256: of the converted tensors and their names; see `ganzoo.models.weights.published_digest`.
+        weights_sha256: Digest of the converted tensors; see `ganzoo.models.weights.published_digest`.
         golden: what the images must be.
         external: in the place of the three above, weights that every user fetches and converts.
         measured: published numbers.
@@ -162,33 +160,6 @@ class ModelEntry:
         """The entry of a YAML file.
 
         Raises:
-            ValueError: for an unknown or missing key.
+            ValueError: for an unknown or missing key, or a value of another type.
         """
-        data = dict(data)
-        if "sources" in data:
-            data["sources"] = tuple(_source(item) for item in data["sources"])
-        if "measured" in data:
-            data["measured"] = tuple(_record(Measurement, item) for item in data["measured"])
-        if "golden" in data:
-            data["golden"] = _record(Golden, data["golden"])
-        if "external" in data:
-            data["external"] = _record(ExternalWeights, data["external"])
-        return _record(cls, data)
-
-
-def _source(data: Mapping[str, Any]) -> WheelSource | BundledSource | HubSource:
-    """The source that a mapping describes, of the kind that its keys tell."""
-    if "repo" in data:
-        return _record(HubSource, data)
-    return _record(BundledSource, data) if "file" in data else _record(WheelSource, data)
-
-
-def _record(cls: type[T], data: Mapping[str, Any]) -> T:
-    """A dataclass from a mapping that has all of its required keys and no others."""
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    for key in data:
-        if key not in known:
-            raise ValueError(unknown(f"key of {cls.__name__}", key, known))
-    if missing := [k for k, f in known.items() if k not in data and f.default is MISSING]:
-        raise ValueError(f"{cls.__name__} lacks {', '.join(missing)}.")
-    return cls(**data)
+        return from_mapping(cls, data, "a model's entry")

@@ -35,8 +35,8 @@ from ganzoo.models.weights import (
     write_weights,
 )
 from ganzoo.plugins import load_plugins
-from ganzoo.registry import unknown
 from ganzoo.system.paths import DIRECTORY, is_path, missing
+from ganzoo.system.validation import unknown
 
 MODELS = REGISTRY / "model"
 DIR = DIRECTORY

@@ -21,8 +21,8 @@ from yaml import YAMLError
 from ganzoo.blocks import KINDS
 from ganzoo.generators.config import GENERATORS
 from ganzoo.plugins import load_plugins
-from ganzoo.registry import unknown
 from ganzoo.system.paths import DATA
+from ganzoo.system.validation import unknown
 
 RECIPES = DATA / "recipes"
 REGISTRY = DATA / "registry"

@@ -22,10 +22,10 @@ from pathlib import Path, PurePosixPath
 from ganzoo.converters.openvino import from_openvino
 from ganzoo.generators.generator import Generator
 from ganzoo.models.entries import WheelSource
-from ganzoo.registry import unknown
 from ganzoo.system.kinds import other_kind
 from ganzoo.system.paths import default_cache_dir as default_cache_dir
 from ganzoo.system.progress import stage
+from ganzoo.system.validation import unknown
 
 # format: contents of the source's files, by their names without folders, to a generator
 FORMATS: dict[str, Callable[[Mapping[str, bytes]], Generator]] = {"openvino": from_openvino}

@@ -20,10 +20,10 @@ from ganzoo.models.folders import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.models.folders import model_folder
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
 from ganzoo.plugins import load_plugins
-from ganzoo.registry import unknown
 from ganzoo.system.files import replacing
 from ganzoo.system.kinds import kind_of, open_tensors
 from ganzoo.system.paths import missing, user_path
+from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 2  # 2: levels are modules, and a config names its architecture

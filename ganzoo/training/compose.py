@@ -35,10 +35,10 @@ from omegaconf.errors import OmegaConfBaseException
 from ganzoo.blocks import KINDS
 from ganzoo.models.recipes import RECIPES, REGISTRY, default_recipe, list_recipes, override
 from ganzoo.plugins import load_plugins, missing_block
-from ganzoo.registry import unknown
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.interruption import Interrupted
 from ganzoo.system.paths import user_name, user_path
+from ganzoo.system.validation import unknown
 from ganzoo.training.devices import refuse_absent
 from ganzoo.training.jobs import (
     MISSING,

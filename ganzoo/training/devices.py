@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 
 KINDS = ("auto", "cpu", "cuda", "mps", "xpu")
 _DEVICE = re.compile(r"(cuda|xpu):\d+")

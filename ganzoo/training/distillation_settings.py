@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
-from ganzoo.registry import unknown
 from ganzoo.system.images import check_channels
-from ganzoo.training.settings import OptimizerSettings, check, require
+from ganzoo.system.validation import check_fields, unknown
+from ganzoo.training.settings import OptimizerSettings, require
 from ganzoo.training.task import TaskSettings
 
 _COSINE, _CONSTANT = OptimizerSettings(), OptimizerSettings(schedule="constant", final=1.0)
@@ -23,7 +23,7 @@ class Term:
     weight: float = 0.0
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self)
         require(self.weight >= 0, "weight is not negative", self.weight)
 
 
@@ -67,7 +67,7 @@ class LossSettings:
     r1: R1Term = R1Term(weight=10.0)
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self)
         used = [f.name for f in fields(self) if f.name != "r1" and getattr(self, f.name).weight]
         if not used:
             raise ValueError("Every term of the loss has weight 0: there is nothing to learn.")
@@ -92,7 +92,7 @@ class FeatureSettings:
     size: int | None = None
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self)
         require(self.size is None or 32 <= self.size <= 1024, "size is 32 to 1024", self.size)
 
 
@@ -105,7 +105,7 @@ class CacheSettings:
     limit_gib: float = 20.0
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self)
         require(self.images >= 0, "images is not negative", self.images)
         require(self.limit_gib > 0, "limit_gib is positive", self.limit_gib)
 
@@ -127,7 +127,7 @@ class HeldOutSettings:
     best: str = "perceptual"
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self)
         require(self.num >= 2, "num is at least 2", self.num)
         for metric in (*self.metrics, self.best):
             if metric == "lpips":
@@ -192,6 +192,14 @@ class DistillationSettings(TaskSettings):
     def uses_features(self) -> bool:
         """Whether a term of the loss looks at features of images."""
         return any(term.weight for term in (self.loss.feature_l1, self.loss.lpips, self.loss.relation))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "DistillationSettings":
+        """The settings of a composed recipe, or of a record of a run."""
+        loss = data.get("loss")
+        if isinstance(loss, Mapping) and "perceptual" in loss:
+            raise ValueError("loss.perceptual is called loss.feature_l1: give that.")
+        return super().from_dict(data)
 
     def discriminator_config(self) -> DiscriminatorConfig:
         """The discriminator's architecture, for the student's resolution."""

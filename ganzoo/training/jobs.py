@@ -7,7 +7,7 @@ from typing import Any
 
 from ganzoo.models.factory import config_of, resolve
 from ganzoo.models.recipes import RECIPES, list_recipes, read_yaml
-from ganzoo.registry import unknown
+from ganzoo.system.validation import unknown
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name
 from ganzoo.training.presets import fit_cache, preset, recorded, sets_resolution

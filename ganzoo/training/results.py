@@ -12,8 +12,8 @@ from typing import Any
 from ganzoo.compare.plots import si
 from ganzoo.compare.records import higher_is_better
 from ganzoo.models.folders import RUN_FILE as SETTINGS
-from ganzoo.registry import unknown
 from ganzoo.system.files import replacing
+from ganzoo.system.validation import unknown
 from ganzoo.training.chart import Dot, chart
 from ganzoo.training.earlier import figures_now
 

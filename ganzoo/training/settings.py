@@ -1,15 +1,11 @@
 """What every run is told, whatever it trains: frozen records, strict in and complete out."""
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Literal
 
 from ganzoo.blocks import KINDS
-from ganzoo.registry import checked, unknown
+from ganzoo.system.validation import check_fields
 from ganzoo.training.devices import check_device
-
-T = TypeVar("T")
 
 GIB = 2**30
 # What may change between the start of a run and its resumption: none of it decides on what was learnt so far.
@@ -17,16 +13,6 @@ FREE = (
     *("out", "name", "resume", "kimg", "device", "compile", "log_kimg", "sample_kimg", "checkpoint_kimg"),
     *("keep_checkpoints", "eval_every", "accumulate"),
 )
-
-
-def check(settings: Any) -> None:
-    """Complete the blocks of a record and bring its other fields to their types."""
-    for f in fields(settings):
-        value = getattr(settings, f.name)
-        if f.name in KINDS:
-            object.__setattr__(settings, f.name, KINDS[f.name].complete(value))
-        elif not is_dataclass(f.type):
-            object.__setattr__(settings, f.name, checked(value, f.type, f.name))
 
 
 def require(holds: bool, what: str, value: object) -> None:
@@ -58,7 +44,7 @@ class OptimizerSettings:
     final: float = 0.01
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self)
         require(self.lr > 0, "lr is positive", self.lr)
         require(len(self.betas) in (2, 3), "betas are two or three", self.betas)
         require(all(0 <= b < 1 for b in self.betas), "betas are from 0 to below 1", self.betas)
@@ -79,7 +65,7 @@ class EMASettings:
     ramp_up: float | None = 0.05
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self)
         require(self.half_life_kimg >= 0, "half_life_kimg is not negative", self.half_life_kimg)
         require(self.ramp_up is None or self.ramp_up > 0, "ramp_up is positive, or null", self.ramp_up)
 
@@ -130,7 +116,7 @@ class LoopSettings:
     ema: EMASettings = EMASettings()
 
     def __post_init__(self) -> None:
-        check(self)
+        check_fields(self, KINDS)
         check_device(self.device)
         for name in ("batch_size", "accumulate", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"{name} is at least 1", getattr(self, name))
@@ -145,38 +131,3 @@ class LoopSettings:
     def steps(self) -> int:
         """Steps of the whole run: the last one reaches kimg."""
         return -(-round(self.kimg * 1000) // self.batch_size)
-
-
-def record(cls: type[T], data: Mapping[str, Any], where: str) -> T:
-    """A settings class, and those within it, from mappings."""
-    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for key, value in data.items():
-        if f"{where}{key}" == "loss.perceptual":
-            raise ValueError("loss.perceptual is called loss.feature_l1: give that.")
-        if key not in known:
-            raise ValueError(unknown(f"setting of {where.rstrip('.') or 'a run'}", key, known))
-        hint = known[key].type
-        if is_dataclass(hint) and isinstance(hint, type) and not isinstance(value, hint):
-            if not isinstance(value, Mapping):
-                raise ValueError(
-                    f"{where}{key} holds settings of its own, such as {where}{key}.{fields(hint)[0].name}."
-                )
-            default = known[key].default  # what is not given stays as this class has it, not as `hint` has it
-            kept = {f.name: getattr(default, f.name) for f in fields(hint)} if is_dataclass(default) else {}
-            value = record(hint, {**kept, **value}, f"{where}{key}.")
-        values[key] = value
-    needed = [f for f in known.values() if dataclasses.MISSING is f.default is f.default_factory]
-    if missing := [f.name for f in needed if f.name not in values]:
-        raise ValueError(f"A run lacks {', '.join(missing)}.")
-    try:
-        return cls(**values)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{where[:-1]}: {error}" if where else str(error)) from error
-
-
-def plain(value: Any) -> Any:
-    """A value with mappings as dicts and tuples as lists, all the way down."""
-    if isinstance(value, Mapping):
-        return {k: plain(v) for k, v in value.items()}
-    return [plain(v) for v in value] if isinstance(value, list | tuple) else value

@@ -7,19 +7,21 @@ the loop of all others.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from torch import Tensor, nn
 
+from ganzoo.blocks import KINDS
 from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.figures import Figure
 from ganzoo.models.weights import save
 from ganzoo.registry import Registry
+from ganzoo.system.validation import from_mapping, plain
 from ganzoo.training.names import TASK
-from ganzoo.training.settings import FREE, LoopSettings, OptimizerSettings, plain, record
+from ganzoo.training.settings import FREE, LoopSettings, OptimizerSettings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -211,14 +213,14 @@ class TaskSettings(LoopSettings):
                 data[field] = GeneratorConfig.from_dict(own)
             elif isinstance(data[field], Mapping):
                 data[field] = GeneratorConfig.from_dict(data[field])
-        return record(cls, data, "")
+        return from_mapping(cls, data, "a run", blocks=KINDS)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, completed, as plain lists, numbers and strings; `from_dict` takes them back."""
-        data = asdict(self)
+        data = plain(self)
         if (field := self.generator_field()) is not None:
             data[field] = getattr(self, field).to_dict()
-        return cast(dict[str, Any], plain(data))
+        return cast(dict[str, Any], data)
 
 
 TASKS: Registry[Task] = Registry("task", needs_defaults=False)

@@ -155,7 +155,7 @@ def test_an_entry_without_any_weights_is_an_error():
 def test_external_weights_have_owner_page_and_url(key):
     data = external_data()
     del data["external"][key]
-    with pytest.raises(ValueError, match=f"ExternalWeights lacks {key}"):
+    with pytest.raises(ValueError, match=f"^external lacks {key}"):
         ModelEntry.from_dict(data)
 
 
@@ -175,7 +175,7 @@ def test_stylegan2_ffhq_costs_what_stylegan2_costs():
 
 def test_a_measured_number_names_its_command_hardware_and_date():
     number = {"metric": "FID", "value": 7.75, "unit": "", "command": "ganzoo eval", "hardware": "CPU"}
-    with pytest.raises(ValueError, match="Measurement lacks date"):
+    with pytest.raises(ValueError, match=r"^measured\[0\] lacks date"):
         ModelEntry.from_dict({**entry_data(), "measured": [number]})
     entry = ModelEntry.from_dict({**entry_data(), "measured": [{**number, "date": "2026-11-21"}]})
     assert entry.measured[0].value == 7.75

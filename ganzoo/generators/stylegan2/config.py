@@ -5,16 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ganzoo.generators.config import (
-    GENERATORS,
-    MAX_WIDTH,
-    GeneratorConfig,
-    in_range,
-    known_fields,
-)
+from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfig
 from ganzoo.generators.stylegan2.synthesis import Synthesis
 from ganzoo.ops.activation import ACTIVATIONS
-from ganzoo.registry import unknown
+from ganzoo.system.validation import in_range, unknown
 
 MIN_RESOLUTION, MAX_RESOLUTION = 4, 2048
 WIDTHS = ("channel_base", "channel_max")  # shorthands for channels
@@ -105,27 +99,27 @@ class StyleGAN2Config(GeneratorConfig):
 
     @classmethod
     def arguments(cls, data: Mapping[str, Any]) -> dict[str, Any]:
-        return with_channels(cls, data, "generator")
+        return with_channels(data, WHAT)
 
 
-def with_channels(cls: type, data: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Arguments of a config class, with `channels` instead of `channel_base` and `channel_max`.
+def with_channels(data: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The mapping with `channels` instead of `channel_base` and `channel_max`.
 
     Raises:
-        ValueError: for an unknown key, or widths that lack or are given twice.
+        ValueError: if the resolution or widths lack, or widths are given twice.
     """
-    data = known_fields(cls, data, what, WIDTHS)
+    data, what = dict(data), what.capitalize()
     if "resolution" not in data:
-        raise ValueError(f"A {what} needs a resolution.")
+        raise ValueError(f"{what} needs a resolution.")
     output = data.get("output", "pixel")
     check_resolution(data["resolution"], output)
     base, maximum = data.pop("channel_base", None), data.pop("channel_max", None)
     if data.get("channels") is not None:
         if base is not None or maximum is not None:
-            raise ValueError(f"A {what} takes channels, or channel_base and channel_max, not both.")
+            raise ValueError(f"{what} takes channels, or channel_base and channel_max, not both.")
         return data
     if base is None or maximum is None:
-        raise ValueError(f"A {what} needs channels, or channel_base and channel_max.")
+        raise ValueError(f"{what} needs channels, or channel_base and channel_max.")
     in_range("channel_base", base, 1, MAX_WIDTH * MAX_RESOLUTION)
     in_range("channel_max", maximum, 1, MAX_WIDTH)
     levels = range(num_levels(data["resolution"], output))
