@@ -2,15 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli.results import results
-from ganzoo.system.allocator import keep_freed_memory
-
-if TYPE_CHECKING:
-    from ganzoo.training.jobs import Plan
+from ganzoo.cli.train import start
 
 DEFAULT_RECIPE = "mobilestylegan"
 EXAMPLES = """\
@@ -58,61 +54,10 @@ def distill(
     ] = False,
 ) -> None:
     """Train a student from a teacher, or a sweep of students."""
-    from ganzoo.training.compose import plan
-
     given = list(arguments or [])
-    recipe = given.pop(0) if given and "=" not in given[0] else DEFAULT_RECIPE
-    found = plan(recipe, given, sweep=multirun, complete=not print_settings)
-    if print_settings:
-        _print(found)
-    elif multirun:
-        _sweep(found)
-    else:
-        _run(found)
-
-
-def _run(found: "Plan") -> None:
-    """One run, in this process."""
-    from ganzoo.training.results import read_result, summary
-    from ganzoo.training.run import distill as train
-
-    keep_freed_memory()
-    _tell(found)
-    folder = train(found.jobs[0].data)
-    typer.echo(f"{folder}: {summary(read_result(folder))}")
-
-
-def _sweep(found: "Plan") -> None:
-    """All jobs, and then the tables of those that ended well."""
-    from ganzoo.training.compose import launch
-
-    _tell(found)
-    outcomes = launch(found)
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if len(failed) < len(outcomes):
-        results(found.folder)
-    if failed:
-        names: dict[str, list[str]] = {}
-        for outcome in failed:
-            names.setdefault(str(outcome.error), []).append(outcome.name)
-        told = " ".join(f"{', '.join(those)}: {error}" for error, those in names.items())
-        raise ValueError(f"{len(failed)} of {len(outcomes)} jobs failed. {told}")
-
-
-def _tell(found: "Plan") -> None:
-    """Where the settings come from that are not given."""
-    for line in dict.fromkeys(job.told for job in found.jobs if job.told):
-        typer.echo(line, err=True)
-
-
-def _print(found: "Plan") -> None:
-    """The settings of every job as a YAML document."""
-    from omegaconf import OmegaConf
-
-    for job in found.jobs:
-        if len(found.jobs) > 1:
-            typer.echo("---")
-        typer.echo(OmegaConf.to_yaml(job.data), nl=False)
+    if named := [text for text in given if text.partition("=")[0] == "task"]:
+        raise ValueError(f"{named[0]}: this command is short for ganzoo train task=distillation.")
+    start(given, "distillation", sweep=multirun, shown=print_settings)
 
 
 def _settings_help() -> Iterator[str]:

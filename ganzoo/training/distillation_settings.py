@@ -9,8 +9,9 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.system.images import check_channels
 from ganzoo.system.validation import check_fields, unknown
+from ganzoo.training.presets import of_teacher, preset
 from ganzoo.training.settings import OptimizerSettings, require
-from ganzoo.training.task import TaskSettings
+from ganzoo.training.task_settings import TaskSettings
 
 _COSINE, _CONSTANT = OptimizerSettings(), OptimizerSettings(schedule="constant", final=1.0)
 FIGURES = ("l1", "psnr", "perceptual", "fd")
@@ -148,6 +149,7 @@ class DistillationSettings(TaskSettings):
 
     measured: ClassVar[tuple[str, ...]] = ("held_out",)
     sources: ClassVar[tuple[str, ...]] = ("teacher",)
+    recipe: ClassVar[str | None] = "mobilestylegan"
 
     teacher: str
     student: GeneratorConfig
@@ -192,6 +194,16 @@ class DistillationSettings(TaskSettings):
     def uses_features(self) -> bool:
         """Whether a term of the loss looks at features of images."""
         return any(term.weight for term in (self.loss.feature_l1, self.loss.lpips, self.loss.relation))
+
+    @classmethod
+    def preset(cls, device: str, *, elsewhere: bool) -> tuple[str | None, str]:
+        """That for a CPU or a GPU."""
+        return preset(device, elsewhere=elsewhere)
+
+    @classmethod
+    def completed(cls, data: dict[str, Any], given: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
+        """A student of its teacher's size, and as many images of it on the disk as fit."""
+        return of_teacher(data, given, whole=whole)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DistillationSettings":

@@ -22,6 +22,10 @@ def settings_now(data: Mapping[str, Any]) -> dict[str, Any]:
     if "perceptual" in loss:
         loss["feature_l1"] = loss.pop("perceptual")
         found["loss"] = loss
+    cache = dict(found.get("cache", {}))
+    if "pictures" in cache:
+        cache["images"] = cache.pop("pictures")
+        found["cache"] = cache
     held_out = dict(found.get("held_out", {}))
     if "lpips" in [*held_out.get("metrics", []), held_out.get("best")]:
         held_out["metrics"] = [_figure(metric) for metric in held_out["metrics"]]

@@ -10,10 +10,11 @@ from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
 from ganzoo.training.checkpoint import checkpoints
 from ganzoo.training.devices import start
+from ganzoo.training.jobs import Job
 from ganzoo.training.loop import Trainer
 from ganzoo.training.reports import Reports
 from ganzoo.training.run_folder import CHECKPOINTS, claim, finished, measured_of, write_result
-from ganzoo.training.task import TaskSettings
+from ganzoo.training.task_settings import TaskSettings
 from ganzoo.training.tasks import load_task, read_settings
 
 T = TypeVar("T")
@@ -33,6 +34,13 @@ def distill(data: Mapping[str, Any]) -> Path:
     """
     settings = read_settings({key: value for key, value in data.items() if key != "recipe"})
     return train(settings, data.get("recipe"))
+
+
+def carry_out(job: Job) -> Path:
+    """Train what a job of a command line asks for, and return the run's folder; raises the same."""
+    if job.settings is None:
+        raise ValueError(f"The settings of {job.name} are not whole.")
+    return train(job.settings, job.recipe)
 
 
 def train(settings: TaskSettings, recipe: str | None = None) -> Path:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ganzoo.generators.config import generator_keys
 from ganzoo.metrics.figures import Figure
 from ganzoo.models.folders import RUN_FILE as SETTINGS
 from ganzoo.system.files import replacing
@@ -19,10 +20,12 @@ from ganzoo.system.version import __version__
 from ganzoo.training.checkpoint import checkpoints
 from ganzoo.training.earlier import settings_now
 from ganzoo.training.results import RESULT
-from ganzoo.training.task import Task, TaskSettings
+from ganzoo.training.task import Task
+from ganzoo.training.task_settings import TaskSettings
 from ganzoo.training.tasks import recorded
 
 CHECKPOINTS, SAMPLES = "checkpoints", "samples"
+_OF_THE_COMMAND = ("task", "out", "name", "resume", "device", "recipe")
 
 
 def claim(folder: Path, settings: TaskSettings) -> None:
@@ -52,6 +55,44 @@ def claim(folder: Path, settings: TaskSettings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(new, indent=2) + "\n", encoding="utf-8")
+
+
+def kept_settings(
+    data: Mapping[str, Any], folder: Path, given: Collection[str], options: type[TaskSettings]
+) -> dict[str, Any] | None:
+    """Settings of the run that the folder holds, but for those that are given; None if it holds none.
+
+    Args:
+        data: Composed settings.
+        folder: Folder of the run.
+        given: Dotted keys of the command line.
+        options: Class of the task's settings.
+    """
+    field, of_the_command = options.generator_field(), {*_OF_THE_COMMAND, *options.sources}
+    try:
+        old = settings_now(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+        size = {}
+        if field is not None and "resolution" not in given:
+            size = {"resolution": old[field]["resolution"]}
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):  # what is damaged is told later
+        return None
+    own = generator_keys() if field is not None else set()
+    found = {
+        key: value
+        if key in own or key in of_the_command or key not in old
+        else _merged(old[key], value, key, given)
+        for key, value in data.items()
+    }
+    return {**found, **size}
+
+
+def _merged(old: Any, new: Any, key: str, given: Collection[str]) -> Any:
+    if key in given:
+        return new
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = {**new, **old} if "name" in new else new  # options of a block stand in the record alone
+        return {k: _merged(old.get(k, new.get(k)), new.get(k), f"{key}.{k}", given) for k in keys}
+    return old
 
 
 def finished(folder: Path, settings: TaskSettings) -> bool:

@@ -7,27 +7,23 @@ the loop of all others.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from torch import Tensor, nn
 
-from ganzoo.blocks import KINDS
-from ganzoo.generators.config import GeneratorConfig, generator_keys
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.figures import Figure
 from ganzoo.models.weights import save
 from ganzoo.registry import Registry
-from ganzoo.system.validation import from_mapping, plain
-from ganzoo.training.names import TASK
-from ganzoo.training.settings import FREE, LoopSettings, OptimizerSettings
+from ganzoo.training.settings import OptimizerSettings
+from ganzoo.training.task_settings import TaskSettings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 T = TypeVar("T", bound="Task")
-Settings = TypeVar("Settings", bound="TaskSettings")
 
 RESULT = "generator"
 
@@ -77,8 +73,8 @@ class Task(ABC):
         ahead: Whether batches are made in a thread, while the step before goes on.
     """
 
-    options: "ClassVar[type[TaskSettings]]"
-    settings: "TaskSettings"
+    options: ClassVar[type[TaskSettings]]
+    settings: TaskSettings
     modules: Mapping[str, nn.Module]
     averaged: str
     optimizers: Mapping[str, OptimizerSettings]
@@ -167,60 +163,6 @@ class Task(ABC):
     def card(self, result: Mapping[str, Any]) -> str | None:
         """The card of a result in Markdown, or None."""
         return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskSettings(LoopSettings):
-    """Settings of a run of one task: the loop's, and the options of the task, its other fields.
-
-    A field of the type `GeneratorConfig` is described by a recipe and its keys.
-
-    Attributes:
-        measured: Settings that decide on figures alone: they may change when a run goes on.
-        sources: Settings that name what is learnt from: no part of a run's name, nor taken from its folder.
-    """
-
-    measured: ClassVar[tuple[str, ...]] = ()
-    sources: ClassVar[tuple[str, ...]] = ()
-
-    @classmethod
-    def free(cls) -> tuple[str, ...]:
-        """Settings that may change when a run goes on."""
-        return (*FREE, *cls.measured)
-
-    @classmethod
-    def generator_field(cls) -> str | None:
-        """Name of the field that a recipe describes; None for a task without."""
-        return next((f.name for f in fields(cls) if f.type is GeneratorConfig), None)
-
-    @classmethod
-    def keys(cls) -> set[str]:
-        """Keys of the settings, those of a recipe instead of the field that they describe."""
-        names, field = {f.name for f in fields(cls)}, cls.generator_field()
-        return names if field is None else names.union(generator_keys()) - {field}
-
-    @classmethod
-    def from_dict(cls: type[Settings], data: Mapping[str, Any]) -> Settings:
-        """The settings of a composed recipe, or of a record of a run.
-
-        Raises:
-            ValueError: for an unknown key or a value that is refused.
-        """
-        data = {key: value for key, value in data.items() if key != TASK}
-        if (field := cls.generator_field()) is not None:
-            if field not in data:
-                own = {key: data.pop(key) for key in generator_keys() if key in data}
-                data[field] = GeneratorConfig.from_dict(own)
-            elif isinstance(data[field], Mapping):
-                data[field] = GeneratorConfig.from_dict(data[field])
-        return from_mapping(cls, data, "a run", blocks=KINDS)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All settings, completed, as plain lists, numbers and strings; `from_dict` takes them back."""
-        data = plain(self)
-        if (field := self.generator_field()) is not None:
-            data[field] = getattr(self, field).to_dict()
-        return cast(dict[str, Any], data)
 
 
 TASKS: Registry[Task] = Registry("task", needs_defaults=False)

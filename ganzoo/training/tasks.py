@@ -6,7 +6,8 @@ from typing import Any
 import ganzoo.training.distillation_run  # noqa: F401 - registers its task
 from ganzoo.plugins import load_plugins
 from ganzoo.training.names import DEFAULT_TASK, TASK
-from ganzoo.training.task import TASKS, Task, TaskSettings
+from ganzoo.training.task import TASKS, Task
+from ganzoo.training.task_settings import TaskSettings
 
 
 def options_of(task: str) -> type[TaskSettings]:
@@ -17,6 +18,12 @@ def options_of(task: str) -> type[TaskSettings]:
     """
     load_plugins()
     return TASKS.get(task).options
+
+
+def task_names() -> list[str]:
+    """Names of all tasks, sorted."""
+    load_plugins()
+    return TASKS.names()
 
 
 def read_settings(data: Mapping[str, Any]) -> TaskSettings:

@@ -12,6 +12,7 @@ from distill_helpers import distilled, student
 from omegaconf import OmegaConf
 
 import ganzoo.training.compose
+import ganzoo.training.overrides
 import ganzoo.training.run
 from ganzoo.blocks import CONVS
 from ganzoo.blocks.conv import FullConv
@@ -19,7 +20,6 @@ from ganzoo.models.recipes import compose
 from ganzoo.system.paths import DATA
 from ganzoo.training.compose import plan
 from ganzoo.training.distillation_settings import DistillationSettings
-from ganzoo.training.jobs import setting_names
 
 
 def test_a_run_is_told_the_recipe_and_the_training_settings(run, told, teacher):
@@ -114,7 +114,7 @@ def kept(run, told, *arguments):
 
 def test_settings_of_the_folders_run_win_over_a_preset(run, told, teacher):
     first = distilled(run, told, teacher, "training=distillation", "resolution=16", "kimg=7", "out=here")
-    own = {key: value for key, value in first.items() if key in setting_names()}
+    own = {key: value for key, value in first.items() if key != "recipe"}
     settings = DistillationSettings.from_dict(own).to_dict()
     # As older versions wrote it.
     settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
@@ -158,6 +158,7 @@ def test_recipes_are_found_whatever_the_path_of_the_installation(told, teacher, 
     for name in ("recipes", "registry"):
         (odd / name).symlink_to(DATA / name)
         monkeypatch.setattr(ganzoo.training.compose, name.upper(), odd / name)
+    monkeypatch.setattr(ganzoo.training.overrides, "RECIPES", odd / "recipes")
     [job] = plan("mobilestylegan", [teacher, "conv=full"]).jobs
     assert job.data["conv"] == {"name": "full"}
 

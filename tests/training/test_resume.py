@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,7 +27,9 @@ import ganzoo.training.cache as cache
 import ganzoo.training.checkpoint as checkpoint
 from ganzoo.cli import main
 from ganzoo.training import announce, distillation_run, held_out, reports
+from ganzoo.training.jobs import Job, Plan
 from ganzoo.training.run import distill
+from ganzoo.training.tasks import read_settings
 
 # Eight steps of all that has a state: checkpoints after the third and the sixth, figures after the fifth.
 EVERYTHING = {
@@ -215,8 +218,7 @@ def command(data, folder):
 
 
 def planned(data):
-    job = type("Job", (), {"data": data, "name": "run", "told": ""})
-    return type("Plan", (), {"jobs": (job,)})
+    return Plan((Job("run", data, read_settings(data)),), Path(data["out"]))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
@@ -379,7 +381,9 @@ SWEEP = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
 import torch; torch.set_num_threads(1)
+from ganzoo.training.jobs import Job, Plan
 from ganzoo.training.run import distill
+from ganzoo.training.tasks import read_settings
 for data in json.loads(sys.argv[2]):
     distill(data)
 """

@@ -8,7 +8,8 @@ from training_helpers import ALONE
 
 from ganzoo.training.loop import Events, Trainer
 from ganzoo.training.settings import OptimizerSettings
-from ganzoo.training.task import Phase, Task, TaskSettings
+from ganzoo.training.task import Phase, Task
+from ganzoo.training.task_settings import TaskSettings
 
 COSINE = OptimizerSettings()
 CONSTANT = OptimizerSettings(schedule="constant", warmup_kimg=0.0)
