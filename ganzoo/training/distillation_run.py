@@ -8,7 +8,6 @@ from torch import nn
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.figures import Figure
-from ganzoo.models.cost import costs
 from ganzoo.models.folders import STUDENT as RESULT
 from ganzoo.training.cache import fill_together
 from ganzoo.training.card import student_card
@@ -74,6 +73,8 @@ class DistillationRun(DistillationTask):
 
     def describe(self) -> dict[str, Any]:
         """The teacher, the student's cost, and what the figures mean."""
+        from ganzoo.models.cost import costs  # with Triton, which a command line need not wait for
+
         cost, metrics = costs(self.settings.student)["deployed synthesis"], self.settings.held_out.metrics
         names = {self.held_out.name(metric): metric for metric in metrics}
         return {

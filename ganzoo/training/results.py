@@ -16,12 +16,13 @@ from ganzoo.system.files import replacing
 from ganzoo.system.validation import unknown
 from ganzoo.training.chart import Dot, chart
 from ganzoo.training.earlier import figures_now
+from ganzoo.training.names import DEFAULT_TASK, TASK
 
 RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
 PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
 # Settings without which figures are not of the same images.
-SHARED = ("teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
+SHARED = ("task", "teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,14 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
             notes.append(f"{where} is left out: it is not finished.")
             continue
         try:
-            results.append(read_result(run))
+            found = read_result(run)
         except ValueError as error:
             notes.append(f"{where} is left out: {error}")
+            continue
+        if found.figures:
+            results.append(found)
+        else:
+            notes.append(f"{where} is left out: {RESULT} holds no figures.")
     return _told_apart(results, folder), notes
 
 
@@ -130,18 +136,16 @@ def read_result(run: Path) -> Result:
             str(name): Figure(_number(held["value"]), _spread(held["uncertainty"]))
             for name, held in figures_now(data).items()
         }
-        if not figures:
-            raise ValueError("it holds no figures")
         return Result(
             name=str(data["name"]),
             folder=run,
-            recipe=str(data["recipe"]),
+            recipe=str(data["recipe"] or ""),
             parameters=int(_positive(data["parameters"])),
             macs=None if data["macs"] is None else int(_positive(data["macs"])),
             kimg=_number(data["kimg"]),
             seconds=_number(data["seconds"]),
             figures=figures,
-            settings=dict(data["settings"]),
+            settings={TASK: DEFAULT_TASK, **data["settings"]},
         )
     except KeyError as error:
         raise ValueError(f"{RESULT} lacks {error.args[0]}.") from error
@@ -151,7 +155,7 @@ def read_result(run: Path) -> Result:
 
 def summary(result: Result) -> str:
     """A line about a run."""
-    figures = ", ".join(f"{name} {figure}" for name, figure in result.figures.items())
+    figures = ", ".join(f"{name} {figure}" for name, figure in result.figures.items()) or "no figures"
     return f"{result.kimg:g} kimg in {result.hours:.2f} h, {_si(result.macs)} MACs; {figures}."
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.figures import Figure
+from ganzoo.models.folders import TRAINED
 from ganzoo.models.weights import save
 from ganzoo.registry import Registry
 from ganzoo.training.settings import OptimizerSettings
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 T = TypeVar("T", bound="Task")
-
-RESULT = "generator"
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Task(ABC):
     modules: Mapping[str, nn.Module]
     averaged: str
     optimizers: Mapping[str, OptimizerSettings]
-    result: str = RESULT
+    result: str = TRAINED
     best: str | None = None
     protocol: str = ""
     ahead: bool = True
