@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganzoo.cli.results import results
+from ganzoo.cli.settings import setting_lines
 from ganzoo.system.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Examples:
   ganzoo train task=mine size=3 kimg=10                        a task of a plug-in, with an option of its own
   ganzoo train -m task=mine size=3,4,5                         a sweep
 
-ganzoo train task=NAME --print shows all settings of a task; ganzoo distill --help explains the most of them.
+ganzoo train task=NAME --print shows all settings of a task; ganzoo distill --help explains its own.
 The same command again goes on with a run that was cut off, and leaves a finished one as it is.
 """
 
@@ -26,7 +27,8 @@ The same command again goes on with a run that was cut off, and leaves a finishe
 def _show_help(context: typer.Context, asked: bool) -> None:
     if asked:
         typer.echo(context.get_help())
-        typer.echo(EXAMPLES, nl=False)
+        typer.echo(EXAMPLES)
+        typer.echo("\n".join(["Settings of every run:", *setting_lines("loop")]))
         raise typer.Exit
 
 
@@ -47,7 +49,7 @@ def train(
     ] = False,
     help_: Annotated[
         bool,
-        typer.Option("-h", "--help", is_eager=True, callback=_show_help, help="Show examples and exit."),
+        typer.Option("-h", "--help", is_eager=True, callback=_show_help, help="Show all settings and exit."),
     ] = False,
 ) -> None:
     """Train by a task, or a sweep of such runs."""

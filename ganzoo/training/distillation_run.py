@@ -66,6 +66,10 @@ class DistillationRun(DistillationTask):
         """Distances from the teacher on held-out latents."""
         return self.held_out.measure(self._completed(averaged))
 
+    def figure_name(self, kind: str) -> str:
+        """With the network of its features, where it has one."""
+        return self.held_out.name(kind)
+
     def sheet(self, averaged: nn.Module) -> Sheet:
         """Pairs of images, teacher left and student right."""
         facts = {"teacher": self.settings.teacher, "order": "teacher, student"}

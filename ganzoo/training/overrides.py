@@ -10,7 +10,7 @@ from ganzoo.blocks import KINDS
 from ganzoo.models.recipes import RECIPES, read_yaml
 from ganzoo.plugins import missing_block
 from ganzoo.system.validation import unknown
-from ganzoo.training.names import DEFAULT_TASK, TASK, Choice
+from ganzoo.training.names import TASK, Choice
 from ganzoo.training.tasks import options_of
 
 LAUNCHER = ("hydra/launcher", "hydra.launcher.")
@@ -92,10 +92,10 @@ def presets(task: str) -> list[str]:
     """Names of a task's presets, sorted."""
     files = {path.stem: path for folder in preset_folders(task) for path in folder.glob("training/*.yaml")}
 
-    def task_of(name: str) -> str:
+    def task_of(name: str) -> str | None:
         data = read_yaml(files[name])
         above = [entry for entry in data.get("defaults", []) if isinstance(entry, str) and entry in files]
-        return str(data.get(TASK) or (task_of(above[0]) if above else DEFAULT_TASK))
+        return str(data[TASK]) if TASK in data else next(filter(None, map(task_of, above)), None)
 
     return sorted(name for name in files if task_of(name) == task)
 

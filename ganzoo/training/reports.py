@@ -55,15 +55,15 @@ class Reports:
         self.figures = task.measure(self.trainer.ema.module)
         if self.figures:
             self._lines.figures(kimg, {name: figure.value for name, figure in self.figures.items()})
-        for name, figure in self.figures.items():
-            if name.split("_")[0] != task.best:
-                continue
-            of = f"{name} of {task.protocol}"
-            known = facts.get("best") if facts.get("best_of") == of else None
-            if known is None or (figure.value > known if higher_is_better(name) else figure.value < known):
-                facts |= {"best": figure.value, "best_kimg": kimg, "best_of": of}
-                if self.trainer.state.is_main_process:
-                    task.save(self.trainer.ema.module, self.folder / BEST, self.recipe)
+        if task.best is None:
+            return
+        name = task.figure_name(task.best)
+        value, of = self.figures[name].value, f"{name} of {task.protocol}"
+        known = facts.get("best") if facts.get("best_of") == of else None
+        if known is None or (value > known if higher_is_better(task.best) else value < known):
+            facts |= {"best": value, "best_kimg": kimg, "best_of": of}
+            if self.trainer.state.is_main_process:
+                task.save(self.trainer.ema.module, self.folder / BEST, self.recipe)
 
     def _sheet(self, kimg: float) -> None:
         if not self.trainer.state.is_main_process:

@@ -147,6 +147,10 @@ class Task(ABC):
         """Figures of the averaged module, by name; called on every process."""
         return {}
 
+    def figure_name(self, kind: str) -> str:
+        """The name in `measure` of a kind of figure."""
+        return kind
+
     def sheet(self, averaged: nn.Module) -> Sheet | None:
         """A sheet of the averaged module, or None; called on the main process."""
         return None

@@ -24,7 +24,9 @@ from ganzoo.training.distillation_settings import DistillationSettings
 
 def test_a_run_is_told_the_recipe_and_the_training_settings(run, told, teacher):
     data = distilled(run, told, "mobilestylegan_full", teacher, "training=distillation")
-    shipped = OmegaConf.to_container(OmegaConf.load(DATA / "recipes" / "training" / "distillation.yaml"))
+    shipped = {}
+    for name in ("loop", "distillation"):
+        shipped |= OmegaConf.to_container(OmegaConf.load(DATA / "recipes" / "training" / f"{name}.yaml"))
     assert student(data) == {**compose("mobilestylegan_full"), "resolution": 32}
     own = {k: v for k, v in shipped.items() if k not in ("defaults", "teacher", "out", "name")}
     assert {key: data[key] for key in own} == own
@@ -179,9 +181,10 @@ def test_settings_are_printed_without_a_teacher_too(run, told):
 def test_the_help_names_every_setting_and_block(run):
     status, out, err = run("distill", "--help")
     assert (status, err) == (0, "")
-    shipped = OmegaConf.load(DATA / "recipes" / "training" / "distillation.yaml")
-    for key in set(shipped) - {"defaults"}:
-        assert f"  {key}=" in out or f"  {key}." in out
+    for name in ("loop", "distillation"):
+        shipped = OmegaConf.load(DATA / "recipes" / "training" / f"{name}.yaml")
+        for key in set(shipped) - {"defaults", "task"}:
+            assert f"  {key}=" in out or f"  {key}." in out
     assert "optimizer.lr=0.0005" in out and "thousands of images to learn from" in out
     assert "conv=" in out and "depthwise, full" in out and "ganzoo distill -m" in out
 

@@ -160,8 +160,8 @@ TRAINING = RECIPES / "training"
 
 
 def test_the_training_settings_are_those_of_a_run_and_its_defaults():
-    shipped = read_yaml(TRAINING / "distillation.yaml")
-    shipped.pop("defaults")
+    shipped = {**read_yaml(TRAINING / "loop.yaml"), **read_yaml(TRAINING / "distillation.yaml")}
+    del shipped["defaults"], shipped["task"]
     config = GeneratorConfig.from_dict(compose("mobilestylegan"))
     told = DistillationSettings.from_dict({**shipped, "teacher": "t", "out": "o", "student": config})
     default = DistillationSettings(teacher="t", out="o", student=config)

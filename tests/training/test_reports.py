@@ -18,6 +18,9 @@ class Measured(Toy):
         value = next(self.values)
         return {"other": Figure(1 - value, None), f"{self.best}_net": Figure(value, None)}
 
+    def figure_name(self, kind):
+        return f"{kind}_net"
+
     def save(self, averaged, folder, recipe):
         self.saved.append((folder.name, recipe))
 

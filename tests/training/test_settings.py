@@ -9,8 +9,9 @@ from training_helpers import merged, run_settings, student_config
 
 from ganzoo.system.paths import DATA
 from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.settings import EMASettings, LoopSettings
 
-SHIPPED = DATA / "recipes" / "training" / "distillation.yaml"
+SHIPPED = DATA / "recipes" / "training"
 
 
 def plain(**changes):
@@ -20,17 +21,26 @@ def plain(**changes):
     )
 
 
-def shipped():
-    data = OmegaConf.to_container(OmegaConf.load(SHIPPED))
-    for entry in data.pop("defaults"):
-        if isinstance(entry, dict):
-            data |= {kind.lstrip("/"): name for kind, name in entry.items()}
+def shipped(name="distillation"):
+    data = OmegaConf.to_container(OmegaConf.load(SHIPPED / f"{name}.yaml"))
+    for entry in data.pop("defaults", ()):
+        data |= shipped(entry) if entry == "loop" else {}
+        data |= {kind.lstrip("/"): block for kind, block in entry.items()} if isinstance(entry, dict) else {}
+    data.pop("task", None)
     return data
 
 
 def test_the_shipped_yaml_says_what_the_code_says():
     found = plain(**{**shipped(), "teacher": "t", "out": "o"})
     assert found == plain()
+
+
+def test_settings_of_every_run_stand_in_a_file_of_their_own():
+    told = LoopSettings(
+        out="o", **{key: value for key, value in shipped("loop").items() if key not in ("out", "ema")}
+    )
+    assert told == LoopSettings(out="o") and EMASettings(**shipped("loop")["ema"]) == EMASettings()
+    assert shipped("loop").keys() == {f.name for f in dataclasses.fields(LoopSettings)}
 
 
 def keys(data):
