@@ -11,6 +11,7 @@ from ganzoo.system.lazy import module, modules
 from ganzoo.system.version import __version__
 
 if TYPE_CHECKING:
+    from ganzoo.cards.information import info
     from ganzoo.converters.conversion import convert
     from ganzoo.generators.config import GeneratorConfig
     from ganzoo.generators.deploy import deploy
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from ganzoo.generators.generator import Generator, mix_styles
     from ganzoo.generators.synthesis import Output
     from ganzoo.hub.push import push
-    from ganzoo.models.factory import create, list_blocks, list_models
+    from ganzoo.models.factory import create, list_blocks
+    from ganzoo.models.generating import generate_images
+    from ganzoo.models.published import list_models
     from ganzoo.models.recipes import list_recipes
+    from ganzoo.models.reference import reference
+    from ganzoo.models.verification import verify
     from ganzoo.models.weights import load, save
 
 # Loaded on first use, so that the command line answers --help without waiting for torch.
@@ -27,7 +32,7 @@ _HOMES = {
     "convert": "ganzoo.converters.conversion",
     "create": "ganzoo.models.factory",
     "list_blocks": "ganzoo.models.factory",
-    "list_models": "ganzoo.models.factory",
+    "generate_images": "ganzoo.models.generating",
     "GeneratorConfig": "ganzoo.generators.config",
     "deploy": "ganzoo.generators.deploy",
     "Discriminator": "ganzoo.generators.discriminator",
@@ -35,10 +40,14 @@ _HOMES = {
     "Generator": "ganzoo.generators.generator",
     "mix_styles": "ganzoo.generators.generator",
     "Output": "ganzoo.generators.synthesis",
+    "info": "ganzoo.cards.information",
+    "list_models": "ganzoo.models.published",
     "list_recipes": "ganzoo.models.recipes",
     "load": "ganzoo.models.weights",
     "push": "ganzoo.hub.push",
+    "reference": "ganzoo.models.reference",
     "save": "ganzoo.models.weights",
+    "verify": "ganzoo.models.verification",
 }
 
 __all__ = [
@@ -51,13 +60,17 @@ __all__ = [
     "convert",
     "create",
     "deploy",
+    "generate_images",
+    "info",
     "list_blocks",
     "list_models",
     "list_recipes",
     "load",
     "mix_styles",
     "push",
+    "reference",
     "save",
+    "verify",
 ]
 
 

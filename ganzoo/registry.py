@@ -5,12 +5,11 @@ from recipes and configs; the two never mix, and no config can name anything tha
 """
 
 import inspect
-import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from ganzoo.plugins import missing_block
-from ganzoo.system.validation import checked, only, unknown
+from ganzoo.system.validation import checked, hints, only, unknown
 
 T = TypeVar("T")
 Spec = Mapping[str, Any]
@@ -20,8 +19,8 @@ class Registry(Generic[T]):
     """The blocks of one kind.
 
     Args:
-        kind: the name of the kind, which is also the recipe's key and the folder of its title cards.
-        context: constructor arguments that only code may give. Every registered class takes all of them.
+        kind: Name of the kind, also the recipe's key and the folder of its title cards.
+        context: Constructor arguments that only code may give. Every registered class takes all of them.
         needs_defaults: Whether every option must have a default.
     """
 
@@ -116,7 +115,7 @@ class Registry(Generic[T]):
         """The spec with every default spelt out: `{"name": ..., option: value, ...}`.
 
         Args:
-            spec: a block's name, or a mapping of `name` and options.
+            spec: Name of a block, or a mapping of `name` and options.
 
         Raises:
             ValueError: for an unknown block or option, or an option of the wrong type.
@@ -131,8 +130,8 @@ class Registry(Generic[T]):
         cls = self.get(spec["name"])
         known, given = self.options(spec["name"]), {k: v for k, v in spec.items() if k != "name"}
         only(given, known, f"option of {self.kind} {spec['name']!r}")
-        hints = typing.get_type_hints(cls.__init__)
-        options = {key: checked(value, hints[key], f"{self.kind}.{key}") for key, value in given.items()}
+        annotated = hints(cls.__init__)
+        options = {key: checked(value, annotated[key], f"{self.kind}.{key}") for key, value in given.items()}
         return {"name": spec["name"], **known, **options}
 
     def build(self, spec: str | Spec, **context: Any) -> T:

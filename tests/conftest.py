@@ -1,8 +1,10 @@
 """Fixtures that several folders of tests share."""
 
 import importlib
+import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +15,16 @@ import ganzoo
 from ganzoo.blocks import MAPPINGS
 from ganzoo.generators.config import GENERATORS
 from ganzoo.system import allocator
+
+MOST_WORKERS = 8  # each takes about half a gigabyte
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker for every core where all tests run; none for a file or a folder: one process is sooner."""
+    everything = [Path(argument).resolve() for argument in config.args] == [Path(__file__).parent]
+    shares = re.search(r"(?<!not )\b(network|gpu)\b", config.option.markexpr)  # one line, or one device
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS) if everything and not shares and cores > 1 else 0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,11 +42,34 @@ def allocator_as_it_is() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Tiny tensors are quicker on one thread, and ten times quicker where other processes want the cores."""
+    """Tiny tensors are quicker on one thread, and ten times quicker where other processes want the cores.
+
+    Processes that tests start keep to one, too.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line in this process: status, stdout, stderr."""
+    from ganzoo.cli import main
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()  # what was said before
+        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from ganzoo.system.paths import DATA
 
 PACKAGE = Path(ganzoo.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text()) for path in FILES}
 HEAVY = ("hydra", "huggingface_hub", "timm", "openvino")
 
 
@@ -32,12 +33,12 @@ def imported(nodes):
 
 
 def everywhere(path):
-    return imported(ast.walk(ast.parse(path.read_text())))
+    return imported(ast.walk(TREES[path]))
 
 
 def at_import(path):
     """What a file imports when it is imported: all but what stands in functions and under TYPE_CHECKING."""
-    nodes, found = list(ast.parse(path.read_text()).body), []
+    nodes, found = list(TREES[path].body), []
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -53,20 +54,24 @@ def is_below(module, packages):
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
+def offenders(packages, files=FILES, imports=everywhere):
+    """Which of the files import what from these packages."""
+    found = {name(path): {m for m in imports(path) if is_below(m, packages)} for path in files}
+    return {file: modules for file, modules in found.items() if modules}
+
+
 def modules_after(code):
     """Names of the modules that are loaded after some code has run in a fresh interpreter."""
     command = [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"]
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_no_file_of_the_package_is_longer_than_one_sitting(path):
-    assert len(path.read_text().splitlines()) <= 400
+def test_no_file_of_the_package_is_longer_than_one_sitting():
+    assert not [name(path) for path in FILES if len(path.read_text().splitlines()) > 400]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_a_file_says_what_it_is(path):
-    assert ast.get_docstring(ast.parse(path.read_text())) or name(path) == "system/version.py"
+def test_a_file_says_what_it_is():
+    assert not [name(path) for path in FILES if not ast.get_docstring(TREES[path])]
 
 
 @pytest.mark.parametrize("folder", ["registry", "recipes", "hub_cards"])
@@ -76,44 +81,35 @@ def test_a_data_folder_holds_no_python(folder):
 
 LOW = ("ops/", "blocks/", "registry.py", "config.py", "generators/")
 HIGH = ("factory", "sources", "weights", "recipes", "cli", "converters", "hub", "training", "export", "cost")
-
-
-@pytest.mark.parametrize("path", [path for path in FILES if name(path).startswith(LOW)], ids=name)
-def test_what_lies_low_imports_nothing_from_above(path):
-    above = [f"ganzoo.{module}" for module in HIGH]
-    assert not [module for module in everywhere(path) if is_below(module, above)]
-
-
 ORDER = ("ops", "registry", "blocks", "config", "generators")
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if name(path).startswith(LOW)], ids=name)
-def test_the_low_layers_import_downward(path):
-    own = name(path).split("/")[0].removesuffix(".py")
-    above = [f"ganzoo.{layer}" for layer in ORDER[ORDER.index(own) + 1 :]]
-    assert not [module for module in everywhere(path) if is_below(module, above)]
+def test_what_lies_low_imports_nothing_from_above():
+    above = [f"ganzoo.{module}" for module in HIGH]
+    assert not offenders(above, [path for path in FILES if name(path).startswith(LOW)])
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if name(path) not in ("training/compose.py", "training/overrides.py")],
-    ids=name,
-)
-def test_hydra_is_imported_by_two_files_and_no_other(path):
-    assert not [module for module in everywhere(path) if is_below(module, ["hydra"])]
+def test_the_low_layers_import_downward():
+    for i, layer in enumerate(ORDER):
+        above = [f"ganzoo.{other}" for other in ORDER[i + 1 :]]
+        assert not offenders(
+            above, [path for path in FILES if name(path).split("/")[0].removesuffix(".py") == layer]
+        )
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_typer_and_rich_belong_to_the_command_line(path):
-    if not name(path).startswith("cli/"):
-        assert not [module for module in at_import(path) if is_below(module, ["typer", "rich"])]
+def test_hydra_is_imported_by_two_files_and_no_other():
+    by_hydra = ("training/compose.py", "training/overrides.py")
+    assert not offenders(["hydra"], [path for path in FILES if name(path) not in by_hydra])
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_nothing_unpickles(path):
-    banned = ["pickle", "cPickle", "dill", "cloudpickle", "torch.load"]
-    assert not [module for module in everywhere(path) if is_below(module, banned)]
-    assert "torch.load(" not in path.read_text()
+def test_typer_and_rich_belong_to_the_command_line():
+    others = [path for path in FILES if not name(path).startswith("cli/")]
+    assert not offenders(["typer", "rich"], others, at_import)
+
+
+def test_nothing_unpickles():
+    assert not offenders(["pickle", "cPickle", "dill", "cloudpickle", "torch.load"])
+    assert not [name(path) for path in FILES if "torch.load(" in path.read_text()]
 
 
 def test_importing_ganzoo_imports_neither_torch_nor_anything_heavy():

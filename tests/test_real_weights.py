@@ -15,7 +15,7 @@ from torch import Tensor
 import ganzoo
 from ganzoo.cli.verify import verify
 from ganzoo.models.entries import WheelSource
-from ganzoo.models.factory import cached_weights, model_entry
+from ganzoo.models.published import cached_weights, model_entry
 from ganzoo.system.images import read_settings
 
 pytestmark = pytest.mark.network

@@ -1,5 +1,12 @@
 """How fast generators are here, and what they take: `ganzoo bench`."""
 
+from typing import TYPE_CHECKING
+
 from ganzoo.system.lazy import offer_modules
 
-offer_modules(__name__)
+if TYPE_CHECKING:
+    from ganzoo.bench.benchmark import BenchRequest, bench
+
+__all__ = ["BenchRequest", "bench"]
+
+offer_modules(__name__, dict.fromkeys(__all__, "ganzoo.bench.benchmark"))

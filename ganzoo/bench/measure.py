@@ -22,8 +22,9 @@ import torch
 from ganzoo.bench.subjects import Opened, Subject, label, open_subject
 from ganzoo.export.check import FIRST_SEED
 from ganzoo.metrics.distances import psnr
-from ganzoo.models.factory import create, resolve
-from ganzoo.runtimes import load
+from ganzoo.models.reference import reference
+from ganzoo.runtimes import exported_folder, load
+from ganzoo.system.timing import in_turns
 
 WARM_UP = 2
 _PAUSE = 0.05  # seconds in front of every call: threads of the engine before spin on for a while
@@ -34,16 +35,17 @@ class Row:
     """A line of the table.
 
     Attributes:
-        subject, label: what was measured.
-        resolution: of the images, where known.
-        p50, p90: seconds of a call, from styles to images.
-        images_per_second: at the median.
-        start_seconds: from the start of a process to its first image; None if not measured.
-        peak_bytes, import_bytes: of that process, and what it had before it opened the subject.
-        bytes: on disk.
-        parameters, macs: of mapping and deployed synthesis; None for a file.
-        psnr: against PyTorch in fp32, over `latents`; see `ganzoo.metrics.distances`. None if not measured.
-        seconds: of every round.
+        subject, label: Subject that was measured, and its name in tables.
+        resolution: Side of the images, where known.
+        p50, p90: Seconds of a call, from w to images.
+        images_per_second: Images per second at the median.
+        start_seconds: Seconds from the start of a process to its first image; None if not measured.
+        peak_bytes, import_bytes: Peak memory of that process, and its memory before it opened the subject.
+        bytes: Size on disk.
+        parameters, macs: Costs of mapping and deployed synthesis; None for a file.
+        psnr: PSNR against PyTorch in fp32, over `latents`; see `ganzoo.metrics.distances`. None if not
+            measured.
+        seconds: Seconds of every round.
     """
 
     subject: dict[str, Any]
@@ -68,7 +70,7 @@ class Row:
         return asdict(self)
 
 
-def bench(
+def measure(
     subjects: Sequence[Subject],
     *,
     work: Path,
@@ -82,14 +84,14 @@ def bench(
     """A row for every subject.
 
     Args:
-        subjects: what to measure.
-        work: a folder for files that no cache keeps.
-        rounds: timed calls of each.
-        threads: of the engines.
-        latents: to compare with PyTorch on; 0 for no comparison.
-        processes: measure memory and start-up, too.
-        cache_dir: of models and exported files.
-        report: called with what is being done.
+        subjects: Subjects to measure.
+        work: Folder for files that no cache keeps.
+        rounds: Timed calls of each subject.
+        threads: Threads of the engines.
+        latents: Number of latents to compare with PyTorch on; 0 for no comparison.
+        processes: Whether to measure memory and start-up, too.
+        cache_dir: Folder of models and exported files.
+        report: Function that is told what is being done.
 
     Raises:
         ValueError: for an unknown name, runtime or precision, or a damaged file.
@@ -100,18 +102,14 @@ def bench(
         report(f"Opening {label(subject)}")
         with torch.inference_mode():
             opened.append(open_subject(subject, threads=threads, work=work, cache_dir=cache_dir))
-    seconds: list[list[float]] = [[] for _ in subjects]
+    report("Warming up")
+    timed = []
     with torch.inference_mode():
-        for i in range(WARM_UP + rounds):
-            report(f"Round {i + 1} of {WARM_UP + rounds}")
-            for one, times in zip(opened, seconds, strict=True):
-                time.sleep(_PAUSE)
-                began = time.perf_counter()
-                one.run()
-                if i >= WARM_UP:
-                    times.append(time.perf_counter() - began)
+        for times in in_turns([one.run for one in opened], rounds, warm_up=WARM_UP, pause=_PAUSE):
+            timed.append(times)
+            report(f"{len(timed)} of {rounds} rounds")
     rows = []
-    for subject, one, times in zip(subjects, opened, seconds, strict=True):
+    for subject, one, times in zip(subjects, opened, zip(*timed, strict=True), strict=True):
         report(f"Memory and exactness of {label(subject)}")
         rows.append(_row(subject, one, times, threads, latents, processes, work, cache_dir))
     return rows
@@ -178,14 +176,11 @@ def _row(
 @torch.inference_mode()
 def _psnr(subject: Subject, latents: int, threads: int, cache_dir: Path | None) -> float | None:
     """PSNR of a model's images against PyTorch's, of a range of 2; None for exported files alone."""
-    try:
-        trained = create(resolve(subject.name), pretrained=True, cache_dir=cache_dir)
-    except ValueError:
+    model = reference(subject.name, cache_dir)
+    if exported_folder(model) is not None:
         return None
-    engine = load(
-        subject.name, subject.runtime, subject.precision, device=subject.device, threads=threads,
-        cache_dir=cache_dir,
-    )  # fmt: skip
+    trained = model.load()
+    engine = load(model, subject.runtime, subject.precision, device=subject.device, threads=threads)
     values, same = [], True
     for seed in range(FIRST_SEED, FIRST_SEED + latents):
         w = trained.mapping(trained.sample_z(1, seed), _one_hot(trained.label_dim))

@@ -6,24 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.bench.measure import Row
-from ganzoo.compare.markup import Markup, tag
-from ganzoo.compare.plots import duration, si
+from ganzoo.charts.bars import Bar, bars
+from ganzoo.charts.drawing import WIDTH, file
+from ganzoo.charts.text import duration, si
 from ganzoo.system.files import replacing
 
 SCHEMA_VERSION = 1
 JSON_FILE, TABLE_FILE, PLOT_FILE = "bench.json", "table.md", "plot.svg"
-_WIDTH, _BAR, _STEP, _TOP = 880, 14, 48, 52
-_LEFT, _RIGHT = 24, 24
-_STYLE = """
-.ground { fill: #fff }
-text { fill: #59636e; font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif }
-.title { fill: #1b1f24; font-size: 16px; font-weight: 600 } .name { fill: #1b1f24 }
-rect.bar { fill: #2166c2 } line { stroke: #1b1f24 }
-@media (prefers-color-scheme: dark) {
-  .ground { fill: #111418 } text { fill: #9aa4b0 } .title, .name { fill: #e6e9ed }
-  rect.bar { fill: #6aa5f2 } line { stroke: #e6e9ed }
-}
-"""
+_MARGIN = 24  # pixels beside the bars
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[str]]:
@@ -74,30 +64,8 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def plot(rows: Sequence[Row], title: str) -> str:
     """An SVG file: a bar for the median of every row, a line up to the 90th percentile."""
-    full = max(row.p90 for row in rows) or 1.0
-    room = _WIDTH - _LEFT - _RIGHT
-    parts: list[Markup] = [
-        tag("title", title),
-        tag("style", Markup(_STYLE)),
-        tag("rect", class_="ground", width="100%", height="100%"),
-        tag("text", title, class_="title", x=_LEFT, y=30),
-    ]
-    for i, row in enumerate(rows):
-        top = _TOP + i * _STEP
-        to_p50, to_p90 = (round(_LEFT + max(1.0, value / full * room), 1) for value in (row.p50, row.p90))
-        figures = f"{duration(row.p50)}, p90 {duration(row.p90)}"
-        middle = top + 22 + _BAR / 2
-        parts += [
-            tag("text", row.label, class_="name", x=_LEFT, y=top + 14),
-            tag("text", figures, x=_WIDTH - _RIGHT, y=top + 14, text_anchor="end"),
-            tag("rect", class_="bar", x=_LEFT, y=top + 22, width=round(to_p50 - _LEFT, 1), height=_BAR, rx=2),
-            tag("line", x1=to_p50, x2=to_p90, y1=middle, y2=middle),
-            tag("line", x1=to_p90, x2=to_p90, y1=middle - 5, y2=middle + 5),
-        ]
-    height = _TOP + len(rows) * _STEP + 12
-    box = f"0 0 {_WIDTH} {height}"
-    size: Mapping[str, Any] = {"width": _WIDTH, "height": height, "viewBox": box}
-    return tag("svg", *parts, xmlns="http://www.w3.org/2000/svg", role="img", **size) + "\n"
+    values = [Bar(row.label, row.p50, row.p90) for row in rows]
+    return file([bars(values, width=WIDTH - 2 * _MARGIN)], title=title)
 
 
 def write(out: Path, rows: Sequence[Row], record: Mapping[str, Any]) -> None:

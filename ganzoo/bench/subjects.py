@@ -16,10 +16,11 @@ from ganzoo.export.targets import TARGETS, Session, require, target
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.models.cost import costs
-from ganzoo.models.factory import build, config_of, create, resolve
-from ganzoo.models.recipes import compose, list_recipes, override
+from ganzoo.models.factory import build
+from ganzoo.models.recipes import compose, override
+from ganzoo.models.reference import Folder, Recipe, Reference, reference
 from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE
-from ganzoo.runtimes import PRECISIONS, RUNTIMES, TARGET_OF, cached_folder, exported_folder, load
+from ganzoo.runtimes import PRECISIONS, RUNTIMES, TARGET_OF, Setup, cached_folder, exported_folder, load
 from ganzoo.system.paths import missing, user_path
 
 
@@ -28,12 +29,12 @@ class Subject:
     """One line of the table.
 
     Attributes:
-        name: a model, a recipe, a folder or a file.
-        runtime: a name of `ganzoo.runtimes.RUNTIMES`; for a file, its target.
-        precision: a name of `ganzoo.runtimes.PRECISIONS`.
-        batch: images at once; a file with a batch size of its own is asked for that.
-        resolution: of a recipe; None for its own.
-        device: of PyTorch; engines compute on the CPU.
+        name: Model, recipe, folder or file.
+        runtime: Name in `ganzoo.runtimes.RUNTIMES`; for a file, its target.
+        precision: Name in `ganzoo.runtimes.PRECISIONS`.
+        batch: Images at once; a file with a batch size of its own is asked for that.
+        resolution: Resolution of a recipe; None for its own.
+        device: Device of PyTorch; engines compute on the CPU.
     """
 
     name: str
@@ -53,11 +54,11 @@ class Opened:
     """A subject, ready.
 
     Attributes:
-        run: makes `batch` images from styles that lie ready; the result is its images.
-        batch: how many.
-        resolution: of the images, or None where nobody knows.
-        bytes: on disk, mapping and synthesis.
-        config: or None for a file.
+        run: Function that makes `batch` images from prepared w and returns them.
+        batch: Images of a call.
+        resolution: Side of the images, or None where nobody knows.
+        bytes: Size on disk of mapping and synthesis.
+        config: Config, or None for a file.
     """
 
     run: Callable[[], Any]
@@ -80,10 +81,10 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
     """A subject in its engine.
 
     Args:
-        subject: what to open.
-        threads: of the engine.
-        work: a folder for files of recipes, which have random weights: no cache keeps them.
-        cache_dir: of models.
+        subject: Subject to open.
+        threads: Threads of the engine.
+        work: Folder for files of recipes, which have random weights: no cache keeps them.
+        cache_dir: Folder of models.
 
     Raises:
         ValueError: for an unknown name, runtime or precision, or a damaged file.
@@ -92,18 +93,19 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
     path = user_path(subject.name)
     if is_file(subject.name):
         return _open_file(path, subject, threads)
-    if subject.resolution is not None and subject.name not in list_recipes():
-        raise ValueError(f"A resolution is chosen for recipes; {subject.name!r} has its own.")
-    if subject.name in list_recipes():
+    model = reference(subject.name, cache_dir)
+    if isinstance(model, Recipe):
         return _open_recipe(subject, threads, work)
+    if subject.resolution is not None:
+        raise ValueError(f"A resolution is chosen for recipes; {subject.name!r} has its own.")
     generator = load(
-        subject.name, subject.runtime, subject.precision, device=subject.device, batch=subject.batch,
-        threads=threads, cache_dir=cache_dir,
+        model, subject.runtime, subject.precision, device=subject.device, batch=subject.batch,
+        threads=threads,
     )  # fmt: skip
-    if (exported := exported_folder(subject.name)) is not None:
+    if (exported := exported_folder(model)) is not None:
         size = _bytes(exported, subject.runtime, subject.precision)
     else:
-        size = generator_bytes(subject, resolve(subject.name), cache_dir)
+        size = generator_bytes(subject, model)
     z, label = generator.sample_z(subject.batch), _labels(generator.label_dim, subject.batch)
     w = generator.mapping(z.to(subject.device), None if label is None else label.to(subject.device))
 
@@ -156,7 +158,7 @@ def _open_recipe(subject: Subject, threads: int, work: Path) -> Opened:
     """A recipe's network, untrained, through the same files as a trained one."""
     if subject.runtime not in TARGET_OF or subject.device != "cpu":
         raise ValueError(f"A recipe is measured on the CPU in {', '.join(TARGET_OF)}: save it for others.")
-    config = config_of(subject.name)
+    config = reference(subject.name).config()
     if subject.resolution is not None:
         config = resized(subject.name, subject.resolution)
     stored, computed = PRECISIONS[subject.precision]
@@ -190,16 +192,15 @@ def resized(recipe: str, resolution: int) -> GeneratorConfig:
     return GeneratorConfig.from_dict(override(compose(recipe), {"resolution": resolution}))
 
 
-def generator_bytes(subject: Subject, name: str, cache_dir: Path | None) -> int:
+def generator_bytes(subject: Subject, model: Reference) -> int:
     """What a model takes on disk in its runtime."""
     if subject.runtime in TARGET_OF and subject.runtime != "torch":
-        folder = cached_folder(name, subject.runtime, subject.precision, subject.batch, cache_dir)
+        setup = Setup(subject.runtime, subject.precision, batch=subject.batch)
+        folder = cached_folder(model, setup)
         return sum(p.stat().st_size for p in folder.iterdir() if p.suffix != ".json")
-    if name.startswith("dir:"):
-        own = Path(name.removeprefix("dir:"))
-        return sum((own / file).stat().st_size for file in (CONFIG_FILE, WEIGHTS_FILE))
-    generator = create(name, pretrained=True, cache_dir=cache_dir)
-    sizes: list[int] = [tensor.numel() for tensor in generator.state_dict().values()]
+    if isinstance(model, Folder):
+        return sum((model.folder / file).stat().st_size for file in (CONFIG_FILE, WEIGHTS_FILE))
+    sizes: list[int] = [tensor.numel() for tensor in model.load().state_dict().values()]
     return 4 * sum(sizes)
 
 

@@ -58,15 +58,16 @@ class DiffAugment(Augment):
     whether to mirror. A part that is off leaves its numbers unread, so the others' draws stay as they were.
 
     Args:
-        color: adds -0.5..0.5 (brightness), scales the distance from the pixel's mean over channels by 0..2
-            (saturation) and that from the image's mean by 0.5..1.5 (contrast); a fourth channel, alpha, is
-            left as it is.
-        translation: furthest shift either way, by whole pixels, as a fraction of the image's side; what
-            comes in is 0.
-        cutout: side of the square that is set to 0, as a fraction of the image's side. Its centre lies in
-            the image, its rest may not.
-        flip: mirrors every second image, left to right.
-        probability: of each of the four parts to be applied to a sample (Karras et al. 2020a, section 2.3).
+        color: Whether to shift colors: add -0.5..0.5 (brightness), scale the distance from the pixel's mean
+            over channels by 0..2 (saturation) and that from the image's mean by 0.5..1.5 (contrast); a fourth
+            channel, alpha, is left as it is.
+        translation: Furthest shift either way, by whole pixels, as a fraction of the image's side; what comes
+            in is 0.
+        cutout: Side of the square that is set to 0, as a fraction of the image's side. Its centre lies in the
+            image, its rest may not.
+        flip: Whether to mirror every second image, left to right.
+        probability: Chance that a part is applied to a sample, for each of the four (Karras et al. 2020a,
+            section 2.3).
 
     Raises:
         ValueError: for a fraction or probability that is not in 0..1.

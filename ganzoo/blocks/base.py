@@ -37,7 +37,7 @@ class Block(nn.Module):
         """The block in its cheaper form, called like the block; it may take over the block's tensors.
 
         Args:
-            fold: What to take over, given only to a block that can; None for nothing.
+            fold: Operation to take over, given only to a block that can; None for nothing.
         """
         return self
 

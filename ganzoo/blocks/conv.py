@@ -65,7 +65,7 @@ class ModulatedConv(Block, ABC):
 
         Args:
             x: Features `[N, in, H, W]`.
-            weights: What `weights` gives, perhaps scaled and sorted.
+            weights: Result of `weights`, perhaps scaled and sorted.
             bias: Vector `[out]` to add; None for none.
             transposed: Whether to give the full result at stride 2, `[N, out, 2H + k - 2, 2W + k - 2]`.
         """
@@ -211,8 +211,8 @@ class FoldedConv(nn.Module):
     goes into them, too, where they are smaller than the features.
 
     Args:
-        conv: What it is made from and whose `convolve` it calls; it is taken over.
-        fold: What it takes over besides.
+        conv: Block that is folded, whose `convolve` is called; it is taken over.
+        fold: Further operation to take over.
     """
 
     folds_style = True  # some engines want weights to be constants: see `ganzoo.export.forms`

@@ -1,6 +1,7 @@
 """The discriminator of StyleGAN2 in its three forms (Karras et al. 2020, figure 7)."""
 
 import math
+from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -32,20 +33,20 @@ class ResidualDiscriminator(nn.Module):
     projects its features on the mapped label (Miyato and Koyama 2018; Karras et al. 2020a, appendix D).
 
     Args:
-        resolution: of the images.
-        channels: width of every level, from 4 x 4 up.
-        img_channels: of the images.
-        label_dim: width of the label, 0 for none.
+        resolution: Side of the images.
+        channels: Width of every level, from 4 x 4 up.
+        img_channels: Channels of the images.
+        label_dim: Width of the label, 0 for none.
         architecture: "resnet" adds a path around each level, "skip" feeds the image to all levels, "orig"
             does neither.
-        activation: a name of `ganzoo.ops.activation.ACTIVATIONS`.
-        clamp: limit of the convolutions' outputs; None does not clip.
-        taps: of the separable filter before each downsampling.
-        mbstd_group_size: samples that share one deviation; null for the whole batch.
-        mbstd_num_channels: images of deviation to add; 0 for none.
-        projection_dim: width of the mapped label; null takes `channels[0]`.
-        mapping_depth, mapping_lr_multiplier, mapping_activation, mapping_features, embed_features: of the
-            label's mapping network; see `MLPMapping`.
+        activation: Name in `ganzoo.ops.activation.ACTIVATIONS`.
+        clamp: Limit of the convolutions' outputs; None does not clip.
+        taps: Taps of the separable filter before each downsampling.
+        mbstd_group_size: Samples that share one deviation; null for the whole batch.
+        mbstd_num_channels: Channels of deviation to add; 0 for none.
+        projection_dim: Width of the mapped label; null takes `channels[0]`.
+        mapping_depth, mapping_lr_multiplier, mapping_activation, mapping_features, embed_features: Options of
+            the label's mapping network; see `MLPMapping`.
 
     Raises:
         ValueError: for an unknown activation, or an option out of range.
@@ -72,43 +73,29 @@ class ResidualDiscriminator(nn.Module):
         embed_features: int | None = None,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(unknown("activation", activation, ACTIVATIONS))
-        if clamp is not None and clamp <= 0:
-            raise ValueError(f"discriminator.clamp is positive, or null for none; got {clamp}.")
-        if mbstd_num_channels < 0 or (mbstd_num_channels and channels[0] % mbstd_num_channels):
-            raise ValueError(
-                f"discriminator.mbstd_num_channels divides the width at 4 x 4, {channels[0]}; got "
-                f"{mbstd_num_channels}."
-            )
+        _check(activation, clamp, mbstd_num_channels, channels[0])
         self.last_level = len(channels) - 1
         self.activation = activation
-
-        def layer(in_channels: int, out_channels: int, size: int, limit: float | None) -> ConvLayer:
-            return ConvLayer(in_channels, out_channels, size, activation=activation, clamp=limit)
-
+        layer = partial(ConvLayer, activation=activation)
+        level = partial(
+            DiscriminatorLevel,
+            residual=architecture == "resnet",
+            activation=activation,
+            clamp=clamp,
+            taps=taps,
+        )
         seeing = range(self.last_level + 1) if architecture == "skip" else [self.last_level]
         self.from_image = nn.ModuleDict(
             # The originals do not clip what joins at 4 x 4.
-            {str(i): layer(img_channels, channels[i], 1, clamp if i else None) for i in seeing}
+            {str(i): layer(img_channels, channels[i], 1, clamp=clamp if i else None) for i in seeing}
         )
         self.levels = nn.ModuleDict(
-            {
-                str(level): DiscriminatorLevel(
-                    channels[level],
-                    channels[level - 1],
-                    residual=architecture == "resnet",
-                    activation=activation,
-                    clamp=clamp,
-                    taps=taps,
-                )
-                for level in range(self.last_level, 0, -1)
-            }
+            {str(i): level(channels[i], channels[i - 1]) for i in range(self.last_level, 0, -1)}
         )
         self.downsample = Downsample(taps) if architecture == "skip" else None
         self.deviation = MinibatchDeviation(mbstd_group_size, mbstd_num_channels)
         width = channels[0]
-        self.conv = layer(width + mbstd_num_channels, width, 3, clamp)
+        self.conv = layer(width + mbstd_num_channels, width, 3, clamp=clamp)
         self.linear = EqualizedLinear(width * 16, width)
         mapped = check_width("projection_dim", projection_dim, width)
         self.mapping: LabelMapping | None = None
@@ -148,6 +135,18 @@ class ResidualDiscriminator(nn.Module):
         return projected.sum(dim=1, keepdim=True) / math.sqrt(x.shape[1])
 
 
+def _check(activation: str, clamp: float | None, mbstd_num_channels: int, width: int) -> None:
+    """Raise ValueError for an option out of range; `width` is that of the 4 x 4 features."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(unknown("activation", activation, ACTIVATIONS))
+    if clamp is not None and clamp <= 0:
+        raise ValueError(f"discriminator.clamp is positive, or null for none; got {clamp}.")
+    if mbstd_num_channels < 0 or (mbstd_num_channels and width % mbstd_num_channels):
+        raise ValueError(
+            f"discriminator.mbstd_num_channels divides the width at 4 x 4, {width}; got {mbstd_num_channels}."
+        )
+
+
 class DiscriminatorLevel(nn.Module):
     """`[N, in, H, W]` to `[N, out, H / 2, W / 2]`: two convolutions and perhaps a path around them."""
 
@@ -181,12 +180,12 @@ class ConvLayer(nn.Module):
     """A convolution at equalised learning rate, bias and activation; with taps, at stride 2 after the filter.
 
     Args:
-        in_channels, out_channels: of the features.
+        in_channels, out_channels: Channels of the features.
         kernel_size: 1 or 3.
-        activation: a name of `ganzoo.ops.activation.ACTIVATIONS`.
-        clamp: limit of the output; None does not clip.
-        taps: of the separable filter; None keeps the size.
-        bias: whether there is one.
+        activation: Name in `ganzoo.ops.activation.ACTIVATIONS`.
+        clamp: Limit of the output; None does not clip.
+        taps: Taps of the separable filter; None keeps the size.
+        bias: Whether a bias is added.
     """
 
     def __init__(
@@ -241,8 +240,8 @@ class MinibatchDeviation(nn.Module):
     Sample i shares its group with every sample at a distance of `N / group_size`.
 
     Args:
-        group_size: samples of a group; None, or more than the batch has, for the whole batch.
-        num_channels: to add; the features are cut into as many parts, which must come out even.
+        group_size: Samples of a group; None, or more than the batch has, for the whole batch.
+        num_channels: Channels to add; the features are cut into as many parts, which must come out even.
 
     Raises:
         ValueError: for a size below 1, or a batch that groups of that size do not fill.

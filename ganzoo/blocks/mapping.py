@@ -75,6 +75,7 @@ class MappingNetwork(Block, ABC):
 
         Raises:
             ValueError: if a shape is wrong, or a label is missing or not asked for.
+            TypeError: for numbers of another type than the weights, unless autocast brings them together.
         """
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"z has shape [N, {self.z_dim}]; got {list(z.shape)}.")
@@ -85,6 +86,11 @@ class MappingNetwork(Block, ABC):
             raise TypeError(f"label is a tensor [N, {self.label_dim}], one-hot; got {label!r}.")
         if label is not None and label.shape != (z.shape[0], self.label_dim):
             raise ValueError(f"label has shape [{z.shape[0]}, {self.label_dim}]; got {list(label.shape)}.")
+        autocast = torch.is_autocast_enabled(z.device.type)
+        for name, tensor in (("z", z), ("label", label)):
+            if tensor is not None and tensor.dtype != self.w_avg.dtype and not autocast:
+                own = self.w_avg.dtype
+                raise TypeError(f"{name} is {tensor.dtype}, the network {own}: give {name}.to({own}).")
         cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
         if not 0 <= cutoff <= self.num_ws:
             raise ValueError(f"truncation_cutoff is 0 to {self.num_ws}; got {cutoff}.")
@@ -136,11 +142,11 @@ class MLPMapping(MappingNetwork):
     2020a, appendix D).
 
     Args:
-        depth: number of layers, 1 to 64.
-        lr_multiplier: learning rate of the layers, relative.
-        activation: of the layers, a name of `ganzoo.ops.activation.ACTIVATIONS`.
-        layer_features: width of all layers but the last; None takes w_dim.
-        embed_features: width of the embedded label; None takes w_dim.
+        depth: Number of layers, 1 to 64.
+        lr_multiplier: Relative learning rate of the layers.
+        activation: Activation of the layers, a name in `ganzoo.ops.activation.ACTIVATIONS`.
+        layer_features: Width of all layers but the last; None takes w_dim.
+        embed_features: Width of the embedded label; None takes w_dim.
 
     Raises:
         ValueError: for a depth or width out of range, a multiplier that is not positive, or an unknown

@@ -1,20 +1,16 @@
 """`ganzoo convert`: a foreign checkpoint to a model directory, without running anything in it."""
 
 import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo.converters.conversion import Conversion
     from ganzoo.converters.layouts import Network
-
-_LICENSE_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
 
 def convert(
@@ -54,45 +50,21 @@ def convert(
     overwrite: Annotated[bool, typer.Option(help="Replace the model that the folder holds.")] = False,
 ) -> None:
     """Turn a checkpoint into config.json, model.safetensors and a card. Nothing in the file is run."""
-    if not license or set(license.lower()) - set(_LICENSE_CHARACTERS):
-        raise ValueError(f"--license is an identifier such as apache-2.0 or other; got {license!r}.")
-
     if not files or not all(files) or not out:
         raise ValueError("Give the checkpoint and the folder for the model: ganzoo convert FILE OUT.")
 
-    from ganzoo.converters.card import CARD_FILE, card_stub
+    from ganzoo.cards.saving import place_for_model, save_conversion
     from ganzoo.converters.conversion import convert_with_account
-    from ganzoo.models.golden import GOLDEN_FILE
-    from ganzoo.models.weights import CONFIG_FILE, WEIGHTS_FILE, load, save, weights_digest
-    from ganzoo.system.files import move_together
 
-    model = Path(out)
-    refuse_unwritable(model, "OUT")
-    names = (CARD_FILE, CONFIG_FILE, GOLDEN_FILE, WEIGHTS_FILE)
-    there = [name for name in names if (model / name).exists()]
-    if there and not overwrite:
-        raise ValueError(f"{model} holds {', '.join(there)}: choose another folder, or add --overwrite.")
+    model = place_for_model(out, license=license, overwrite=overwrite)
     try:
         conversion = convert_with_account(files, part, key, _settings(assume or []))
         _print(conversion)
-        _make(model.parent)
-        with tempfile.TemporaryDirectory(dir=model.parent, prefix=f".{model.name}.") as temporary:
-            written = Path(temporary)
-            save(conversion.module, written)
-            card = card_stub(conversion, title=model.absolute().name, license=license.lower())
-            (written / CARD_FILE).write_text(card, encoding="utf-8")
-            following = _next(model, conversion.module)
-            config, digest = conversion.module.config, weights_digest(conversion.module)
-            del conversion  # one copy in memory is enough
-            again = load(written)
-            if again.config != config or weights_digest(again) != digest:
-                raise OSError(f"{model}: what was written differs from what was read: is the disk sound?")
-            move_together(names, written, model)
+        written = save_conversion(conversion, model, license=license, overwrite=overwrite)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: {model} was left as it was.") from None
-    written_names = [name for name in names if (model / name).exists()]
-    typer.echo(f"{', '.join(written_names)} are in {model}, read back and the same, bit for bit.")
-    typer.echo(following)
+    typer.echo(f"{', '.join(written)} are in {model}, read back and the same, bit for bit.")
+    typer.echo(_next(model, conversion.module))
 
 
 def _settings(given: list[str]) -> dict[str, str | float | None]:
@@ -117,29 +89,14 @@ def _settings(given: list[str]) -> dict[str, str | float | None]:
 def _next(model: Path, module: "Network") -> str:
     """What to do with the model next."""
     from ganzoo.generators.generator import Generator
-    from ganzoo.models.factory import list_models
-    from ganzoo.models.recipes import list_recipes
+    from ganzoo.models.reference import Folder, reference
     from ganzoo.system.images import CHANNELS
 
     name = str(model)
-    name = f"dir:{name}" if name in [*list_models(), *list_recipes()] else name
+    name = name if isinstance(reference(name), Folder) else f"dir:{name}"
     if not isinstance(module, Generator) or module.img_channels not in CHANNELS:
         return f"Next, in Python: ganzoo.load({str(model)!r})"
     return f"Next: ganzoo generate {shlex.quote(name)}" + (" --label 0" if module.label_dim else "")
-
-
-def _make(folder: Path) -> None:
-    """Make a folder.
-
-    Raises:
-        OSError: if it cannot be made or written, with its name.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(f"OUT cannot be made in {str(folder)!r}: {error.strerror}.") from error
 
 
 def _print(conversion: "Conversion") -> None:
@@ -148,7 +105,7 @@ def _print(conversion: "Conversion") -> None:
     from rich.table import Table
 
     from ganzoo.cli.show import console
-    from ganzoo.converters.card import account, others
+    from ganzoo.converters.account import account, others
 
     config = conversion.module.config
     rows = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.cli.common import parse_side
+from ganzoo.cli import options
 from ganzoo.cli.help import settings
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
@@ -24,53 +24,53 @@ data_app = typer.Typer(
 )
 
 
+Src = Annotated[Path, typer.Argument(help="A folder of images, with all its folders, or a zip.")]
+Out = Annotated[Path, typer.Argument(help="The zip to write.")]
+Side = Annotated[int, options.side("Of the images: a power of two from 4 to 2048.")]
+Crop = Annotated[
+    str, typer.Option(help="center (the square in the middle), or none (squeeze the whole image).")
+]
+Channels = Annotated[int, typer.Option(help="3 for RGB, 1 for greyscale, 4 to keep alpha.")]
+Labels = Annotated[
+    str, typer.Option(help="keep (those of the source's dataset.json), folders (a class for each), or none.")
+]
+Upscale = Annotated[bool, typer.Option(help="Enlarge images that are too small; skip them if not.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes that work at once; as many as cores if not given.")
+]
+MaxPixels = Annotated[int | None, typer.Option(help="Skip images with more; 100 million if not given.")]
+White = Annotated[
+    int | None, typer.Option(help="White in 16-bit greyscale: 4095 for 12 bits; 65535 if not given.")
+]
+Overwrite = Annotated[
+    bool, typer.Option(help="Replace OUT, and drop an unfinished run that had other settings.")
+]
+
+
 @data_app.command("prepare", **settings("data"))
 def prepare(
-    src: Annotated[Path, typer.Argument(help="A folder of images, with all its folders, or a zip.")],
-    out: Annotated[Path, typer.Argument(help="The zip to write.")],
-    resolution: Annotated[
-        int,
-        typer.Option(
-            parser=parse_side, metavar="NUMBER", help="Of the images: a power of two from 4 to 2048."
-        ),
-    ],
-    crop: Annotated[
-        str, typer.Option(help="center (the square in the middle), or none (squeeze the whole image).")
-    ] = "center",
-    channels: Annotated[int, typer.Option(help="3 for RGB, 1 for greyscale, 4 to keep alpha.")] = 3,
-    labels: Annotated[
-        str,
-        typer.Option(help="keep (those of the source's dataset.json), folders (a class for each), or none."),
-    ] = "keep",
-    upscale: Annotated[
-        bool, typer.Option(help="Enlarge images that are too small; skip them if not.")
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that work at once; as many as cores if not given.")
-    ] = None,
-    max_pixels: Annotated[
-        int | None, typer.Option(help="Skip images with more; 100 million if not given.")
-    ] = None,
-    white: Annotated[
-        int | None, typer.Option(help="White in 16-bit greyscale: 4095 for 12 bits; 65535 if not given.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace OUT, and drop an unfinished run that had other settings.")
-    ] = False,
+    src: Src,
+    out: Out,
+    resolution: Side,
+    crop: Crop = "center",
+    channels: Channels = 3,
+    labels: Labels = "keep",
+    upscale: Upscale = False,
+    workers: Workers = None,
+    max_pixels: MaxPixels = None,
+    white: White = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write images as the zip that StyleGAN's tools train from. Run it again to continue a stopped run."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from ganzoo.data import prepare as prepare_set
     from ganzoo.data.decoding import MAX_PIXELS, WHITE
-    from ganzoo.system.progress import progress_console
+    from ganzoo.system.progress import progress_bar
 
     refuse_unwritable(out.parent, "The folder of OUT")
     count, total = 0, 0
-    columns = (TextColumn("Preparing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=progress_console(), transient=True) as progress:
-            task = progress.add_task("", total=None)
+        with progress_bar() as progress:
+            task = progress.add_task("Preparing", total=None)
 
             def show(done: int, of: int) -> None:
                 nonlocal count, total

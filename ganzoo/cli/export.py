@@ -1,7 +1,6 @@
 """`ganzoo export`: a model's files for other engines."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +40,9 @@ def export(
     from ganzoo.export.exporting import checked_target
     from ganzoo.export.exporting import export as write
     from ganzoo.export.graphs import Options
-    from ganzoo.models.factory import create, resolve
+    from ganzoo.models.reference import reference
     from ganzoo.system.progress import stage
+    from ganzoo.system.provenance import command_line
 
     if batch != "free" and not (batch.isascii() and batch.isdecimal()):
         raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
@@ -55,8 +55,8 @@ def export(
     for target in targets:  # all that is cheap to refuse, before anything is downloaded or computed
         checked_target(target, precision, options, opset)
     refuse_unwritable(out, "--out")
-    generator = create(resolve(name), pretrained=True, cache_dir=cache_dir)
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    generator = reference(name, cache_dir).load()
+    command = command_line()
     with stage("Exporting") as shown:
         written = write(
             generator, targets, out, name=name, options=options, precision=precision, opset=opset,

@@ -1,9 +1,7 @@
 """`ganzoo generate`: images of a model as PNG files, and a contact sheet."""
 
-import math
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,11 +11,9 @@ from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from rich.progress import Progress
 
     from ganzoo.generators.generator import Generator
-
-SHEET_FILE = "sheet.png"
 
 
 def generate(
@@ -47,108 +43,67 @@ def generate(
 ) -> None:
     """Write a PNG for each seed, with its settings inside, and a contact sheet of them all."""
     numbers = parse_seeds(seeds)
-    if noise not in ("const", "random", "none"):
-        raise ValueError(f"--noise is const, random or none; got {noise!r}.")
-    if not math.isfinite(psi):
-        raise ValueError(f"--psi is a number such as 0.7; got {psi}.")
 
-    import torch
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from ganzoo.models.generating import Look, generate_images
 
-    from ganzoo.system.images import check_channels, contact_sheet, save_png, tile_side, to_images
-    from ganzoo.system.progress import progress_console
-
+    Look(psi, cutoff, noise, label)  # a mistake is told before anything is opened
     keep_freed_memory()
     refuse_device(device)
     refuse_unwritable(out, "--out")
     generator, engine = _in_engine(name, runtime, precision, device, cache_dir)
-    check_channels(generator.img_channels, name)
-    one_hot = _label(generator, label)
-    if cutoff is not None and not 0 <= cutoff <= generator.num_ws:
-        raise ValueError(f"--cutoff is 0 to {generator.num_ws} for this model; got {cutoff}.")
+    written = 0
+
+    def report(done: int) -> None:
+        nonlocal written
+        written = done
+        progress.update(task, completed=done)
+
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"--out {str(out)!r} cannot be made: {error.strerror}.") from error
-    side = tile_side(len(numbers), generator.resolution)
-    tiles: list[Image] = []
-    seconds = 0.0
-    columns = (TextColumn("Generating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with (
-            Progress(*columns, console=progress_console(), transient=True) as progress,
-            torch.inference_mode(),
-        ):
-            for start in progress.track(range(0, len(numbers), batch_size)):
-                batch = numbers[start : start + batch_size]
-                began = time.perf_counter()
-                images = to_images(
-                    generator(
-                        generator.sample_z(batch),
-                        None if one_hot is None else one_hot.expand(len(batch), -1),
-                        psi,
-                        cutoff,
-                        noise,
-                        [torch.Generator().manual_seed(seed) for seed in batch]
-                        if noise == "random"
-                        else None,
-                    )
-                )
-                seconds += time.perf_counter() - began
-                for seed, image in zip(batch, images, strict=True):
-                    settings: dict[str, Any] = {
-                        "model": name, "seed": seed, "truncation_psi": psi, "truncation_cutoff": cutoff,
-                        "noise": noise, "label": label,
-                    }  # fmt: skip
-                    save_png(image, out / f"seed{seed:04d}.png", settings)
-                    tiles.append(image.resize((side, side)))
-        sheet = {**settings, "seeds": seeds}
-        del sheet["seed"]
-        save_png(contact_sheet(tiles), out / SHEET_FILE, sheet)
+        with _progress() as progress:
+            task = progress.add_task("", total=len(numbers))
+            made = generate_images(
+                generator, numbers, out, truncation_psi=psi, truncation_cutoff=cutoff, noise=noise,
+                label=label, batch_size=batch_size, name=name, report=report,
+            )  # fmt: skip
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: {len(tiles)} of {len(numbers)} images are in {out}.") from None
-    where = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
-    count = "1 image" if len(tiles) == 1 else f"{len(tiles)} images"
+        raise Interrupted(f"Interrupted: {written} of {len(numbers)} images are in {out}.") from None
+    count = "1 image" if len(numbers) == 1 else f"{len(numbers)} images"
     typer.echo(
-        f"{count} and {SHEET_FILE} in {out}: {seconds / len(tiles):.2f} s per image of "
-        f"{generator.resolution} x {generator.resolution} ({where}, {engine})."
+        f"{count} and {made.sheet.name} in {out}: {made.seconds / len(numbers):.2f} s per image of "
+        f"{made.resolution} x {made.resolution} ({engine})."
     )
+
+
+def _progress() -> "Progress":
+    """A progress bar for whoever looks."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ganzoo.system.progress import progress_console
+
+    columns = (TextColumn("Generating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=progress_console(), transient=True)
 
 
 def _in_engine(
     name: str, runtime: str, precision: str, device: str, cache_dir: Path | None
 ) -> "tuple[Generator, str]":
-    """The generator in a runtime, and what that is."""
+    """The generator in a runtime, and what computes."""
+    from dataclasses import replace
+
     import torch
 
-    from ganzoo.runtimes import choose_precision, described, fastest, load
+    from ganzoo.models.reference import reference
+    from ganzoo.runtimes import Setup, choose_precision, opened
     from ganzoo.system.progress import stage
 
-    runtime = fastest(device) if runtime == "auto" else runtime
-    place: dict[str, Any] = {"device": device, "threads": torch.get_num_threads(), "cache_dir": cache_dir}
+    setup = Setup(runtime, precision, device, threads=torch.get_num_threads()).here()
+    model = reference(name, cache_dir)
     if precision == "auto":
         with stage(f"Opening {name}") as shown:
-            choice = choose_precision(name, runtime, **place, report=shown.update)
-        precision = choice.precision
+            choice = choose_precision(model, setup, report=shown.update)
+        setup = replace(setup, precision=choice.precision)
         typer.echo(choice.told)
     with stage(f"Opening {name}") as shown:
-        generator = load(name, runtime, precision, **place, report=shown.update)
-    return generator, described(runtime, precision)
-
-
-def _label(generator: "Generator", label: int | None) -> Any:
-    """One-hot label `[1, label_dim]`, or None for an unconditional model."""
-    import torch
-
-    if generator.label_dim == 0:
-        if label is not None:
-            raise ValueError("--label: this model is not conditional.")
-        return None
-    if label is None or not 0 <= label < generator.label_dim:
-        got = "" if label is None else f"; got {label}"
-        raise ValueError(f"--label: this model needs a class from 0 to {generator.label_dim - 1}{got}.")
-    return (
-        torch.nn.functional.one_hot(torch.tensor([label]), generator.label_dim)
-        .float()
-        .to(generator.mapping.w_avg.device)
-    )
+        generator = opened(model, setup, shown.update)
+    where = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
+    return generator, f"{where}, {setup}"

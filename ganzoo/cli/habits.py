@@ -69,7 +69,7 @@ def told(error: Any) -> str:
     """What to say of an option that a command does not have: what says the same here, or the parser's words.
 
     Args:
-        error: The parser's own; of any kind.
+        error: Any error of the parser.
     """
     message = str(error.format_message())
     option = getattr(error, "option_name", None)

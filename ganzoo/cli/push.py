@@ -1,9 +1,7 @@
 """`ganzoo push`: a model to the Hub."""
 
-import shutil
-import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -16,8 +14,14 @@ def push(
     ],
     repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository; made if need be.")],
     license: Annotated[
+        str | None, typer.Option(help="License of the weights, as the Hub spells it; else the card's.")
+    ] = None,
+    lineage: Annotated[
         str | None,
-        typer.Option("--license", help="License of the weights, as the Hub spells it; else the card's."),
+        typer.Option(
+            help="What the weights were made from, by whom: a line for the card. A folder without a "
+            "card gets a draft."
+        ),
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a private repository.")] = False,
     revision: Annotated[
@@ -38,26 +42,18 @@ def push(
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Check a model against its record and upload it in one commit, with its card."""
-    from ganzoo.hub.push import push as push_folder
-    from ganzoo.models.factory import folder_of, list_models, resolve
-    from ganzoo.models.hub_names import check_repo
+    from ganzoo.hub.push import push as push_model
 
-    check_repo(repo)
-    name = resolve(model)
-    options: dict[str, Any] = {
-        "license": license, "private": private, "revision": revision, "pr": pr, "dtype": dtype,
-        "include": include or (), "overwrite_card": overwrite_card, "dry_run": dry_run, "endpoint": endpoint,
-    }  # fmt: skip
     try:
-        with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
-            if name in list_models():
-                folder = Path(temporary) / name
-                _save_published(name, folder, repo, cache_dir)
-            else:
-                folder = folder_of(model)
-            pushed = push_folder(folder, repo, **options)
+        pushed = push_model(
+            model, repo, license=license, lineage=lineage, private=private, revision=revision, pr=pr,
+            dtype=cast(Any, dtype), include=include or (), overwrite_card=overwrite_card, dry_run=dry_run,
+            endpoint=endpoint, cache_dir=cache_dir,
+        )  # fmt: skip
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: nothing was committed to {repo}.") from None
+    if pushed.drafted:
+        typer.echo("The folder has no card: a draft goes along, for you to complete on the Hub.")
     size = f"{len(pushed.files)} files, {sum(pushed.files.values()) / 1e6:.2f} MB"
     if pushed.rounding is not None:
         typer.echo(f"float16 against float32: {pushed.rounding}")
@@ -72,18 +68,3 @@ def push(
         return
     typer.echo(f"{pushed.url}: {size}, commit {pushed.commit}")
     typer.echo(f"To use it: ganzoo generate {pushed.name}")
-
-
-def _save_published(name: str, folder: Path, repo: str, cache_dir: Path | None) -> None:
-    """A published model as a folder with its card."""
-    from ganzoo.hub.card import published_card
-    from ganzoo.hub.readme import images_of
-    from ganzoo.models.factory import create, model_entry
-    from ganzoo.models.weights import save
-    from ganzoo.system.paths import DATA
-
-    save(create(name, pretrained=True, cache_dir=cache_dir), folder, recipe=model_entry(name).recipe)
-    card = published_card(name, repo)
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    for image in images_of(card, DATA / "hub_cards"):
-        shutil.copyfile(DATA / "hub_cards" / image, folder / image)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,8 @@ import typer
 from ganzoo.models.catalogue import CONVENTION, CONVENTION_SHORT
 
 if TYPE_CHECKING:
-    from ganzoo.generators.discriminator import DiscriminatorConfig
+    from ganzoo.cards.information import Info
+    from ganzoo.metrics.record import Record
 
 _NUMBERS = ("resolution", "parameters", "MACs")
 _ONE_TABLE = 120  # columns from which the models' license has room beside their cost
@@ -79,124 +80,79 @@ def info(
         typer.Argument(help="A model or recipe of `ganzoo list`, a folder, or hf-hub:owner/name."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Where the config of a model on the Hub is kept.")
+    ] = None,
 ) -> None:
     """Show what a model is made of, what it costs, where it comes from."""
-    from dataclasses import asdict
+    from ganzoo.cards.information import info as look_up
 
-    from ganzoo.generators.discriminator import DiscriminatorConfig
-    from ganzoo.metrics.record import published_records
-    from ganzoo.models.cost import costs
-    from ganzoo.models.factory import (
-        cached_weights,
-        config_of,
-        list_models,
-        model_entry,
-        resolve,
-        source_name,
-    )
-    from ganzoo.models.folders import CONFIG_FILE, model_folder
-    from ganzoo.models.weights import read_config
-
-    folder = Path(resolve(name).removeprefix("dir:"))
-    found = read_config(model_folder(folder) / CONFIG_FILE) if resolve(name).startswith("dir:") else None
-    if isinstance(found, DiscriminatorConfig):
-        _discriminator_info(name, found, as_json)
-        return
-    config = config_of(resolve(name))
-    cost = costs(config)
-    entry = model_entry(name) if resolve(name) in list_models() else None
-    card = _card(folder) if found is not None else {}
+    found = look_up(name, cache_dir=cache_dir)
     if as_json:
-        data: dict[str, Any] = {
-            "name": name,
-            "config": config.to_dict(),
-            "num_ws": config.num_ws,
-            "cost": {part: asdict(c) for part, c in cost.items()},
-            "macs_convention": CONVENTION,
-        }
-        if entry:
-            data["model"] = {**asdict(entry), "cached": cached_weights(entry).is_file()}
-        if card:
-            data["card"] = card
-        typer.echo(json.dumps(data, indent=2))
+        typer.echo(json.dumps(found.to_dict(), indent=2))
         return
     terminal = console()
-    terminal.print(
-        name + (f": {entry.summary}" if entry else ""), style="bold", highlight=False, soft_wrap=True
-    )
+
+    def tell(line: str) -> None:
+        terminal.print(line, highlight=False, soft_wrap=True)
+
+    title = f": {found.entry.summary}" if found.entry is not None else ""
+    if not found.cost:
+        title = f": a discriminator of {found.parameters:,} parameters"
+    terminal.print(f"{name}{title}", style="bold", highlight=False, soft_wrap=True)
+    if found.cost:
+        terminal.print(_cost_table(found))
+        tell(CONVENTION)
+    if any(c.static for c in found.cost.values()):
+        tell(
+            "The vectors of static demodulation are trained here; the reference keeps them as untrained "
+            "buffers and does not count them. They vanish when deployed."
+        )
+    for key, value in found.config.to_dict().items():
+        tell(f"  {key}: {_value(value)}")
+    for key, value in found.card.items():
+        tell(f"{key}: {value}")
+    for line in _origin(found):
+        tell(line)
+
+
+def _cost_table(found: "Info") -> Any:
+    """Parameters and MACs of a generator's parts."""
     table = _table(None, "part", "parameters", "MACs")
-    for part, c in cost.items():
+    for part, c in found.cost.items():
         parameters = f"{c.parameters:,}"
         if c.static:
             parameters += f" + {c.static:,} static demodulation"
         table.add_row(part, parameters, f"{c.macs / 1e9:.3f} G" if c.macs >= 1e8 else f"{c.macs / 1e6:.2f} M")
-    terminal.print(table)
-    terminal.print(CONVENTION, highlight=False, soft_wrap=True)
-    if any(c.static for c in cost.values()):
-        terminal.print(
-            "The vectors of static demodulation are trained here; the reference keeps them as untrained "
-            "buffers and does not count them. They vanish when deployed.",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for key, value in config.to_dict().items():
-        terminal.print(f"  {key}: {_value(value)}", highlight=False, soft_wrap=True)
-    for key, value in card.items():
-        terminal.print(f"{key}: {value}", highlight=False, soft_wrap=True)
-    if entry:
-        terminal.print(
-            f"recipe: {entry.recipe}, with {_value(dict(entry.overrides)) or 'no changes'}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        terminal.print(f"origin: {entry.origin}", highlight=False, soft_wrap=True)
-        for part, license in entry.license.items():
-            terminal.print(f"license of the {part}: {license}", highlight=False, soft_wrap=True)
-        for s in entry.sources:
-            terminal.print(f"source: {source_name(s)}, sha256 {s.sha256}", highlight=False, soft_wrap=True)
-        if entry.external:
-            where = f"published by {entry.external.owner}: {entry.external.url}, {entry.external.page}"
-            terminal.print(f"weights: {where}", highlight=False, soft_wrap=True)
-            terminal.print(f"to use them: {entry.external.command(name)}", highlight=False, soft_wrap=True)
-        elif not entry.is_bundled:
-            cached = cached_weights(entry)
-            terminal.print(f"cached: {cached if cached.is_file() else 'no'}", highlight=False, soft_wrap=True)
-        for m in entry.measured:
-            terminal.print(
-                f"{m.metric}: {m.value} {m.unit} ({m.command}; {m.hardware}; {m.date})",
-                highlight=False,
-                soft_wrap=True,
-            )
-        for r in published_records(name):
-            terminal.print(
-                f"{r.metric}: {r.value:.5g} ± {r.uncertainty:.2g} ({r.command}; {r.hardware}; {r.date})",
-                highlight=False,
-                soft_wrap=True,
-            )
+    return table
 
 
-def _card(folder: Path) -> dict[str, str]:
-    """License and lineage of a folder's card, or that there is none."""
-    from ganzoo.hub.readme import told_by_card
-    from ganzoo.models.hub_pull import CARD_FILE
+def _origin(found: "Info") -> Iterator[str]:
+    """Where a published model comes from, and what was measured on it."""
+    from ganzoo.models.published import source_name
 
-    path = folder / CARD_FILE
-    if not path.is_file():
-        return {"license": "unknown: the folder has no card; `ganzoo card` drafts one"}
-    return told_by_card(path)
-
-
-def _discriminator_info(name: str, config: "DiscriminatorConfig", as_json: bool) -> None:
-    """The same for a discriminator, whose work is not counted."""
-    from ganzoo.models.weights import empty
-
-    parameters = sum(p.numel() for p in empty(config).parameters())
-    if as_json:
-        typer.echo(json.dumps({"name": name, "config": config.to_dict(), "parameters": parameters}, indent=2))
+    if (entry := found.entry) is None:
         return
-    typer.echo(f"{name}: a discriminator of {parameters:,} parameters")
-    for key, value in config.to_dict().items():
-        typer.echo(f"  {key}: {_value(value)}")
+    yield f"recipe: {entry.recipe}, with {_value(dict(entry.overrides)) or 'no changes'}"
+    yield f"origin: {entry.origin}"
+    for part, license in entry.license.items():
+        yield f"license of the {part}: {license}"
+    for source in entry.sources:
+        yield f"source: {source_name(source)}, sha256 {source.sha256}"
+    if entry.external:
+        external = entry.external
+        yield f"weights: published by {external.owner}: {external.url}, {external.page}"
+        yield f"to use them: {external.command(entry.name)}"
+    elif not entry.is_bundled:
+        yield f"cached: {found.weights if found.cached else 'no'}"
+    yield from map(_figure, found.records)
+
+
+def _figure(r: "Record") -> str:
+    """A published number in a line, with what it means and where it comes from."""
+    spread = "" if r.uncertainty is None else f" ± {r.uncertainty:.2g}"
+    origin = "; ".join([*filter(None, [r.definition]), r.command, r.hardware, r.date])
+    return f"{r.metric}: {r.value:.5g}{spread} ({origin})"
 
 
 def _list_hub(owner: str, pattern: str, tags: list[str], as_json: bool) -> None:

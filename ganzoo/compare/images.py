@@ -30,9 +30,9 @@ class Encoded:
     """An image as the page holds it.
 
     Attributes:
-        data: the file.
-        media_type: of the file.
-        side: in pixels.
+        data: Bytes of the file.
+        media_type: Media type of the file.
+        side: Side in pixels.
     """
 
     data: bytes
@@ -61,7 +61,7 @@ def amplification(maps: Iterable[Floats]) -> int:
     """The largest power of two, 1 to 64, that keeps nearly all of every difference map within 0..1.
 
     Args:
-        maps: absolute differences as parts of the range of an image, 0..1.
+        maps: Absolute differences as parts of the range of an image, 0..1.
     """
     top = max((float(np.percentile(m, _FITS)) for m in maps), default=0.0)
     if top <= 0:

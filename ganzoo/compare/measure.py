@@ -1,11 +1,7 @@
-"""`compare`: what several models make of the same seeds, how far apart that is, and how long it takes."""
+"""`measure`: what several models make of the same seeds, how far apart that is, and how long it takes."""
 
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +14,13 @@ from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.sampling import check_noise, check_psi, check_seeds
 from ganzoo.metrics import distances
-from ganzoo.metrics.distances import IMAGE_RANGE
-from ganzoo.metrics.record import hardware, versions
 from ganzoo.models.cost import Cost, costs
 from ganzoo.models.weights import weights_digest
-from ganzoo.system.images import check_channels, shrink, to_images, to_rgb
+from ganzoo.system.images import IMAGE_RANGE, check_channels, shrink, to_images, to_rgb
+from ganzoo.system.provenance import hardware, load, now, versions
+from ganzoo.system.timing import in_turns
 
 MAX_MODELS, MAX_SEEDS = 8, 64  # columns that a page has room for, and rows that it stays handy with
 
@@ -33,9 +30,9 @@ class Subject:
     """A model of the comparison, in its deploy form.
 
     Attributes:
-        name: as the user gave it.
-        generator: deployed.
-        sha256: of the weights before.
+        name: Name as the user gave it.
+        generator: Deployed generator.
+        sha256: Hash of the weights before deployment.
     """
 
     name: str
@@ -45,12 +42,22 @@ class Subject:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the images are made; see `Generator`. Random noise is drawn from the image's seed."""
+    """How the images are made; see `Generator`. Random noise is drawn from the image's seed.
+
+    Raises:
+        ValueError: for a seed that there is not, an unknown noise mode, or a psi that is not finite.
+    """
 
     seeds: tuple[int, ...]
     truncation_psi: float = 1.0
     noise: str = "const"
     label: int | None = None
+
+    def __post_init__(self) -> None:
+        for seed in self.seeds:
+            check_seeds(seed)
+        check_psi(self.truncation_psi)
+        check_noise(self.noise)
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,10 @@ class Difference:
     """An image against the first model's of the same seed.
 
     Attributes:
-        l1, psnr, perceptual: as `ganzoo.metrics.distances` defines them; the last may be None.
-        map: absolute difference of what files hold, averaged over the channels, as part of the range:
+        l1, psnr, perceptual: Distances as `ganzoo.metrics.distances` defines them; the last may be None.
+        map: Absolute difference of the pixels of files, averaged over the channels, as part of the range:
             `[H, W]` in 0..1.
-        resolution: at which they were compared, the smaller of the two.
+        resolution: Side at which they were compared, the smaller of the two.
     """
 
     l1: float
@@ -85,11 +92,11 @@ class Model:
     """What the page says of a model.
 
     Attributes:
-        name, sha256: of the subject.
-        config: what it is made of.
-        cost: by part; see `ganzoo.models.cost.costs`.
-        seconds: of one image, deployed, run by run; empty if they were not measured.
-        incomparable: why its images are not compared with the first model's, or None.
+        name, sha256: Name and hash of the subject.
+        config: Config of the subject.
+        cost: Cost by part; see `ganzoo.models.cost.costs`.
+        seconds: Seconds of one image, deployed, run by run; empty if they were not measured.
+        incomparable: Reason why its images are not compared with the first model's, or None.
     """
 
     name: str
@@ -105,12 +112,12 @@ class Comparison:
     """Everything that was measured, here and now.
 
     Attributes:
-        models: in the order given; the first is what the others are compared with.
-        settings: of the images.
-        rows: one a seed.
-        features: network of the perceptual distance, or None.
-        date, device, hardware, versions: of the measurement.
-        load: processes that wanted a core in the minute before, or None where nobody counts.
+        models: Models in the order given; the others are compared with the first.
+        settings: Settings of the images.
+        rows: Rows, one a seed.
+        features: Network of the perceptual distance, or None.
+        date, device, hardware, versions: Facts of the measurement.
+        load: Processes that wanted a core in the minute before, or None where nobody counts.
     """
 
     models: tuple[Model, ...]
@@ -125,13 +132,21 @@ class Comparison:
 
 
 def subject(name: str, generator: Generator) -> Subject:
-    """A generator as `create` gives it, made ready for `compare`.
+    """A generator as `create` gives it, made ready for `measure`.
 
     Raises:
         ValueError: for a number of channels that no image file has.
     """
     check_channels(generator.img_channels, name)
     return Subject(name, deploy(generator), weights_digest(generator))
+
+
+def check_counts(models: int, seeds: int) -> None:
+    """Raise ValueError for a number of models or seeds that no page has room for."""
+    if not 2 <= models <= MAX_MODELS:
+        raise ValueError(f"Give 2 to {MAX_MODELS} models: ganzoo compare A B. Got {models}.")
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise ValueError(f"A page has room for 1 to {MAX_SEEDS} seeds; got {seeds}.")
 
 
 def check_label(config: GeneratorConfig, name: str, label: int | None) -> None:
@@ -141,7 +156,7 @@ def check_label(config: GeneratorConfig, name: str, label: int | None) -> None:
 
 
 @torch.inference_mode()
-def compare(
+def measure(
     subjects: Sequence[Subject],
     settings: Settings,
     *,
@@ -152,31 +167,28 @@ def compare(
     """Images, differences, costs and latencies of models, all on one device.
 
     Args:
-        subjects: the first is what the others are compared with.
-        settings: seeds and how their images are made; unconditional models ignore the label.
-        network: features of the perceptual distance, on the same device.
-        runs: images of each model to time; 0 for no latency.
-        report: called with what is being done, how much is done, and how much there is.
+        subjects: Subjects; the others are compared with the first.
+        settings: Settings of the images, with their seeds; unconditional models ignore the label.
+        network: Feature network of the perceptual distance, on the same device.
+        runs: Images of each model to time; 0 for no latency.
+        report: Function that is told what is being done, how much is done, and how much there is.
 
     Raises:
         ValueError: for a number of models or seeds that no page has room for, or a label that a model lacks.
     """
-    if not 2 <= len(subjects) <= MAX_MODELS:
-        raise ValueError(f"A comparison takes 2 to {MAX_MODELS} models; got {len(subjects)}.")
-    if not 1 <= len(settings.seeds) <= MAX_SEEDS:
-        raise ValueError(f"A page has room for 1 to {MAX_SEEDS} seeds; got {len(settings.seeds)}.")
+    check_counts(len(subjects), len(settings.seeds))
     for s in subjects:
         check_label(s.generator.config, s.name, settings.label)
     reasons = [_incomparable(subjects[0], s) for s in subjects]
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    load_before = load()
     rows = []
     for done, seed in enumerate(settings.seeds):
         report("Images", done, len(settings.seeds))
         rows.append(_row(subjects, reasons, settings, seed, network))
     calls = [_call(s.generator, settings, settings.seeds[0]) for s in subjects]
     seconds: list[list[float]] = [[] for _ in subjects]
-    device = subjects[0].generator.mapping.w_avg.device
-    for done, times in enumerate(in_turns(calls, runs, device)):
+    device = subjects[0].generator.device
+    for done, times in enumerate(in_turns(calls, runs, device=device)):
         report("Latency", done, runs)
         for own, elapsed in zip(seconds, times, strict=True):
             own.append(elapsed)
@@ -188,31 +200,12 @@ def compare(
         settings=settings,
         rows=tuple(rows),
         features=None if network is None else network.info,
-        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        date=now(),
         device=str(device),
         hardware=hardware(),
         versions=versions(),
-        load=load,
+        load=load_before,
     )
-
-
-def in_turns(
-    calls: Sequence[Callable[[], Any]], runs: int, device: torch.device
-) -> Iterator[tuple[float, ...]]:
-    """Seconds of every call, one of each a round, after a round that does not count.
-
-    Models take turns, A B A B, so that a machine that slows down slows all of them.
-    """
-    for i in range(runs + 1 if runs else 0):
-        times = []
-        for call in calls:
-            _finish(device)
-            began = time.perf_counter()
-            call()
-            _finish(device)
-            times.append(time.perf_counter() - began)
-        if i:
-            yield tuple(times)
 
 
 def difference(image: Tensor, first: Tensor, network: FeatureNetwork | None = None) -> Difference:
@@ -223,8 +216,8 @@ def difference(image: Tensor, first: Tensor, network: FeatureNetwork | None = No
 
     Args:
         image: `[1, 1, 3 or 4, H, W]` in -1..1, unclamped.
-        first: the first model's, perhaps of another size.
-        network: features of the perceptual distance.
+        first: Image of the first model, perhaps of another size.
+        network: Feature network of the perceptual distance.
     """
     side = min(image.shape[-1], first.shape[-1])
     a, b = (shrink(x.float(), side) for x in (image, first))
@@ -264,7 +257,7 @@ def _row(
 
 def _call(generator: Generator, settings: Settings, seed: int) -> Callable[[], Tensor]:
     """What makes the image `[1, C, R, R]` of a seed; its latent and label are on the device already."""
-    device = generator.mapping.w_avg.device
+    device = generator.device
     z = generator.sample_z([seed])
     label = None
     if generator.label_dim:
@@ -289,9 +282,3 @@ def _incomparable(first: Subject, other: Subject) -> str | None:
 def _shrunk(x: Tensor) -> Tensor:
     """At most `MAX_SIDE` pixels a side, by averages."""
     return F.adaptive_avg_pool2d(x, MAX_SIDE) if x.shape[-1] > MAX_SIDE else x
-
-
-def _finish(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)

@@ -13,8 +13,8 @@ class Group:
     """Records of one metric and one protocol.
 
     Attributes:
-        records: in the order of the file.
-        differs: fields in which their protocol differs from that of the metric's first group, with both
+        records: Records in the order of the file.
+        differs: Fields in which their protocol differs from that of the metric's first group, with both
             values; empty for the first.
     """
 

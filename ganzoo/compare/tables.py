@@ -1,21 +1,58 @@
-"""The figures of a comparison: distances, cost, records, plots."""
+"""The figures of a comparison as plain rows: distances, cost, records, what the plots show."""
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ganzoo.compare.markup import Markup, join, tag
+from ganzoo.charts.text import duration, short, si
 from ganzoo.compare.measure import Comparison, Difference, Model
-from ganzoo.compare.plots import Bar, Point, bars, duration, letter, scatter, si
 from ganzoo.compare.records import Group, higher_is_better
-from ganzoo.models.cost import CONVENTION
 
-_SHORT_NAME = 26  # characters of a model's name in a plot
+TOTALS = ("parameters", "MACs", "latency, median")  # rows of the cost that matter most
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+@dataclass(frozen=True)
+class View:
+    """A model as the page names it.
+
+    Attributes:
+        index: Number of its colour.
+        letter: A, B, C and so on.
+        name, short: As the user gave it, and what a narrow column has room for.
+        make: What it is made of, in words.
+        sha256: Hash of its weights.
+        incomparable: Why its images are not compared with the first model's, or None.
+    """
+
+    index: int
+    letter: str
+    name: str
+    short: str
+    make: str
+    sha256: str
+    incomparable: str | None
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A name, with the models that it is of, and its figures."""
+
+    models: tuple[View, ...]
+    name: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first column is names and whose others are figures."""
+
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
 
 
 @dataclass(frozen=True)
@@ -23,31 +60,36 @@ class Quality:
     """What the plots show as quality.
 
     Attributes:
-        label: of the figure, with the direction in which it is better.
-        points: index of the model, value, spread.
+        label: Name of the figure, with the direction in which it is better.
+        points: Index of the model, value, spread.
     """
 
     label: str
     points: tuple[tuple[int, float, float | None], ...]
 
 
-def badge(index: int) -> Markup:
-    """The letter of a model on its colour."""
-    return tag("span", letter(index), class_=f"badge m{index}")
+def views(comparison: Comparison) -> list[View]:
+    """The models in their order."""
+    found = []
+    for i, m in enumerate(comparison.models):
+        labels = f", {m.config.label_dim} labels" if m.config.label_dim else ""
+        make = f"{m.config.resolution} x {m.config.resolution}, {m.config.describe()}{labels}"
+        found.append(View(i, letter(i), m.name, short(m.name), make, m.sha256, m.incomparable))
+    return found
 
 
-def short(name: str, length: int = _SHORT_NAME) -> str:
-    """The end of a long name, which is what tells folders apart."""
-    return name if len(name) <= length else f"…{name[1 - length :]}"
+def letter(index: int) -> str:
+    """The letter of a model: A, B, C and so on."""
+    return chr(ord("A") + index)
 
 
-def shown(difference: Difference) -> list[tuple[str, str]]:
+def shown(difference: Difference) -> list[str]:
     """Names and values of a difference's figures."""
     if is_identical(difference):
-        return [("identical", "")]
-    found = [("L1", f"{difference.l1:.4f}"), ("PSNR", f"{difference.psnr:.1f} dB")]
+        return ["identical"]
+    found = [f"L1 {difference.l1:.4f}", f"PSNR {difference.psnr:.1f} dB"]
     if difference.perceptual is not None:
-        found.append(("perceptual", f"{difference.perceptual:.3f}"))
+        found.append(f"perceptual {difference.perceptual:.3f}")
     return found
 
 
@@ -56,14 +98,14 @@ def is_identical(difference: Difference) -> bool:
     return difference.l1 == 0
 
 
-def distances(comparison: Comparison) -> Markup:
+def distances(comparison: Comparison, models: Sequence[View]) -> Table:
     """Means over the seeds, one row for every model that is compared with the first."""
     columns = ["model", "L1", "PSNR, dB"]
     if comparison.features is not None:
         columns.append(f"perceptual, {comparison.features.name}")
     rows = []
-    for i, model in enumerate(comparison.models):
-        found = differences_of(comparison, i)
+    for model in models:
+        found = differences_of(comparison, model.index)
         if not found:
             continue
         cells = [_mean([d.l1 for d in found], 4), _mean([d.psnr for d in found], 1)]
@@ -72,50 +114,33 @@ def distances(comparison: Comparison) -> Markup:
         if comparison.features is not None:
             cells.append(_mean([d.perceptual or 0.0 for d in found], 3))
         cells.append(f"{found[0].resolution} x {found[0].resolution}")
-        rows.append([join(badge(i), model.name), *cells])
-    if not rows:
-        return Markup("")
-    return _table([*columns, "compared at"], rows)
+        rows.append(TableRow((model,), model.name, tuple(cells)))
+    return Table((*columns, "compared at"), tuple(rows))
 
 
-def cost(comparison: Comparison) -> Markup:
-    """Parameters, operations and latency, a column for every model."""
+def cost(comparison: Comparison) -> dict[str, list[str]]:
+    """Parameters, operations and latency, each with a cell for every model."""
     models = comparison.models
-    rows: list[tuple[str, Callable[[Model], str]]] = [
-        ("resolution", lambda m: f"{m.config.resolution}"),
-        ("parameters, mapping", lambda m: f"{m.cost['mapping'].parameters:,}"),
-        ("parameters, synthesis", lambda m: f"{m.cost['synthesis'].parameters:,}"),
-        ("static demodulation, not counted", lambda m: f"{m.cost['synthesis'].static:,}"),
-        ("parameters", lambda m: f"{parameters(m):,}"),
-        ("MACs, mapping", lambda m: si(m.cost["mapping"].macs)),
-        ("MACs, synthesis", lambda m: si(m.cost["synthesis"].macs)),
-        ("MACs, synthesis deployed", lambda m: si(m.cost["deployed synthesis"].macs)),
-        ("MACs", lambda m: si(macs(m))),
-    ]
-    if models[0].seconds:
-        rows += [
-            ("latency, median", lambda m: duration(percentile(m, 50))),
-            ("latency, p90", lambda m: duration(percentile(m, 90))),
-            ("latency, minimum", lambda m: duration(min(m.seconds))),
-        ]
+    rows: dict[str, Callable[[Model], str]] = {
+        "resolution": lambda m: f"{m.config.resolution}",
+        "parameters, mapping": lambda m: f"{m.cost['mapping'].parameters:,}",
+        "parameters, synthesis": lambda m: f"{m.cost['synthesis'].parameters:,}",
+        "static demodulation, not counted": lambda m: f"{m.cost['synthesis'].static:,}",
+        "parameters": lambda m: f"{parameters(m):,}",
+        "MACs, mapping": lambda m: si(m.cost["mapping"].macs),
+        "MACs, synthesis": lambda m: si(m.cost["synthesis"].macs),
+        "MACs, synthesis deployed": lambda m: si(m.cost["deployed synthesis"].macs),
+        "MACs": lambda m: si(macs(m)),
+    }
     if not any(m.cost["synthesis"].static for m in models):
-        rows = [row for row in rows if not row[0].startswith("static")]
-    head = tag(
-        "tr",
-        tag("th", "", scope="col"),
-        *(tag("th", badge(i), class_="number", scope="col", title=m.name) for i, m in enumerate(models)),
-    )
-    body = [
-        tag(
-            "tr",
-            tag("th", name, scope="row"),
-            *(tag("td", value(m), class_="number") for m in models),
-            class_="total" if name in ("parameters", "MACs", "latency, median") else None,
-        )
-        for name, value in rows
-    ]
-    table = tag("table", tag("thead", head), tag("tbody", *body), class_="data")
-    return join(tag("div", table, class_="scroll"), tag("p", CONVENTION, class_="small soft"))
+        del rows["static demodulation, not counted"]
+    if models[0].seconds:
+        rows |= {
+            "latency, median": lambda m: duration(percentile(m, 50)),
+            "latency, p90": lambda m: duration(percentile(m, 90)),
+            "latency, minimum": lambda m: duration(min(m.seconds)),
+        }
+    return {name: [value(m) for m in models] for name, value in rows.items()}
 
 
 def latency_protocol(comparison: Comparison) -> str:
@@ -134,32 +159,26 @@ def latency_protocol(comparison: Comparison) -> str:
     )
 
 
-def records_section(groups: Sequence[Group], models: Sequence[Model]) -> Markup:
+def records(groups: Sequence[Group], models: Sequence[View]) -> list[dict[str, Any]]:
     """Records, a table for every metric and protocol; what may not be compared is never in one table."""
-    parts: list[Markup] = []
+    sections = []
     for group in groups:
-        parts.append(tag("h3", group.metric))
-        if group.differs:
-            fields = "; ".join(_HASH.sub(lambda found: found[0][:12], line) for line in group.differs)
-            parts.append(
-                tag(
-                    "p",
-                    f"Stands apart, not to be compared with the {group.metric} above. The protocols differ: "
-                    f"{fields}.",
-                    class_="warning small",
-                )
-            )
-        parts.append(tag("p", _protocol(group), class_="small soft name"))
-        rows: list[list[Markup | str]] = []
+        rows = []
         for record in group.records:
-            own = [i for i, m in enumerate(models) if m.sha256 == record.fake.get("sha256")]
-            name = join(*map(badge, own), str(record.fake.get("name")))
+            own = tuple(model for model in models if model.sha256 == record.fake.get("sha256"))
             spread = "" if record.uncertainty is None else f"{record.uncertainty:.2g}"
-            rows.append([name, f"{record.value:.5g}", spread, str(record.date)[:10]])
-        parts.append(_table(["model", "value", "±", "date"], rows))
-        for warning in dict.fromkeys(str(w) for record in group.records for w in record.warnings):
-            parts.append(tag("p", f"Note: {warning}.", class_="small soft"))
-    return join(*parts)
+            cells = (f"{record.value:.5g}", spread, str(record.date)[:10])
+            rows.append(TableRow(own, str(record.fake.get("name")), cells))
+        sections.append(
+            {
+                "metric": group.metric,
+                "differs": "; ".join(_HASH.sub(lambda found: found[0][:12], line) for line in group.differs),
+                "protocol": _protocol(group),
+                "table": Table(("model", "value", "±", "date"), tuple(rows)),
+                "warnings": list(dict.fromkeys(str(w) for r in group.records for w in r.warnings)),
+            }
+        )
+    return sections
 
 
 def quality(comparison: Comparison, groups: Sequence[Group]) -> Quality | None:
@@ -180,28 +199,6 @@ def quality(comparison: Comparison, groups: Sequence[Group]) -> Quality | None:
     if not means:
         return None
     return Quality("mean L1 to A (lower is nearer to A)", ((0, 0.0, None), *means))
-
-
-def plots(comparison: Comparison, found: Quality | None) -> Markup:
-    """Quality against operations and parameters, and bars of latency."""
-    models = comparison.models
-    parts: list[Markup] = []
-    if found is not None:
-        axes: list[tuple[str, str, Callable[[Model], int]]] = [
-            ("Quality against operations", "MACs", macs),
-            ("Quality against size", "parameters", parameters),
-        ]
-        for title, label, of in axes:
-            points = [Point(i, of(models[i]), value, spread) for i, value, spread in found.points]
-            parts.append(scatter(points, x_label=label, y_label=found.label, title=title))
-    if models[0].seconds:
-        latency = [Bar(i, short(m.name), percentile(m, 50), percentile(m, 90)) for i, m in enumerate(models)]
-        parts.append(bars(latency, title="Latency", label="median of one image; line: 90th percentile"))
-    nothing = "No plot of quality: no metric of --records covers two of these models by one protocol, and "
-    return join(
-        tag("div", *parts, class_="plots") if parts else None,
-        tag("p", f"{nothing}their images are not comparable.", class_="small") if found is None else None,
-    )
 
 
 def differences_of(comparison: Comparison, index: int) -> list[Difference]:
@@ -265,18 +262,3 @@ def _mean_spread(values: Sequence[float]) -> tuple[float, float | None]:
 def _mean(values: Sequence[float], digits: int) -> str:
     mean, spread = _mean_spread(values)
     return f"{mean:.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Markup | str]]) -> Markup:
-    """A table whose first column is names and whose others are figures."""
-    head = [tag("th", c, scope="col", class_="number" if i else None) for i, c in enumerate(columns)]
-    body = [
-        tag(
-            "tr",
-            tag("th", row[0], scope="row", class_="name"),
-            *(tag("td", cell, class_="number") for cell in row[1:]),
-        )
-        for row in rows
-    ]
-    table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), class_="data")
-    return tag("div", table, class_="scroll")

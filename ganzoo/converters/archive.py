@@ -35,8 +35,8 @@ class ZipArchive:
     """The members of a zip file.
 
     Args:
-        path: the file.
-        data: all of it.
+        path: Path of the file.
+        data: Bytes of the whole file.
 
     Raises:
         UnsafePickleError: if it is none of torch.save, or larger than it may be.

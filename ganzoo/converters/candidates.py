@@ -33,16 +33,16 @@ class Candidate:
     """A network of a file.
 
     Attributes:
-        key: its place.
-        part: which network it is.
-        format: of the file, in words.
-        refs: its tensors by the names that its reader knows.
-        read: makes it.
-        names: how the file calls the tensors that have another name there.
-        path: the containers that it lies in.
-        takes_mean: whether a mean of w beside it belongs to it.
-        settings: what the file does not say, with the values taken.
-        is_foreign: whether `read` only says why such a network is not converted.
+        key: Place of the network in the file.
+        part: Part that the network is.
+        format: Format of the file, in words.
+        refs: Tensors of the network by the names that its reader knows.
+        read: Function that makes the network.
+        names: The file's names of tensors that have another name there.
+        path: Containers that the network lies in.
+        takes_mean: Whether a mean of w beside it belongs to it.
+        settings: Settings that the file does not hold, with the values taken.
+        is_foreign: Whether `read` only says why such a network is not converted.
     """
 
     key: str
@@ -61,8 +61,8 @@ def find(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
     """All networks of a file, in its order; empty if none is known.
 
     Args:
-        contents: of the file.
-        assume: settings that the user gives for files that do not record them.
+        contents: Contents of the file.
+        assume: Settings that the user gives for files that do not record them.
     """
     if networks := tensorflow.find(contents):
         return [_of_tensorflow(str(i), *item) for i, item in enumerate(networks.items())]

@@ -4,19 +4,16 @@ Tensors come as `TensorRef`: where their numbers lie in the file. Nothing is cop
 called, so that optimiser states and networks that nobody asked for cost nothing.
 """
 
-import math
 import struct
 import zipfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ganzoo.converters.archive import PICKLE, FolderArchive, ZipArchive, mapped, unpacked
-from ganzoo.converters.contents import ArrayRef, DType, Record, Storage, TensorRef, attributes, is_shape
-from ganzoo.converters.safe_pickle import MAX_NAME, Limits, Pickle, UnsafePickleError, plain_name
+from ganzoo.converters.contents import Storage
+from ganzoo.converters.safe_pickle import MAX_NAME, Limits, Pickle, UnsafePickleError
+from ganzoo.converters.stand_ins import stand_ins
 from ganzoo.converters.unfold import check_size
 from ganzoo.converters.unknown import Name, Unknown, shown
 
@@ -42,7 +39,6 @@ _STORAGES = {
     "torch.QInt32Storage": "<i4",
     "torch.storage.UntypedStorage": "u1",
 }
-_NUMPY_TYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
 
 
 def open_checkpoint(path: Path) -> Any:
@@ -51,7 +47,7 @@ def open_checkpoint(path: Path) -> Any:
     Anything else in it is an `Unknown`: never made, only named.
 
     Args:
-        path: the file, or the folder that a file of torch.save was unpacked to.
+        path: File, or the folder that a file of torch.save was unpacked to.
 
     Raises:
         UnsafePickleError: for a damaged or hostile file.
@@ -116,8 +112,8 @@ def _load_archive(archive: ZipArchive | FolderArchive, limits: Limits) -> Any:
     pickle = archive.find(PICKLE)
     if pickle is None:
         raise UnsafePickleError(f"There is no {PICKLE}.")
-    stand_ins = _stand_ins(limits)
-    return Pickle(pickle.read(), stand_ins=stand_ins, limits=limits, persistent=storage).load()
+    calls = stand_ins(limits, partial(_load_stream, limits=limits))
+    return Pickle(pickle.read(), stand_ins=calls, limits=limits, persistent=storage).load()
 
 
 def _load_stream(data: memoryview, limits: Limits) -> Any:
@@ -137,8 +133,10 @@ def _load_stream(data: memoryview, limits: Limits) -> Any:
             return found
         return storages.setdefault(found.key, Storage(found.kind, found.numel))
 
+    calls = stand_ins(limits, partial(_load_stream, limits=limits))
+
     def load(position: int, **options: Any) -> tuple[Any, int]:
-        stream = Pickle(data, stand_ins=_stand_ins(limits), limits=limits, position=position, **options)
+        stream = Pickle(data, stand_ins=calls, limits=limits, position=position, **options)
         return stream.load(), stream.position
 
     first, position = load(0, persistent=storage)
@@ -199,95 +197,3 @@ def _storage_id(persistent_id: Any) -> "_StorageId | Name | Unknown":
         case ("module", Name() as cls, *_):
             return cls
     return Unknown("a persistent id")
-
-
-def _stand_ins(limits: Limits) -> dict[str, Callable[..., Any]]:
-    """What the names that checkpoints call are replaced by. Every one builds data and does nothing else."""
-
-    def tensor(storage: Any, offset: int, shape: Any, stride: Any, *_: Any) -> TensorRef:
-        are_shapes = is_shape(shape) and is_shape(stride) and is_shape((offset,))
-        if type(storage) is not Storage or not are_shapes or len(shape) != len(stride):
-            raise UnsafePickleError("A tensor is malformed.")
-        count = math.prod(shape)
-        last = offset + sum((n - 1) * s for n, s in zip(shape, stride, strict=True))
-        if count and (last >= storage.numel or count > storage.numel):
-            raise UnsafePickleError(
-                f"A tensor of shape {list(shape)} does not fit its {storage.numel} numbers."
-            )
-        return TensorRef(storage, offset, shape, stride)
-
-    def parameter(data: Any, *_: Any) -> TensorRef:
-        if type(data) is not TensorRef:
-            raise UnsafePickleError("A parameter is no tensor.")
-        return data
-
-    def nested(data: Any) -> Any:
-        return _load_stream(memoryview(data), limits)
-
-    def persistent_object(meta: Any) -> Record | Unknown:
-        # The object's module travels along as source text, `module_src`. It is dropped unread.
-        name, state = meta["class_name"], meta["state"]
-        if not isinstance(state, dict):
-            return Unknown(shown(name))
-        if not isinstance(name, str) or not name.isidentifier() or len(name) > MAX_NAME:
-            raise UnsafePickleError(f"A module's class has the odd name {shown(name)!r}.")
-        limits.spend(len(state))
-        return Record(name, attributes(state))
-
-    def dtype(name: Any, *_: Any) -> DType | Unknown:
-        if not isinstance(name, str) or name not in _NUMPY_TYPES:
-            return Unknown(f"numpy.dtype({shown(name)!r})")
-        return DType(np.dtype(name))
-
-    def scalar(kind: Any, data: Any) -> Any:
-        return np.frombuffer(data, kind.dtype, 1)[0].item()
-
-    def buffer(data: Any, kind: Any, shape: Any, order: Any, *_: Any) -> ArrayRef:
-        array = ArrayRef()
-        array.set_state((1, shape, kind, order == "F", data))
-        return array
-
-    def latin(text: Any, encoding: Any = None) -> bytes | Unknown:
-        if not isinstance(text, str) or encoding != "latin1":
-            return Unknown("_codecs.encode")
-        limits.spend_text(len(text))
-        return text.encode("latin-1")
-
-    def ordered(items: Any = ()) -> dict[Any, Any]:
-        return {plain_name(key): value for key, value in items}
-
-    def shape_of(sizes: Any = ()) -> tuple[int, ...] | Unknown:
-        return tuple(sizes) if is_shape(sizes) else Unknown("torch.Size")
-
-    def made_by_class(cls: Any, *_: Any) -> Unknown:
-        return Unknown(shown(cls))
-
-    calls: dict[str, Callable[..., Any]] = {
-        "torch._utils._rebuild_tensor_v2": tensor,
-        "torch._utils._rebuild_tensor": tensor,
-        "torch._utils._rebuild_parameter": parameter,
-        "torch._utils._rebuild_parameter_with_state": parameter,
-        "torch.storage._load_from_bytes": nested,
-        "torch_utils.persistence._reconstruct_persistent_obj": persistent_object,
-        "collections.OrderedDict": ordered,
-        "collections.defaultdict": lambda *_: {},
-        "dnnlib.util.EasyDict": ordered,
-        "dnnlib.tflib.network.Network": lambda: Record("Network"),
-        "argparse.Namespace": lambda: Record("argparse.Namespace"),
-        "torch.Size": shape_of,
-        "torch.device": lambda kind, *_: plain_name(kind),
-        "numpy.dtype": dtype,
-        "_codecs.encode": latin,
-        # how protocols 0 and 1 make an object of any class, so that the class is what a message names
-        "copyreg._reconstructor": made_by_class,
-        "copy_reg._reconstructor": made_by_class,
-    }
-    for builtins in ("builtins", "__builtin__"):  # how old protocols spell what has an opcode today
-        calls[f"{builtins}.set"] = lambda items: list(items)  # nothing here reads a set
-        calls[f"{builtins}.bytes"] = lambda: b""
-    for core in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        calls[f"{core}.scalar"] = scalar
-        calls[f"{core}._reconstruct"] = lambda *_: ArrayRef()
-    for numeric in ("numpy.core.numeric", "numpy._core.numeric"):
-        calls[f"{numeric}._frombuffer"] = buffer
-    return calls

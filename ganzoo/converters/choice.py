@@ -15,9 +15,9 @@ def choose(candidates: list[Candidate], part: str | None, key: str | None) -> Ca
     """The network that was asked for, or the default.
 
     Args:
-        candidates: at least one.
-        part: one of `PARTS`, or None.
-        key: place of the network, or its end where no other network's ends so; None for any.
+        candidates: Networks of the file, at least one.
+        part: One of `PARTS`, or None.
+        key: Place of the network, or its end where no other network's ends so; None for any.
 
     Raises:
         ValueError: if the file lacks it, or has several.

@@ -18,9 +18,8 @@ from ganzoo.converters.keymap import Tensors, flatten, place_of, unknown_places
 from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
 from ganzoo.converters.unknown import Unknown, UnknownNeededError, shown
-from ganzoo.export.manifest import file_bytes, file_sha256
-from ganzoo.models.weights import CONFIG_FILE
-from ganzoo.system.kinds import other_kind
+from ganzoo.system.files import sha256, size
+from ganzoo.system.kinds import CONFIG_FILE, other_kind
 from ganzoo.system.paths import missing, user_path
 from ganzoo.system.validation import unknown
 
@@ -37,6 +36,7 @@ ANOTHER = "another network of the file"
 MAX_IR_BYTES = 2 << 30
 _MAX_MESSAGE = 400
 _SHOWN = 3
+_HEAD = 1024  # bytes that tell what a file is
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class Conversion:
     """A converted network and the account of its tensors.
 
     Attributes:
-        module: the network, float32, on the CPU, in eval mode.
-        format: of the source, in words.
-        part: which network of the source this is.
-        parts: all that the source has.
-        key: place of the network in the source.
-        others: part and key of each other network of the source.
-        files: the source.
-        used: the source's names of the tensors that went into the network.
-        dropped: names of all others, each with the reason.
-        made: our names of tensors that the source lacks, each with how it was made.
-        assumed: settings that the source does not record, each with the value taken.
+        module: Network in float32, on the CPU, in eval mode.
+        format: Format of the source, in words.
+        part: Part of the source that this network is.
+        parts: All parts of the source.
+        key: Place of the network in the source.
+        others: Part and key of each other network of the source.
+        files: Files of the source.
+        used: The source's names of the tensors that went into the network.
+        dropped: Names of all others, each with the reason.
+        made: Our names of tensors that the source lacks, each with how it was made.
+        assumed: Settings that the source does not record, each with the value taken.
     """
 
     module: Network
@@ -88,15 +88,15 @@ def convert(
     """The network of a foreign checkpoint, float32, on the CPU; nothing in the file is imported or called.
 
     Args:
-        path: an NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), a
-            `.pt` or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic
-            or genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder
-            of an unpacked `.pt`, or the folder of random-face's OpenVINO files.
+        path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), `.pt`
+            or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic or
+            genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of
+            an unpacked `.pt`, or the folder of random-face's OpenVINO files.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
             these that the file has.
-        key: place of the network in the file, such as "state_dict.generator", where a file has several of
-            one part.
-        assume: settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
+        key: Place of the network in the file, such as "state_dict.generator", where a file has several of one
+            part.
+        assume: Settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
             networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
             mmagic "colors", "rgb" or "bgr".
 
@@ -157,8 +157,6 @@ def _read_checkpoint(
     paths: list[Path], part: str | None, key: str | None, assume: Mapping[str, Any]
 ) -> Conversion:
     """A checkpoint in one file, or a pair."""
-    for path in paths:
-        _refuse_others(path)
     contents = [_open(path) for path in paths]
     whole: Any = contents[0]
     if len(paths) == 2:
@@ -198,11 +196,20 @@ def _read_checkpoint(
 
 
 def _open(path: Path) -> Any:
-    """The contents of a file, inert."""
+    """The contents of a file, inert.
+
+    Raises:
+        ValueError: for a file that is certainly no checkpoint, with what it is.
+    """
     if unpacked(path) is not None:
         return open_checkpoint(path)
+    if path.is_dir():
+        raise ValueError("This is a folder: only one of random-face's OpenVINO files is converted.")
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(_HEAD)
+    if kind := other_kind(head):
+        what, _, advice = kind.partition(": ")
+        raise ValueError(f"This is {what}, and no checkpoint{f': {advice}' if advice else ''}.")
     return open_safetensors(path) if is_safetensors(head) else open_checkpoint(path)
 
 
@@ -290,23 +297,10 @@ def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversio
     )
 
 
-def _refuse_others(path: Path) -> None:
-    """Raise ValueError for files that are certainly no checkpoint, with what they are."""
-    if unpacked(path) is not None:
-        return
-    if path.is_dir():
-        raise ValueError("This is a folder: only one of random-face's OpenVINO files is converted.")
-    with path.open("rb") as file:
-        head = file.read(1024)
-    if kind := other_kind(head):
-        what, _, advice = kind.partition(": ")
-        raise ValueError(f"This is {what}, and no checkpoint{f': {advice}' if advice else ''}.")
-
-
 def _source_file(path: Path) -> SourceFile:
     """Name, size and hash of a file, or of a folder."""
     path = unpacked(path) or path
-    return SourceFile(path.absolute().name, file_bytes(path), file_sha256(path))
+    return SourceFile(path.absolute().name, size(path), sha256(path))
 
 
 def _owner(path_in_file: str) -> str:

@@ -7,6 +7,7 @@ from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill
 from ganzoo.converters.rosinality import count, take_mean
 from ganzoo.converters.square import refuse_oblong
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import (
     CONST,
@@ -16,7 +17,6 @@ from ganzoo.generators.stylegan2.names import (
     layer_name,
     layer_side,
 )
-from ganzoo.models.weights import empty
 
 _KERNEL_GAIN = 4.0  # of the filters behind upsampling
 

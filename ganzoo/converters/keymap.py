@@ -40,10 +40,10 @@ class Tensors:
     """The tensors of one network in a foreign file, by the names that they have there.
 
     Attributes:
-        used: names of those that were taken, in that order.
-        dropped: names of those that are not needed, each with the reason.
-        made: our names of tensors that the file lacks, each with how it was made.
-        assumed: what neither the tensors nor the file tell, each with the value taken.
+        used: Names of the tensors that were taken, in that order.
+        dropped: Names of those that are not needed, each with the reason.
+        made: Our names of tensors that the file lacks, each with how it was made.
+        assumed: Settings that neither the tensors nor the file tell, each with the value taken.
     """
 
     def __init__(self, refs: "Mapping[str, Ref]") -> None:
@@ -210,8 +210,8 @@ def same(what: str, values: Mapping[str, Any]) -> Any:
     """The value that all layers share.
 
     Args:
-        what: for the message.
-        values: by the layers' names; at least one.
+        what: Name of the value for the message.
+        values: Values by the layers' names; at least one.
 
     Raises:
         ValueError: if they differ.
@@ -230,9 +230,9 @@ def check_architecture(heads: Iterable[int], shortcuts: Iterable[int], last: int
     """Raise ValueError unless heads and shortcuts are at the levels where StyleGAN2 has them.
 
     Args:
-        heads: levels that read from or write to the image.
-        shortcuts: levels with a path around their convolutions.
-        last: the highest level.
+        heads: Levels that read from or write to the image.
+        shortcuts: Levels with a path around their convolutions.
+        last: Highest level.
     """
     levels = [*range(last + 1)]
     if list(heads) not in (levels, levels[-1:]) or list(shortcuts) not in (levels[1:], levels[:0]):

@@ -47,14 +47,14 @@ class Layout:
     """A state dict's names.
 
     Attributes:
-        format: of the file, in words.
-        anchor: name of a tensor by which the network is told from others.
-        read: makes the network; it gets the settings, if there are any, as a second argument.
+        format: Format of the file, in words.
+        anchor: Name of a tensor by which the network is told from others.
+        read: Function that makes the network; it gets the settings, if there are any, as a second argument.
         part: "generator" or "discriminator".
-        rules: patterns of names with what each becomes before the network is read.
-        takes_mean: whether a mean of w that lies beside the network belongs to it.
-        settings: what the file does not say, with the defaults.
-        is_foreign: whether `read` only says why such a network is not converted.
+        rules: Patterns of names with what each becomes before the network is read.
+        takes_mean: Whether a mean of w that lies beside the network belongs to it.
+        settings: Settings that the file does not hold, with their defaults.
+        is_foreign: Whether `read` only says why such a network is not converted.
     """
 
     format: str

@@ -15,9 +15,9 @@ from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill
 from ganzoo.converters.rosinality import count, read_mapping, read_synthesis
 from ganzoo.converters.square import refuse_oblong
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name
-from ganzoo.models.weights import empty
 
 STUDENT, MAPPING, TEACHER, DISCRIMINATOR = "student.", "mapping_net.", "synthesis_net.", "loss.gan_loss.m."
 STYLE_MEAN = "style_mean"

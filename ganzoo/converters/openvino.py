@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Tensors, fill
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name
-from ganzoo.models.weights import empty
 
 _NETWORKS = ("Mapping", "Synthesis")
 FILES = tuple(f"{name}Network.{suffix}" for name in _NETWORKS for suffix in ("xml", "bin"))
@@ -141,9 +141,9 @@ def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) ->
     """The generator of a random-face package, with the mean style estimated from its mapping network.
 
     Args:
-        files: contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`,
+        files: Contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`,
             `SynthesisNetwork.bin`.
-        account: where used and dropped constants are noted.
+        account: Account that notes used and dropped constants.
 
     Raises:
         ValueError: if the files are not an IR of that network, or a constant is left unused.

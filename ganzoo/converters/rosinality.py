@@ -12,9 +12,9 @@ from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill
 from ganzoo.converters.square import refuse_oblong
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import CONST, bias_name, conv_name, layer_name, layer_side
-from ganzoo.models.weights import empty
 
 _KERNEL_GAIN = 4.0  # of the filters behind upsampling: they are stored times 2 x 2
 
@@ -42,9 +42,9 @@ def take_mean(tensors: Tensors, arrays: dict[str, Array], name: str) -> None:
     Rows that differ are no mean of this mapping network: it is estimated as if the file had none.
 
     Args:
-        tensors: by their names in the file.
-        arrays: holds those of the mapping network; filled here.
-        name: of the mean.
+        tensors: Tensors by their names in the file.
+        arrays: Arrays of the mapping network; filled here.
+        name: Name of the mean.
 
     Raises:
         ValueError: for a mean that is not as wide as w.
@@ -85,12 +85,12 @@ def read_synthesis(
     """The synthesis network's tensors under our names, and the config of the whole network.
 
     Args:
-        tensors: by their names in the file.
-        arrays: holds those of the mapping network; filled here.
-        const: name of the learnt constant.
-        layers: names of the layers from low to high resolution.
-        heads: names of the heads of the levels.
-        noises: names of the layers' constant noise; those that the file lacks are left out.
+        tensors: Tensors by their names in the file.
+        arrays: Arrays of the mapping network; filled here.
+        const: Name of the learnt constant.
+        layers: Names of the layers from low to high resolution.
+        heads: Names of the heads of the levels.
+        noises: Names of the layers' constant noise; those that the file lacks are left out.
     """
     refuse_oblong(tensors)
     arrays[CONST] = tensors.take(const)

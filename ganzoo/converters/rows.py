@@ -19,7 +19,7 @@ def to_layout(w: Tensor, layout: str) -> Tensor:
     """Codes for an original implementation: the same image, and the same prediction of every head.
 
     Args:
-        w: ganzoo's codes `[N, num_ws, w_dim]`.
+        w: Codes of ganzoo `[N, num_ws, w_dim]`.
         layout: "nvidia", "rosinality" or "mobilestylegan".
 
     Returns:
@@ -50,8 +50,8 @@ def from_layout(codes: Tensor, layout: str, *, resolution: int, level: int | Non
     Args:
         codes: `[N, rows, w_dim]`.
         layout: "nvidia", "rosinality" or "mobilestylegan".
-        resolution: of the image.
-        level: whose head is to predict what it predicts there; None for the last one's.
+        resolution: Side of the image.
+        level: Level whose head predicts; None for the last one's.
 
     Raises:
         ValueError: for an unknown layout, resolution or level, another number of rows than the resolution

@@ -66,14 +66,15 @@ class Pickle:
     """One stream of opcodes in a buffer.
 
     Args:
-        data: the buffer; values that are bytes stay views of it.
-        stand_ins: what a name stands for when it is called or built, by its dotted path: `call(*arguments)`.
-        persistent: what a persistent id stands for; None refuses them.
-        limits: shared by the streams of a file.
-        position: of the first opcode.
+        data: Buffer to read; values that are bytes stay views of it.
+        stand_ins: Functions that stand for names that are called or built, by dotted path:
+            `call(*arguments)`.
+        persistent: Function that resolves a persistent id; None refuses them.
+        limits: Limits that are shared by the streams of a file.
+        position: Place of the first opcode.
 
     Attributes:
-        position: after `load`, of the first byte behind the stream.
+        position: Place after `load` of the first byte behind the stream.
     """
 
     def __init__(
@@ -191,8 +192,6 @@ class Pickle:
             self.stack.append(argument)
         elif name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name])
-        elif name in _EMPTY:
-            self.stack.append(_EMPTY[name]())
         elif name in ("PROTO", "FRAME"):
             pass
         elif name == "MARK":
@@ -209,63 +208,79 @@ class Pickle:
             self.memo[len(self.memo)] = self.stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             self.stack.append(self.memo[argument])
-        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-            self.stack.append(tuple(reversed([self.pop() for _ in range(int(name[-1]))])))
-        elif name == "TUPLE":
-            self.stack.append(tuple(self.pop_to_mark()))
-        elif name == "LIST":
-            self.stack.append(self.pop_to_mark())
-        elif name == "DICT":
-            items = self.pop_to_mark()
-            self.stack.append({self.key(k): v for k, v in zip(items[::2], items[1::2], strict=True)})
-        elif name == "FROZENSET":
-            self.stack.append(frozenset(map(self.key, self.pop_to_mark())))
-        elif name in ("APPEND", "APPENDS"):
-            items = [self.pop()] if name == "APPEND" else self.pop_to_mark()
-            self.target(list).extend(items)
-        elif name in ("SETITEM", "SETITEMS"):
-            items = list(reversed([self.pop(), self.pop()])) if name == "SETITEM" else self.pop_to_mark()
-            target = self.target(dict)
-            for key, value in zip(items[::2], items[1::2], strict=True):
-                target[self.key(key)] = value
-        elif name == "ADDITEMS":
-            items = self.pop_to_mark()
-            self.target(set).update(map(self.key, items))
-        elif name == "GLOBAL":
-            module, _, attribute = argument.partition(" ")
-            self.stack.append(Name(plain_name(module), plain_name(attribute)))
-        elif name == "STACK_GLOBAL":
-            attribute, module = self.pop(), self.pop()
-            self.stack.append(Name(plain_name(module), plain_name(attribute)))
-        elif name in ("EXT1", "EXT2", "EXT4"):
-            self.stack.append(Name("copyreg", f"extension_{argument}"))
-        elif name in ("REDUCE", "NEWOBJ"):
-            arguments, function = self.pop(), self.pop()
-            self.stack.append(self.call(function, arguments))
-        elif name == "NEWOBJ_EX":
-            keywords, arguments, function = self.pop(), self.pop(), self.pop()
-            self.stack.append(Unknown(shown(function)) if keywords else self.call(function, arguments))
-        elif name == "OBJ":
-            function, *rest = self.pop_to_mark()
-            self.stack.append(self.call(function, tuple(rest)))
-        elif name == "INST":
-            module, _, attribute = argument.partition(" ")
-            function = Name(plain_name(module), plain_name(attribute))
-            self.stack.append(self.call(function, tuple(self.pop_to_mark())))
+        elif name in _CONTAINERS:
+            self.stack.append(self.container(name))
+        elif name in _ADDITIONS:
+            self.add(name)
+        elif name in _GLOBALS:
+            self.stack.append(self.named(name, argument))
+        elif name in _CALLS:
+            self.stack.append(self.called(name, argument))
         elif name == "BUILD":
-            state, target = self.pop(), self.stack[-1]
-            self.limits.spend(len(state) if isinstance(state, dict) else 0)
-            if hasattr(target, "set_state"):
-                target.set_state(state)
-            elif not isinstance(target, dict):
-                self.stack[-1] = Unknown(shown(target))
-            # a dict's attributes, such as a state_dict's versions, are dropped
+            self.set_state()
         elif name in ("BINPERSID", "PERSID"):
             if self.persistent is None:
                 raise UnsafePickleError("The pickle refers to data outside of it.")
             self.stack.append(self.persistent(self.pop() if name == "BINPERSID" else argument))
         else:
             raise UnsafePickleError(f"The pickle uses {name}, which no checkpoint needs.")
+
+    def container(self, name: str) -> Any:
+        """The new container of an opcode, of what was pushed for it."""
+        if name in _EMPTY:
+            return _EMPTY[name]()
+        if name in ("TUPLE1", "TUPLE2", "TUPLE3"):
+            return tuple(reversed([self.pop() for _ in range(int(name[-1]))]))
+        items = self.pop_to_mark()
+        if name == "TUPLE":
+            return tuple(items)
+        if name == "DICT":
+            return {self.key(k): v for k, v in zip(items[::2], items[1::2], strict=True)}
+        return frozenset(map(self.key, items)) if name == "FROZENSET" else items
+
+    def add(self, name: str) -> None:
+        """Add what was pushed to the container below it."""
+        count = {"APPEND": 1, "SETITEM": 2}.get(name)
+        items = self.pop_to_mark() if count is None else [self.pop() for _ in range(count)][::-1]
+        if name in ("APPEND", "APPENDS"):
+            self.target(list).extend(items)
+        elif name == "ADDITEMS":
+            self.target(set).update(map(self.key, items))
+        else:
+            target = self.target(dict)
+            for key, value in zip(items[::2], items[1::2], strict=True):
+                target[self.key(key)] = value
+
+    def named(self, name: str, argument: Any) -> Name:
+        """The global that an opcode stands for."""
+        if name in ("EXT1", "EXT2", "EXT4"):
+            return Name("copyreg", f"extension_{argument}")
+        if name == "STACK_GLOBAL":
+            attribute, module = self.pop(), self.pop()
+        else:
+            module, _, attribute = argument.partition(" ")
+        return Name(plain_name(module), plain_name(attribute))
+
+    def called(self, name: str, argument: Any) -> Any:
+        """What an opcode's call makes: a stand-in's data, or an `Unknown`."""
+        if name == "INST":
+            function: Any = self.named(name, argument)
+            return self.call(function, tuple(self.pop_to_mark()))
+        if name == "OBJ":
+            function, *rest = self.pop_to_mark()
+            return self.call(function, tuple(rest))
+        keywords = self.pop() if name == "NEWOBJ_EX" else None
+        arguments, function = self.pop(), self.pop()
+        return Unknown(shown(function)) if keywords else self.call(function, arguments)
+
+    def set_state(self) -> None:
+        """Give the object below the top of the stack its state; a dict's, such as versions, is dropped."""
+        state, target = self.pop(), self.stack[-1]
+        self.limits.spend(len(state) if isinstance(state, dict) else 0)
+        if hasattr(target, "set_state"):
+            target.set_state(state)
+        elif not isinstance(target, dict):
+            self.stack[-1] = Unknown(shown(target))
 
     def key(self, value: Any) -> Any:
         """A key that hashes and compares quickly: nested tuples that share their parts could take forever.
@@ -345,3 +360,7 @@ _TEXTS = (
 _PUSH_ARGUMENT = frozenset([*_NUMBERS, *_TEXTS, *_BINARY])
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY: dict[str, type] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
+_CONTAINERS = frozenset([*_EMPTY, "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "LIST", "DICT", "FROZENSET"])
+_ADDITIONS = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS")
+_GLOBALS = ("GLOBAL", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4")
+_CALLS = ("REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST")

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from ganzoo.converters.contents import MAX_DIMENSIONS, Storage, TensorRef
-from ganzoo.models.weights import CONFIG_FILE, CONFIG_KEY, DIGEST_KEY
+from ganzoo.system.kinds import CONFIG_FILE, CONFIG_KEY, DIGEST_KEY
 
 _KINDS = {
     "F64": "<f8",

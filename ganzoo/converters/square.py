@@ -22,8 +22,8 @@ def refuse_oblong(tensors: Tensors, recorded: Mapping[str, Any] | None = None) -
     """Raise ValueError for a network that does not begin at 4 x 4, or whose recorded resolution is no number.
 
     Args:
-        tensors: of the network; what another network of the file holds is not looked at.
-        recorded: attributes or arguments that the file holds of the network.
+        tensors: Tensors of the network; what another network of the file holds is not looked at.
+        recorded: Attributes or arguments that the file holds of the network.
     """
     recorded = recorded or {}
     start = _pair(recorded.get("init_res")) or _pair([recorded.get("min_h"), recorded.get("min_w")])

@@ -6,18 +6,18 @@ components. Written from the public layout (the names, axes and flips that publi
 original file could be tried.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ganzoo.converters.contents import ArrayRef, Record
-from ganzoo.converters.keymap import Array, Tensors, check_architecture, fill, resolution_of
-from ganzoo.converters.square import refuse_oblong
-from ganzoo.converters.unknown import Unknown, UnknownNeededError
+from ganzoo.converters.keymap import Tensors, check_architecture, fill, resolution_of
+from ganzoo.converters.tensorflow_network import Network, level_name
+from ganzoo.converters.unknown import Unknown
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.names import (
     CONST,
@@ -28,11 +28,9 @@ from ganzoo.generators.stylegan2.names import (
     layer_side,
     shortcut_name,
 )
-from ganzoo.models.weights import empty
 
 MIN_VERSION = 4  # version 3 and below is StyleGAN1
 PARTS = ("generator", "discriminator", "generator_ema")  # in the file's order
-_DEFAULT_TAPS = (1, 3, 3, 1)
 _DEFAULT_GROUP = {"D_stylegan2": 4, "D_main": None}
 
 
@@ -84,55 +82,72 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
     Raises:
         ValueError: for another network, or one that is damaged.
     """
-    settings = _Settings(network, "mapping", "synthesis")
-    refuse_oblong(tensors, settings.values)
+    source = Network(network, tensors, "mapping", "synthesis")
     if "mapping/LabelConcat/weight" in tensors:
         raise ValueError(
             "The network joins label and latent as StyleGAN2 did before ADA, which is not supported."
         )
-    if settings.get("normalize_latents", True) is not True:
+    if source.setting("normalize_latents", True) is not True:
         raise ValueError("The network does not normalise its latents, which is not supported.")
-    arrays: dict[str, Array] = {}
-    depth = sum(re.fullmatch(r"mapping/Dense\d+/weight", name) is not None for name in tensors.refs)
+    depth = source.layers(r"mapping/Dense\d+/weight")
     for i in range(depth):
-        _dense(tensors, f"mapping/Dense{i}", f"mapping.layers.{i}", arrays)
-    label_dim = embedded = 0
+        source.dense(f"mapping/Dense{i}", f"mapping.layers.{i}")
     if "mapping/LabelEmbed/weight" in tensors:
-        _dense(tensors, "mapping/LabelEmbed", "mapping.embed", arrays)
-        embedded, label_dim = arrays["mapping.embed.weight"].shape
+        source.dense("mapping/LabelEmbed", "mapping.embed")
     if depth == 0:
         raise ValueError("The network has no mapping network.")
-    w_dim = arrays[f"mapping.layers.{depth - 1}.bias"].size
     if "dlatent_avg" in tensors:
-        arrays["mapping.w_avg"] = tensors.take("dlatent_avg")
-
-    arrays[CONST] = tensors.take("synthesis/4x4/Const/const")
-    sizes = _sizes(tensors, "synthesis/", "/Conv1/weight")
-    sources = ["4x4/Conv", *(f"{r}x{r}/{name}" for r in sizes for name in ("Conv0_up", "Conv1"))]
-    for i, source in enumerate(sources):
-        source, target, side = f"synthesis/{source}", layer_name(i), layer_side(i)
-        _modulated(tensors, source, conv_name(i), arrays, flip=is_upsampling(i))
-        arrays[f"{target}.bias"] = tensors.take(f"{source}/bias")
-        if f"{source}/noise_strength" in tensors:
-            arrays[f"{target}.noise.strength"] = tensors.take(f"{source}/noise_strength", ())
-            arrays[f"{target}.noise.const"] = tensors.take(f"synthesis/noise{i}", (1, 1, side, side))
-    heads = [i for i in range(len(sizes) + 1) if f"synthesis/{_name(i)}/ToRGB/weight" in tensors]
-    skips = [i for i in range(len(sizes) + 1) if f"synthesis/{_name(i)}/Skip/weight" in tensors]
-    check_architecture(heads, skips, len(sizes))
+        source.arrays["mapping.w_avg"] = tensors.take("dlatent_avg")
+    source.arrays[CONST] = tensors.take("synthesis/4x4/Const/const")
+    sizes = source.sizes("synthesis/", "/Conv1/weight")
+    names = ["4x4/Conv", *(f"{r}x{r}/{name}" for r in sizes for name in ("Conv0_up", "Conv1"))]
+    for i, name in enumerate(names):
+        _take_layer(source, f"synthesis/{name}", i)
+    heads, shortcuts = (source.levels("synthesis/", layer, len(sizes)) for layer in ("ToRGB", "Skip"))
+    check_architecture(heads, shortcuts, len(sizes))
     for i in heads:
-        source, target = f"synthesis/{_name(i)}/ToRGB", f"synthesis.head.to_image.{i}"
-        _modulated(tensors, source, f"{target}.conv", arrays, flip=False)
-        arrays[f"{target}.bias"] = tensors.take(f"{source}/bias")
-    for i in skips:
-        kernel = tensors.take(f"synthesis/{_name(i)}/Skip/weight")
-        arrays[f"{shortcut_name(i)}.weight"] = kernel.transpose(3, 2, 0, 1)
+        target = f"synthesis.head.to_image.{i}"
+        source.modulated(f"synthesis/{level_name(i)}/ToRGB", f"{target}.conv", flip=False)
+        source.arrays[f"{target}.bias"] = tensors.take(f"synthesis/{level_name(i)}/ToRGB/bias")
+    for i in shortcuts:
+        source.conv(f"synthesis/{level_name(i)}/Skip", shortcut_name(i))
+    config = _generator_config(source, depth, len(sizes) + 1, heads, shortcuts)
+    tensors.drop("a counter of progressive growing", when=lambda name: name.rpartition("/")[2] == "lod")
+    tensors.finish()
+    return fill(empty(config), source.arrays, tensors)
 
-    taps = settings.taps()
+
+def _take_layer(source: Network, name: str, row: int) -> None:
+    """Take the tensors of the styled layer that reads a row of w."""
+    tensors, arrays, target = source.tensors, source.arrays, layer_name(row)
+    source.modulated(name, conv_name(row), flip=is_upsampling(row))
+    arrays[f"{target}.bias"] = tensors.take(f"{name}/bias")
+    if f"{name}/noise_strength" in tensors:
+        size = layer_side(row)
+        arrays[f"{target}.noise.strength"] = tensors.take(f"{name}/noise_strength", ())
+        arrays[f"{target}.noise.const"] = tensors.take(f"synthesis/noise{row}", (1, 1, size, size))
+
+
+def _generator_config(
+    source: Network, depth: int, levels: int, heads: list[int], shortcuts: list[int]
+) -> GeneratorConfig:
+    """The config that the settings and the shapes of the arrays tell.
+
+    Args:
+        source: The network, its tensors taken.
+        depth: Layers of the mapping network.
+        levels: Levels of the synthesis network.
+        heads: Levels that give an image.
+        shortcuts: Levels with a path around their convolutions.
+    """
+    arrays, taps = source.arrays, source.taps()
+    embedded, label_dim = arrays["mapping.embed.weight"].shape if "mapping.embed.weight" in arrays else (0, 0)
+    w_dim = arrays[f"mapping.layers.{depth - 1}.bias"].size
     layer_features = arrays["mapping.layers.0.bias"].size
-    config = GeneratorConfig.from_dict(
+    return GeneratorConfig.from_dict(
         {
-            "resolution": resolution_of(len(sizes) + 1),
-            "channels": [arrays[bias_name(i)].size for i in range(len(sizes) + 1)],
+            "resolution": resolution_of(levels),
+            "channels": [arrays[bias_name(i)].size for i in range(levels)],
             "z_dim": arrays["mapping.layers.0.weight"].shape[1] - embedded,
             "w_dim": w_dim,
             "label_dim": label_dim,
@@ -140,22 +155,19 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
             "mapping": {
                 "name": "mlp",
                 "depth": depth,
-                "lr_multiplier": settings.get("mapping_lrmul", 0.01),
-                "activation": settings.get("mapping_nonlinearity", "lrelu"),
+                "lr_multiplier": source.setting("mapping_lrmul", 0.01),
+                "activation": source.setting("mapping_nonlinearity", "lrelu"),
                 "layer_features": None if layer_features == w_dim else layer_features,
                 "embed_features": None if embedded in (0, w_dim) else embedded,
             },
             "upsampler": {"name": "conv_transpose", "taps": taps},
             "conv": {"name": "full", "kernel_size": arrays[f"{conv_name(0)}.weight"].shape[-1]},
             "head": {"name": "skip", "taps": taps} if len(heads) > 1 else "single",
-            "shortcut": {"name": "residual", "taps": taps} if skips else "none",
-            "activation": settings.get("nonlinearity", "lrelu"),
-            "clamp": settings.get("conv_clamp", None),
+            "shortcut": {"name": "residual", "taps": taps} if shortcuts else "none",
+            "activation": source.setting("nonlinearity", "lrelu"),
+            "clamp": source.setting("conv_clamp", None),
         }
     )
-    tensors.drop("a counter of progressive growing", when=lambda name: name.rpartition("/")[2] == "lod")
-    tensors.finish()
-    return fill(empty(config), arrays, tensors)
 
 
 def read_discriminator(network: Record, tensors: Tensors) -> Discriminator:
@@ -164,55 +176,36 @@ def read_discriminator(network: Record, tensors: Tensors) -> Discriminator:
     Raises:
         ValueError: for another network, or one that is damaged.
     """
-    settings = _Settings(network)
-    refuse_oblong(tensors, settings.values)
-    arrays: dict[str, Array] = {}
-    sizes = _sizes(tensors, "", "/Conv1_down/weight")
-    options: dict[str, Any] = {"name": "residual", "taps": settings.taps()}
-    label_dim = 0
-    if "LabelEmbed/weight" in tensors:
-        _dense(tensors, "LabelEmbed", "network.mapping.embed", arrays)
-        embedded, label_dim = arrays["network.mapping.embed.weight"].shape
-        depth = sum(re.fullmatch(r"Mapping\d+/weight", name) is not None for name in tensors.refs)
-        for i in range(depth):
-            _dense(tensors, f"Mapping{i}", f"network.mapping.layers.{i}", arrays)
-        projected = tensors.shape("Output/weight")[1]
-        widths = [arrays[f"network.mapping.layers.{i}.bias"].size for i in range(depth - 1)]
-        options.update(
-            mapping_depth=depth,
-            mapping_lr_multiplier=settings.get("mapping_lrmul", 0.1),
-            mapping_activation=settings.get("mapping_nonlinearity", "lrelu"),
-            mapping_features=widths[0] if widths else None,
-            embed_features=embedded,
-            projection_dim=projected,
-        )
-    elif settings.get("label_size", 0):
-        raise ValueError(
-            "The discriminator reads its label as StyleGAN2 did before ADA, which is not supported."
-        )
-    seeing = [i for i in range(len(sizes) + 1) if f"{_name(i)}/FromRGB/weight" in tensors]
-    skips = [i for i in range(len(sizes) + 1) if f"{_name(i)}/Skip/weight" in tensors]
-    check_architecture(seeing, skips, len(sizes))
+    source = Network(network, tensors)
+    sizes = source.sizes("", "/Conv1_down/weight")
+    taps = source.taps()
+    label_dim, label_options = _take_label_mapping(source)
+    seeing, shortcuts = (source.levels("", layer, len(sizes)) for layer in ("FromRGB", "Skip"))
+    check_architecture(seeing, shortcuts, len(sizes))
     for i in seeing:
-        _conv(tensors, f"{_name(i)}/FromRGB", f"network.from_image.{i}", arrays)
+        source.conv(f"{level_name(i)}/FromRGB", f"network.from_image.{i}")
     for i in range(1, len(sizes) + 1):
-        _conv(tensors, f"{_name(i)}/Conv0", f"network.levels.{i}.conv0", arrays)
-        _conv(tensors, f"{_name(i)}/Conv1_down", f"network.levels.{i}.conv1", arrays)
-        if i in skips:
-            _conv(tensors, f"{_name(i)}/Skip", f"network.levels.{i}.shortcut", arrays)
-    _conv(tensors, "4x4/Conv", "network.conv", arrays)
-    _dense(tensors, "4x4/Dense0", "network.linear", arrays)
-    _dense(tensors, "Output", "network.out", arrays)
+        source.conv(f"{level_name(i)}/Conv0", f"network.levels.{i}.conv0")
+        source.conv(f"{level_name(i)}/Conv1_down", f"network.levels.{i}.conv1")
+        if i in shortcuts:
+            source.conv(f"{level_name(i)}/Skip", f"network.levels.{i}.shortcut")
+    source.conv("4x4/Conv", "network.conv")
+    source.dense("4x4/Dense0", "network.linear")
+    source.dense("Output", "network.out")
+    arrays = source.arrays
     channels = [arrays["network.linear.bias"].size]
     channels += [arrays[f"network.levels.{i}.conv0.bias"].size for i in range(1, len(sizes) + 1)]
     kind = network.state.get("build_func_name")
-    options.update(
-        architecture="resnet" if skips else "skip" if len(seeing) > 1 else "orig",
-        activation=settings.get("nonlinearity", "lrelu"),
-        clamp=settings.get("conv_clamp", None),
-        mbstd_num_channels=arrays["network.conv.weight"].shape[1] - channels[0],
-        mbstd_group_size=settings.get("mbstd_group_size", _DEFAULT_GROUP.get(str(kind), 4)),
-    )
+    options = {
+        "name": "residual",
+        "taps": taps,
+        **label_options,
+        "architecture": "resnet" if shortcuts else "skip" if len(seeing) > 1 else "orig",
+        "activation": source.setting("nonlinearity", "lrelu"),
+        "clamp": source.setting("conv_clamp", None),
+        "mbstd_num_channels": arrays["network.conv.weight"].shape[1] - channels[0],
+        "mbstd_group_size": source.setting("mbstd_group_size", _DEFAULT_GROUP.get(str(kind), 4)),
+    }
     config = DiscriminatorConfig.from_dict(
         {
             "resolution": resolution_of(len(sizes) + 1),
@@ -227,73 +220,30 @@ def read_discriminator(network: Record, tensors: Tensors) -> Discriminator:
     return fill(empty(config), arrays, tensors)
 
 
-class _Settings:
-    """What the constructors of a network and of its components were given."""
-
-    def __init__(self, network: Record, *components: str) -> None:
-        self.values: dict[str, Any] = {}
-        for part in [network, *(_components(network).get(name) for name in components)]:
-            settings = part.state.get("static_kwargs") if isinstance(part, Record) else None
-            if isinstance(settings, dict):
-                self.values.update(settings)
-
-    def get(self, name: str, default: Any) -> Any:
-        """A setting, or the original's default where none was recorded."""
-        value = self.values.get(name, default)
-        if isinstance(value, Unknown):
-            raise UnknownNeededError(value, value.name)
-        return value
-
-    def taps(self) -> tuple[float, ...]:
-        """Taps of the resampling filter."""
-        kernel = self.get("resample_kernel", _DEFAULT_TAPS)
-        if kernel is None:
-            kernel = (1, 1)
-        if not isinstance(kernel, list | tuple) or not all(isinstance(tap, int | float) for tap in kernel):
-            raise ValueError("The resampling filter is no list of numbers.")
-        return tuple(float(tap) for tap in kernel)
-
-
-def _components(network: Record) -> dict[str, Any]:
-    """Networks within a network, by name."""
-    components = network.state.get("components")
-    return components if isinstance(components, dict) else {}
-
-
-def _name(level: int) -> str:
-    return f"{2 ** (level + 2)}x{2 ** (level + 2)}"
-
-
-def _sizes(tensors: Tensors, prefix: str, suffix: str) -> list[int]:
-    """Resolutions above 4 x 4 that have a certain variable.
+def _take_label_mapping(source: Network) -> tuple[int, dict[str, Any]]:
+    """Take the tensors of the label's mapping network, and give the label's width and the options.
 
     Raises:
-        ValueError: if one is missing.
+        ValueError: for a label that is read in another way.
     """
-    pattern = re.escape(prefix) + r"(\d{1,5})x\1" + re.escape(suffix)
-    sizes = sorted(int(m[1]) for m in (re.fullmatch(pattern, name) for name in tensors.refs) if m)
-    if sizes != [8 * 2**i for i in range(len(sizes))]:
-        raise ValueError(f"The network has levels for {sizes}; a StyleGAN2 has 8, 16, 32 …")
-    return sizes
-
-
-def _dense(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) -> None:
-    """A linear layer: `[in, out]` there, `[out, in]` here."""
-    arrays[f"{target}.weight"] = tensors.take(f"{source}/weight").T
-    arrays[f"{target}.bias"] = tensors.take(f"{source}/bias")
-
-
-def _conv(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) -> None:
-    """A convolution: `[k, k, in, out]` there, `[out, in, k, k]` here."""
-    arrays[f"{target}.weight"] = tensors.take(f"{source}/weight").transpose(3, 2, 0, 1)
-    if f"{source}/bias" in tensors:
-        arrays[f"{target}.bias"] = tensors.take(f"{source}/bias")
-
-
-def _modulated(tensors: Tensors, source: str, target: str, arrays: dict[str, Array], *, flip: bool) -> None:
-    """A modulated convolution: an upsampling kernel is turned by half, and 1 is added to the style's bias."""
-    weight = tensors.take(f"{source}/weight")
-    weight = weight[::-1, ::-1] if flip else weight
-    arrays[f"{target}.weight"] = weight.transpose(3, 2, 0, 1)
-    arrays[f"{target}.modulation.weight"] = tensors.take(f"{source}/mod_weight").T
-    arrays[f"{target}.modulation.bias"] = tensors.take(f"{source}/mod_bias") + 1
+    if "LabelEmbed/weight" not in source.tensors:
+        if source.setting("label_size", 0):
+            raise ValueError(
+                "The discriminator reads its label as StyleGAN2 did before ADA, which is not supported."
+            )
+        return 0, {}
+    source.dense("LabelEmbed", "network.mapping.embed")
+    embedded, label_dim = source.arrays["network.mapping.embed.weight"].shape
+    depth = source.layers(r"Mapping\d+/weight")
+    for i in range(depth):
+        source.dense(f"Mapping{i}", f"network.mapping.layers.{i}")
+    projected = source.tensors.shape("Output/weight")[1]
+    widths = [source.arrays[f"network.mapping.layers.{i}.bias"].size for i in range(depth - 1)]
+    return label_dim, {
+        "mapping_depth": depth,
+        "mapping_lr_multiplier": source.setting("mapping_lrmul", 0.1),
+        "mapping_activation": source.setting("mapping_nonlinearity", "lrelu"),
+        "mapping_features": widths[0] if widths else None,
+        "embed_features": embedded,
+        "projection_dim": projected,
+    }

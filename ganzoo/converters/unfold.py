@@ -19,8 +19,8 @@ def check_size(contents: Any, max_tensor_bytes: int) -> None:
     """Return if the contents, unfolded, are of a size that a checkpoint has.
 
     Args:
-        contents: dicts, lists, tuples and objects with a dict `state`; tensors have `float_bytes`.
-        max_tensor_bytes: of all tensors as float32.
+        contents: Dicts, lists, tuples and objects with a dict `state`; tensors have `float_bytes`.
+        max_tensor_bytes: Largest size of all tensors together as float32.
 
     Raises:
         UnsafePickleError: if they are larger, nested too deep, or contain themselves.

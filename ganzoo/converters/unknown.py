@@ -27,7 +27,7 @@ class Unknown(dict[Any, Any]):
     equal only if they are one, and their hash costs nothing, whatever a file puts into them.
 
     Args:
-        name: of the class or function; printable.
+        name: Printable name of the class or function.
     """
 
     __slots__ = ("name", "state")
@@ -73,8 +73,8 @@ class UnknownNeededError(ValueError):
     """A network cannot be had without something that is not known here.
 
     Args:
-        thing: it, or what it is a part of, as the file's contents hold it.
-        name: of the class or function that would make it.
+        thing: Value, or what it is a part of, as the file's contents hold it.
+        name: Name of the class or function that would make it.
     """
 
     def __init__(self, thing: object, name: str) -> None:

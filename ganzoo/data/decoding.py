@@ -37,7 +37,7 @@ class Decoded:
 
     Attributes:
         image: 8 bits, of mode L, RGB or RGBA.
-        oddities: some of `ODDITIES`, in that order.
+        oddities: Members of `ODDITIES`, in that order.
         brightest: Largest value of 16-bit greyscale; None for others.
     """
 
@@ -66,10 +66,10 @@ def decode(
     Greyscale is luma (ITU-R BT.601).
 
     Args:
-        data: an image of any format that Pillow reads, by its content.
+        data: Bytes of an image of any format that Pillow reads, by its content.
         name: File name; it tells a camera's raw file from a TIFF.
         channels: 3 for RGB, 1 for greyscale, 4 for RGB and alpha, opaque where the file has none.
-        max_pixels: width times height at most, by the header, before any memory is taken for pixels.
+        max_pixels: Largest width times height, by the header, before any memory is taken for pixels.
         white: Value of 16-bit greyscale that becomes 255; larger ones do, too.
 
     Raises:

@@ -77,8 +77,8 @@ def is_image(name: str, head: bytes, file: IO[bytes] | None = None) -> bool:
 
     Args:
         name: File name.
-        head: Its first bytes, up to `HEAD`.
-        file: The file, to read more where a short mark says little.
+        head: First bytes, up to `HEAD`.
+        file: File, to read more where a short mark says little.
     """
     if name.lower().endswith(_RAW) or foreign(name, head) is not None:
         return True

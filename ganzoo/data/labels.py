@@ -26,7 +26,7 @@ def folder_classes(names: Sequence[str], where: str) -> tuple[tuple[str, ...], l
 
     Args:
         names: Images, by their paths in the set.
-        where: The set, for messages.
+        where: Name of the set for messages.
 
     Raises:
         ValueError: for an image that lies beside the folders.
@@ -49,7 +49,7 @@ def labels_file(found: Sequence[str], names: Sequence[str], where: str) -> str |
     Args:
         found: Paths of all files of that name in the set.
         names: Images, by their paths in the set.
-        where: The set, for messages.
+        where: Name of the set for messages.
 
     Raises:
         ValueError: if several do, or each of a part of the images only.
@@ -72,8 +72,8 @@ def parse_labels(text: bytes, names: Sequence[str], *, folder: str, where: str) 
     Args:
         text: `{"labels": [[name, int or list], …] or null}`, as StyleGAN's tools write it.
         names: Images, by their paths in the set.
-        folder: Where the file lies; the names in it start from there.
-        where: The file, for messages.
+        folder: Folder of the file, from which the names in it start.
+        where: Name of the file for messages.
 
     Raises:
         ValueError: if it is something else, an image has no label, or two.

@@ -1,9 +1,10 @@
 """A zip of images that grows in a folder of its own, run after run, and leaves it when it is whole.
 
 The folder holds `settings.json` (what a run must have in common to go on), `images.zip` (members one after
-the other, without the central directory that ends a zip) and `journal.jsonl` (a line for each image of the
-source, with where its member lies). The journal is written after the images that it tells of are on the
-disk: whatever stopped a run, the next one cuts the zip behind the last image of the journal and goes on.
+the other, without the central directory that ends a zip), `journal.jsonl` (a line for each image of the
+source, with where its member lies) and `lock` (held by the run at work). The journal is written after the
+images that it tells of are on the disk: whatever stopped a run, the next one cuts the zip behind the last
+image of the journal and goes on.
 """
 
 import hashlib
@@ -19,7 +20,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-_SETTINGS, _IMAGES, _JOURNAL = "settings.json", "images.zip", "journal.jsonl"
+from filelock import FileLock, Timeout
+
+_SETTINGS, _IMAGES, _JOURNAL, _LOCK = "settings.json", "images.zip", "journal.jsonl", "lock"
 _SECONDS = 1.0  # between two moments when all is on the disk: what a kill costs at most
 
 
@@ -28,14 +31,14 @@ class Entry:
     """What became of one image of the source: a line of the journal.
 
     Attributes:
-        name: in the source.
-        sha256: of its file; None if that could not be read.
-        pixels: a hash of what it shows; None if it could not be decoded.
-        skipped: why it is not in the zip, in one word; None if it is.
-        reason: the same, in a sentence.
-        oddities: what was converted, for the counts.
+        name: Name in the source.
+        sha256: Hash of its file; None if that could not be read.
+        pixels: Hash of its pixels; None if it could not be decoded.
+        skipped: Reason in one word why it is not in the zip; None if it is.
+        reason: Reason in a sentence.
+        oddities: Conversions, for the counts.
         brightest: Largest value of 16-bit greyscale; None for others.
-        member: sha256, checksum, size and place of its PNG; None if it is not in the zip.
+        member: Hash, checksum, size and place of its PNG; None if it is not in the zip.
     """
 
     name: str
@@ -52,9 +55,9 @@ class PartialZip:
     """The folder of an unfinished zip, opened for one run; a context manager.
 
     Args:
-        folder: made if need be.
-        settings: go on only if a former run had the same.
-        restart: begin anew where it cannot go on.
+        folder: Folder of the unfinished work; made if it does not exist.
+        settings: Settings; work goes on only if a former run had the same.
+        restart: Whether to begin anew where it cannot go on.
 
     Raises:
         ValueError: if the folder cannot be continued, or another run is at work in it.
@@ -68,11 +71,11 @@ class PartialZip:
         self._end = 0
         self._written_at = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
-        if {path.name for path in folder.iterdir()} - {_SETTINGS, _IMAGES, _JOURNAL}:
+        if {path.name for path in folder.iterdir()} - {_SETTINGS, _IMAGES, _JOURNAL, _LOCK}:
             raise ValueError(f"{folder} holds files that are not ours: move them, or choose another name.")
         with ExitStack() as stack:
+            _lock(folder, stack)
             self._journal: IO[bytes] = stack.enter_context((folder / _JOURNAL).open("a+b"))
-            _lock(self._journal, folder)
             try:
                 self._take_up(settings)
             except ValueError:
@@ -195,15 +198,15 @@ def _info(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _lock(file: IO[bytes], folder: Path) -> None:
-    """Raise ValueError if another process holds the file; the system lets go of it when a process ends."""
+def _lock(folder: Path, stack: ExitStack) -> None:
+    """Hold the folder until the stack is closed; the system lets go of it when the process ends.
+
+    Raises:
+        ValueError: if another run holds it.
+    """
     try:
-        import fcntl
-    except ImportError:  # Windows: there, a file that is open cannot be replaced anyway
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        stack.enter_context(FileLock(folder / _LOCK, timeout=0))
+    except Timeout:
         raise ValueError(f"{folder} is in use by another run: wait for it, or choose another name.") from None
-    except OSError:  # a file system without locks
+    except (NotImplementedError, OSError):  # a file system without locks
         return

@@ -1,4 +1,23 @@
-"""Any folder or zip of images to the zip that StyleGAN's tools train from."""
+"""Any folder or zip of images to the zip that StyleGAN's tools train from.
+
+The zip is stored, not compressed: `00000/img00000000.png` and so on in the order of the source's names, then
+`dataset.json` with the labels, and `ganzoo.json` with the settings, the hashes, the counts and what was
+skipped. The same source gives the same bytes for any number of workers.
+
+What a file is, its content tells. Skipped are images that Pillow does not read (HEIC unless pillow-heif is
+installed), those that cannot be decoded, that have more than `max_pixels`, that are smaller than the
+resolution, and those that show, pixel for pixel, what a former one shows. Other files are counted.
+
+16-bit greyscale is divided by 257. Values of 12 bits come out nearly black, unless `white` is 4095 or a TIFF
+itself says that it has 12; which images those are is counted, but nothing is brightened unasked: a dark image
+may be meant so.
+
+Work goes to the folder `OUT.partial`. A run that was stopped continues there when it is started again with
+the same settings, source and versions. The zip appears when it is whole.
+
+With several workers, a script needs the guard `if __name__ == "__main__":`, for they are fresh interpreters.
+A worker takes up to 16 bytes for each pixel of the image at hand.
+"""
 
 import json
 import os
@@ -28,18 +47,19 @@ class Report:
     """What `prepare` did.
 
     Attributes:
-        out: the zip.
-        counts: images written; how many of them are of each of `CONVERTED`; and skipped, by `SKIPPED`.
-        skipped: name in the source, one of `SKIPPED`, and the reason.
-        dataset_sha256: what `ImageSet(out).sha256` is.
-        source_sha256: what `ImageSet(src).sha256` is; None if a file could not be read at all.
+        out: Path of the zip.
+        counts: Numbers of images written, of those converted by `CONVERTED`, and of those skipped by
+            `SKIPPED`.
+        skipped: Name in the source, one of `SKIPPED`, and the reason.
+        dataset_sha256: Value of `ImageSet(out).sha256`.
+        source_sha256: Value of `ImageSet(src).sha256`; None if a file could not be read at all.
         not_images: Files of the source that are no images, hidden files and folders among them.
-        labels: Where the labels come from, or why there are none.
+        labels: Origin of the labels, or the reason why there are none.
         classes: Names of the classes in the order of their numbers: folders, or what a former `prepare`
             recorded; empty if they have none.
         class_counts: Images written of each class, by its number; empty for vectors, or without labels.
         brightest: Largest value of all 16-bit greyscale images that were written; None if there are none.
-        resumed: how many images of the source were done by former runs.
+        resumed: Number of the source's images that former runs did.
     """
 
     out: Path
@@ -72,39 +92,22 @@ def prepare(
 ) -> Report:
     """Write a zip of square PNGs in the layout of StyleGAN, and say what was found on the way.
 
-    The zip is stored, not compressed: `00000/img00000000.png` and so on in the order of the source's names,
-    then `dataset.json` with the labels, and `ganzoo.json` with the settings, the hashes, the counts and what
-    was skipped. The same source gives the same bytes for any number of workers.
-
-    What a file is, its content tells. Skipped are images that Pillow does not read (HEIC unless pillow-heif
-    is installed), those that cannot be decoded, that have more than `max_pixels`, that are smaller than the
-    resolution, and those that show, pixel for pixel, what a former one shows. Other files are counted.
-
-    16-bit greyscale is divided by 257. Values of 12 bits come out nearly black, unless `white` is 4095 or a
-    TIFF itself says that it has 12; which images those are is counted, but nothing is brightened unasked:
-    a dark image may be meant so.
-
-    Work goes to the folder `OUT.partial`. A run that was stopped continues there when it is started again
-    with the same settings, source and versions. The zip appears when it is whole.
-
-    With several workers, a script needs the guard `if __name__ == "__main__":`, for they are fresh
-    interpreters. A worker takes up to 16 bytes for each pixel of the image at hand.
-
     Args:
-        src: a folder or a zip.
-        out: the zip to write; its name ends in .zip.
-        resolution: of the images, a power of two from 4 to 2048.
+        src: Folder or zip of images.
+        out: Path of the zip to write; its name ends in .zip.
+        resolution: Side of the images, a power of two from 4 to 2048.
         crop: "center" for the square in the middle; "none" to squeeze the whole image into the square.
         channels: 3 for RGB, 1 for greyscale, 4 for RGB and alpha; without it, what is transparent is laid on
             white.
         labels: "keep" those of the source's `dataset.json`, if it has any; "folders" for a class to each
             folder, by name, below the one that holds all images; "none".
-        upscale: enlarge images that are too small rather than skip them.
-        max_pixels: width times height of an image at most, before it is decoded.
+        upscale: Whether to enlarge images that are too small, instead of skipping them.
+        max_pixels: Largest width times height of an image, before it is decoded.
         white: Value of 16-bit greyscale that becomes white, such as 4095 for 12 bits.
-        workers: processes that work at once; None for as many as there are cores.
-        overwrite: replace `out`, and begin anew if its folder holds an unfinished run with other settings.
-        progress: called with images done and images in all, first before the work begins.
+        workers: Processes that work at once; None for as many as there are cores.
+        overwrite: Whether to replace `out`, and to begin anew if its folder holds an unfinished run with
+            other settings.
+        progress: Function that is told images done and images in all, first before the work begins.
 
     Raises:
         ValueError: for a setting, a source or labels that cannot be used; if no image is left; if `out`
@@ -119,15 +122,31 @@ def prepare(
     if workers < 1:
         raise ValueError(f"workers is at least 1; got {workers!r}.")
     src, out = user_path(src), user_path(out)
+    _refuse(out, overwrite)
+    images = ImageSet(src, channels=channels, max_pixels=max_pixels)
+    if out.exists() and out.samefile(src):
+        raise ValueError(f"{out} is the source: choose another name.")
+    return _written(images, out, settings, workers, overwrite, progress)
+
+
+def _refuse(out: Path, overwrite: bool) -> None:
+    """Raise ValueError for a zip that cannot be written, or may not."""
     if out.suffix.lower() != ".zip" or out.is_dir():
         raise ValueError(f"{out} is no name of a zip, which ends in .zip and is no folder.")
     if out.exists() and not overwrite:
         raise ValueError(f"{out} exists: choose another name, or allow to replace it (--overwrite).")
-    images = ImageSet(src, channels=channels, max_pixels=max_pixels)
-    if out.exists() and out.samefile(src):
-        raise ValueError(f"{out} is the source: choose another name.")
-    labelled = _labels(images, labels)
 
+
+def _written(
+    images: ImageSet,
+    out: Path,
+    settings: Settings,
+    workers: int,
+    overwrite: bool,
+    progress: Callable[[int, int], None] | None,
+) -> Report:
+    """Write the zip, from where an earlier run stopped."""
+    labelled = _labels(images, settings.labels)
     folder = out.with_name(f"{out.name}.partial")
     identity = {**asdict(settings), "source": images.fingerprint(), "versions": versions()}
     try:
@@ -136,7 +155,7 @@ def prepare(
             _convert_all(images, settings, labelled, partial, workers, progress)
             if not partial.members:
                 partial.discard()
-                raise ValueError(_nothing_left(src, partial.entries))
+                raise ValueError(_nothing_left(images.path, partial.entries))
             report = _report(out, images, partial.entries, labelled, resumed)
             partial.finish(
                 out,

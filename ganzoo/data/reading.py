@@ -45,9 +45,9 @@ class ImageSet:
     zip by itself.
 
     Args:
-        path: a folder, or a zip of images.
+        path: Folder, or a zip of images.
         channels: 3 to read RGB, 1 to read greyscale, 4 to read RGB and alpha.
-        max_pixels: width times height of an image at most.
+        max_pixels: Largest width times height of an image.
 
     Raises:
         ValueError: if it is neither, holds no image, or holds a name twice.

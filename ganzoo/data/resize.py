@@ -27,8 +27,8 @@ def resize(image: Image.Image | Bytes, size: int) -> Floats:
     squeezed. Colours with alpha are weighted by it, so that what cannot be seen does not bleed into what can.
 
     Args:
-        image: of mode L, RGB or RGBA, or an array of bytes `[H, W]` or `[H, W, 1, 3 or 4]`.
-        size: of each side, at least 1.
+        image: Image of mode L, RGB or RGBA, or an array of bytes `[H, W]` or `[H, W, 1, 3 or 4]`.
+        size: New side, at least 1.
 
     Raises:
         TypeError: for an array of anything but bytes.

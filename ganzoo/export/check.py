@@ -12,10 +12,13 @@ from torch import Tensor
 from ganzoo.export.graphs import Graph, Options
 from ganzoo.export.targets import Array, Session
 from ganzoo.generators.generator import Generator
+from ganzoo.metrics.distances import decibels
+from ganzoo.system.images import IMAGE_RANGE
 
-IMAGE_RANGE = 2.0
 LEAST_PSNR = {"fp32": 60.0, "bf16": 40.0, "fp16": 40.0, "int8": 35.0}  # dB; less is another image
 FIRST_SEED = 1_000_000
+# Not the mean over images of `ganzoo.metrics.distances.psnr`: w has no images, and one number says enough.
+PSNR_DEFINITION = "dB, of the mean squared error of all numbers; range 2 for images, low to high for w"
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,10 @@ class Errors:
     """How far a file's results are from PyTorch's, over all numbers of all results.
 
     Attributes:
-        latents: how many were tried.
-        maximum, rms: of the difference.
-        psnr: in dB, of a range of 2 for images, of their own range for styles.
-        low, high: the least and the greatest of PyTorch's results.
+        latents: Number of latents that were tried.
+        maximum, rms: Largest and root mean square difference.
+        psnr: PSNR in dB; see `PSNR_DEFINITION`.
+        low, high: Least and greatest of PyTorch's results.
     """
 
     latents: int
@@ -38,7 +41,8 @@ class Errors:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values; a PSNR without any difference is null."""
-        return {**asdict(self), "psnr": self.psnr if math.isfinite(self.psnr) else None}
+        psnr = self.psnr if math.isfinite(self.psnr) else None
+        return {**asdict(self), "psnr": psnr, "psnr_definition": PSNR_DEFINITION}
 
 
 @torch.no_grad()
@@ -62,10 +66,9 @@ def measure(
         count += error.size
         low, high = min(low, expected.min().item()), max(high, expected.max().item())
         done += size
-    rms = math.sqrt(total / count)
     span = IMAGE_RANGE if graph.output == "image" else high - low
-    psnr = 20 * math.log10(span / rms) if rms > 0 else math.inf
-    return Errors(done, maximum, rms, math.nan if not math.isfinite(rms) else psnr, low, high)
+    mean_square = total / count
+    return Errors(done, maximum, math.sqrt(mean_square), decibels(mean_square, span), low, high)
 
 
 def refuse_errors(what: str, errors: Errors, precision: str) -> None:

@@ -1,28 +1,24 @@
 """`export`: a generator's files for any number of engines, verified, with a manifest."""
 
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.faults import advice, told
 from ganzoo.export.graphs import Graph, Options, graphs
-from ganzoo.export.manifest import MANIFEST_FILE, SCHEMA_VERSION, describe, file_bytes, read_manifest
+from ganzoo.export.manifest import MANIFEST_FILE, describe, read_manifest, write_manifest
 from ganzoo.export.targets import Target, require, target
 from ganzoo.generators.generator import Generator
-from ganzoo.metrics.record import hardware, versions
 from ganzoo.models.weights import weights_digest
-from ganzoo.system.files import move_together, refuse_unwritable
+from ganzoo.system.files import move_together, refuse_unwritable, size
 from ganzoo.system.paths import user_path
 from ganzoo.system.validation import unknown
-from ganzoo.system.version import __version__
 
 
 @dataclass(frozen=True)
@@ -53,17 +49,17 @@ def export(
     """Write a trained generator for every target into a folder; all files appear together, or none.
 
     Args:
-        generator: as `create` gives it with weights, not deployed.
-        targets: names of `ganzoo.export.targets.TARGETS`.
-        out: the folder, made if need be.
-        name: of the model, for the manifest.
-        options: what the files take and give.
-        precision: of the weights in the files.
-        opset: of ONNX; None for its default.
-        verify: run every file that can be run here in its engine, and compare with PyTorch.
-        latents: to compare on.
-        command: for the manifest.
-        report: called with what is being done.
+        generator: Generator as `create` gives it with weights, not deployed.
+        targets: Names in `ganzoo.export.targets.TARGETS`.
+        out: Folder of the files; made if it does not exist.
+        name: Model name for the manifest.
+        options: Options of what the files take and give.
+        precision: Precision of the weights in the files.
+        opset: Opset of ONNX; None for its default.
+        verify: Whether to run every file that can be run here in its engine, and to compare with PyTorch.
+        latents: Number of latents to compare on.
+        command: Command line for the manifest.
+        report: Function that is told what is being done.
 
     Raises:
         ValueError: for an unknown target, a precision, batch or opset that a target does not have, random
@@ -78,50 +74,57 @@ def export(
     out = user_path(out)
     refuse_unwritable(out, "The folder")
     refuse_random(generator)
-    digest = weights_digest(generator)
-    instead = advice(options, precision, opset)
-    kept = _kept(out, digest, options)
-    written: list[Exported] = []
-    entries: list[dict[str, Any]] = []
+    kept = _kept(out, weights_digest(generator), options)
+    writer = _Writer(generator, options, precision, opset, latents if verify else None, report)
     with _new_folder(out) as new:
-        for t, module in modules.items():
-            for graph in graphs(generator, options, module.FORM):
-                report(f"Writing {graph.name} for {t}")
-                path = new / f"{graph.name}{'' if precision == 'fp32' else f'_{precision}'}{module.SUFFIX}"
-                before = set(new.iterdir())
-                write(t, graph, path, precision, opset=opset, instead=instead)
-                paths = sorted(set(new.iterdir()) - before)
-                errors = None
-                if verify and runs_here(t):
-                    report(f"Comparing {graph.name} for {t} with PyTorch")
-                    with told(f"{t} cannot run the {graph.name} that it wrote", instead):
-                        session = module.open_file(path, precision)
-                        errors = measure(generator, graph, options, session, latents=latents)
-                    refuse_errors(f"{path.name} for {t}", errors, precision)
-                entry = describe(graph, t, precision, paths)
-                entries.append({**entry, "errors": errors.to_dict() if errors else None})
-                size = sum(file_bytes(p) for p in paths)
-                written.append(Exported(t, graph.name, tuple(p.name for p in paths), size, errors))
-        new_names = {name for entry in entries for name in entry["files"]}
-        entries = [*(e for e in kept if not new_names & set(e["files"])), *entries]
-        made_by = {**versions(), **{k: v for m in modules.values() for k, v in m.versions().items()}}
-        manifest = {
-            "schema_version": SCHEMA_VERSION,
-            "ganzoo_version": __version__,
-            "model": name,
-            "weights_sha256": digest,
-            "config": generator.config.to_dict(),
-            "options": options.to_dict(),
-            "w_avg": generator.mapping.w_avg.tolist(),
-            "files": entries,
-            "versions": {**made_by, **({} if opset is None else {"opset": str(opset)})},
-            "hardware": hardware(),
-            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "command": command,
-        }
-        (new / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n")
-        move_together([*(f for e in written for f in e.files), MANIFEST_FILE], new, out)
-    return written
+        made = [
+            writer.write(t, g, new) for t, m in modules.items() for g in graphs(generator, options, m.FORM)
+        ]
+        entries = [entry for _, entry in made]
+        replaced = {file for entry in entries for file in entry["files"]}
+        kept = [entry for entry in kept if not replaced & set(entry["files"])]
+        engines = {k: v for module in modules.values() for k, v in module.versions().items()}
+        write_manifest(
+            new, generator, options, [*kept, *entries], engines, model=name, opset=opset, command=command
+        )
+        move_together([*(file for exported, _ in made for file in exported.files), MANIFEST_FILE], new, out)
+    return [exported for exported, _ in made]
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the graphs of a generator for one target after another, and compares each with PyTorch.
+
+    Attributes:
+        latents: Latents to compare on; None not to compare.
+    """
+
+    generator: Generator
+    options: Options
+    precision: str
+    opset: int | None
+    latents: int | None
+    report: Callable[[str], None]
+
+    def write(self, name: str, graph: Graph, folder: Path) -> tuple[Exported, dict[str, Any]]:
+        """A graph's files in a folder that gets no others meanwhile, and their entry in the manifest."""
+        self.report(f"Writing {graph.name} for {name}")
+        instead = advice(self.options, self.precision, self.opset)
+        suffix = "" if self.precision == "fp32" else f"_{self.precision}"
+        path = folder / f"{graph.name}{suffix}{target(name).SUFFIX}"
+        before = set(folder.iterdir())
+        write(name, graph, path, self.precision, opset=self.opset, instead=instead)
+        paths = sorted(set(folder.iterdir()) - before)
+        errors = None
+        if self.latents is not None and runs_here(name):
+            self.report(f"Comparing {graph.name} for {name} with PyTorch")
+            with told(f"{name} cannot run the {graph.name} that it wrote", instead):
+                session = target(name).open_file(path, self.precision)
+                errors = measure(self.generator, graph, self.options, session, latents=self.latents)
+            refuse_errors(f"{path.name} for {name}", errors, self.precision)
+        entry = describe(graph, name, self.precision, paths)
+        exported = Exported(name, graph.name, tuple(p.name for p in paths), sum(map(size, paths)), errors)
+        return exported, {**entry, "errors": errors.to_dict() if errors else None}
 
 
 def _kept(out: Path, digest: str, options: Options) -> list[dict[str, Any]]:
@@ -152,12 +155,12 @@ def write(
     """Write a graph's file for a target.
 
     Args:
-        name: of the target.
-        graph: what to write.
-        path: of the file; its folder is there.
-        precision: of the weights in the file.
-        opset: of ONNX; None for its default.
-        instead: what to try where the exporter fails, a sentence.
+        name: Name of the target.
+        graph: Graph to write.
+        path: Path of the file, in a folder that exists.
+        precision: Precision of the weights in the file.
+        opset: Opset of ONNX; None for its default.
+        instead: Sentence that says what to try if the exporter fails.
 
     Raises:
         ValueError: if the exporter fails, with what it said.

@@ -17,8 +17,8 @@ def told(what: str, advice: str) -> Iterator[None]:
     A missing package is told by `ganzoo.export.targets.engine`, and its ImportError is passed on.
 
     Args:
-        what: what failed, the beginning of the line: "onnx cannot write synthesis".
-        advice: what to try, a sentence.
+        what: Failed action, the beginning of the line: "onnx cannot write synthesis".
+        advice: Sentence that says what to try.
 
     Raises:
         ValueError: with `what`, the first line of the first cause, and `advice`.

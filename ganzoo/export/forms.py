@@ -22,13 +22,13 @@ class Form:
     """What an engine wants.
 
     Attributes:
-        merge: how the four pixels of a block that an inverse transform gives are interleaved, a name of
-            `MERGES`.
-        dense_channels: up to so many channels, an inverse transform is one transposed convolution.
-        folds_style: at batch 1, the style may go into the weights; without, weights are constants.
-        hides_noise: constant noise looks as if it depended on the styles. Engines that add up constants
-            make one of noise `[1, 1, r, r]` and bias `[C]`, of C times the size: 287 MB in the place of 33
-            for `mobilestylegan_ffhq`, all of them read for every image.
+        merge: Way to interleave the four pixels of a block of an inverse transform, a name in `MERGES`.
+        dense_channels: Largest number of channels for which an inverse transform is one transposed
+            convolution.
+        folds_style: Whether the style may go into the weights at batch 1; otherwise weights are constants.
+        hides_noise: Whether constant noise looks as if it depended on w. Engines that add up constants make
+            one of noise `[1, 1, r, r]` and bias `[C]`, of C times the size: 287 MB in the place of 33 for
+            `mobilestylegan_ffhq`, all of them read for every image.
     """
 
     merge: str = "blocks"

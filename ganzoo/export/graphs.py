@@ -21,7 +21,8 @@ class Options:
 
     Args:
         parts: "apart" writes mapping and synthesis, "together" one file from z to the image.
-        styles: what lies between the two: "w+" `[N, num_ws, w_dim]`, or "w" `[N, w_dim]` for all rows alike.
+        styles: Form of w between the two networks: "w+" `[N, num_ws, w_dim]`, or "w" `[N, w_dim]` for all
+            rows alike.
         noise: "const" (inside the file), "given" (an input a layer) or "none".
         batch: N; None leaves it free.
 
@@ -61,10 +62,10 @@ class Graph:
     """A function of tensors that becomes a file.
 
     Attributes:
-        name: of the file, without its ending.
-        module: called with the inputs in their order.
-        inputs: of float32.
-        output, output_shape: its only result.
+        name: Name of the file, without its ending.
+        module: Module that is called with the inputs in their order.
+        inputs: Inputs in float32.
+        output, output_shape: Name and shape of its only result.
         batch: N, or None where it is free.
     """
 

@@ -1,15 +1,19 @@
 """manifest.json beside exported files: what they are, what they take, how exact they are, what made them."""
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganzoo.export.graphs import Graph, Options
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.generator import Generator
 from ganzoo.models.folders import MANIFEST_FILE as MANIFEST_FILE
+from ganzoo.models.weights import weights_digest
+from ganzoo.system.files import sha256, size
 from ganzoo.system.kinds import kind_of
+from ganzoo.system.provenance import hardware, now, versions
+from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 16 << 20  # a conditional network's mean style is short, its config shorter
@@ -25,9 +29,7 @@ def describe(graph: Graph, target: str, precision: str, paths: list[Path]) -> di
         "target": target,
         "graph": graph.name,
         "precision": precision,
-        "files": {
-            path.name: {"sha256": file_sha256(path), "bytes": file_bytes(path)} for path in sorted(paths)
-        },
+        "files": {path.name: {"sha256": sha256(path), "bytes": size(path)} for path in sorted(paths)},
         "inputs": [
             {"name": i.name, "dtype": "float32", "shape": list(i.shape), "values": i.values}
             for i in graph.inputs
@@ -39,6 +41,46 @@ def describe(graph: Graph, target: str, precision: str, paths: list[Path]) -> di
             "values": "nominally -1 to 1, unclamped" if graph.output == "image" else "styles",
         },
     }
+
+
+def write_manifest(
+    folder: Path,
+    generator: Generator,
+    options: Options,
+    entries: Sequence[Mapping[str, Any]],
+    engines: Mapping[str, str],
+    *,
+    model: str,
+    opset: int | None,
+    command: str,
+) -> None:
+    """Write the manifest of a folder of exported files.
+
+    Args:
+        folder: Folder of the files.
+        generator: Exported generator.
+        options: Options of what the files take and give.
+        entries: Results of `describe` for each graph, with the errors that were measured.
+        engines: Versions of the packages that wrote the files.
+        model: Name of the generator.
+        opset: Opset of ONNX that was asked for.
+        command: Command that wrote the files.
+    """
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "ganzoo_version": __version__,
+        "model": model,
+        "weights_sha256": weights_digest(generator),
+        "config": generator.config.to_dict(),
+        "options": options.to_dict(),
+        "w_avg": generator.mapping.w_avg.tolist(),
+        "files": entries,
+        "versions": {**versions(), **engines, **({} if opset is None else {"opset": str(opset)})},
+        "hardware": hardware(),
+        "date": now(),
+        "command": command,
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -81,27 +123,7 @@ def check_files(folder: Path, entry: Mapping[str, Any]) -> None:
         path = folder / name
         if not path.exists():
             raise ValueError(f"{path} is missing; the manifest lists it.")
-        if file_sha256(path) != facts["sha256"]:
+        if sha256(path) != facts["sha256"]:
             what = kind_of(path)
             told = f"it is {what}" if what else "its sha256 differs from the manifest's"
             raise ValueError(f"{path} is not as it was written: {told}.")
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes; of a folder, such as a package of Core ML, of its files' paths and hashes."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for part in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{part.relative_to(path).as_posix()} {file_sha256(part)}\n".encode())
-        return digest.hexdigest()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def file_bytes(path: Path) -> int:
-    """Bytes of a file, or of all files of a folder."""
-    if path.is_dir():
-        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
-    return path.stat().st_size

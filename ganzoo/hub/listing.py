@@ -14,9 +14,9 @@ def hub_models(owner: str | None, pattern: str = "*", tags: Sequence[str] = ()) 
     """Models that are tagged as ganzoo's, as the Hub describes them, sorted by name.
 
     Args:
-        owner: of the repositories, or None for all that may be seen.
-        pattern: of the name after the owner's, with wildcards.
-        tags: that they bear, too.
+        owner: Owner of the repositories, or None for all that may be seen.
+        pattern: Pattern of the name after the owner's, with wildcards.
+        tags: Tags that they must bear.
 
     Raises:
         HubError: if the Hub cannot be asked.

@@ -3,22 +3,34 @@
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from ganzoo.cards.folder import folder_card
+from ganzoo.cards.published import copy_images, published_card
+from ganzoo.cards.readme import card_text, card_to_push, images_of
+from ganzoo.cards.signature import is_untouched, signed
 from ganzoo.generators.generator import Generator
-from ganzoo.hub.readme import card_text, card_to_push, images_of
 from ganzoo.hub.rounding import Rounding, write_rounded
-from ganzoo.hub.signature import is_untouched
-from ganzoo.models.folders import model_folder
+from ganzoo.models.factory import folder_of
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
 from ganzoo.models.hub_client import HubError, hub_call
 from ganzoo.models.hub_names import SCHEME, check_repo
 from ganzoo.models.hub_pull import CARD_FILE, check_folder
-from ganzoo.models.weights import CONFIG_FILE, CONFIG_KEY, WEIGHTS_FILE, load, stored_digest, weights_digest
+from ganzoo.models.reference import Name, Published, reference
+from ganzoo.models.weights import (
+    CONFIG_FILE,
+    CONFIG_KEY,
+    WEIGHTS_FILE,
+    load,
+    save,
+    stored_digest,
+    weights_digest,
+)
+from ganzoo.system.files import sha256
 from ganzoo.system.version import __version__
 
 if TYPE_CHECKING:
@@ -29,29 +41,57 @@ PICKLES = (".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 DTYPES = ("fp32", "fp16")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where a model goes, and what goes with it; see `push`.
+
+    Raises:
+        ValueError: for what is no repository, or an unknown dtype.
+    """
+
+    repo: str
+    license: str | None
+    lineage: str | None
+    private: bool
+    revision: str | None
+    pr: bool
+    dry_run: bool
+    endpoint: str | None
+    overwrite_card: bool
+    dtype: str
+    include: Sequence[str]
+
+    def __post_init__(self) -> None:
+        check_repo(self.repo)
+        if self.dtype not in DTYPES:
+            raise ValueError(f"--dtype is fp32 or fp16; got {self.dtype!r}.")
+
+
 @dataclass(frozen=True)
 class Pushed:
     """What was pushed, or would be.
 
     Attributes:
-        repo: owner and name.
-        files: paths in the repository, with bytes.
-        card: as it is there.
-        creates: whether the repository is new.
-        url: of the commit, or of the pull request; None for a dry run.
-        commit: its hash.
-        changed: whether the commit changes anything.
-        rounding: what float16 does to the images, if it was asked for.
+        repo: Owner and name.
+        files: Paths in the repository, with bytes.
+        card: Card as it is there.
+        creates: Whether the repository is new.
+        drafted: Whether the folder had no card, so that one was drafted.
+        rounding: What float16 does to the images, if it was asked for.
+        url: Address of the commit, or of the pull request; None for a dry run.
+        commit: Its hash.
+        changed: Whether the commit changes anything.
     """
 
     repo: str
     files: dict[str, int]
     card: str
     creates: bool
+    drafted: bool = False
+    rounding: Rounding | None = None
     url: str | None = None
     commit: str | None = None
     changed: bool = True
-    rounding: Rounding | None = None
 
     @property
     def name(self) -> str:
@@ -61,17 +101,20 @@ class Pushed:
 
 @dataclass
 class _Proved:
-    """Files that belong in the repository, by their paths there."""
+    """Files that belong in the repository, by their paths there, and their card."""
 
     files: dict[str, Path] = field(default_factory=dict)
     rounding: Rounding | None = None
+    card: str = ""
+    drafted: bool = False
 
 
 def push(
-    folder: str | os.PathLike[str],
+    model: Name,
     repo: str,
     *,
     license: str | None = None,
+    lineage: str | None = None,
     private: bool = False,
     revision: str | None = None,
     pr: bool = False,
@@ -80,78 +123,75 @@ def push(
     overwrite_card: bool = False,
     dtype: Literal["fp32", "fp16"] = "fp32",
     include: Sequence[str] = (),
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Pushed:
-    """Prove a model's folder and upload it in one commit; the repository is made if need be.
+    """Prove a model and upload it in one commit; the repository is made if need be.
 
     Args:
-        folder: that holds a generator and its card; of a run, its student.
-        repo: owner and name.
-        license: of the weights, as the Hub spells it, in the place of the card's.
-        private: make a private repository.
-        revision: branch to push to, made if need be; by default the main one.
-        pr: open a pull request.
-        dry_run: change nothing.
-        endpoint: of the Hub.
-        overwrite_card: replace a card there that was edited by hand.
+        model: Folder that holds a generator and, if it has one, its card (of a run, its student's), or the
+            name of a published model.
+        repo: Owner and name.
+        license: License of the weights, as the Hub spells it, instead of the card's.
+        lineage: What the weights were made from and by whom: a line for the card.
+        private: Whether a new repository is private.
+        revision: Branch to push to, made if need be; by default the main one.
+        pr: Whether to open a pull request.
+        dry_run: Whether to change nothing.
+        endpoint: Address of another Hub.
+        overwrite_card: Whether to replace a card there that was edited by hand.
         dtype: "fp16" rounds the weights, measures what that does, and says so in the card.
-        include: patterns of other files in the folder, such as exports.
+        include: Patterns of other files in the folder, such as exports.
+        cache_dir: Where downloaded weights of a published model are kept.
 
     Raises:
-        ValueError: if the folder is not whole or not as it was written, or its card names no license or
-            lineage.
+        ValueError: if the folder is not whole or not as it was written, or neither its card nor the arguments
+            name license and lineage.
         HubError: if the Hub refuses or cannot be reached; nothing was committed then.
     """
-    if isinstance(folder, torch.nn.Module):
-        raise TypeError("push takes the folder of a model and its card: ganzoo.save(module, folder) first.")
-    check_repo(repo)
-    folder = model_folder(folder)
-    if dtype not in DTYPES:
-        raise ValueError(f"--dtype is fp32 or fp16; got {dtype!r}.")
+    if isinstance(model, torch.nn.Module):
+        raise TypeError("push takes the folder of a model: ganzoo.save(module, folder) first.")
+    settings = Settings(
+        repo=repo, license=license, lineage=lineage, private=private, revision=revision, pr=pr,
+        dry_run=dry_run, endpoint=endpoint, overwrite_card=overwrite_card, dtype=dtype, include=include,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
         staging = Path(temporary)
-        proved = _prove(folder, staging, rounded=dtype == "fp16", include=include)
-        readme = folder / CARD_FILE
-        if not readme.is_file():
-            raise ValueError(f"{readme} does not exist: `ganzoo card {folder} --out {folder}` drafts a card.")
-        notes = ""
-        if proved.rounding is not None:
-            notes = f"## Stored in float16\n\nAgainst the same weights in float32: {proved.rounding}."
-        text = card_text(readme)
-        for image in images_of(text, folder):
-            proved.files[image] = folder / image
-        card = card_to_push(text, str(readme), license=license, repo=repo, notes=notes)
-        (staging / CARD_FILE).write_text(card, encoding="utf-8", newline="")
-        proved.files[CARD_FILE] = staging / CARD_FILE
+        folder = _folder(model, staging, repo, cache_dir)
+        proved = _prove(folder, staging, settings)
+        _add_card(proved, folder, staging, settings)
         with hub_call(f"{folder} cannot be pushed to {repo}", endpoint):
-            return _upload(
-                proved,
-                repo,
-                card=card,
-                private=private,
-                revision=revision,
-                pr=pr,
-                dry_run=dry_run,
-                endpoint=endpoint,
-                overwrite_card=overwrite_card,
-            )
+            return _upload(proved, settings)
 
 
-def _prove(folder: Path, staging: Path, *, rounded: bool, include: Sequence[str]) -> _Proved:
+def _folder(name: Name, staging: Path, repo: str, cache_dir: str | os.PathLike[str] | None) -> Path:
+    """The model's folder; a published model is saved into one, with its card."""
+    model = reference(name, cache_dir)
+    if not isinstance(model, Published):
+        return folder_of(model)
+    folder = staging / model.name
+    save(model.load(), folder, recipe=model.entry.recipe)
+    card = published_card(model.name, repo)
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    copy_images(card, folder)
+    return folder
+
+
+def _prove(folder: Path, staging: Path, settings: Settings) -> _Proved:
     """The folder's files, after they were loaded and gave the images that are recorded."""
     generator = load(folder)
     if not isinstance(generator, Generator):
         raise ValueError(f"{folder} holds a discriminator: only generators are pushed.")
     check_folder(folder, generator)
     proved = _Proved({name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE, GOLDEN_FILE)})
-    if rounded:
+    if settings.dtype == "fp16":
         kept = {key: stored_digest(folder / WEIGHTS_FILE, key) for key in (CONFIG_KEY, "recipe")}
         metadata = {key: value for key, value in kept.items() if value is not None}
         proved.rounding = write_rounded(generator, staging, metadata)
         proved.files |= {name: staging / name for name in (WEIGHTS_FILE, GOLDEN_FILE)}
-    elif not (folder / GOLDEN_FILE).is_file():  # saved before there were any
+    elif not (folder / GOLDEN_FILE).is_file():  # `save` records none unless asked
         write_golden(generator, staging / GOLDEN_FILE, weights_digest(generator))
         proved.files[GOLDEN_FILE] = staging / GOLDEN_FILE
-    for pattern in include:
+    for pattern in settings.include:
         if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
             raise ValueError(f"--include {pattern!r}: a pattern of files in {folder}, such as '*.onnx'.")
         found = sorted(path for path in folder.glob(pattern) if path.is_file())
@@ -164,33 +204,49 @@ def _prove(folder: Path, staging: Path, *, rounded: bool, include: Sequence[str]
     return proved
 
 
-def _upload(
-    proved: _Proved,
-    repo: str,
-    *,
-    card: str,
-    private: bool,
-    revision: str | None,
-    pr: bool,
-    dry_run: bool,
-    endpoint: str | None,
-    overwrite_card: bool,
-) -> Pushed:
+def _add_card(proved: _Proved, folder: Path, staging: Path, settings: Settings) -> None:
+    """Add the folder's card, or a draft where it has none, and the images that it shows."""
+    readme = folder / CARD_FILE
+    proved.drafted = not readme.is_file()
+    text = folder_card(folder) if proved.drafted else card_text(readme)
+    for image in images_of(text, folder):
+        proved.files[image] = folder / image
+    notes = ""
+    if proved.rounding is not None:
+        notes = f"## Stored in float16\n\nAgainst the same weights in float32: {proved.rounding}."
+    proved.card = card_to_push(
+        text,
+        f"The card drafted for {folder}" if proved.drafted else str(readme),
+        repo=settings.repo,
+        license=settings.license,
+        lineage=settings.lineage,
+        notes=notes,
+    )
+    if proved.rounding is not None:  # it is another file
+        was, untouched = sha256(folder / WEIGHTS_FILE), is_untouched(proved.card)
+        text = proved.card.replace(was, sha256(staging / WEIGHTS_FILE))
+        proved.card = signed(text) if untouched else text
+    (staging / CARD_FILE).write_text(proved.card, encoding="utf-8", newline="")
+    proved.files[CARD_FILE] = staging / CARD_FILE
+
+
+def _upload(proved: _Proved, settings: Settings) -> Pushed:
     """One commit of the files, unless there is a card that must not be replaced."""
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    api = HfApi(endpoint=endpoint, library_name="ganzoo", library_version=__version__)
+    repo, revision = settings.repo, settings.revision
+    api = HfApi(endpoint=settings.endpoint, library_name="ganzoo", library_version=__version__)
     main, head = _heads(api, repo, revision)
-    if main is not None and private and not main.private:
+    if main is not None and settings.private and not main.private:
         raise HubError(f"{repo} is public: choose another name, or make it private on its page first.")
-    if head is not None and not overwrite_card:
-        _spare_card(api, repo, head, card)
+    if head is not None and not settings.overwrite_card:
+        _spare_card(api, repo, head, proved.card)
     sizes = {name: path.stat().st_size for name, path in sorted(proved.files.items())}
-    pushed = Pushed(repo, sizes, card, creates=main is None, rounding=proved.rounding)
-    if dry_run:
+    pushed = Pushed(repo, sizes, proved.card, main is None, proved.drafted, proved.rounding)
+    if settings.dry_run:
         return pushed
     if main is None:
-        api.create_repo(repo, private=private or None, exist_ok=True)
+        api.create_repo(repo, private=settings.private or None, exist_ok=True)
     if revision is not None and (head is None or head is main):
         api.create_branch(repo, branch=revision, exist_ok=True)
     done = api.create_commit(
@@ -198,19 +254,11 @@ def _upload(
         [CommitOperationAdd(name, str(path)) for name, path in sorted(proved.files.items())],
         commit_message=f"Model by ganzoo {__version__}",
         revision=revision,
-        create_pr=pr,
+        create_pr=settings.pr,
         parent_commit=head.sha if head is not None else None,
     )
-    return Pushed(
-        repo,
-        sizes,
-        card,
-        creates=main is None,
-        url=done.pr_url or done.commit_url,
-        commit=done.oid,
-        changed=head is None or done.oid != head.sha,
-        rounding=proved.rounding,
-    )
+    changed = head is None or done.oid != head.sha
+    return replace(pushed, url=done.pr_url or done.commit_url, commit=done.oid, changed=changed)
 
 
 def _heads(api: "HfApi", repo: str, revision: str | None) -> "tuple[ModelInfo | None, ModelInfo | None]":

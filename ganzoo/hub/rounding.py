@@ -1,6 +1,7 @@
 """Weights in float16: half the size, and what that does to the images."""
 
 import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ganzoo.generators.generator import Generator
+from ganzoo.metrics.distances import psnr
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
 from ganzoo.models.weights import WEIGHTS_FILE, load_weights, weights_digest, write_weights
 
@@ -20,8 +22,8 @@ class Rounding:
     """Images of rounded weights against those of the original ones, of a range of 2.
 
     Attributes:
-        largest: difference of any value.
-        psnr: in decibels.
+        largest: Largest difference of any value.
+        psnr: PSNR as `ganzoo.metrics.distances` defines it; infinite where nothing differs.
     """
 
     largest: float
@@ -29,7 +31,7 @@ class Rounding:
 
     def __str__(self) -> str:
         return (
-            f"largest difference {self.largest:.2g} of a range of 2, PSNR {self.psnr:.1f} dB, over "
+            f"largest difference {self.largest:.2g} of a range of 2, PSNR {self.psnr:.1f} dB, mean over "
             f"{len(SEEDS)} images (seeds {SEEDS[0]} to {SEEDS[-1]}, truncation psi {PSI}, constant noise)"
         )
 
@@ -47,12 +49,13 @@ def write_rounded(generator: Generator, folder: Path, metadata: Mapping[str, str
         if not tensor.isfinite().all():
             raise ValueError(f"float16 is too small for {name!r}: push these weights as they are.")
     write_golden(rounded, folder / GOLDEN_FILE, weights_digest(rounded))
-    largest, squares = 0.0, 0.0
+    differences, ratios = [], []
     label = torch.eye(1, generator.label_dim) if generator.label_dim else None
     with torch.inference_mode():
         for seed in SEEDS:
             z = generator.sample_z(1, seed)
-            off = rounded(z, label, PSI) - generator(z, label, PSI)
-            largest = max(largest, off.abs().max().item())
-            squares += off.square().mean().item() / len(SEEDS)
-    return Rounding(largest, 10 * math.log10(4 / squares) if squares else math.inf)
+            image, expected = rounded(z, label, PSI), generator(z, label, PSI)
+            differences.append((image - expected).abs().max().item())
+            ratios.append(psnr(image, expected).item())
+    largest = max(differences)
+    return Rounding(largest, statistics.fmean(ratios) if largest else math.inf)

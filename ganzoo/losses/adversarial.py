@@ -24,7 +24,7 @@ def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:
     The paper's factor gamma/2 is the caller's. The penalty can be differentiated for the weights.
 
     Args:
-        real_logits: of the images.
+        real_logits: Logits of the real images.
         images: `[N, C, H, W]`, real ones; they required gradients when the discriminator saw them.
 
     Raises:

@@ -26,9 +26,9 @@ def feature_maps(network: FeatureNetwork, images: Tensor, size: int | None = Non
     Images are not clamped, so that those outside of -1..1 have gradients, too.
 
     Args:
-        network: frozen; whose name belongs to every number.
+        network: Frozen network; its name belongs to every number.
         images: `[N, 1, 3 or 4, H, W]`, nominally in -1..1; see `ganzoo.system.images.to_rgb`.
-        size: side to which images are brought; None for the network's own, at which it is slow: a training
+        size: Side to which images are brought; None for the network's own, at which it is slow: a training
             step on images of 64 x 64 asks for 64. Images of that side are left alone.
 
     Raises:
@@ -51,8 +51,8 @@ def perceptual_l1(maps: Maps, target_maps: Maps) -> Tensor:
     This is the perceptual term of MobileStyleGAN, which takes four stages of VGG-16.
 
     Args:
-        maps: of the images, by `feature_maps`.
-        target_maps: of their targets, by the same network at the same size.
+        maps: Feature maps of the images, by `feature_maps`.
+        target_maps: Feature maps of their targets, by the same network at the same size.
 
     Raises:
         ValueError: for maps of other shapes.
@@ -65,8 +65,8 @@ def lpips(maps: Maps, target_maps: Maps) -> Tensor:
     """Mean of `unit_distances` over the samples (Zhang et al. 2018, equation 1, unweighted).
 
     Args:
-        maps: of the images, by `feature_maps`.
-        target_maps: of their targets, by the same network at the same size.
+        maps: Feature maps of the images, by `feature_maps`.
+        target_maps: Feature maps of their targets, by the same network at the same size.
 
     Raises:
         ValueError: for maps of other shapes.

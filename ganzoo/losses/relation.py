@@ -20,7 +20,7 @@ def relation(features: Tensor, target_features: Tensor, temperature: float = 1.0
     Args:
         features: `[N, ...]`, flattened per sample; N is at least 2.
         target_features: `[N, ...]`, of any width.
-        temperature: positive; below 1, the nearest samples count for more.
+        temperature: Positive number; below 1, the nearest samples count for more.
 
     Raises:
         ValueError: for one sample, which resembles nobody, other numbers of samples, or a temperature that is

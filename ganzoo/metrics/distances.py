@@ -1,16 +1,18 @@
-"""Distances between two images: one definition each, for training, `eval`, `compare` and `bench`.
+"""Distances between two images: one definition each, for training, `eval`, `compare`, `bench` and `push`.
 
-Every function takes images `[N, C, H, W]`, nominally in -1..1, and gives a number for each, `[N]`. A figure
-is their mean.
+`l1`, `psnr` and `perceptual` take images `[N, C, H, W]`, nominally in -1..1, and give a number for each,
+`[N]`. A figure is their mean.
 """
+
+import math
 
 import torch
 from torch import Tensor
 
 from ganzoo.features.networks import FeatureNetwork
 from ganzoo.losses.perceptual import network_pixels, unit_distances
+from ganzoo.system.images import IMAGE_RANGE
 
-IMAGE_RANGE = 2.0
 DEFINITIONS = {  # as records, results and cards say it
     "l1": "absolute difference, range 2, unclipped, mean over images",
     "psnr": "dB, range 2, unclipped, mean over images of each image's",
@@ -30,6 +32,17 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each pair in dB, for a range of 2, unclipped; at most 166."""
     error = (a - b).square().mean(dim=(1, 2, 3)).clamp(min=_LEAST_SQUARE)
     return 10 * torch.log10(IMAGE_RANGE**2 / error)
+
+
+def decibels(mean_square: float, value_range: float = IMAGE_RANGE) -> float:
+    """PSNR in dB of one mean squared error over many images, or over other values of a range of their own.
+
+    Infinite where nothing differs, nan where the error is not finite. This is not `psnr`, the mean over
+    images: a record that holds it says so in a definition.
+    """
+    if not math.isfinite(mean_square):
+        return math.nan
+    return 10 * math.log10(value_range**2 / mean_square) if mean_square > 0 else math.inf
 
 
 def perceptual(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Features of a set of images, in pieces that are kept: an interrupted run goes on where it stopped."""
 
-import hashlib
-import json
 import os
 import zlib
 from collections.abc import Callable
@@ -15,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from ganzoo.data.resize import RESIZER
-from ganzoo.features.networks import FeatureNetwork
+from ganzoo.features.networks import EXTRA, FeatureNetwork
 from ganzoo.metrics.sets import Samples
 from ganzoo.models.sources import default_cache_dir, writable_cache
-from ganzoo.system.files import replacing
+from ganzoo.system.files import facts_digest, replacing
 from ganzoo.system.paths import user_path
 from ganzoo.system.version import __version__
 
@@ -45,10 +43,12 @@ def processes(device: str | torch.device) -> Any:
     """Accelerate's `PartialState`: how many processes there are, and which one this is.
 
     Raises:
-        ImportError: without accelerate.
+        ImportError: without accelerate, with what to install.
     """
-    from accelerate import PartialState
-
+    try:
+        from accelerate import PartialState
+    except ImportError as error:
+        raise ImportError(EXTRA) from error
     return PartialState(cpu=torch.device(device).type == "cpu")
 
 
@@ -65,10 +65,10 @@ def extract(
     the whole.
 
     Args:
-        samples: the images.
-        network: on any device.
-        cache_dir: where the pieces are kept; by default `~/.cache/ganzoo/features`.
-        report: called with the number of images that are done, at first and after every piece.
+        samples: Images.
+        network: Feature network on any device.
+        cache_dir: Folder of the pieces; by default `~/.cache/ganzoo/features`.
+        report: Function that is told the number of images that are done, at first and after every piece.
 
     Raises:
         ValueError: if an image cannot be read, or a feature is not finite.
@@ -115,5 +115,4 @@ def _folder(samples: Samples, network: FeatureNetwork, cache_dir: str | os.PathL
     """Where the pieces lie: named by everything that decides on them, so that no two mix."""
     root = user_path(cache_dir) if cache_dir is not None else default_cache_dir()
     facts = [samples.protocol, network.info.to_dict(), network.mean.device.type, RESIZER, PIECE, __version__]
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return root / "features" / digest[:16]
+    return root / "features" / facts_digest(facts)[:16]

@@ -9,6 +9,7 @@ a Frechet distance takes 2.3 s by the library (eigenvalues of a general matrix) 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -118,6 +119,13 @@ class Figure:
     uncertainty: float | None
 
 
+def mean_figure(numbers: NDArray[Any], resamples: int) -> Figure:
+    """Mean of independent numbers `[N]`, and the standard deviation of the means of their resamples."""
+    random = np.random.RandomState(RANDOM_SEED)
+    means = [numbers[random.randint(len(numbers), size=len(numbers))].mean() for _ in range(resamples)]
+    return Figure(float(numbers.mean()), float(np.std(means, ddof=1)) if len(means) > 1 else None)
+
+
 METRICS = ("fd", "kid", "precision", "recall", "is")
 
 
@@ -142,12 +150,12 @@ def measure(
     The order of the images does not matter: subsets and resamples are drawn from sorted features.
 
     Args:
-        metric: its name.
-        fake: features of the images to judge.
-        real: of the images that they are compared with; not needed for "is", nor for "fd" with statistics.
-        real_statistics: in their place.
-        resamples: bootstrap resamples; 0 for none.
-        report: called with the number of resamples that are done.
+        metric: Name of the metric.
+        fake: Features of the images to judge.
+        real: Features of the images to compare with; not needed for "is", nor for "fd" with statistics.
+        real_statistics: Statistics instead of them.
+        resamples: Bootstrap resamples; 0 for none.
+        report: Function that is told the number of resamples that are done.
 
     Raises:
         ValueError: for an unknown metric, or one that lacks what it compares with, or too few images.

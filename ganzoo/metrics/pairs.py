@@ -1,12 +1,11 @@
 """Figures of pairs: what a student makes of the latents, or the styles, that its teacher is given."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ganzoo.features.networks import FeatureNetwork
@@ -14,13 +13,12 @@ from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
 from ganzoo.metrics.distances import DEFINITIONS, distance
 from ganzoo.metrics.extract import processes
-from ganzoo.metrics.figures import Figure
+from ganzoo.metrics.figures import Figure, mean_figure
 from ganzoo.system.images import shrink
 from ganzoo.system.validation import unknown
 
 PAIR_METRICS = tuple(DEFINITIONS)
 GIVEN = ("z", "w")
-RANDOM_SEED = 2020
 RESIZER, FEATURE_RESIZER = "torch-bilinear-antialias", "torch-bicubic-antialias"  # for records
 
 
@@ -47,16 +45,16 @@ def pair_figures(
     the whole.
 
     Args:
-        student: the network to judge.
-        teacher: on the same device.
-        metrics: of `PAIR_METRICS`, as `ganzoo.metrics.distances` defines them.
-        seeds: of the latents; held out from training.
-        network: for "perceptual".
+        student: Network to judge.
+        teacher: Network to compare with, on the same device.
+        metrics: Names in `PAIR_METRICS`, as `ganzoo.metrics.distances` defines them.
+        seeds: Seeds of the latents, held out from training.
+        network: Feature network for "perceptual".
         given: "z" for the same latent through each one's own mapping, "w" for the teacher's styles in both.
-        truncation_psi: of the styles.
-        noise: of the teacher: const, random (by the seed) or none.
-        resamples: bootstrap resamples of the mean.
-        report: called with the number of pairs that are done.
+        truncation_psi: Truncation of w.
+        noise: Noise of the teacher: const, random (by the seed) or none.
+        resamples: Bootstrap resamples of the mean.
+        report: Function that is told the number of pairs that are done.
 
     Raises:
         ValueError: for networks that do not take the same latents, styles or labels, or give other channels,
@@ -65,6 +63,24 @@ def pair_figures(
     from accelerate.utils import gather_object
 
     metrics = list(metrics)
+    _check(student, teacher, metrics, network, given)
+    state = processes(teacher.device)
+    own: list[tuple[int, list[float]]] = []
+    for seed in seeds[state.process_index :: state.num_processes]:
+        a, b = _pair(student, teacher, seed, given, truncation_psi, noise)
+        if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+            raise ValueError(f"The images of seed {seed} are not finite.")
+        own.append((seed, [distance(metric, a, b, network).item() for metric in metrics]))
+        report(min(len(own) * state.num_processes, len(seeds)))
+    values = dict(gather_object(own))
+    numbers = np.array([values[seed] for seed in seeds])
+    return {metric: mean_figure(numbers[:, k], resamples) for k, metric in enumerate(metrics)}
+
+
+def _check(
+    student: Generator, teacher: Generator, metrics: Sequence[str], network: FeatureNetwork | None, given: str
+) -> None:
+    """Raise ValueError for networks whose images of one seed have nothing to do with each other."""
     for metric in metrics:
         if metric not in PAIR_METRICS:
             raise ValueError(unknown("metric of pairs", metric, PAIR_METRICS))
@@ -84,24 +100,13 @@ def pair_figures(
             f"The student has {layers[0]} layers and the teacher {layers[1]}, too few to lend each of them "
             "noise and style."
         )
-    state = processes(teacher.mapping.w_avg.device)
-    own: list[tuple[int, list[float]]] = []
-    for seed in seeds[state.process_index :: state.num_processes]:
-        a, b = _pair(student, teacher, seed, given, truncation_psi, noise)
-        if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
-            raise ValueError(f"The images of seed {seed} are not finite.")
-        own.append((seed, [distance(metric, a, b, network).item() for metric in metrics]))
-        report(min(len(own) * state.num_processes, len(seeds)))
-    values = dict(gather_object(own))
-    numbers = np.array([values[seed] for seed in seeds])
-    return {metric: _mean(numbers[:, k], resamples) for k, metric in enumerate(metrics)}
 
 
 def _pair(
     student: Generator, teacher: Generator, seed: int, given: str, psi: float, noise: str
 ) -> tuple[Tensor, Tensor]:
     """The student's and the teacher's image of a seed."""
-    device = teacher.mapping.w_avg.device
+    device = teacher.device
     z = teacher.sample_z([seed])
     label = None
     if teacher.label_dim:
@@ -112,9 +117,3 @@ def _pair(
     own = w[:, : student.num_ws] if given == "w" else student.mapping(z, label, psi)
     image = cast(Output, student.synthesis(own, target.noise)).image
     return image, shrink(target.image, image.shape[-1])
-
-
-def _mean(numbers: NDArray[np.float64], resamples: int) -> Figure:
-    random = np.random.RandomState(RANDOM_SEED)
-    means = [numbers[random.randint(len(numbers), size=len(numbers))].mean() for _ in range(resamples)]
-    return Figure(float(numbers.mean()), float(np.std(means, ddof=1)) if len(means) > 1 else None)

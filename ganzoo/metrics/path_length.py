@@ -5,12 +5,13 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import perceptual
-from ganzoo.metrics.figures import RANDOM_SEED, Figure
+from ganzoo.metrics.figures import RANDOM_SEED, Figure, mean_figure
 
 EPSILON = 1e-4
 INTERPOLATION = "slerp_any"  # torch-fidelity's name of the paper's one in z
@@ -50,24 +51,55 @@ def path_length(
     """Mean squared distance of images per step in z (Karras et al. 2019, section 4.1), with its deviation.
 
     Args:
-        generator: on any device.
-        network: whose feature maps the distance is measured in.
-        num: pairs of images.
-        seed: from which the endpoints of all paths are drawn.
-        truncation_psi: of the styles.
-        noise: const or none; random noise would drown the step.
-        resamples: bootstrap resamples of the mean.
-        report: called with the number of pairs that are done.
+        generator: Generator on any device.
+        network: Network whose feature maps the distance is measured in.
+        num: Number of pairs of images.
+        seed: Seed from which the ends of all paths are drawn.
+        truncation_psi: Truncation of w.
+        noise: Noise, const or none; random noise would drown the step.
+        resamples: Bootstrap resamples of the mean.
+        report: Function that is told the number of pairs that are done.
 
     Raises:
         ValueError: for a conditional generator, random noise, or a network without feature maps.
     """
-    from torch_fidelity import GenerativeModelModuleWrapper, register_sample_similarity
+    check(generator, network, noise)
+    distances = _distances(_Model(generator, truncation_psi, noise, report), network, num, seed)
+    if not np.isfinite(distances).all():
+        raise ValueError("The path length is not finite: nor are the images.")
+    low, high = (np.percentile(distances, p, method=m) for p, m in _CUTS)
+    return mean_figure(distances[(distances >= low) & (distances <= high)], resamples)
+
+
+def _distances(model: _Model, network: FeatureNetwork, num: int, seed: int) -> NDArray[Any]:
+    """Squared distance per squared step of every path, by torch-fidelity."""
+    from torch_fidelity import GenerativeModelModuleWrapper
     from torch_fidelity.metric_ppl import KEY_METRIC_PPL_RAW, calculate_ppl
+
+    found = calculate_ppl(
+        1,
+        input1=GenerativeModelModuleWrapper(model, model.generator.z_dim, "normal", 0),
+        input1_model_num_samples=num,
+        cuda=False,
+        batch_size=1,
+        verbose=False,
+        rng_seed=seed,
+        ppl_z_interp_mode=INTERPOLATION,
+        ppl_epsilon=EPSILON,
+        ppl_reduction="none",
+        ppl_sample_similarity=_registered(network),
+        # The library's own cut asks numpy for an option that it no longer has.
+        ppl_discard_percentile_lower=None,
+        ppl_discard_percentile_higher=None,
+    )
+    return np.asarray(found[KEY_METRIC_PPL_RAW])
+
+
+def _registered(network: FeatureNetwork) -> str:
+    """The name by which torch-fidelity finds the distance in the network's features."""
+    from torch_fidelity import register_sample_similarity
     from torch_fidelity.registry import SAMPLE_SIMILARITY_REGISTRY
     from torch_fidelity.sample_similarity_base import SampleSimilarityBase
-
-    check(generator, network, noise)
 
     class Similarity(SampleSimilarityBase):  # type: ignore[misc]
         """Distances in the features of the network at hand."""
@@ -81,33 +113,7 @@ def path_length(
     name = f"ganzoo-{network.info.name}"
     SAMPLE_SIMILARITY_REGISTRY.pop(name, None)
     register_sample_similarity(name, Similarity)
-    model = GenerativeModelModuleWrapper(
-        _Model(generator, truncation_psi, noise, report), generator.z_dim, "normal", 0
-    )
-    found = calculate_ppl(
-        1,
-        input1=model,
-        input1_model_num_samples=num,
-        cuda=False,
-        batch_size=1,
-        verbose=False,
-        rng_seed=seed,
-        ppl_z_interp_mode=INTERPOLATION,
-        ppl_epsilon=EPSILON,
-        ppl_reduction="none",
-        ppl_sample_similarity=name,
-        # The library's own cut asks numpy for an option that it no longer has.
-        ppl_discard_percentile_lower=None,
-        ppl_discard_percentile_higher=None,
-    )
-    distances = np.asarray(found[KEY_METRIC_PPL_RAW])
-    if not np.isfinite(distances).all():
-        raise ValueError("The path length is not finite: nor are the images.")
-    low, high = (np.percentile(distances, p, method=m) for p, m in _CUTS)
-    distances = distances[(distances >= low) & (distances <= high)]
-    random = np.random.RandomState(RANDOM_SEED)
-    means = [distances[random.randint(len(distances), size=len(distances))].mean() for _ in range(resamples)]
-    return Figure(float(distances.mean()), float(np.std(means, ddof=1)))
+    return name
 
 
 @torch.inference_mode()

@@ -2,18 +2,13 @@
 
 import json
 import os
-import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any, TypeVar
-
-import torch
 
 from ganzoo.metrics.distances import DEFINITIONS, OLD_PSNR, OLD_PSNR_DEFINITION
 from ganzoo.system.paths import DATA, missing, user_path
 from ganzoo.system.validation import from_mapping, plain
-from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 2  # 1 had no definition, and clipped images for psnr
 
@@ -23,13 +18,13 @@ class Protocol:
     """What two figures must have in common to be compared; all of it is known before they are measured.
 
     Attributes:
-        metric: its full name; a Frechet distance is called FID on Inception's features alone.
-        num_fake, num_real: images on either side.
-        features: feature network: name, sha256 of its weights, size and normalisation of its input.
-        resizer: what brought the images to that size.
-        sampling: how the fakes were made: seeds, truncation, noise, resolution.
-        real: what they are compared with: kind, sha256, and how it was made.
-        definition: of a distance between pairs, as `ganzoo.metrics.distances` has it.
+        metric: Full name of the metric; a Frechet distance is called FID on Inception's features alone.
+        num_fake, num_real: Numbers of images on either side.
+        features: Feature network: name, sha256 of its weights, size and normalisation of its input.
+        resizer: Method that brought the images to that size.
+        sampling: Settings of the fakes: seeds, truncation, noise, resolution.
+        real: Images that they are compared with: kind, sha256, and how they were made.
+        definition: Definition of a distance between pairs, as `ganzoo.metrics.distances` has it.
     """
 
     metric: str
@@ -51,18 +46,18 @@ class Record(Protocol):
     """A figure and its protocol.
 
     Attributes:
-        value: the figure.
-        uncertainty: standard deviation over bootstrap resamples, or None.
-        fake: what is judged: name, sha256, form.
-        seconds: that it took.
-        command, date, hardware, versions: of the measurement.
-        warnings: what a reader of the figure should know.
+        value: Value of the metric.
+        uncertainty: Standard deviation over bootstrap resamples, or None.
+        fake: Model or images that are judged: name, sha256, form.
+        seconds: Seconds that the measurement took; None where nobody noted it.
+        command, date, hardware, versions: Facts of the measurement.
+        warnings: Warnings for a reader of the value.
     """
 
     value: float
     uncertainty: float | None
     fake: Mapping[str, Any]
-    seconds: float
+    seconds: float | None
     command: str
     date: str
     hardware: str
@@ -131,8 +126,23 @@ def read_records(path: str | os.PathLike[str]) -> list[Record]:
     return records
 
 
+def append_records(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
+    """Append records to a file, one a line; its folder is made if need be.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path = user_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(record.to_json() + "\n" for record in records)
+
+
 def published_records(name: str) -> list[Record]:
-    """What `ganzoo eval` measured of a published model: `registry/measured/<name>.jsonl`, if there is one."""
+    """Every published number of a model: `registry/measured/<name>.jsonl`, if there is one.
+
+    Most are of `ganzoo eval`. Speed and memory stand beside them, with their unit in the definition.
+    """
     path = DATA / "registry" / "measured" / f"{name}.jsonl"
     return read_records(path) if path.is_file() else []
 
@@ -167,54 +177,6 @@ def compared(protocols: Iterable[AnyProtocol], records: Iterable[Record]) -> lis
         there = ", ".join(sorted(by_metric)) or "none"
         raise ValueError(f"The records have no metric in common; there: {there}.")
     return pairs
-
-
-def hardware(device: str = "cpu", processes: int = 1) -> str:
-    """The processor, the accelerator if it was used, and the number of processes if there were several."""
-    parts = [processor(), f"{torch.get_num_threads()} threads"]
-    if device != "cpu":
-        parts.append(torch.cuda.get_device_name() if device == "cuda" else device)
-    if processes > 1:
-        parts.append(f"{processes} processes")
-    return ", ".join(parts)
-
-
-# In /proc/cpuinfo, what decides how fast networks run there: bfloat16 pays with the first four alone.
-_INSTRUCTIONS = {
-    "amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "bf16": "BF16", "sve": "SVE", "avx512f": "AVX-512",
-    "avx2": "AVX2",
-}  # fmt: skip
-
-
-def processor() -> str:
-    """The processor's name and the widest of its instructions, of which cloud machines hide the model."""
-    name, flags = platform.processor() or platform.machine(), set[str]()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                name = value.strip()
-            if key.strip() in ("flags", "Features"):
-                flags = set(value.split())
-                break
-    except OSError:
-        pass
-    has = [told for flag, told in _INSTRUCTIONS.items() if flag in flags]
-    return f"{name} ({' and '.join(has[:2]) if has[0] == 'AMX' else has[0]})" if has else name
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes the figures."""
-    import importlib.metadata
-
-    names = ["torch", "torch-fidelity", "accelerate", "timm", "numpy", "pillow"]
-    found = {"ganzoo": __version__, "python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _differences(key: str, a: Any, b: Any) -> list[str]:

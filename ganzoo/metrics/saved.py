@@ -16,16 +16,18 @@ from ganzoo.system.files import replacing
 from ganzoo.system.kinds import kind_of
 from ganzoo.system.paths import missing, user_path
 
+SUFFIX = ".npz"
+
 
 class SavedStatistics:
     """Mean and covariance of features that were kept in a file.
 
     Attributes:
-        statistics: of the images.
-        features: the feature network that they were measured in.
-        protocol: of the images.
-        resizer: what brought them to the network's size.
-        name: the file.
+        statistics: Statistics of the images.
+        features: Feature network that they were measured in.
+        protocol: Protocol of the images.
+        resizer: Method that brought them to the network's size.
+        name: Name of the file.
 
     Raises:
         ValueError: if the file holds none, or is damaged.

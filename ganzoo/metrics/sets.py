@@ -1,7 +1,5 @@
 """Sets of images to measure: what a generator makes of a range of seeds, or files."""
 
-import hashlib
-import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,9 +11,10 @@ from numpy.typing import NDArray
 
 from ganzoo.data.reading import ImageSet
 from ganzoo.data.resize import resize, to_uint8
-from ganzoo.generators.generator import MAX_SEED, Generator
-from ganzoo.generators.synthesis import NOISE_MODES
+from ganzoo.generators.generator import Generator
+from ganzoo.metrics.sampling import Sampling
 from ganzoo.models.weights import weights_digest
+from ganzoo.system.files import facts_digest
 from ganzoo.system.images import OVER_WHITE, check_channels, to_images, to_rgb
 
 Images = NDArray[np.float32]  # [N, size, size, 3] in 0..255
@@ -25,8 +24,8 @@ class Samples(ABC):
     """Numbered images of one size, and what a record says of them.
 
     Attributes:
-        name: as the user gave it.
-        protocol: everything that decides on the images, for records and for the names of caches.
+        name: Name as the user gave it.
+        protocol: All that decides on the images, for records and for the names of caches.
     """
 
     name: str
@@ -41,58 +40,41 @@ class Samples(ABC):
 
 
 class GeneratedSamples(Samples):
-    """Images of a generator: number i is made from the seed `seed + i` alone, rounded to 8 bits.
+    """Images of a generator, each made from its own seed alone, rounded to 8 bits.
 
     Grey is three equal channels; what is transparent is laid over white, which the protocol says.
 
     Args:
-        generator: as created or deployed, on any device.
-        name: for the record.
-        num: how many.
-        seed: of the first.
-        truncation_psi, truncation_cutoff, noise: see `Generator`; random noise is drawn from the same seed.
-        resolution: of the images to measure; smaller than the network's, they are resized first.
-        sha256: of the weights; None computes it, which a deployed generator cannot.
+        generator: Generator as created or deployed, on any device.
+        sampling: Seeds of the images, and how each is drawn.
+        name: Name for the record.
+        sha256: Hash of the weights; None computes it, which a deployed generator cannot.
 
     Raises:
-        ValueError: for an unknown noise mode, a number of channels that no image file has, seeds or a
-            resolution out of range; when they are made, for images that are not finite.
+        ValueError: for a number of channels that no image file has, or a resolution out of range; when they
+            are made, for images that are not finite.
     """
 
     def __init__(
-        self,
-        generator: Generator,
-        *,
-        name: str,
-        num: int,
-        seed: int = 0,
-        truncation_psi: float = 1.0,
-        truncation_cutoff: int | None = None,
-        noise: str = "const",
-        resolution: int | None = None,
-        sha256: str | None = None,
+        self, generator: Generator, sampling: Sampling, *, name: str, sha256: str | None = None
     ) -> None:
-        if noise not in NOISE_MODES:
-            raise ValueError(f"noise is one of {', '.join(NOISE_MODES)}; got {noise!r}.")
         check_channels(generator.img_channels, name)
-        if num < 1 or not 0 <= seed <= MAX_SEED - num + 1:
-            raise ValueError(f"Seeds are whole numbers from 0 to {MAX_SEED}; got {num} of them from {seed}.")
-        if resolution is not None and not 1 <= resolution <= generator.resolution:
-            raise ValueError(f"resolution is 1 to {generator.resolution} for {name}; got {resolution}.")
+        side = sampling.resolution
+        if side is not None and not 1 <= side <= generator.resolution:
+            raise ValueError(f"resolution is 1 to {generator.resolution} for {name}; got {side}.")
         self.generator = generator
+        self.sampling = sampling
         self.name = name
-        self.num, self.seed = num, seed
-        self.psi, self.cutoff, self.noise = truncation_psi, truncation_cutoff, noise
-        self.resolution = resolution or generator.resolution
+        self.resolution = side or generator.resolution
         self.protocol = {
             "kind": "generator",
             "sha256": sha256 or weights_digest(generator),
-            "config": _digest(generator.config.to_dict()),
+            "config": facts_digest(generator.config.to_dict()),
             "form": generator.form,
-            "first_seed": seed,
-            "truncation_psi": truncation_psi,
-            "truncation_cutoff": truncation_cutoff,
-            "noise": noise,
+            "first_seed": sampling.seed,
+            "truncation_psi": sampling.truncation_psi,
+            "truncation_cutoff": sampling.truncation_cutoff,
+            "noise": sampling.noise,
             "labels": "in turn" if generator.label_dim else None,
             "resolution": self.resolution,
             "bits": 8,
@@ -101,21 +83,21 @@ class GeneratedSamples(Samples):
             self.protocol["alpha"] = OVER_WHITE
 
     def __len__(self) -> int:
-        return self.num
+        return self.sampling.num
 
     @torch.inference_mode()
     def read(self, indices: Sequence[int], size: int) -> Images:
-        device = self.generator.mapping.w_avg.device
+        device, how = self.generator.device, self.sampling
         images = []
         for i in indices:  # one at a time: on a CPU, larger batches are slower
-            seed = self.seed + i
+            seed = how.seed + i
             label = None
             if self.generator.label_dim:
                 label = torch.zeros(1, self.generator.label_dim, device=device)
                 label[0, seed % self.generator.label_dim] = 1
-            noise = torch.Generator().manual_seed(seed) if self.noise == "random" else None
+            noise = torch.Generator().manual_seed(seed) if how.noise == "random" else None
             z = self.generator.sample_z([seed])
-            image = self.generator(z, label, self.psi, self.cutoff, self.noise, noise)
+            image = self.generator(z, label, how.truncation_psi, how.truncation_cutoff, how.noise, noise)
             if not torch.isfinite(image).all():
                 raise ValueError(f"The image of seed {seed} by {self.name} is not finite.")
             pixels = np.asarray(to_images(to_rgb(image.clamp(-1, 1)))[0])
@@ -160,8 +142,3 @@ class FileSamples(Samples):
                 "first: ganzoo data prepare."
             )
         return resize(image, size)
-
-
-def _digest(config: dict[str, Any]) -> str:
-    """A hash of a network's config: networks of the same weights may differ in it."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

@@ -20,9 +20,9 @@ class Cost:
     """What one part of a generator costs.
 
     Attributes:
-        parameters: without the vectors of static demodulation.
-        macs: of one forward at batch 1; see `CONVENTION`.
-        static: length of the vectors of static demodulation together, which vanish when deployed; the
+        parameters: Number of parameters without the vectors of static demodulation.
+        macs: MACs of one forward at batch 1; see `CONVENTION`.
+        static: Length of the vectors of static demodulation together, which vanish when deployed; the
             reference keeps them as untrained buffers and does not count them.
     """
 

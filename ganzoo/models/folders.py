@@ -11,9 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from ganzoo.system.kinds import CONFIG_FILE as CONFIG_FILE
+from ganzoo.system.kinds import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.system.paths import user_path
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 STUDENT, TRAINED, BEST, RUN_FILE = "student", "generator", "best", "settings.json"
 MANIFEST_FILE = "manifest.json"
 _CHECKPOINTS = (".pkl", ".pt", ".pth", ".ckpt")

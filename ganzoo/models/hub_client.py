@@ -32,8 +32,8 @@ def hub_call(what: str, endpoint: str | None = None) -> Iterator[None]:
     """A block of calls of the Hub's client, which says nothing itself meanwhile.
 
     Args:
-        what: is done, for the message.
-        endpoint: of the Hub, if it is not the client's own.
+        what: Action for the message.
+        endpoint: Address of the Hub, if it is not the client's own.
 
     Raises:
         HubError: for whatever the client raises.

@@ -16,8 +16,8 @@ class HubName:
     """A repository of the Hub and a revision of it.
 
     Attributes:
-        repo: owner and name.
-        revision: branch, tag, `refs/pr/1` or commit.
+        repo: Owner and name.
+        revision: Branch, tag, `refs/pr/1` or commit.
     """
 
     repo: str

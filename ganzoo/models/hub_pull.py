@@ -4,7 +4,6 @@ The config comes first, and with it what the weights must be: a repository that 
 absurd size or a file of another size is refused before anything large is downloaded.
 """
 
-import hashlib
 import os
 import sys
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.models.golden import GOLDEN_FILE, check_golden
 from ganzoo.models.hub_client import TIMEOUT, HubError, Unreachable, hub_call
@@ -22,13 +22,13 @@ from ganzoo.models.weights import (
     MAX_CONFIG_BYTES,
     WEIGHTS_FILE,
     config_digest,
-    empty,
     load_weights,
     read_config,
     read_json,
     stored_digest,
     weights_digest,
 )
+from ganzoo.system.files import sha256
 from ganzoo.system.kinds import kind_of
 from ganzoo.system.paths import user_path
 
@@ -40,7 +40,6 @@ FILES = (CONFIG_FILE, WEIGHTS_FILE, GOLDEN_FILE, CARD_FILE)
 _MAX_HEADER = 1 << 20  # bytes of a safetensors header
 _MAX_GOLDEN = 1 << 24
 _SHA256_LENGTH = 64
-_BLOCK = 1 << 20
 
 CacheDir = str | Path | None
 
@@ -50,15 +49,15 @@ class Remote:
     """A model on the Hub whose config is here and whose weights may not be yet.
 
     Attributes:
-        name: as it was asked for.
-        hub: its repository.
-        commit: that the name stands for now.
-        config: of the generator.
-        folder: of the commit's files in the cache.
-        files: of the commit as the Hub lists them, or None if it was not asked.
-        whole: whether all of it is in the cache, so that there is nothing to ask the Hub.
-        offline: whether the Hub could not be reached.
-        cache_dir: where the client keeps its cache, if not in the usual place.
+        name: Name as it was asked for.
+        hub: Repository on the Hub.
+        commit: Commit that the name stands for now.
+        config: Config of the generator.
+        folder: Folder of the commit's files in the cache.
+        files: Files of the commit as the Hub lists them, or None if it was not asked.
+        whole: Whether all of it is in the cache, so that there is nothing to ask the Hub.
+        offline: Whether the Hub could not be reached.
+        cache_dir: Folder of the client's cache, if not in the usual place.
     """
 
     name: str
@@ -75,7 +74,7 @@ class Remote:
         """The generator, on the CPU, after its files were checked; says on stderr which commit it is.
 
         Args:
-            sha256: that the file of weights must have.
+            sha256: Hash that the file of weights must have.
 
         Raises:
             HubError: if they cannot be had, or are not what the Hub says.
@@ -104,41 +103,33 @@ class Remote:
         Raises:
             HubError: if that fails, or leaves something out.
         """
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import hf_hub_download
 
-        if self.whole:
-            return False
-        new = not {WEIGHTS_FILE, GOLDEN_FILE}.isdisjoint(self._missing())
-        if new and self.offline:  # not every version of the client tells a snapshot that is not whole
+        missing = [] if self.whole else self._missing()
+        if missing and self.offline:
             raise HubError(f"{self.name}: the cache lacks {WEIGHTS_FILE}, and the Hub cannot be reached.")
-        with hub_call(f"{self.name} cannot be downloaded"):
-            snapshot_download(
-                self.hub.repo,
-                revision=self.commit,
-                allow_patterns=list(FILES),
-                cache_dir=self.cache_dir,
-                local_files_only=self.offline,
-            )
-        if missing := self._missing():
-            raise HubError(f"{self.name}: the download lacks {', '.join(missing)}. Try again.")
-        return new
+        for file in missing:  # one by one, by the commit: for a whole snapshot the client would ask again
+            with hub_call(f"{self.name} cannot be downloaded"):
+                hf_hub_download(self.hub.repo, file, revision=self.commit, cache_dir=self.cache_dir)
+        if lost := set(missing).intersection(self._missing()):
+            raise HubError(f"{self.name}: the download lacks {', '.join(sorted(lost))}. Try again.")
+        return not {WEIGHTS_FILE, GOLDEN_FILE}.isdisjoint(missing)
 
     def _missing(self) -> list[str]:
         """Files that are not in the cache: of those that the Hub lists, or else of the needed ones."""
         listed = self.files if self.files is not None else (CONFIG_FILE, WEIGHTS_FILE)
         return [file for file in FILES if file in listed and not (self.folder / file).is_file()]
 
-    def _check_hash(self, weights: Path, sha256: str | None) -> None:
+    def _check_hash(self, weights: Path, expected: str | None) -> None:
         """Raise HubError if the file of weights is not the one that the Hub lists."""
         file = weights.resolve()
-        expected = sha256
         if expected is None and self.files is not None and (lfs := self.files[WEIGHTS_FILE].lfs) is not None:
             expected = lfs.sha256
         if expected is None and len(file.name) == _SHA256_LENGTH:  # the cache names a large file by its hash
             expected = file.name
         if expected is None:
             return
-        found = file_sha256(file)
+        found = sha256(file)
         if found != expected:
             what = f" It is {kind}." if (kind := kind_of(file)) else ""
             raise HubError(
@@ -220,15 +211,6 @@ def check_folder(folder: Path, generator: Generator, *, images: bool = True) -> 
         raise ValueError(f"{config} was changed after the weights were written.")
     golden = folder / GOLDEN_FILE
     return check_golden(generator, golden, digest) if images and golden.is_file() else None
-
-
-def file_sha256(path: Path) -> str:
-    """The hash of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _is_cached(hub: HubName, cache_dir: CacheDir) -> bool:

@@ -5,7 +5,6 @@ most of the rest are matrices, too. They are kept as integers of -127..127 with 
 leaves 42 dB of a student of 64 x 64, whose own images are at 17.5 dB from its teacher's.
 """
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -13,10 +12,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.models.entries import BundledSource
-from ganzoo.models.weights import empty
-from ganzoo.system.files import replacing
+from ganzoo.system.files import replacing, sha256
 from ganzoo.system.kinds import kind_of, read_tensors
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -69,7 +68,7 @@ def read_bundled(source: BundledSource, config: GeneratorConfig) -> Generator:
     """
     path = BUNDLED / source.file
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = sha256(path)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: install ganzoo again.") from error
     if found != source.sha256:

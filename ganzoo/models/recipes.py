@@ -45,8 +45,8 @@ def compose(recipe: str, overrides: Mapping[str, Any] | None = None) -> dict[str
     """The recipe with its blocks filled in and the overrides applied.
 
     Args:
-        recipe: its name.
-        overrides: see `override`.
+        recipe: Name of the recipe.
+        overrides: Other settings; see `override`.
 
     Raises:
         ValueError: for an unknown recipe or block, or a defaults list that this composer does not know.

@@ -41,7 +41,7 @@ def writable_cache(folder: Path, option: str = "--cache-dir, in Python cache_dir
 
     Args:
         folder: Folder of the cache.
-        option: What chooses another one, for the message.
+        option: Option that chooses another one, for the message.
 
     Raises:
         SourceError: if it cannot be made or written.

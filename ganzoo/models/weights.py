@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,20 +14,22 @@ from torch import Tensor, nn
 
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import TRAINABLE, Generator
 from ganzoo.models.folders import CONFIG_FILE as CONFIG_FILE
 from ganzoo.models.folders import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.models.folders import model_folder
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
 from ganzoo.plugins import load_plugins
-from ganzoo.system.files import replacing
+from ganzoo.system.files import facts_digest, replacing
+from ganzoo.system.kinds import CONFIG_KEY as CONFIG_KEY
+from ganzoo.system.kinds import DIGEST_KEY as DIGEST_KEY
 from ganzoo.system.kinds import kind_of, open_tensors
 from ganzoo.system.paths import missing, user_path
 from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 2  # 2: levels are modules, and a config names its architecture
-DIGEST_KEY, CONFIG_KEY = "weights_sha256", "config_sha256"
 MAX_CONFIG_BYTES = 1 << 20
 _KEYS = ("schema_version", "ganzoo_version", "module", "config")
 _CONFIGS: dict[str, type[GeneratorConfig] | type[DiscriminatorConfig]] = {
@@ -39,15 +41,25 @@ _SHOWN = 5
 
 
 def save(
-    module: Generator | Discriminator, directory: str | os.PathLike[str], *, recipe: str | None = None
+    module: Generator | Discriminator,
+    directory: str | os.PathLike[str],
+    *,
+    recipe: str | None = None,
+    golden: bool = False,
 ) -> None:
     """Write `config.json` and `model.safetensors` into the directory, which is made if need be.
 
-    Of a generator also `golden.safetensors`, by which `ganzoo verify` proves a copy; it takes two images on
-    the CPU. Each file appears whole or not at all. A recipe's name is kept in the metadata of the weights.
+    Each file appears whole or not at all. Images of other weights that are recorded there are removed.
+
+    Args:
+        module: What to write.
+        directory: Folder for it.
+        recipe: Name that is kept in the metadata of the weights.
+        golden: Whether to record images as well, by which `ganzoo verify` proves a copy; see `record_golden`.
 
     Raises:
-        TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again.
+        TypeError: for a deployed generator, whose folded weights cannot be trained or deployed again, or a
+            discriminator with `golden`, which makes no images.
     """
     if not isinstance(module, Generator | Discriminator):
         raise TypeError(f"save takes a Generator or a Discriminator, not {type(module).__name__}.")
@@ -56,6 +68,8 @@ def save(
             f"save takes a Generator as create() gives it, not one that is {module.form}: "
             "save the trained generator and call deploy() after loading."
         )
+    if golden and not isinstance(module, Generator):
+        raise TypeError("A discriminator makes no images: leave out golden=True.")
     directory = user_path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     config = module.config.to_dict()
@@ -69,11 +83,26 @@ def save(
     }
     with replacing(directory / CONFIG_FILE) as temporary:
         temporary.write_text(json.dumps(data, indent=2) + "\n")
-    if isinstance(module, Generator):  # of what was written, not of what may lie on another device
-        written = load_weights(module.config, directory / WEIGHTS_FILE)
-        write_golden(written, directory / GOLDEN_FILE, weights_digest(written))
-    else:
-        (directory / GOLDEN_FILE).unlink(missing_ok=True)
+    (directory / GOLDEN_FILE).unlink(missing_ok=True)
+    if golden:
+        record_golden(directory)
+
+
+def record_golden(directory: str | os.PathLike[str]) -> Path:
+    """Write `golden.safetensors` beside a saved generator, and give its path; it takes two images on the CPU.
+
+    They are made of the weights that lie there, not of what is in memory, perhaps on another device.
+
+    Raises:
+        TypeError: if there is a discriminator.
+        FileNotFoundError: if there is no model.
+    """
+    folder = model_folder(directory)
+    generator = load(folder)
+    if not isinstance(generator, Generator):
+        raise TypeError(f"{folder} holds a discriminator, which makes no images.")
+    write_golden(generator, folder / GOLDEN_FILE, weights_digest(generator))
+    return folder / GOLDEN_FILE
 
 
 def load(directory: str | os.PathLike[str]) -> Any:
@@ -163,42 +192,6 @@ def load_weights(config: GeneratorConfig | DiscriminatorConfig, path: Path) -> A
     return module
 
 
-@overload
-def empty(config: GeneratorConfig) -> Generator: ...
-
-
-@overload
-def empty(config: DiscriminatorConfig) -> Discriminator: ...
-
-
-@overload
-def empty(config: GeneratorConfig | DiscriminatorConfig) -> Generator | Discriminator: ...
-
-
-def empty(config: GeneratorConfig | DiscriminatorConfig) -> Generator | Discriminator:
-    """The network of that config on the meta device: it takes no memory and has no weights.
-
-    Raises:
-        TypeError: for a block with a buffer that no file of weights would fill.
-    """
-    with torch.device("meta"):
-        module: Generator | Discriminator
-        if isinstance(config, DiscriminatorConfig):
-            module = Discriminator(config)
-        else:
-            module = Generator.from_config(config)
-    refuse_unsaved_buffers(module)
-    return module.float()  # whatever the caller's default dtype is
-
-
-def refuse_unsaved_buffers(module: nn.Module) -> None:
-    """Raise TypeError for a buffer on the meta device that no file of weights would fill."""
-    saved = module.state_dict()
-    for name, tensor in module.named_buffers():
-        if tensor.is_meta and name not in saved:
-            raise TypeError(f"The buffer {name!r} is not saved: its block must make it with device='cpu'.")
-
-
 def write_weights(
     generator: nn.Module,
     path: Path,
@@ -246,7 +239,7 @@ def stored_digest(path: Path, key: str = DIGEST_KEY) -> str | None:
 
 def config_digest(config: Mapping[str, Any]) -> str:
     """sha256 of a config as it stands in config.json, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    return facts_digest(config)
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

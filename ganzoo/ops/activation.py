@@ -36,8 +36,8 @@ def bias_act(
     Args:
         x: `[N, C, ...]`.
         bias: `[C]`, added along dimension 1.
-        activation: a name of `ACTIVATIONS`.
-        slope: of the negative part of `lrelu`.
+        activation: Name in `ACTIVATIONS`.
+        slope: Slope of the negative part of `lrelu`.
         gain: None takes the activation's own.
         clamp: None does not clip.
 

@@ -55,13 +55,13 @@ def upfirdn2d(
 
     Args:
         x: `[N, C, H, W]`.
-        f: taps `[k]` (applied along both axes) or `[kh, kw]`; None is the identity.
-        up: zeros to insert: every sample is followed by `up - 1` of them. One number, or x and y.
-        down: keep every `down`-th sample. One number, or x and y.
-        padding: zeros around the upsampled image, negative to crop. One number, x and y, or
-            left, right, top, bottom.
+        f: Taps `[k]` (applied along both axes) or `[kh, kw]`; None is the identity.
+        up: Upsampling factor: every sample is followed by `up - 1` zeros. One number, or x and y.
+        down: Downsampling factor: every `down`-th sample is kept. One number, or x and y.
+        padding: Zeros around the upsampled image, negative to crop. One number, x and y, or left, right, top,
+            bottom.
         flip_filter: False convolves, True correlates.
-        gain: factor on the result.
+        gain: Factor on the result.
     """
     rates = _pair(up), _pair(down)
     (up_x, up_y), (down_x, down_y) = rates

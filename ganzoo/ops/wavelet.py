@@ -84,8 +84,8 @@ class IDWT(nn.Module):
     """`idwt` as a module.
 
     Args:
-        sorted: the input is already halved and sorted by sub-band, all LL channels and then all LH, HL, HH:
-            four slices.
+        sorted: Whether the input is already halved and sorted by sub-band, all LL channels and then all LH,
+            HL, HH: four slices.
     """
 
     macs_per_output = 4

@@ -1,11 +1,15 @@
-"""Files that appear whole or not at all, several of them together, and folders that take none."""
+"""Files that appear whole or not at all, several of them together; folders that take none; hashes, sizes."""
 
+import hashlib
+import json
 import os
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_BLOCK = 1 << 20
 
 
 @contextmanager
@@ -51,6 +55,11 @@ def move_together(names: Iterable[str], source: Path, target: Path) -> None:
         raise
 
 
+def facts_digest(facts: object) -> str:
+    """sha256 of plain values as JSON, whatever the order of their keys: a name for what depends on them."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
 def refuse_unwritable(out: Path, what: str) -> None:
     """Raise OSError if the folder cannot be made or written, before anything is downloaded or computed."""
     existing = next(path for path in (out, *out.absolute().parents) if path.exists())
@@ -62,3 +71,23 @@ def refuse_unwritable(out: Path, what: str) -> None:
                 pass
         except OSError as error:
             raise OSError(f"{what} {str(out)!r} cannot be written: {error.strerror}.") from error
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file's bytes; of a folder, such as a package of Core ML, of its files' paths and hashes."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for part in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{part.relative_to(path).as_posix()} {sha256(part)}\n".encode())
+        return digest.hexdigest()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size

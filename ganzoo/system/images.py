@@ -1,5 +1,6 @@
 """Images of a generator: as files, as feature networks see them, and on contact sheets."""
 
+import io
 import json
 import math
 import os
@@ -19,6 +20,7 @@ from ganzoo.system.version import __version__
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGB and alpha
 ALPHA = 3  # index of the channel
+IMAGE_RANGE = 2.0  # of values nominally in -1..1
 OVER_WHITE, FOURTH_CHANNEL = "over white", "a fourth channel"  # how a metric sees alpha, for records
 SETTINGS_KEY = "ganzoo"
 MAX_TILE, MAX_SHEET = 256, 4096
@@ -30,8 +32,8 @@ def check_channels(channels: int, name: str) -> None:
     """Raise ValueError for a number of channels that no image file has.
 
     Args:
-        channels: of the images.
-        name: of the model, for the message.
+        channels: Number of channels.
+        name: Model name for the message.
     """
     if channels not in CHANNELS:
         raise ValueError(
@@ -52,6 +54,31 @@ def to_images(tensor: Tensor) -> list[Image.Image]:
     pixels = (tensor.detach().float().cpu().clamp(-1, 1) * 127.5 + 127.5).round().byte()
     arrays: list[np.ndarray[Any, Any]] = [p.permute(1, 2, 0).squeeze(2).numpy() for p in pixels]
     return [Image.fromarray(array) for array in arrays]
+
+
+class Images(list[Image.Image]):
+    """Pillow images of one size, which a notebook shows as one sheet."""
+
+    def sheet(self) -> Image.Image:
+        """All of them side by side, shrunk so that the sheet is no larger than a screen; one as it is.
+
+        Raises:
+            ValueError: for no image.
+        """
+        if not self:
+            raise ValueError("A sheet needs an image; there is none.")
+        if len(self) == 1:
+            return self[0]
+        side = tile_side(len(self), self[0].width)
+        return contact_sheet([image.resize((side, side)) for image in self])
+
+    def _repr_png_(self) -> bytes | None:
+        """The sheet for IPython; None, which shows the list as text, for no image."""
+        if not self:
+            return None
+        buffer = io.BytesIO()
+        self.sheet().save(buffer, format="PNG")
+        return buffer.getvalue()
 
 
 def to_rgb(images: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"  # of a model that ganzoo wrote
+DIGEST_KEY, CONFIG_KEY = "weights_sha256", "config_sha256"  # in the metadata of its weights
 _HEAD = 1024
 _MAX_HEADER = 100_000_000  # of safetensors' own
 _AGAIN, _UNPACK = "get it again", "unpack it first"

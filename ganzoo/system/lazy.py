@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -10,7 +11,7 @@ def modules(package: str) -> list[str]:
     """Names of a package's public modules; imports none of them.
 
     Args:
-        package: the package's `__name__`.
+        package: The package's `__name__`.
     """
     found = pkgutil.iter_modules(sys.modules[package].__path__)
     return [module.name for module in found if not module.name.startswith("_")]
@@ -27,8 +28,17 @@ def module(package: str, name: str) -> Any:
     return importlib.import_module(f"{package}.{name}")
 
 
-def offer_modules(package: str) -> None:
-    """Give a package a `__getattr__` and a `__dir__` that know its modules; type checkers keep their eyes."""
-    namespace = vars(sys.modules[package])
-    namespace["__getattr__"] = lambda name: module(package, name)
-    namespace["__dir__"] = lambda: sorted({*namespace, *modules(package)})
+def offer_modules(package: str, members: Mapping[str, str] | None = None) -> None:
+    """Give a package a `__getattr__` and a `__dir__` that know its modules; type checkers keep their eyes.
+
+    Args:
+        package: the package's `__name__`.
+        members: Names that the package has besides, each with the module that defines it.
+    """
+    namespace, homes = vars(sys.modules[package]), members or {}
+
+    def find(name: str) -> Any:
+        return getattr(importlib.import_module(homes[name]), name) if name in homes else module(package, name)
+
+    namespace["__getattr__"] = find
+    namespace["__dir__"] = lambda: sorted({*namespace, *modules(package), *homes})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 _BEGIN_AND_CLEAR = "\r\x1b[2K"
 
@@ -16,7 +17,7 @@ class Stage:
     """One line on a terminal. No thread draws it, so that a stage within a stage leaves nothing behind.
 
     Args:
-        told: whether a pipe gets a line, too, when it begins: for what takes long, and happens once.
+        told: Whether a pipe gets a line, too, when the work begins; for long work that happens once.
     """
 
     def __init__(self, *, told: bool) -> None:
@@ -49,6 +50,28 @@ def stage(text: str, *, told: bool = False) -> Iterator[Stage]:
         yield shown
     finally:
         shown.clear()
+
+
+def progress_bar(*fields: str, counts: bool = True, shown: bool = True) -> "Progress":
+    """A bar on stderr that vanishes when it ends: its description, how much is done, and what is left.
+
+    Args:
+        fields: Fields of the task to show instead of the time that rich expects.
+        counts: Whether to show how many steps are done, of how many.
+        shown: Whether to show it at all; a pipe or a file sees none.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),  # names may hold brackets
+        BarColumn(),
+        *([MofNCompleteColumn()] if counts else []),
+        *(TextColumn(f"{{task.fields[{field}]}}", markup=False) for field in fields),
+        *([] if fields else [TimeRemainingColumn()]),
+        console=progress_console(),
+        transient=True,
+        disable=not shown,
+    )
 
 
 def progress_console() -> "Console":

@@ -103,7 +103,7 @@ def checked(value: Any, hint: Any, path: str) -> Any:
     if kind in _UNIONS:
         records: list[Any] = [item for item in items if is_dataclass(item) and isinstance(value, Mapping)]
         if records:  # the one that has most of the keys
-            return checked(value, max(records, key=lambda r: len(value.keys() & _hints(r).keys())), path)
+            return checked(value, max(records, key=lambda r: len(value.keys() & hints(r).keys())), path)
         for item in items:
             try:
                 return checked(value, item, path)
@@ -150,13 +150,13 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
 
 
 _UNIONS = (typing.Union, types.UnionType)
-_hints = cache(typing.get_type_hints)
+hints = cache(typing.get_type_hints)  # a class's or a function's annotations, by name
 
 
 def _field(cls: type, name: str, value: Any, path: str, blocks: Mapping[str, Completer]) -> Any:
     """The value of a field, checked; of a block, completed."""
     if name not in blocks:
-        return checked(value, _hints(cls)[name], path)
+        return checked(value, hints(cls)[name], path)
     try:
         return blocks[name].complete(value)
     except TypeError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ganzoo.compare.plots import si
+from ganzoo.charts.text import si
 from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.models.cost import costs

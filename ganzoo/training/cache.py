@@ -1,7 +1,6 @@
 """The teacher's images on disk, in shards that are resumed and shared, for teachers that cost much."""
 
 import errno
-import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -16,8 +15,9 @@ from torch import Tensor
 
 from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.models.sources import writable_cache
-from ganzoo.system.files import replacing
+from ganzoo.system.files import facts_digest, replacing
 from ganzoo.system.paths import default_cache_dir, user_path
+from ganzoo.system.progress import progress_bar
 from ganzoo.system.version import __version__
 from ganzoo.training.latents import HELD_OUT, Purpose, stream
 from ganzoo.training.pace import Pace
@@ -80,13 +80,12 @@ class TeacherCache:
             "shard": SHARD,
             "version": __version__,
         }
-        text = json.dumps(facts, sort_keys=True)
         root = user_path(folder) if folder is not None else default_cache_dir() / "teacher"
-        self.folder = root / hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.folder = root / facts_digest(facts)[:16]
         if not (self.folder / "facts.json").is_file():
             writable_cache(self.folder, "cache.folder=FOLDER")
             with replacing(self.folder / "facts.json") as temporary:
-                temporary.write_text(text + "\n")
+                temporary.write_text(json.dumps(facts, sort_keys=True) + "\n")
         self.teacher = teacher
         self.count, self.first = count, first
         self.seed = settings.seed
@@ -168,18 +167,12 @@ class TeacherCache:
 
 def fill_together(cache: TeacherCache, state: Any, seconds: float) -> None:
     """Make the teacher's images that are missing, shared among the processes; one takes about `seconds`."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from ganzoo.system.progress import progress_console
-
     # By number, not by place among those missing, which another process may see when some are made already.
     own = [k for k in cache.missing() if k % state.num_processes == state.process_index]
     shown, total = state.is_main_process and bool(own), sum(cache.length(shard) for shard in own)
-    left = TextColumn("{task.fields[left]}", markup=False)
-    columns = (TextColumn("Images of the teacher"), BarColumn(), MofNCompleteColumn(), left)
     pace = Pace(total, per_second=1 / max(seconds, 1e-9), lines=shown and not sys.stderr.isatty())
-    with Progress(*columns, console=progress_console(), transient=True, disable=not shown) as progress:
-        bar = progress.add_task("", total=total, left=pace.left(0))
+    with progress_bar("left", shown=shown) as progress:
+        bar = progress.add_task("Images of the teacher", total=total, left=pace.left(0))
 
         def report(done: int) -> None:
             progress.update(bar, completed=done, left=pace.left(done))

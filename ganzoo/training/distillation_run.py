@@ -5,12 +5,12 @@ from typing import Any, cast
 
 from torch import nn
 
+from ganzoo.cards.student import student_card
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.figures import Figure
 from ganzoo.models.folders import STUDENT as RESULT
 from ganzoo.training.cache import fill_together
-from ganzoo.training.card import student_card
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.loading import Loaded, load

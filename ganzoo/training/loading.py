@@ -11,7 +11,7 @@ from ganzoo.features.networks import FeatureNetwork, load_features
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
-from ganzoo.models.factory import build, create, resolve
+from ganzoo.models.factory import build, create
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.held_out import HeldOut
@@ -38,7 +38,7 @@ def load(settings: DistillationSettings, state: Any) -> Loaded:
     Raises:
         ValueError, OSError: if the teacher or a feature network cannot be had, or the student does not fit.
     """
-    original = create(resolve(settings.teacher), pretrained=True, device=state.device)
+    original = create(settings.teacher, pretrained=True, device=state.device)
     own = with_mapping_of(original.config, settings) if settings.inherit_mapping else settings
     refuse_mismatch(own.student, original.config)
     network = judge = None

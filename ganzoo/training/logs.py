@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from ganzoo.system.files import replacing
-from ganzoo.system.progress import progress_console
+from ganzoo.system.progress import progress_bar
 from ganzoo.training.pace import Pace, speed
 
 LOG, FIGURES = "log.jsonl", "figures.jsonl"
@@ -28,22 +28,10 @@ class RunLog:
     def __init__(
         self, folder: Path, *, total: int, main: bool, done: int = 0, per_second: float | None = None
     ) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn
-
         self.folder, self.main, self.start, self._total = folder, main, done, total
         self._pace = Pace(total, done=done, per_second=per_second, lines=main and not sys.stderr.isatty())
         self._loss = ""
-        text = TextColumn("{task.description}", markup=False)
-        self._progress = Progress(
-            *(
-                text,
-                BarColumn(),
-                *(TextColumn(f"{{task.fields[{k}]}}", markup=False) for k in ("speed", "left")),
-            ),
-            console=progress_console(),
-            transient=True,
-            disable=not main,
-        )
+        self._progress = progress_bar("speed", "left", counts=False, shown=main)
         self._task = self._progress.add_task(
             "Learning", total=total, completed=done, speed="", left=self._pace.left(done)
         )

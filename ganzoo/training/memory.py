@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.features.networks import FeatureNetwork
+from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.losses import feature_maps
-from ganzoo.models.weights import empty
 from ganzoo.training.distillation import shown_size
 from ganzoo.training.distillation_settings import DistillationSettings
 

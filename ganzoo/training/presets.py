@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ganzoo.models.factory import config_of, resolve
+from ganzoo.models.factory import config_of
 from ganzoo.models.recipes import RECIPES, list_recipes, read_yaml
 from ganzoo.system.paths import user_name, user_path
 from ganzoo.training.devices import found_accelerator
@@ -67,7 +67,7 @@ def of_teacher(data: Mapping[str, Any], given: Mapping[str, Any], *, whole: bool
     sized = "resolution" in given or "resolution" in read_yaml(RECIPES / "training" / f"{training}.yaml")
     if isinstance(teacher, str) and teacher != MISSING:
         try:
-            config = config_of(resolve(teacher))  # a typo is found before a folder is made for it
+            config = config_of(teacher)  # a typo is found before a folder is made for it
         except (ValueError, OSError):
             if whole:
                 raise

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.compare.plots import si
+from ganzoo.charts.drawing import WIDTH, file
+from ganzoo.charts.scatter import Point, scatter
+from ganzoo.charts.text import si
 from ganzoo.compare.records import higher_is_better
 from ganzoo.models.folders import RUN_FILE as SETTINGS
 from ganzoo.system.files import replacing
 from ganzoo.system.validation import unknown
-from ganzoo.training.chart import Dot, chart
 from ganzoo.training.earlier import figures_now
 from ganzoo.training.names import DEFAULT_TASK, TASK
 
 RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
+_PANEL = 400  # pixels of height of each plot
 PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
 # Settings without which figures are not of the same images.
 SHARED = ("task", "teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
@@ -166,15 +168,15 @@ def plot(results: Sequence[Result], figure: str) -> str:
         ("MACs", lambda r: r.macs),
         ("parameters", lambda r: r.parameters),
     ]
-    panels = {
-        label: [
-            Dot(r.name, x, r.figures[figure].value, _finite(r.figures[figure].uncertainty))
+    panels = []
+    for label, of in axes:
+        points = [
+            Point(r.name, x, r.figures[figure].value, _finite(r.figures[figure].uncertainty))
             for r in shown
             if (x := of(r)) is not None
         ]
-        for label, of in axes
-    }
-    return chart(panels, title=f"{figure}, {_direction(figure)} is better")
+        panels.append(scatter(points, x_label=label, width=WIDTH, height=_PANEL))
+    return file(panels, title=f"{figure}, {_direction(figure)} is better")
 
 
 def _si(count: int | None) -> str:

@@ -80,7 +80,7 @@ def openvino_synthesis(threads: int) -> Callable[..., object]:
     """The released synthesis network, compiled by OpenVINO at full precision."""
     import openvino
 
-    from ganzoo.models.factory import model_entry
+    from ganzoo.models.published import model_entry
     from ganzoo.models.sources import source_files
 
     with tempfile.TemporaryDirectory() as folder:

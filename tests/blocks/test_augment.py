@@ -6,6 +6,7 @@ import pytest
 import torch
 from augment_reference import COLUMNS, reference
 from block_helpers import assert_batch_independent
+from covering import crossed
 from torch import nn
 
 from ganzoo.blocks import AUGMENTS
@@ -171,10 +172,9 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("part", PARTS)
-def test_a_part_does_what_the_reference_does(part, size, channels):
+@pytest.mark.parametrize("case", crossed(PARTS, SIZES, [1, 3, 4]), ids=str)
+def test_a_part_does_what_the_reference_does(case):
+    part, size, channels = case
     options = {**OFF, **PARTS[part]}
     images, random = make_images(24, channels, *size), torch.rand(24, 11)
     random[0], random[1] = 0, LAST

@@ -1,27 +1,11 @@
-"""The command line, called in this process."""
+"""Teachers for the command line, and a trainer that writes down what it is told."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 import ganzoo.training.run
-from ganzoo.cli import main
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Call the command line in this process: status, stdout, stderr."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def features(monkeypatch):
         return MeanColours(name) if name.startswith("colours") else real(name, cache_dir=cache_dir)
 
     real = ganzoo.features.networks.load_features
-    monkeypatch.setattr("ganzoo.features.networks.load_features", load)
+    monkeypatch.setattr("ganzoo.metrics.evaluation.load_features", load)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_another_protocol_is_refused_before_anything_is_measured(
     common = [model_folder if a == "model" else a for a in common]
     option = f"--real={folders / 'fake'}" if option == "--real=fake" else option
     assert evaluate(*common, "--out", out)[0] == 0
-    for what in ("evaluate.extract", "path_length.path_length", "pairs.pair_figures"):
+    for what in ("measuring.extract", "path_length.path_length", "pairs.pair_figures"):
         monkeypatch.setattr(f"ganzoo.metrics.{what}", stop)
     assert_one_line(evaluate(*common, option, "--against", out), part)
 
@@ -234,7 +234,7 @@ def test_ctrl_c_ends_in_one_line(monkeypatch, capsys, folders):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ganzoo.metrics.evaluate.extract", stop)
+    monkeypatch.setattr("ganzoo.metrics.measuring.extract", stop)
     fake = str(folders / "fake")
     monkeypatch.setattr(sys, "argv", ["ganzoo", "eval", fake, "--real", fake, "--features=colours"])
     with pytest.raises(SystemExit) as status:
@@ -259,7 +259,8 @@ MISTAKES = {
     "a seed for nothing": (["fake", "--metrics=is", "--real-seed=5"], ["--real-seed", "which is not given"]),
     "a student that is a folder of images": (["fake", "--teacher", "real"], ["models, not images"]),
     "one image": (["x", "--num=1"], ["--num"]),
-    "a psi that is no number": (["fake", "--real=x", "--psi=nan"], ["--psi"]),
+    "a psi that is no number": (["fake", "--real=x", "--psi=nan"], ["--psi is a number"]),
+    "a real psi that is no number": (["fake", "--real=x", "--real-psi=inf"], ["--real-psi is a number"]),
     "a device that computes nothing": (["fake", "--real=x", "--device=meta"], ["meta"]),
     "an unknown device": (["fake", "--real=x", "--device=abacus"], ["abacus"]),
     "a model that is not there": (["mobilestylegan_fhq", "--real", "real"], ["mobilestylegan_ffhq"]),
@@ -284,7 +285,8 @@ def test_a_mistake_gets_one_line_and_writes_nothing(evaluate, case, tmp_path, mo
     [
         (["--seed=-1"], "4294967295"),
         (["--seed=4294967295"], "4294967295"),
-        (["--noise=loud"], "const, random, none"),
+        (["--noise=loud"], "--noise is const, random or none"),
+        (["--real-noise=loud"], "--real-noise is const, random or none"),
         (["--resolution=64"], "1 to 32"),
         (["--metrics=ppl", "--noise=random"], "random"),
     ],
@@ -375,3 +377,9 @@ def test_each_side_has_its_own_resolution(evaluate, model_folder):
     assert sides() == (32, 32)
     assert sides("--resolution=8") == (8, 32)
     assert sides("--real-resolution=8") == (32, 8)
+
+
+def test_a_speed_is_printed_with_its_unit_and_machine(run):
+    status, out, _ = run("info", "mobilestylegan_ffhq")
+    told = "seconds of one image of 1024 x 1024 from w, median, deployed, PyTorch fp32"
+    assert status == 0 and f"latency_torch: 0.265 ({told}; python tests/benchmarks/latency.py" in out

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 from helpers import tiny, trained
 
-from ganzoo.compare.measure import Settings, compare, subject
+from ganzoo.compare.measure import Settings, measure, subject
 from ganzoo.compare.page import render
 from ganzoo.metrics.record import Record
 
@@ -19,7 +19,7 @@ def subjects(*configs, names="ABCDEFGH"):
 
 def comparison(*configs, seeds=(0, 1), runs=2, **settings):
     configs = configs or (tiny(), tiny("wavelet"))
-    return compare(subjects(*configs), Settings(tuple(seeds), **settings), runs=runs)
+    return measure(subjects(*configs), Settings(tuple(seeds), **settings), runs=runs)
 
 
 def page(found=None, **arguments):

@@ -7,7 +7,7 @@ from compare_helpers import comparison, subjects
 from helpers import styled_layers, tiny, trained
 from PIL import Image
 
-from ganzoo.compare.measure import Settings, compare, difference, in_turns, subject
+from ganzoo.compare.measure import Settings, difference, measure, subject
 from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.metrics.pairs import pair_figures
 
@@ -37,7 +37,7 @@ def test_a_page_shows_the_images_of_its_seeds(noise):
 
 def test_a_model_does_not_differ_from_itself():
     one, other = subject("a", trained(tiny())), subject("again", trained(tiny()))
-    for row in compare([one, other], Settings((0, 1)), runs=0).rows:
+    for row in measure([one, other], Settings((0, 1)), runs=0).rows:
         assert row.differences[0] is None
         assert row.differences[1].l1 == 0 and not row.differences[1].map.any()
         assert (row.images[0].data, row.images[1].data) == (row.images[1].data, row.images[0].data)
@@ -47,7 +47,7 @@ def test_distances_are_those_of_ganzoo_eval():
     info = FeatureInfo("edges", "0" * 64, 3, 8, (0.0,) * 3, (1.0,) * 3)
     teacher, student = trained(tiny(), 0), trained(tiny("wavelet"), 1)
     settings = Settings((0, 1, 2), truncation_psi=0.7, noise="none")
-    found = compare(
+    found = measure(
         [subject("teacher", teacher), subject("student", student)], settings, network=Edges(info), runs=0
     )
     for generator in (teacher, student):
@@ -112,17 +112,9 @@ def test_a_conditional_model_needs_a_label_that_it_has(label):
 
 def test_a_comparison_has_two_models_and_a_few_seeds():
     with pytest.raises(ValueError, match="2 to 8 models"):
-        compare(subjects(tiny()), Settings((0,)))
+        measure(subjects(tiny()), Settings((0,)))
     with pytest.raises(ValueError, match="64 seeds"):
-        compare(subjects(tiny(), tiny()), Settings(tuple(range(65))))
-
-
-def test_models_take_turns_after_a_round_that_does_not_count():
-    order = []
-    calls = [lambda: order.append("A"), lambda: order.append("B")]
-    times = list(in_turns(calls, 3, torch.device("cpu")))
-    assert order == list("ABABABAB")
-    assert len(times) == 3 and all(len(t) == 2 and min(t) >= 0 for t in times)
+        measure(subjects(tiny(), tiny()), Settings(tuple(range(65))))
 
 
 def test_no_runs_are_no_latency():

@@ -6,7 +6,7 @@ import pytest
 from compare_helpers import Page, comparison, page, record, subjects
 from helpers import tiny
 
-from ganzoo.compare.measure import Settings, compare
+from ganzoo.compare.measure import Settings, measure
 from ganzoo.compare.page import render, write_page
 from ganzoo.compare.records import groups
 from ganzoo.models.cost import CONVENTION
@@ -42,7 +42,7 @@ def test_rows_are_seeds_and_columns_are_models():
 
 
 def test_names_and_records_are_escaped():
-    models = compare(subjects(tiny(), tiny(), names=[HOSTILE, "<b>"]), Settings((0,)), runs=1)
+    models = measure(subjects(tiny(), tiny(), names=[HOSTILE, "<b>"]), Settings((0,)), runs=1)
     hostile = record(f"fd_{HOSTILE}", fake={"name": HOSTILE, "sha256": HOSTILE}, resizer=HOSTILE,
                      warnings=(HOSTILE,), date=HOSTILE, features={"name": HOSTILE})  # fmt: skip
     other = record(f"fd_{HOSTILE}", resizer="r", sampling={HOSTILE: HOSTILE})
@@ -66,7 +66,7 @@ def test_one_of_three_that_cannot_be_compared_leaves_its_cell_to_a_word():
 
 def test_identical_images_are_called_so():
     a = subjects(tiny())[0]
-    found = Page(render(compare([a, a], Settings((0,)), runs=1), command=""))
+    found = Page(render(measure([a, a], Settings((0,)), runs=1), command=""))
     assert found.text.count("identical") == 2 and "126" not in found.text
 
 

@@ -46,7 +46,7 @@ _FORBIDDEN += (
 
 
 class Judge:
-    """The process; `judge(paths)` gives what became of a conversion."""
+    """The process; `judge(paths)` gives what became of a conversion, which has so many seconds of a core."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -136,6 +136,7 @@ def serve():
         reader, writer = os.pipe()
         started = time.monotonic()
         if (child := os.fork()) == 0:
+            resource.setrlimit(resource.RLIMIT_CPU, (job["seconds"], job["seconds"]))
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             outcome, message, events = attempt(
                 lambda j=job: convert_with_account(j["paths"], j["part"]), watch
@@ -145,7 +146,7 @@ def serve():
             os.write(writer, json.dumps(result).encode())
             os._exit(0)
         os.close(writer)
-        late = not select.select([reader], [], [], job["seconds"])[0]
+        late = not select.select([reader], [], [], 10 * job["seconds"])[0]  # where others want the cores
         if late:
             os.kill(child, signal.SIGKILL)
         text = os.read(reader, 1 << 20)
@@ -369,9 +370,9 @@ def fuzz(seed, count, folder):
     from ganzoo.converters.conversion import PARTS, convert_with_account
 
     def late(*_):
-        raise BaseException("more than 30 s")
+        raise BaseException("more than 30 s of a core")
 
-    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGPROF, late)
     watch, mutator, path = Watch(), Mutator(seed), Path(folder) / "mutant"
     warm_up(convert_with_account)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -381,9 +382,9 @@ def fuzz(seed, count, folder):
         path.write_bytes(data)
         part = mutator.random.choice([None, None, *PARTS])
         started = time.monotonic()
-        signal.alarm(30)
+        signal.setitimer(signal.ITIMER_PROF, 30)
         outcome, message, events = attempt(lambda p=part: convert_with_account(path, p), watch)
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         slowest, largest = max(slowest, time.monotonic() - started), max(largest, len(data))
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
         result = {"outcome": outcome, "message": message, "events": events, "grown": grown}

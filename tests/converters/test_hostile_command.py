@@ -16,27 +16,36 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "case",
-    ["a printed tuple: a class", "a name that steers the terminal", "a directory of many names"],
-)
-def test_the_command_line_says_one_line_and_writes_nothing(case, folder):
+@pytest.fixture
+def convert(folder, run):
+    """`ganzoo convert file out` in this process."""
+    return lambda: run("convert", "file", "out")
+
+
+def assert_complains(result, folder):
+    status, out, err = result
+    assert (status, out) == (2, ""), result
+    assert err.startswith("ganzoo: ") and err.count("\n") == 1
+    assert err[:-1].isprintable() and len(err) < 600
+    assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("case", ["a printed tuple: a class", "a directory of many names"])
+def test_the_command_line_says_one_line_and_writes_nothing(case, convert, folder):
     (folder / "file").write_bytes(FILES[case]())
-    assert_complains(folder, "file")
+    assert_complains(convert(), folder)
 
 
-def assert_complains(folder, source):
-    command = [sys.executable, "-c", "from ganzoo.cli import main; main()", "convert", source, "out"]
+def test_a_process_of_its_own_says_no_more(folder):
+    (folder / "file").write_bytes(FILES["a name that steers the terminal"]())
+    command = [sys.executable, "-c", "from ganzoo.cli import main; main()", "convert", "file", "out"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout) == (2, ""), done
-    assert done.stderr.startswith("ganzoo: ") and done.stderr.count("\n") == 1
-    assert done.stderr[:-1].isprintable() and len(done.stderr) < 600
-    assert [path.name for path in folder.iterdir()] == [source]
+    assert_complains((done.returncode, done.stdout, done.stderr), folder)
 
 
 @pytest.mark.parametrize("case", ["an attribute of a million letters", "modules that contain themselves"])
-def test_the_command_line_says_one_line_of_a_network(case, folder):
+def test_the_command_line_says_one_line_of_a_network(case, convert, folder):
     generator = open_checkpoint(ADA)["G_ema"]
     NETWORKS[case](generator)
     (folder / "file").write_bytes(dump_tree({"G_ema": generator}, EVIL))
-    assert_complains(folder, "file")
+    assert_complains(convert(), folder)

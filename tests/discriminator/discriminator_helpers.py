@@ -1,8 +1,7 @@
 """Small discriminators and what they judge."""
 
-import itertools
-
 import torch
+from covering import crossed
 
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 
@@ -14,10 +13,7 @@ DEVIATIONS = [  # of the minibatch: size of a group, images of deviation
     {"mbstd_group_size": 1, "mbstd_num_channels": 1},
     {"mbstd_num_channels": 0},
 ]
-NETWORKS = [
-    {"architecture": architecture, "label_dim": label_dim, **deviation}
-    for architecture, label_dim, deviation in itertools.product(ARCHITECTURES, LABELS, DEVIATIONS)
-]
+NETWORKS = crossed(ARCHITECTURES, LABELS, range(len(DEVIATIONS)))  # any two meet always
 _FIELDS = ("resolution", "channels", "label_dim", "img_channels")
 
 
@@ -54,7 +50,3 @@ def make_images(network, n=4):
     if not network.label_dim:
         return (images,)
     return images, torch.eye(network.label_dim)[torch.arange(n) % network.label_dim]
-
-
-def name(settings):
-    return "-".join(str(value) for value in settings.values())

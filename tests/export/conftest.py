@@ -1,12 +1,13 @@
-"""Models that are exported, and the command line."""
+"""Models that are exported, each once in a session."""
 
-import sys
+import shutil
+from pathlib import Path
 
 import pytest
 from export_helpers import small, written
 
 import ganzoo
-from ganzoo.cli import main
+from ganzoo import runtimes
 
 
 @pytest.fixture(scope="session")
@@ -31,21 +32,27 @@ def exported(generator, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory):
+    """A user's cache that fills in the course of these tests: each engine's files are written once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    """A cache that nothing else reads or fills."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+def user_cache(session_cache, monkeypatch):
+    """Where the user's cache is for a test that names no other."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(session_cache))
+    return session_cache / "ganzoo"
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Call the command line in this process: status, stdout, stderr."""
+def empty_cache(user_cache, tmp_path, monkeypatch):
+    """A user's cache in which nothing lies yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
 
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
 
-    return call
+@pytest.fixture
+def filled_cache(folder, user_cache, tmp_path):
+    """A cache of this test's own with OpenVINO's files of the model."""
+    runtimes.load(str(folder), "openvino")
+    return Path(shutil.copytree(user_cache, tmp_path / "filled"))

@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from helpers import assert_one_line
 
-from ganzoo.bench import measure
-from ganzoo.bench.measure import Row, bench, ratios
+import ganzoo
+from ganzoo.bench import BenchRequest, measure
+from ganzoo.bench.measure import Row, ratios
 from ganzoo.bench.report import columns, plot, table, text_table
 from ganzoo.bench.subjects import Opened, Subject, label, open_subject
 
@@ -59,13 +61,30 @@ def test_a_recipe_is_measured_at_every_resolution(run):
     assert status == 0 and "mobilestylegan 8, torch" in out and "  16  " in out and "peak" not in out
 
 
+def test_python_measures_in_one_call_what_the_command_does(folder, tmp_path):
+    request = BenchRequest(
+        str(folder), vs=[str(folder)], runtimes=["torch"], precisions=["fp32"], batches=[1, 2], rounds=2,
+        threads=1, latents=1, memory=False, out=str(tmp_path),
+    )  # fmt: skip
+    told = []
+    threads = torch.get_num_threads()
+    found = ganzoo.bench.bench(request, report=told.append)
+    assert [row.batch for row in found.rows] == [1, 2, 1, 2] and len(found.ratios) == 4
+    assert all(len(row.seconds) == 2 and row.peak_bytes is None for row in found.rows)
+    assert "2 of 2 rounds" in told and found.threads == 1 and torch.get_num_threads() == threads
+    data = json.loads((tmp_path / "bench.json").read_text())
+    assert data["hardware"] == found.origin.hardware and data["rows"][0] == {
+        **found.rows[0].to_dict(), "seconds": list(found.rows[0].seconds),
+    }  # fmt: skip
+    assert data["definitions"]["psnr"].startswith("dB, range 2, unclipped")
+
+
 @pytest.mark.parametrize(
     ("runtime", "precision", "least", "most"), [("openvino", "fp32", 80, 200), ("torch", "bf16", 35, 75)]
 )
 def test_exactness_is_measured_against_pytorch(folder, runtime, precision, least, most, tmp_path):
-    [measured] = bench(
+    [measured] = measure.measure(
         [Subject(str(folder), runtime, precision)], work=tmp_path, rounds=1, latents=2, processes=False,
-        cache_dir=tmp_path / "cache",
     )  # fmt: skip
     assert measured.latents == 2 and least < measured.psnr < most and measured.peak_bytes is None
 
@@ -77,7 +96,7 @@ def test_subjects_take_turns(monkeypatch, tmp_path):
         return Opened(lambda: order.append(subject.name), 1, None, 0, None)
 
     monkeypatch.setattr(measure, "open_subject", opened)
-    bench([Subject("a", "torch"), Subject("b", "torch")], work=tmp_path, rounds=2, processes=False)
+    measure.measure([Subject("a", "torch"), Subject("b", "torch")], work=tmp_path, rounds=2, processes=False)
     assert order == ["a", "b"] * (2 + measure.WARM_UP)
 
 
@@ -86,7 +105,7 @@ def test_times_are_those_of_the_rounds_that_count(monkeypatch, tmp_path):
     monkeypatch.setattr(
         measure, "open_subject", lambda *_, **__: Opened(lambda: time.sleep(next(waits)), 4, None, 0, None)
     )
-    [found] = bench([Subject("a", "torch")], work=tmp_path, rounds=3, processes=False)
+    [found] = measure.measure([Subject("a", "torch")], work=tmp_path, rounds=3, processes=False)
     assert found.p50 < 0.02 <= found.p90 < 0.1
     assert found.images_per_second == 4 / found.p50
 

@@ -8,8 +8,9 @@ from export_helpers import close, numpy_of, small, written
 
 from ganzoo.export import executorch
 from ganzoo.export.graphs import Options, graphs
-from ganzoo.export.manifest import file_bytes, file_sha256, read_manifest
+from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import target
+from ganzoo.system.files import sha256, size
 
 
 def needs(name):
@@ -93,7 +94,7 @@ def _depends(node, name):
 def test_a_folder_has_one_hash_of_all_its_files(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").write_bytes(b"12345")
-    before = file_sha256(tmp_path / "a")
-    assert file_bytes(tmp_path / "a") == 5
+    before = sha256(tmp_path / "a")
+    assert size(tmp_path / "a") == 5
     (tmp_path / "a" / "b").write_bytes(b"12346")
-    assert file_sha256(tmp_path / "a") != before
+    assert sha256(tmp_path / "a") != before

@@ -8,6 +8,7 @@ import importlib.util
 import itertools
 
 import pytest
+from covering import covering, thinned
 from export_helpers import ENGINES, small, written
 from helpers import assert_one_line
 
@@ -21,20 +22,7 @@ PRODUCT = [
 ]
 
 
-def pairs(row):
-    return set(itertools.combinations(enumerate(row), 2))
-
-
-def covering(rows):
-    """Rows, as few as a greedy choice finds, in which every pair of two columns' values meets."""
-    missing, chosen = set().union(*map(pairs, rows)), []
-    while missing:
-        chosen.append(max(rows, key=lambda row: len(pairs(row) & missing)))
-        missing -= pairs(chosen[-1])
-    return chosen
-
-
-ALWAYS = covering([row for row in PRODUCT if row[0] in ENGINES])
+ALWAYS = covering([row for row in PRODUCT if row[0] in ENGINES], 2)
 
 
 def test_every_pair_of_settings_is_in_a_row_that_always_runs():
@@ -42,9 +30,7 @@ def test_every_pair_of_settings_is_in_a_row_that_always_runs():
     assert {(row[0], row[4]) for row in ALWAYS} >= free and len(ALWAYS) <= 14
 
 
-@pytest.mark.parametrize(
-    "row", [pytest.param(row, marks=() if row in ALWAYS else pytest.mark.slow) for row in PRODUCT], ids=str
-)
+@pytest.mark.parametrize("row", thinned(PRODUCT, ALWAYS), ids=str)
 def test_every_combination_of_settings_gives_pytorchs_images(row, tmp_path):
     name, parts, styles, noise, batch, label_dim, network = row
     generator = small(network, resolution=8, label_dim=label_dim)
@@ -119,6 +105,7 @@ def test_a_fault_of_an_engine_that_runs_the_file_is_one_line(run, folder, name, 
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+@pytest.mark.usefixtures("empty_cache")
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 def test_a_fault_inside_an_exporter_is_one_line_for_generate_and_bench(
     run, folder, runtime, tmp_path, monkeypatch

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from helpers import assert_one_line
 from ganzoo import runtimes
 from ganzoo.export import precision
 from ganzoo.export.precision import Choice, Timed
-from ganzoo.metrics import record
+from ganzoo.runtimes import Setup, choose_precision
+from ganzoo.system import provenance
 
 
 def choice(seconds, psnr, least=40.0):
@@ -45,24 +47,31 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
+@pytest.fixture
+def unmeasured(filled_cache):
+    """A cache with OpenVINO's files and no measurement."""
+    shutil.rmtree(filled_cache / "precisions", ignore_errors=True)
+    return filled_cache
+
+
 def kept(cache):
     [path] = (cache / "precisions").iterdir()
     return path
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
-def test_auto_is_measured_once_and_kept(folder, runtime, cache, monkeypatch):
+def test_auto_is_measured_once_and_kept(folder, runtime, unmeasured, monkeypatch):
     told = []
-    place = {"threads": 1, "cache_dir": cache}
-    first = runtimes.choose_precision(str(folder), runtime, report=told.append, **place)
+    setup = Setup(runtime, threads=1)
+    first = choose_precision(str(folder), setup, cache_dir=unmeasured, report=told.append)
     assert [t.precision for t in first.timed] == ["fp32", "bf16"] and any(
         "bf16, once" in line for line in told
     )
     bf16 = first.timed[1].psnr
     assert bf16 is None or 35 < bf16 < 90
     monkeypatch.setattr(precision, "_measured", None)
-    assert runtimes.choose_precision(str(folder), runtime, **place) == first
-    assert kept(cache).suffix == ".json"
+    assert choose_precision(str(folder), setup, cache_dir=unmeasured) == first
+    assert kept(unmeasured).suffix == ".json"
 
 
 def test_load_computes_in_what_was_measured_fastest(folder, cache):
@@ -74,38 +83,38 @@ def test_load_computes_in_what_was_measured_fastest(folder, cache):
         kept(cache).write_text(json.dumps(timed))
         generator = runtimes.load(str(folder), "torch", "auto", **place)
         assert next(generator.synthesis.parameters()).dtype == dtype
-    strict = runtimes.choose_precision(str(folder), "torch", least_psnr=48.0, **place)
+    strict = choose_precision(str(folder), Setup("torch", threads=1), cache_dir=cache, least_psnr=48.0)
     assert strict.precision == "fp32"
 
 
 @pytest.mark.parametrize("text", ["", "[]", '[{"precision": "fp32"}]', '{"a": 1}', "\x00"])
 def test_a_damaged_measurement_is_made_anew(text, folder, cache):
-    place = {"threads": 1, "cache_dir": cache}
-    runtimes.choose_precision(str(folder), "torch", **place)
+    setup = Setup("torch", threads=1)
+    choose_precision(str(folder), setup, cache_dir=cache)
     kept(cache).write_text(text)
-    runtimes.choose_precision(str(folder), "torch", **place)
+    choose_precision(str(folder), setup, cache_dir=cache)
     assert [entry["precision"] for entry in json.loads(kept(cache).read_text())] == ["fp32", "bf16"]
 
 
 def test_another_number_of_threads_or_another_processor_is_measured_for_itself(folder, cache, monkeypatch):
-    runtimes.choose_precision(str(folder), "torch", threads=1, cache_dir=cache)
-    runtimes.choose_precision(str(folder), "torch", threads=2, cache_dir=cache)
-    monkeypatch.setattr(record, "processor", lambda: "another processor")
-    runtimes.choose_precision(str(folder), "torch", threads=2, cache_dir=cache)
+    choose_precision(str(folder), Setup("torch", threads=1), cache_dir=cache)
+    choose_precision(str(folder), Setup("torch", threads=2), cache_dir=cache)
+    monkeypatch.setattr(provenance, "processor", lambda: "another processor")
+    choose_precision(str(folder), Setup("torch", threads=2), cache_dir=cache)
     assert len(list((cache / "precisions").iterdir())) == 3
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder, cache):
     cache.mkdir()
     (cache / "precisions").write_text("a file")
-    found = runtimes.choose_precision(str(folder), "torch", threads=1, cache_dir=cache)
+    found = choose_precision(str(folder), Setup("torch", threads=1), cache_dir=cache)
     assert len(found.timed) == 2
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
 def test_exported_files_of_one_precision_need_no_measurement(exported, runtime, monkeypatch):
     monkeypatch.setattr(precision, "_measured", None)
-    assert runtimes.choose_precision(str(exported), runtime).precision == "fp32"
+    assert choose_precision(str(exported), Setup(runtime)).precision == "fp32"
 
 
 @pytest.mark.parametrize("runtime", ["torch", "onnxruntime"])
@@ -122,7 +131,7 @@ def test_bench_measures_the_precision_that_auto_takes_and_names_the_processor(ru
     status, out, _ = run("bench", folder, *settings)
     assert status == 0 and out.startswith("Precision auto: ")
     data = json.loads((tmp_path / "bench.json").read_text())
-    assert 1 <= len(data["rows"]) <= 2 and data["hardware"].startswith(record.processor())
+    assert 1 <= len(data["rows"]) <= 2 and data["hardware"].startswith(provenance.processor())
     assert data["hardware"] in out
 
 
@@ -151,5 +160,5 @@ def test_auto_where_there_is_nothing_to_measure_is_one_line(run, case, tmp_path)
     ],
 )
 def test_a_processor_is_named_with_what_decides_its_speed(text, expected, monkeypatch):
-    monkeypatch.setattr(record.Path, "read_text", lambda path, **_: text)
-    assert record.processor() == expected
+    monkeypatch.setattr(provenance.Path, "read_text", lambda path, **_: text)
+    assert provenance.processor() == expected

@@ -14,14 +14,9 @@ from ganzoo import runtimes
 from ganzoo.generators import generator as module
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("runtimes")
-
-
 @pytest.fixture(scope="module", params=["openvino", "onnxruntime", "torch"])
-def engine(request, folder, cache):
-    return runtimes.load(str(folder), request.param, cache_dir=cache)
+def engine(request, folder, session_cache):
+    return runtimes.load(str(folder), request.param, cache_dir=session_cache / "ganzoo")
 
 
 def test_a_runtime_gives_the_generators_styles_and_images(engine, generator):
@@ -78,25 +73,23 @@ def test_files_are_exported_once(folder, tmp_path, monkeypatch):
     assert len(told) == 1
 
 
-def test_other_weights_are_other_files(folder, generator, tmp_path):
-    runtimes.load(str(folder), "openvino", cache_dir=tmp_path / "cache")
+def test_other_weights_are_other_files(folder, generator, filled_cache, tmp_path):
     changed = small()
     with torch.no_grad():
         changed.synthesis.levels[0].const.add_(1)
     shutil.copytree(folder, tmp_path / "model")
     ganzoo.save(changed, tmp_path / "model")
-    engine = runtimes.load(str(tmp_path / "model"), "openvino", cache_dir=tmp_path / "cache")
+    engine = runtimes.load(str(tmp_path / "model"), "openvino", cache_dir=filled_cache)
     z = generator.sample_z(1)
     close(engine(z), changed(z))
 
 
-def test_a_changed_file_is_not_run(folder, tmp_path):
-    runtimes.load(str(folder), "openvino", cache_dir=tmp_path)
-    [weights] = tmp_path.rglob("synthesis.bin")
+def test_a_changed_file_is_not_run(folder, filled_cache):
+    [weights] = filled_cache.rglob("synthesis.bin")
     data = bytearray(weights.read_bytes())
     data[40] ^= 1
     weights.write_bytes(data)
-    engine = runtimes.load(str(folder), "openvino", cache_dir=tmp_path)
+    engine = runtimes.load(str(folder), "openvino", cache_dir=filled_cache)
     with pytest.raises(ValueError, match=r"synthesis\.bin is not as it was written"):
         engine(engine.sample_z(1))
 

@@ -1,54 +1,24 @@
-"""Every upsampler x convolution x head x demodulation, with either output, and shortcuts around some of
-them: a new block joins by itself.
-"""
+"""Every combination of blocks makes, learns, saves, deploys, compiles and exports.
 
-import itertools
+Those in which any three blocks meet run always, the others with `-m slow`: a new block joins by itself.
+"""
 
 import pytest
 import torch
+from combinations import BASES, COMBINATIONS, PAIRS, TRIPLES, settings
+from covering import thinned
 from helpers import assert_same_image, tiny_config, trained
 
 import ganzoo
-from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, SHORTCUTS, UPSAMPLERS
 
-AXES = {
-    "upsampler": UPSAMPLERS.names(),
-    "conv": CONVS.names(),
-    "head": HEADS.names(),
-    "demodulation": DEMODULATIONS.names(),
-    "output": ["pixel", "wavelet"],
-    "shortcut": SHORTCUTS.names(),
-}
-ALL = list(itertools.product(*AXES.values()))
-BASES = [  # StyleGAN2 and MobileStyleGAN, shortcut aside
-    ("conv_transpose", "full", "skip", "style", "pixel"),
-    ("idwt", "depthwise", "aux", "static", "wavelet"),
-]
-SHORTCUT = [combination for combination in ALL if combination[-1] != "none"]
+SHORTCUT = [combination for combination in COMBINATIONS if combination[-1] != "none"]
 
 
-def is_near(combination):
-    """Whether a combination differs from one of the bases in one axis at most, its shortcut aside."""
-    return any(sum(a != b for a, b in zip(combination, base, strict=False)) <= 1 for base in BASES)
+def tiny(combination, **others):
+    return tiny_config(**settings(combination), **others)
 
 
-# Without a shortcut, all; with one, each axis by itself.
-COMBINATIONS = [c for c in ALL if c[-1] == "none" or is_near(c)]
-
-
-def every_second(combination):
-    """The combination, marked slow on the black squares of the chessboard; on the white ones any two blocks
-    meet.
-    """
-    indices = [names.index(name) for names, name in zip(AXES.values(), combination, strict=True)]
-    return pytest.param(combination, marks=pytest.mark.slow if sum(indices) % 2 else ())
-
-
-def tiny(combination, **settings):
-    return tiny_config(**dict(zip(AXES, combination, strict=True)), **settings)
-
-
-@pytest.fixture(params=COMBINATIONS, ids="-".join)
+@pytest.fixture(params=thinned(COMBINATIONS, TRIPLES), ids="-".join)
 def generator(request):
     return trained(tiny(request.param))
 
@@ -96,15 +66,7 @@ def test_every_combination_deploys_to_the_same_images(generator, n):
     assert_same_image(ganzoo.deploy(generator)(z), generator(z))
 
 
-@pytest.mark.parametrize("combination", [c for c in SHORTCUT if not is_near(c)], ids="-".join)
-def test_every_combination_with_a_shortcut_deploys_to_the_same_images(combination):
-    generator = trained(tiny(combination))
-    for n in (1, 3):
-        z = generator.sample_z(n)
-        assert_same_image(ganzoo.deploy(generator)(z), generator(z))
-
-
-@pytest.mark.parametrize("combination", [c for c in SHORTCUT if not is_near(c)], ids="-".join)
+@pytest.mark.parametrize("combination", thinned(SHORTCUT, TRIPLES), ids="-".join)
 def test_every_combination_with_a_shortcut_gives_other_images_than_without(combination):
     generator = trained(tiny(combination))
     z = generator.sample_z(2)
@@ -113,7 +75,7 @@ def test_every_combination_with_a_shortcut_gives_other_images_than_without(combi
     assert not torch.allclose(image, trained(tiny((*combination[:-1], "none")))(z))
 
 
-@pytest.mark.parametrize("combination", [every_second(c) for c in COMBINATIONS], ids="-".join)
+@pytest.mark.parametrize("combination", thinned(COMBINATIONS, PAIRS), ids="-".join)
 def test_every_combination_compiles_without_a_graph_break(combination):
     torch.compiler.reset()  # the combinations share code: without this, the ninth would run uncompiled
     generator = two_levels(combination)
@@ -123,7 +85,7 @@ def test_every_combination_compiles_without_a_graph_break(combination):
         assert_same_image(compiled(z), generator(z))
 
 
-@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
+@pytest.mark.parametrize("combination", thinned(COMBINATIONS, TRIPLES), ids="-".join)
 def test_every_combination_exports_with_a_free_batch_size(combination):
     generator = two_levels(combination)
     batch = torch.export.Dim("batch", min=1, max=64)
@@ -133,7 +95,7 @@ def test_every_combination_exports_with_a_free_batch_size(combination):
         assert_same_image(exported(generator.sample_z(n)), generator(generator.sample_z(n)))
 
 
-EXTREMES = [(*BASES[0], "none"), (*BASES[1], "none"), (*BASES[0], "residual")]
+EXTREMES = [*BASES, (*BASES[0][:-1], "residual")]
 
 
 @pytest.mark.parametrize("combination", EXTREMES, ids="-".join)

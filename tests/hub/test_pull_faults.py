@@ -133,7 +133,7 @@ def test_a_golden_file_of_other_weights_proves_nothing(hub, model, run, out, tmp
     other = ganzoo.load(model)
     with torch.no_grad():
         other.synthesis.levels[0].const.mul_(2)
-    ganzoo.save(other, tmp_path / "other")
+    ganzoo.save(other, tmp_path / "other", golden=True)
     shutil.copy(tmp_path / "other" / GOLDEN_FILE, model)
     hub.store.add("me/tiny", contents(model))
     assert_one_line(generate(run, out), "made of other weights")
@@ -214,8 +214,15 @@ def test_a_card_with_broken_metadata_does_not_keep_the_model_from_use(hub, model
 
 
 def test_a_download_that_lacks_a_file_is_noticed(hub, model, run, out, monkeypatch):
+    import huggingface_hub
+
     push(model, "me/tiny")
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *args, **kwargs: "")
+    real = huggingface_hub.hf_hub_download
+
+    def lacking(repo, file, **options):
+        return "" if file == WEIGHTS_FILE else real(repo, file, **options)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lacking)
     assert_one_line(generate(run, out), "the download lacks", WEIGHTS_FILE, "Try again")
 
 

@@ -1,5 +1,6 @@
 """What keeps a model from the Hub: one line each, and the Hub stays as it was."""
 
+import hashlib
 import json
 import shutil
 
@@ -10,12 +11,18 @@ from hub_server import HubServer
 from safetensors.torch import load_file, save_file
 
 import ganzoo
+from ganzoo.cards.signature import is_untouched
 from ganzoo.hub.push import push
 from ganzoo.models.golden import GOLDEN_FILE
 from ganzoo.models.weights import WEIGHTS_FILE
 
 LFS = "PUT .*/info/lfs/objects/.*"
 COMMIT = "POST .*/commit/main"
+
+
+def digest(folder):
+    """The hash of the weights' file."""
+    return hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
 
 
 def commits(hub, repo="me/tiny"):
@@ -146,7 +153,7 @@ def test_a_discriminator_is_not_pushed(hub, run, tmp_path):
 
 
 MISTAKES = {
-    "no model": (["nowhere", "me/tiny"], ["config.json"]),
+    "no model": (["nowhere", "me/tiny"], ["nowhere"]),
     "no owner": (["MODEL", "tiny"], ["owner/name"]),
     "a scheme": (["MODEL", "hf-hub:me/tiny"], ["without hf-hub:", "owner/name"]),
     "an unknown dtype": (["MODEL", "me/tiny", "--dtype", "int4"], ["fp32 or fp16"]),
@@ -208,9 +215,37 @@ def test_a_card_that_says_too_little_is_refused(hub, model, run, case):
     assert not hub.log
 
 
-def test_a_model_without_a_card_is_refused_and_a_draft_is_offered(hub, model, run):
+def test_a_refused_push_tells_all_that_it_misses_and_takes_it(hub, model, run):
     (model / "README.md").unlink()
-    assert_one_line(run("push", model, "me/tiny"), "README.md does not exist", "ganzoo card")
+    result = run("push", model, "me/tiny")
+    assert_one_line(
+        result, "The card drafted for", "names no license", "--license", "no lineage", "--lineage"
+    )
+    assert not hub.log
+    told = ["--license", "mit", "--lineage", "Random weights."]
+    status, out, _ = run("push", model, "me/tiny", *told, "--dtype", "fp16")
+    assert status == 0 and "a draft goes along" in out and not (model / "README.md").exists()
+    files = hub.store.files("me/tiny")
+    card = files["README.md"].decode()
+    assert "license: mit" in card and "* Random weights.\n" in card and is_untouched(card)
+    assert 'ganzoo.create("hf-hub:me/tiny")' in card
+    for name, written in ((hashlib.sha256(files[WEIGHTS_FILE]).hexdigest(), True), (digest(model), False)):
+        assert (name in card) == written
+
+
+def test_a_card_gets_the_license_and_the_lineage_that_it_lacks_on_its_way(hub, model, run):
+    for text in ("# x\n", "---\nlicense: unknown\n---\n## Lineage\n\nNot written yet.\n"):
+        (model / "README.md").write_text(text)
+        result = run("push", model, "me/tiny", "--license", "cc0-1.0", "--lineage", "By me.")
+        assert result[0] == 0, result
+        card = hub.store.files("me/tiny")["README.md"].decode()
+        assert "license: cc0-1.0" in card and "## Lineage\n\n* By me.\n" in card
+        hub.store.repos.clear()
+
+
+def test_a_published_model_is_pushed_by_its_name_from_python(hub):
+    found = push("mobilestylegan_ffhq_64", "me/copy", dry_run=True)
+    assert found.creates and not found.drafted and "mobilestylegan_ffhq_64.jpg" in found.files
 
 
 def test_a_base_model_is_a_lineage(hub, model, run):
@@ -235,7 +270,7 @@ def test_a_card_that_was_edited_by_hand_is_kept(hub, model, run, tmp_path):
 
 
 def test_a_card_that_ganzoo_wrote_is_replaced_by_a_newer_one(hub, model, run):
-    from ganzoo.hub.signature import signed
+    from ganzoo.cards.signature import signed
 
     push(model, "me/tiny")
     card = (model / "README.md").read_text()
@@ -245,15 +280,13 @@ def test_a_card_that_ganzoo_wrote_is_replaced_by_a_newer_one(hub, model, run):
 
 
 def test_a_license_given_with_the_push_stands_in_the_whole_card(hub, model, run):
-    from ganzoo.hub.readme import read_card
+    from ganzoo.cards.readme import read_card
 
     text = (model / "README.md").read_text().replace("license: mit", "license: unknown")
-    lines = ["License of the weights: unknown. Say what it is.", "* License, weights: unknown: say what."]
-    (model / "README.md").write_text("\n".join([text, *lines, "", "| weights | unknown |"]))
+    (model / "README.md").write_text(f"{text}\n| weights | unknown: say what it is |\n")
     assert run("push", model, "me/tiny", "--license", "cc-by-nc-4.0")[0] == 0
     card = hub.store.files("me/tiny")["README.md"].decode()
     assert read_card(card, "it").data.license == "cc-by-nc-4.0"
-    assert "License of the weights: cc-by-nc-4.0.\n" in card and "* License, weights: cc-by-nc-4.0.\n" in card
     assert "| weights | cc-by-nc-4.0 |" in card and "unknown" not in card
 
 

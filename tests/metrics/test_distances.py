@@ -8,7 +8,7 @@ import torch
 from metric_helpers import TinyFeatures
 from test_record import RECORD
 
-from ganzoo.metrics.distances import DEFINITIONS, distance
+from ganzoo.metrics.distances import DEFINITIONS, decibels, distance
 from ganzoo.metrics.record import Record, compared
 
 NETWORK = TinyFeatures()
@@ -24,6 +24,15 @@ def test_pixels_beyond_the_range_count_in_full():
     assert distance("l1", a, b).numpy() == pytest.approx(np.abs(error).mean(axis=(1, 2, 3)))
     squares = (error**2).mean(axis=(1, 2, 3))
     assert distance("psnr", a, b).numpy() == pytest.approx(10 * np.log10(4 / squares))
+
+
+def test_decibels_are_of_one_error_over_all_images():
+    a, b = images(0), images(1)
+    error = (a - b).square().mean().item()
+    assert decibels(error) == pytest.approx(10 * np.log10(4 / error))
+    assert decibels(error, 1.0) == pytest.approx(10 * np.log10(1 / error))
+    assert decibels(error) != pytest.approx(distance("psnr", a, b).mean().item(), abs=1e-3)
+    assert decibels(0.0) == np.inf and np.isnan(decibels(np.inf)) and np.isnan(decibels(np.nan))
 
 
 def test_features_see_what_a_file_would_hold():

@@ -10,8 +10,9 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.data.reading import ImageSet
-from ganzoo.metrics.evaluate import evaluate
+from ganzoo.metrics.measuring import measure_sets
 from ganzoo.metrics.record import Record, differences
+from ganzoo.metrics.sampling import Sampling
 from ganzoo.metrics.saved import SavedStatistics
 from ganzoo.metrics.sets import FileSamples, GeneratedSamples
 
@@ -27,7 +28,7 @@ def judge(tmp_path):
     def call(fake, real=None, metrics=("fd",), network=None, resamples=0, **options):
         fake, real = (FileSamples(x) if hasattr(x, "iterdir") else x for x in (fake, real))
         network = network or TinyFeatures()
-        return evaluate(
+        return measure_sets(
             fake,
             real,
             metrics=metrics,
@@ -73,14 +74,13 @@ def test_fewer_images_than_features_are_a_warning_in_the_record(judge):
 
 def test_a_generators_record_tells_how_its_images_were_made(folders, judge, tmp_path):
     generator = ganzoo.load(tiny_model(tmp_path / "model"))
-    samples = GeneratedSamples(generator, name="m", num=20, seed=5, truncation_psi=0.7, noise="random")
+    sampling = Sampling(num=20, seed=5, truncation_psi=0.7, noise="random")
+    samples = GeneratedSamples(generator, sampling, name="m")
     [one] = judge(samples, folders[1])
     assert one.sampling["truncation_psi"] == 0.7 and one.sampling["first_seed"] == 5
     assert one.sampling["noise"] == "random" and one.sampling["bits"] == 8
     assert {"sha256", "config", "form"} <= set(one.fake) and "sha256" not in one.sampling
-    deployed = GeneratedSamples(
-        ganzoo.deploy(generator), name="d", num=20, seed=5, truncation_psi=0.7, noise="random", sha256="other"
-    )
+    deployed = GeneratedSamples(ganzoo.deploy(generator), sampling, name="d", sha256="other")
     [other] = judge(deployed, folders[1])
     assert differences(one, other) == [] and one.fake != other.fake
     assert other.value == pytest.approx(one.value, rel=0.02, abs=1e-3)

@@ -20,9 +20,10 @@ from metric_helpers import (
 
 import ganzoo
 from ganzoo.metrics import extract as extraction
-from ganzoo.metrics.evaluate import evaluate
 from ganzoo.metrics.extract import Features, extract
 from ganzoo.metrics.figures import measure
+from ganzoo.metrics.measuring import measure_sets
+from ganzoo.metrics.sampling import Sampling
 from ganzoo.metrics.sets import FileSamples, GeneratedSamples
 
 
@@ -34,7 +35,8 @@ def generated(folder, num=5, deployed=False, name="m", **options):
     generator = ganzoo.load(folder)
     sha256 = options.pop("sha256", "a")
     generator = ganzoo.deploy(generator) if deployed else generator
-    return GeneratedSamples(generator, name=name, num=num, sha256=sha256, **options)
+    sampling = Sampling(**{"num": num, "seed": 0, **options})
+    return GeneratedSamples(generator, sampling, name=name, sha256=sha256)
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +172,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, how):
 
     def value(cache):
         sets, network = [FileSamples(fake), FileSamples(real)], TinyFeatures("slow")
-        [record] = evaluate(*sets, metrics=["fd"], network=network, resamples=0, cache_dir=cache)
+        [record] = measure_sets(*sets, metrics=["fd"], network=network, resamples=0, cache_dir=cache)
         return record.value, network.seen
 
     resumed, seen = value(tmp_path / "cache")

@@ -8,10 +8,11 @@ from metric_helpers import TinyFeatures
 
 from ganzoo.generators.deploy import deploy
 from ganzoo.metrics.distances import perceptual
-from ganzoo.metrics.evaluate import evaluate, evaluate_pairs
+from ganzoo.metrics.measuring import measure_pairs, measure_sets
 from ganzoo.metrics.pairs import PAIR_METRICS, pair_figures
 from ganzoo.metrics.path_length import path_length
 from ganzoo.metrics.record import Record, differences
+from ganzoo.metrics.sampling import Sampling
 from ganzoo.metrics.sets import GeneratedSamples
 
 NETWORK = TinyFeatures()
@@ -22,7 +23,7 @@ def pairs(student, teacher, metrics=PAIR_METRICS, seeds=range(4), **options):
 
 
 def samples(generator, name="m", **options):
-    return GeneratedSamples(generator, name=name, num=3, sha256=name, **options)
+    return GeneratedSamples(generator, Sampling(**{"num": 3, "seed": 0, **options}), name=name, sha256=name)
 
 
 @pytest.mark.parametrize("network", ["pixel", "wavelet"])
@@ -103,7 +104,7 @@ def test_the_record_of_a_pair_tells_both_networks_and_how_they_were_fed():
     student, teacher = trained(tiny("wavelet"), 1), trained(tiny("pixel"), 2)
     fed = {"seed": 9, "truncation_psi": 0.5, "noise": "random"}
     options = {"metrics": PAIR_METRICS, "network": NETWORK}
-    found = evaluate_pairs(samples(student, "s", **fed), samples(teacher, "t"), given="w", **options)
+    found = measure_pairs(samples(student, "s", **fed), samples(teacher, "t"), given="w", **options)
     assert [r.metric for r in found] == ["l1", "psnr", "perceptual_tiny"]
     for record in found:
         assert Record.from_json(record.to_json()) == record
@@ -112,7 +113,7 @@ def test_the_record_of_a_pair_tells_both_networks_and_how_they_were_fed():
         assert record.sampling["noise"] == "random, the teacher's" and record.sampling["bits"] is None
     assert [r.resizer for r in found] == [None, None, "torch-bicubic-antialias"]
     assert [r.features is None for r in found] == [True, True, False]
-    other = evaluate_pairs(samples(student, "s", **fed), samples(teacher, "t"), **options)
+    other = measure_pairs(samples(student, "s", **fed), samples(teacher, "t"), **options)
     assert differences(found[0], other[0]) == ["sampling.given: 'w' and 'z'"]
 
 
@@ -160,11 +161,11 @@ def test_the_path_length_is_that_of_small_steps_on_the_sphere():
 def test_the_record_of_a_path_length_and_its_refusals(tmp_path):
     generator, network = trained(tiny("pixel")), TinyFeatures()
     options = {"metrics": ["ppl"], "network": network, "cache_dir": tmp_path}
-    [record] = evaluate(samples(generator, seed=6), None, **options)
+    [record] = measure_sets(samples(generator, seed=6), None, **options)
     assert record.metric == "ppl_tiny" and record.sampling["seed"] == 6 and network.seen == 0
     assert record.resizer == "torch-bicubic-antialias" and record.real is None
     for settings, part in ({"noise": "random"}, "random"), ({"resolution": 8}, "own resolution"):
         with pytest.raises(ValueError, match=part):
-            evaluate(samples(generator, **settings), None, **options)
+            measure_sets(samples(generator, **settings), None, **options)
     with pytest.raises(ValueError, match="conditional"):
-        evaluate(samples(trained(tiny("pixel", label_dim=2))), None, **options)
+        measure_sets(samples(trained(tiny("pixel", label_dim=2))), None, **options)

@@ -1,21 +1,36 @@
 """Two processes under torchrun: each image once, and one that speaks."""
 
 import numpy as np
-from metric_helpers import records, run_cli, tiny_model, write_images
+import pytest
+from metric_helpers import TinyFeatures, records, run_in_two_processes, tiny_model, write_images
 
 
-def test_one_and_two_processes_agree_and_the_main_one_alone_speaks_and_writes(tmp_path):
+@pytest.fixture
+def evaluated(run, monkeypatch):
+    """What `ganzoo eval` prints in this process, and in two."""
+    monkeypatch.setattr("ganzoo.features.networks.load_features", lambda name, cache_dir=None: TinyFeatures())
+
+    def call(processes, *arguments):
+        if processes == 2:
+            return records(run_in_two_processes(*arguments))
+        status, out, err = run("eval", *arguments)
+        assert status == 0, err
+        return records(out)
+
+    return call
+
+
+def test_one_and_two_processes_agree_and_the_main_one_alone_speaks_and_writes(tmp_path, evaluated):
     model = tiny_model(tmp_path / "model")
     real = write_images(tmp_path / "real", 70, bias=20)
     found, kept = [], []
     for processes in (1, 2):
         place = tmp_path / str(processes)
-        done = run_cli(
+        lines = evaluated(
+            processes,
             *(model, "--num=200", "--real", real, "--metrics=fd,kid,ppl", "--resamples=2", "--json"),
             *("--out", place / "out.jsonl", "--save", place / "save.npz", "--cache-dir", place),
-            processes=processes,
         )
-        lines = records(done.stdout)
         assert [line["metric"] for line in lines] == ["fd_tiny", "kid_tiny", "ppl_tiny"]
         assert records((place / "out.jsonl").read_text()) == lines
         assert ("2 processes" in lines[0]["hardware"]) == (processes == 2)
@@ -28,12 +43,9 @@ def test_one_and_two_processes_agree_and_the_main_one_alone_speaks_and_writes(tm
     assert all(np.array_equal(one, other) for one, other in zip(*kept, strict=True))
 
 
-def test_pairs_are_shared_by_two_processes(tmp_path):
+def test_pairs_are_shared_by_two_processes(tmp_path, evaluated):
     models = [tiny_model(tmp_path / name, **options) for name, options in MODELS.items()]
-    found = [
-        records(run_cli(models[0], "--teacher", models[1], "--num=7", "--json", processes=n).stdout)
-        for n in (1, 2)
-    ]
+    found = [evaluated(n, models[0], "--teacher", models[1], "--num=7", "--json") for n in (1, 2)]
     assert [r["value"] for r in found[0]] == [r["value"] for r in found[1]] != [0, 0, 0]
 
 

@@ -5,7 +5,17 @@ from dataclasses import fields, replace
 
 import pytest
 
-from ganzoo.metrics.record import PROTOCOL, Protocol, Record, compared, differences, read_records
+from ganzoo.metrics.record import (
+    PROTOCOL,
+    Protocol,
+    Record,
+    compared,
+    differences,
+    published_records,
+    read_records,
+)
+from ganzoo.models.factory import list_models
+from ganzoo.system.paths import DATA
 
 RECORD = Record(
     metric="fd_tiny",
@@ -72,6 +82,10 @@ def edited(**changes):
         edited(value="large"),
         edited(value=None),
         edited(warnings=3),
+        edited(warnings=[3]),
+        edited(num_real="many"),
+        edited(versions={"torch": 2}),
+        edited(real=[]),
         edited(fake=None),
         "[]",
         "3",
@@ -125,3 +139,17 @@ def test_records_that_do_not_fit_are_refused():
         compared([RECORD], [replace(RECORD, num_fake=11)])
     with pytest.raises(ValueError, match="no metric in common; there: fd_tiny"):
         compared([replace(RECORD, metric="is")], [RECORD])
+
+
+UNITS = ("absolute", "dB,", "seconds", "GiB")
+MEASURED = sorted((DATA / "registry" / "measured").iterdir())
+
+
+@pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.stem)
+def test_every_published_number_is_a_record_of_a_published_model(path):
+    assert path.suffix == ".jsonl" and path.stem in list_models()
+    for record in published_records(path.stem):
+        assert record.fake["name"] == path.stem and len(record.fake["sha256"]) == 64
+        assert record.command and record.hardware and record.date[:2] == "20" and record.versions
+        # A number without features is in the unit that its definition begins with.
+        assert record.features is not None or record.definition.split()[0] in UNITS

@@ -11,6 +11,7 @@ from PIL import Image
 import ganzoo
 from ganzoo.cli import main
 from ganzoo.data.resize import resize, to_uint8
+from ganzoo.metrics.sampling import Sampling
 from ganzoo.metrics.sets import FileSamples, GeneratedSamples
 
 
@@ -21,8 +22,9 @@ def model(tmp_path_factory):
 
 def generated(folder, *, deployed=False, **options):
     generator = ganzoo.load(folder)
-    data = {"name": "m", "num": 4, "sha256": "a", **options}
-    return GeneratedSamples(ganzoo.deploy(generator) if deployed else generator, **data)
+    sampling = Sampling(**{"num": 4, "seed": 0, **options})
+    generator = ganzoo.deploy(generator) if deployed else generator
+    return GeneratedSamples(generator, sampling, name="m", sha256="a")
 
 
 def generate(folder, out, *options):
@@ -95,7 +97,9 @@ def test_a_smaller_resolution_is_resized_to_first(model):
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"noise": "loud"}, "const, random, none"),
+        ({"noise": "loud"}, "const, random or none"),
+        ({"truncation_psi": float("nan")}, "truncation_psi is a number"),
+        ({"num": 0}, "got 0 of them"),
         ({"seed": -1}, "4294967295"),
         ({"seed": 2**32 - 3}, "4294967295"),
         ({"resolution": 32}, "1 to 16"),

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from metric_helpers import TinyFeatures
 
-import ganzoo.features.networks
+import ganzoo.metrics.evaluation
 from ganzoo.cli import main
 
 
@@ -28,5 +28,5 @@ class SlowFeatures(TinyFeatures):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     kind = SlowFeatures if "--features=slow" in sys.argv else TinyFeatures
-    ganzoo.features.networks.load_features = lambda name, cache_dir=None: kind()
+    ganzoo.metrics.evaluation.load_features = lambda name, cache_dir=None: kind()
     main()

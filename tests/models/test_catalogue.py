@@ -9,7 +9,8 @@ import ganzoo
 from ganzoo.blocks import KINDS
 from ganzoo.models import catalogue
 from ganzoo.models.cost import costs
-from ganzoo.models.factory import cached_weights, config_of, list_models, model_entry
+from ganzoo.models.factory import config_of
+from ganzoo.models.published import cached_weights, list_models, model_entry
 from ganzoo.models.recipes import list_recipes
 
 

@@ -6,7 +6,8 @@ from ganzoo.cli.verify import verify
 from ganzoo.models import packed
 from ganzoo.models.cost import costs
 from ganzoo.models.entries import BundledSource, ExternalWeights, ModelEntry, WheelSource
-from ganzoo.models.factory import MODELS, config_of, list_models, model_entry
+from ganzoo.models.factory import config_of
+from ganzoo.models.published import MODELS, list_models, model_entry
 from ganzoo.models.recipes import read_yaml
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
@@ -117,6 +118,24 @@ def test_a_missing_key_of_an_entry_is_an_error(path, key):
         ModelEntry.from_dict(data)
 
 
+@pytest.mark.parametrize(
+    ("path", "key", "value", "told"),
+    [
+        ((), "parameters", {"mapping": "many"}, "parameters.mapping must be int; got 'many'"),
+        (("golden",), "seeds", [0, 0.5], r"golden.seeds\[1\] must be int; got 0.5"),
+        (("sources", 0), "bytes", "5 MB", r"sources\[0\].bytes must be int; got '5 MB'"),
+        (("sources", 0), "files", ["a"], r"sources\[0\].files must be a mapping; got \['a'\]"),
+    ],
+)
+def test_a_value_of_another_type_in_an_entry_is_an_error_with_its_place(path, key, value, told):
+    data = part = entry_data()
+    for step in path:
+        part = part[step]
+    part[key] = value
+    with pytest.raises(ValueError, match=f"^{told}"):
+        ModelEntry.from_dict(data)
+
+
 OWN = ("sources", "weights_sha256", "golden")
 
 
@@ -171,11 +190,3 @@ def test_stylegan2_ffhq_costs_what_stylegan2_costs():
     entry = model_entry("stylegan2_ffhq")
     assert entry.parameters == {"mapping": 2_101_248, "synthesis": 28_268_812}
     assert entry.macs == {"mapping": 2_097_152, "synthesis": 75_383_102_464}
-
-
-def test_a_measured_number_names_its_command_hardware_and_date():
-    number = {"metric": "FID", "value": 7.75, "unit": "", "command": "ganzoo eval", "hardware": "CPU"}
-    with pytest.raises(ValueError, match=r"^measured\[0\] lacks date"):
-        ModelEntry.from_dict({**entry_data(), "measured": [number]})
-    entry = ModelEntry.from_dict({**entry_data(), "measured": [{**number, "date": "2026-11-21"}]})
-    assert entry.measured[0].value == 7.75

@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 import ganzoo.models.weights
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.models.factory import build
-from ganzoo.models.golden import GOLDEN_FILE
 from ganzoo.models.weights import (
     CONFIG_FILE,
     MAX_CONFIG_BYTES,
@@ -103,7 +102,7 @@ def test_the_mean_style_and_the_noise_are_saved(generator, tmp_path):
 
 
 def test_a_model_folder_holds_a_config_and_weights(folder):
-    assert set(contents(folder)) == {"config.json", "golden.safetensors", "model.safetensors"}
+    assert set(contents(folder)) == {"config.json", "model.safetensors"}
     data = json.loads((folder / CONFIG_FILE).read_text())
     assert data["schema_version"] == 2
     assert data["ganzoo_version"] == ganzoo.__version__
@@ -114,7 +113,7 @@ def test_saving_again_replaces_the_files(folder):
     other = build(tiny(), seed=5)
     save(other, folder)
     assert torch.equal(load(folder).synthesis.levels[0].const, other.synthesis.levels[0].const)
-    assert set(contents(folder)) == {CONFIG_FILE, GOLDEN_FILE, WEIGHTS_FILE}
+    assert set(contents(folder)) == {CONFIG_FILE, WEIGHTS_FILE}
 
 
 def test_saved_files_have_the_usual_permissions(folder):

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from covering import crossed
 from helpers import assert_golden
 from torch.autograd import gradcheck, gradgradcheck
 
@@ -158,12 +159,10 @@ def zeros_inserted(x, f, *, up, down, padding):
     return filtered[:, :, ::down_y, ::down_x]
 
 
-@pytest.mark.parametrize("padding", PADDINGS, ids=str)
-@pytest.mark.parametrize("factors", FACTORS, ids=str)
-@pytest.mark.parametrize("taps", FILTERS.values(), ids=FILTERS)
-def test_every_combination_is_the_definition_and_has_two_derivatives(taps, factors, padding):
-    up, down = factors
-    f = torch.tensor(taps, dtype=torch.float64)
+@pytest.mark.parametrize("case", crossed(FILTERS, FACTORS, PADDINGS), ids=str)
+def test_every_combination_is_the_definition_and_has_two_derivatives(case):
+    taps, (up, down), padding = case
+    f = torch.tensor(FILTERS[taps], dtype=torch.float64)
     settings = {"up": up, "down": down, "padding": padding}
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(1, 2, 7, 6, dtype=torch.float64, generator=generator).requires_grad_()

@@ -61,7 +61,7 @@ ALL = {**NO_WEIGHTS, **OTHER_WEIGHTS}
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved") / "model"
     torch.manual_seed(0)
-    ganzoo.save(build(tiny_config()), folder)
+    ganzoo.save(build(tiny_config()), folder, golden=True)
     return folder
 
 

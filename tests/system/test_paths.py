@@ -17,9 +17,11 @@ from ganzoo.export.exporting import export
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.metrics.record import read_records
 from ganzoo.metrics.saved import SavedStatistics
-from ganzoo.models.factory import cached_weights, config_of, model_entry, resolve
+from ganzoo.models.factory import config_of
+from ganzoo.models.published import cached_weights, model_entry
+from ganzoo.models.reference import reference
 from ganzoo.models.sources import default_cache_dir
-from ganzoo.runtimes import cached_folder
+from ganzoo.runtimes import Setup, cached_folder
 from ganzoo.runtimes import load as open_runtime
 from ganzoo.system.paths import is_path, missing, user_argument, user_name, user_path
 
@@ -66,12 +68,12 @@ def test_models_are_saved_loaded_created_and_opened_by_a_path_in_the_home_folder
     expected = ganzoo.load(home / "copy")(z)
     for generator in (
         ganzoo.create("dir:~/copy"),
-        ganzoo.create(resolve("~/copy")),
+        ganzoo.create(reference("~/copy")),
         open_runtime("~/copy", "torch"),
         open_runtime("dir:~/copy", "torch"),
     ):
         torch.testing.assert_close(generator(z), expected)
-    assert config_of("dir:~/copy").resolution == 8 and resolve("~/copy") == f"dir:{home / 'copy'}"
+    assert config_of("dir:~/copy").resolution == 8 and reference("~/copy").path == home / "copy"
 
 
 def test_exports_and_caches_lie_in_the_home_folder(home, model):
@@ -80,7 +82,7 @@ def test_exports_and_caches_lie_in_the_home_folder(home, model):
     assert (home / "exported" / "manifest.json").is_file()
     entry = model_entry("mobilestylegan_ffhq")
     assert cached_weights(entry, "~/cache").parent == home / "cache"
-    where = cached_folder(f"dir:{model}", "torch", "fp32", cache_dir="~/cache")
+    where = cached_folder(reference(f"dir:{model}", "~/cache"), Setup("torch"))
     assert where.parent == home / "cache" / "exports"
 
 
@@ -164,7 +166,7 @@ def test_a_home_folder_is_filled_in_by_one_function_alone():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("expanduser", "home")
     ]
-    assert users == ["paths.py"]
+    assert users == ["system/paths.py"]
 
 
 PATHS = ["./x", "~/x", "/x", "../x", "runs/x/student", "x/", "C:\\x", ".\\x", "D:/x", "x.pkl", "X.ZIP"]

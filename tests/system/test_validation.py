@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from ganzoo.system.validation import check_fields, from_mapping, plain
+from ganzoo.system.validation import check_fields, checked, from_mapping, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +126,12 @@ def test_what_is_wrong_is_told_with_its_place(changes, told):
     with pytest.raises(ValueError) as error:
         whole(**changes)
     assert str(error.value).startswith(told)
+
+
+def test_a_list_of_another_length_is_refused():
+    assert checked([1, 2], tuple[int, int], "x") == (1, 2)
+    with pytest.raises(ValueError, match=r"^x must be a list of 2 int; got \[1\]"):
+        checked([1], tuple[int, int], "x")
 
 
 def test_all_that_lacks_is_named():

@@ -7,8 +7,8 @@ import pytest
 from training_helpers import TinyFeatures, result_of, run_data
 
 import ganzoo
-from ganzoo.compare.measure import Settings, compare, subject
-from ganzoo.hub.results import merged, of_run
+from ganzoo.cards.results import merged, of_run
+from ganzoo.compare.measure import Settings, measure, subject
 from ganzoo.metrics.pairs import pair_figures
 from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.training import loading
@@ -36,7 +36,7 @@ def test_run_eval_and_compare_give_the_same_figures(student_of_a_run, teacher):
     how = {"truncation_psi": 0.8, "noise": noise}
     of_eval = pair_figures(student, original, metrics=METRICS, seeds=seeds, network=network, **how)
     subjects = [subject("teacher", original), subject("student", student)]
-    page = compare(subjects, Settings(tuple(seeds), **how), network=network, runs=0)
+    page = measure(subjects, Settings(tuple(seeds), **how), network=network, runs=0)
     of_run = result_of(folder)["figures"]
     for metric in METRICS:
         name = "perceptual_tiny" if metric == "perceptual" else metric

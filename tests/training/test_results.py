@@ -1,14 +1,12 @@
 """Tables and plots of runs."""
 
 import csv
-import itertools
 import json
 import re
 from xml.etree import ElementTree
 
 import pytest
 
-from ganzoo.training.chart import Box, Dot, chart
 from ganzoo.training.results import read_result, read_results, summary, write_results
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -208,53 +206,3 @@ def test_the_plot_has_a_point_for_every_run_against_operations_and_parameters(ru
         assert axis in texts and {"a & b", "b"} <= set(texts) and "c" not in texts
         (xa, ya), (xb, yb) = [(float(c.get("cx")), float(c.get("cy"))) for c in panel.iter(f"{SVG}circle")]
         assert xa < xb and ya < yb  # the dearer one to the right, the worse one, which is higher, above
-
-
-def labels(svg):
-    """Rectangles of the labels of each panel, at the width that the chart reckons with, and the points."""
-    for panel in ElementTree.fromstring(svg).findall(f"{SVG}g"):
-        boxes = []
-        for text in panel.iter(f"{SVG}text"):
-            if text.get("class") == "name":
-                x, y, width = float(text.get("x")), float(text.get("y")), 6.5 * len(text.text)
-                left = x - width if text.get("text-anchor") == "end" else x
-                boxes.append(Box(left, y - 10, left + width, y + 2))
-        points = [(float(c.get("cx")), float(c.get("cy"))) for c in panel.iter(f"{SVG}circle")]
-        yield boxes, points
-
-
-CROWDS = {
-    "all in one place": [Dot(f"conv-full+seed-{i}", 1e9, 0.2, 0.01) for i in range(12)],
-    "one cost": [Dot(f"conv-full+seed-{i}", 1e9, 0.2 + i * 1e-3, 0.01) for i in range(24)],
-    "a cloud": [Dot(f"mobile_style_{i}", 1e9 * 1.1 ** (i % 5), 0.2 + (i % 7) / 100, 0.01) for i in range(30)],
-    "long names": [Dot("conv-full+upsampler-conv_transpose" * 2 + str(i), 1e9 * 2**i, 0.1) for i in range(8)],
-    "one": [Dot("alone", 5, 0.0)],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", CROWDS)
-def test_labels_overlap_neither_each_other_nor_points(case):
-    dots = CROWDS[case]
-    [(boxes, points)] = labels(chart({"MACs": dots}, title="x"))
-    assert len(boxes) == len(points) == len(dots)
-    assert not [1 for a, b in itertools.combinations(boxes, 2) if a.overlaps(b)]
-    assert not [1 for box in boxes for x, y in points if box.overlaps(Box(x - 3, y - 3, x + 3, y + 3))]
-    assert all(Box(0, 0, 880, 400).holds(box) for box in boxes)
-
-
-def test_points_without_room_for_their_names_are_counted():
-    svg = chart({"MACs": [Dot("a rather long name of a run", 1e9, 0.2) for _ in range(300)]}, title="x")
-    [(boxes, points)] = labels(svg)
-    assert len(points) == 300 and f"{300 - len(boxes)} points without room for their names" in svg
-
-
-def test_the_plot_of_nothing_says_so():
-    assert "nothing was measured" in chart({"MACs": []}, title="x")
-
-
-def test_the_plot_is_readable_on_light_and_on_dark_grounds():
-    svg = chart({"MACs": [Dot("a", 1, 1)]}, title="x")
-    light, dark = svg.split("@media (prefers-color-scheme: dark)")
-    for part in (light, dark):
-        colours = dict(re.findall(r"(\.ground|\.title)[^{]*\{ fill: (#\w+)", part))
-        assert len(colours) == 2 and len(set(colours.values())) == 2

@@ -190,7 +190,7 @@ def test_the_card_tells_lineage_cost_and_distance(finished):
     result = result_of(finished)
     assert weights_digest(make_teacher()) in card and f"`{result['teacher']}`" in card
     assert "`some_recipe`; 0.032 kimg in steps of 4" in card and "16 x 16 images" in card
-    assert f"{result['parameters']:,} parameters and {result['macs']:,} MACs" in card
+    assert f"| deployed synthesis | {result['parameters']:,} | {result['macs']:,} |" in card
     for name, figure in result["figures"].items():
         assert f"| {name} | {figure['value']:.4g} |" in card
 

@@ -24,7 +24,7 @@ class StyleGAN2Config(GeneratorConfig):
         channels: Width of every feature level from 4 x 4 up: `log2(resolution) - 1` of them for
             `output="pixel"`, one fewer for `output="wavelet"`. `from_dict` also takes `channel_base` and
             `channel_max` instead: widths `min(channel_base // r, channel_max)` at level r.
-        output: What the head predicts, "pixel" or "wavelet" (sub-bands at half the resolution).
+        output: Prediction of the head, "pixel" or "wavelet" (sub-bands at half the resolution).
         mapping, upsampler, conv, demodulation, head, shortcut: Blocks, each `{"name": ..., option: value}`.
         activation: Name of the styled layers' activation.
         activation_gain: Factor of the activation; None takes the activation's own.

@@ -38,7 +38,7 @@ class Synthesis(SynthesisNetwork):
         w_dim: Width of w.
         channels: Width of every level, from 4 x 4 up.
         img_channels: Channels of the image.
-        output: What the head predicts, "pixel" or "wavelet".
+        output: Prediction of the head, "pixel" or "wavelet".
         upsampler, conv, demodulation, head, shortcut: Blocks.
         activation, activation_gain, clamp: Options of the styled layers, see `StyledLayer`.
     """

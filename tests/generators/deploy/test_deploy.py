@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from deploy_helpers import assert_deploys, trained
+from covering import crossed
+from deploy_helpers import NETWORKS, assert_deploys, trained
 from helpers import assert_same_image
 
 import ganzoo
@@ -16,9 +17,9 @@ def test_a_clamp_survives(network, clamp):
     assert_deploys(trained(network, clamp=clamp))
 
 
-@pytest.mark.parametrize("gain", [None, 0.5, math.sqrt(3)])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_an_activation_and_its_gain_survive(network, activation, gain):
+@pytest.mark.parametrize("case", crossed(NETWORKS, ACTIVATIONS, [None, 0.5, math.sqrt(3)]), ids=str)
+def test_an_activation_and_its_gain_survive(case):
+    network, activation, gain = case
     assert_deploys(trained(network, activation=activation, activation_gain=gain))
 
 
@@ -32,9 +33,9 @@ def test_any_width_of_subbands_survives(width):
     assert_deploys(trained("stylegan2 with idwt", channels=[width, 2 * width, 5]))
 
 
-@pytest.mark.parametrize("kernel_size", [1, 3, 5])
-@pytest.mark.parametrize("conv", ["full", "depthwise"])
-def test_a_kernel_size_survives(network, conv, kernel_size):
+@pytest.mark.parametrize("case", crossed(NETWORKS, ["full", "depthwise"], [1, 3, 5]), ids=str)
+def test_a_kernel_size_survives(case):
+    network, conv, kernel_size = case
     assert_deploys(trained(network, conv={"name": conv, "kernel_size": kernel_size}))
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from deploy_helpers import trained
+from covering import thinned
+from deploy_helpers import NETWORKS, trained
 from helpers import assert_same_image
 from torch import nn
 
@@ -121,6 +122,10 @@ def test_the_deploy_form_exports(network):
     assert_same_image(torch.export.export(deployed, (z,)).module()(z), deployed(z))
 
 
+COMPILED = ["stylegan2", "mobilestylegan with residual"]  # between them, every block that folds
+
+
+@pytest.mark.parametrize("network", thinned(NETWORKS, COMPILED))
 def test_the_deploy_form_compiles(network):
     torch.compiler.reset()
     deployed = ganzoo.deploy(trained(network))

@@ -15,7 +15,7 @@ from ganzoo.models.weights import save
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     """The published model `tiny_face`, installed, so that nothing is fetched."""
     release = Release(tmp_path)
-    monkeypatch.setattr("ganzoo.models.factory.MODELS", release.models)
+    monkeypatch.setattr("ganzoo.models.published.MODELS", release.models)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     release.install(monkeypatch)
     return release

@@ -5,7 +5,8 @@ import subprocess
 import pytest
 from factory_helpers import TINY, message
 
-from ganzoo.models.factory import cached_weights, config_of, create, list_models, model_entry
+from ganzoo.models.factory import config_of, create
+from ganzoo.models.published import cached_weights, list_models, model_entry
 from ganzoo.models.weights import write_weights
 
 EXTERNAL = [name for name in list_models() if model_entry(name).external is not None]

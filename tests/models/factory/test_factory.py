@@ -5,7 +5,8 @@ from factory_helpers import message, tiny
 from ir_fixtures import MODEL
 
 import ganzoo
-from ganzoo.models.factory import config_of, create, list_models, model_entry
+from ganzoo.models.factory import config_of, create
+from ganzoo.models.published import list_models, model_entry
 from ganzoo.models.recipes import list_recipes
 from ganzoo.models.sources import SourceError
 from ganzoo.models.weights import weights_digest
@@ -26,7 +27,7 @@ def test_a_name_like_no_other_gets_no_guess():
 @pytest.mark.parametrize("name", ["", ".", "../secret", "mobilestylegan.yaml", "/etc/hostname", "a" * 300])
 def test_odd_names_are_unknown_names(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    message(name)
+    message(name, (ValueError, FileNotFoundError))
 
 
 def test_a_bare_owner_and_repository_are_refused_with_both_spellings():
@@ -129,7 +130,7 @@ def test_without_a_network_the_error_names_the_model_that_needs_none(tmp_path, m
     def refuse(source):
         raise SourceError("The package index cannot be reached.")
 
-    monkeypatch.setattr("ganzoo.models.factory.read_source", refuse)
+    monkeypatch.setattr("ganzoo.models.published.read_source", refuse)
     told = message("mobilestylegan_ffhq", SourceError, cache_dir=tmp_path)
     assert told.startswith("The package index cannot be reached. Without a network: mobilestylegan_ffhq_64, ")
     assert create("mobilestylegan_ffhq_64", cache_dir=tmp_path).resolution == 64

@@ -104,35 +104,39 @@ def test_a_zip_of_images_is_told_as_images(photos, tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("dataset.json", "{}")
         archive.write(photos / "cats" / "b.data", "00000/img0")
-    assert "is a set of images" in message(str(tmp_path / "set.zip"))
+    assert "is a set of images" in message(str(tmp_path / "set.zip"), FileNotFoundError)
 
 
 def test_one_image_is_told_as_an_image(photos):
-    assert "is an image, not a model" in message(str(photos / "cats" / "b.data"))
+    assert "is an image, not a model" in message(str(photos / "cats" / "b.data"), FileNotFoundError)
 
 
 def test_a_file_of_a_model_names_its_folder(folder):
-    assert f"give its folder, {str(folder)!r}" in message(str(folder / "model.safetensors"))
+    assert f"give its folder, {str(folder)!r}" in message(
+        str(folder / "model.safetensors"), FileNotFoundError
+    )
     assert f"give its folder, {str(folder)!r}" in message(folder / "config.json", FileNotFoundError)
 
 
 def test_exported_files_are_told_where_weights_are_needed(folder, tmp_path):
     (tmp_path / "exported").mkdir()
     (tmp_path / "exported" / "manifest.json").write_text("{}")
-    assert "`ganzoo export` wrote" in message(str(tmp_path / "exported"))
+    assert "`ganzoo export` wrote" in message(str(tmp_path / "exported"), FileNotFoundError)
 
 
 def test_checkpoints_and_halves_of_models_are_told(folder, tmp_path):
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads" / "ffhq.pkl").write_bytes(b"x")
-    assert f"ganzoo convert {tmp_path / 'downloads' / 'ffhq.pkl'} OUT" in message(str(tmp_path / "downloads"))
+    assert f"ganzoo convert {tmp_path / 'downloads' / 'ffhq.pkl'} OUT" in message(
+        str(tmp_path / "downloads"), FileNotFoundError
+    )
     (folder / "config.json").unlink()
     assert "without its config.json" in message(folder, FileNotFoundError)
     (tmp_path / "empty").mkdir()
-    assert "holds no model" in message(str(tmp_path / "empty"))
+    assert "holds no model" in message(str(tmp_path / "empty"), FileNotFoundError)
 
 
 def test_a_checkpoint_of_pytorch_is_no_set_of_images(tmp_path):
     with zipfile.ZipFile(tmp_path / "net.pt", "w") as archive:
         archive.writestr("net/data.pkl", b"x")
-    assert "is converted first" in message(str(tmp_path / "net.pt"))
+    assert "is converted first" in message(str(tmp_path / "net.pt"), FileNotFoundError)

@@ -13,7 +13,7 @@ from ir_fixtures import Release, client_environment
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     """A published tiny model, which the real package client finds in a folder of wheels."""
     release = Release(tmp_path)
-    monkeypatch.setattr("ganzoo.models.factory.MODELS", release.models)
+    monkeypatch.setattr("ganzoo.models.published.MODELS", release.models)
     environment = client_environment(release)
     for key in set(os.environ) - set(environment):
         monkeypatch.delenv(key)

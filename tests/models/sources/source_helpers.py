@@ -21,7 +21,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import ganzoo.models.factory
-ganzoo.models.factory.MODELS = Path(sys.argv[1])
+ganzoo.models.published.MODELS = Path(sys.argv[1])
 generator = ganzoo.models.factory.create("tiny_face", cache_dir=sys.argv[2])
 print(generator.resolution)
 """

@@ -14,7 +14,8 @@ import pytest
 from ir_fixtures import MODEL
 from source_helpers import SCRIPT, fetch, refusal, same_images
 
-from ganzoo.models.factory import cached_weights, create, model_entry
+from ganzoo.models.factory import create
+from ganzoo.models.published import cached_weights, model_entry
 from ganzoo.models.sources import SourceError, _size, default_cache_dir
 from ganzoo.models.weights import load_weights, stored_digest, weights_digest
 
@@ -92,7 +93,7 @@ def test_sources_are_tried_in_order(release, monkeypatch):
     entry = model_entry(MODEL)
     gone = replace(entry.sources[0], distribution="tiny-face-that-moved")
     monkeypatch.setattr(
-        "ganzoo.models.factory.model_entry", lambda _: replace(entry, sources=(gone, *entry.sources))
+        "ganzoo.models.reference.model_entry", lambda _: replace(entry, sources=(gone, *entry.sources))
     )
     assert same_images(fetch(release), release.generator)
 
@@ -100,7 +101,7 @@ def test_sources_are_tried_in_order(release, monkeypatch):
 def test_when_every_source_fails_all_reasons_are_told(release, monkeypatch):
     entry = model_entry(MODEL)
     gone = [replace(entry.sources[0], distribution=name) for name in ("tiny-one", "tiny-two")]
-    monkeypatch.setattr("ganzoo.models.factory.model_entry", lambda _: replace(entry, sources=tuple(gone)))
+    monkeypatch.setattr("ganzoo.models.reference.model_entry", lambda _: replace(entry, sources=tuple(gone)))
     with pytest.raises(SourceError, match=r"tiny-one .*tiny-two "):
         fetch(release)
 

@@ -1,0 +1,36 @@
+"""Options that several commands share, each checked where it is read, under the name that it has there."""
+
+from typing import Any
+
+import typer
+
+from ganzoo.cli.common import parse_side
+
+
+def psi(text: str) -> Any:
+    """An option for the psi of a truncation, with its help."""
+
+    def checked(param: typer.CallbackParam, value: float) -> float:
+        from ganzoo.generators.sampling import check_psi
+
+        check_psi(value, param.opts[0])
+        return value
+
+    return typer.Option(help=text, callback=checked)
+
+
+def noise(text: str) -> Any:
+    """An option for a noise mode, with its help."""
+
+    def checked(param: typer.CallbackParam, value: str) -> str:
+        from ganzoo.generators.sampling import check_noise
+
+        check_noise(value, param.opts[0])
+        return value
+
+    return typer.Option(help=text, callback=checked)
+
+
+def side(text: str) -> Any:
+    """An option for the side of square images, with its help."""
+    return typer.Option(parser=parse_side, metavar="NUMBER", help=text)

@@ -1,0 +1,29 @@
+"""Every upsampler x convolution x head x demodulation x output x shortcut: a new block joins by itself."""
+
+import itertools
+
+from covering import covering
+
+from ganzoo.blocks import CONVS, DEMODULATIONS, HEADS, SHORTCUTS, UPSAMPLERS
+
+AXES = {
+    "upsampler": UPSAMPLERS.names(),
+    "conv": CONVS.names(),
+    "head": HEADS.names(),
+    "demodulation": DEMODULATIONS.names(),
+    "output": ["pixel", "wavelet"],
+    "shortcut": SHORTCUTS.names(),
+}
+BASES = [  # StyleGAN2 and MobileStyleGAN
+    ("conv_transpose", "full", "skip", "style", "pixel", "none"),
+    ("idwt", "depthwise", "aux", "static", "wavelet", "none"),
+]
+COMBINATIONS = list(itertools.product(*AXES.values()))
+# The bases, and as many as it takes for any two, or any three, blocks to meet.
+PAIRS = list(dict.fromkeys([*BASES, *covering(COMBINATIONS, 2)]))
+TRIPLES = list(dict.fromkeys([*BASES, *covering(COMBINATIONS, 3)]))
+
+
+def settings(combination):
+    """The settings of a config that a combination stands for."""
+    return dict(zip(AXES, combination, strict=True))
