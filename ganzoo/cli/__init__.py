@@ -20,6 +20,7 @@ from ganzoo.cli.help import settings
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
+from ganzoo.cli.train import train
 from ganzoo.cli.verify import verify
 from ganzoo.system.interruption import Interrupted
 from ganzoo.system.paths import user_argument
@@ -33,11 +34,11 @@ app = typer.Typer(
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "info": info, "generate": generate, "verify": verify, "convert": convert,
-    "export": export, "distill": distill, "bench": bench, "results": results, "eval": evaluate,
-    "compare": compare, "card": card, "push": push,
+    "export": export, "distill": distill, "train": train, "bench": bench, "results": results,
+    "eval": evaluate, "compare": compare, "card": card, "push": push,
 }  # fmt: skip
 for name, function in _COMMANDS.items():
-    app.command(name, **settings(name), add_help_option=name != "distill")(function)
+    app.command(name, **settings(name), add_help_option=name not in ("distill", "train"))(function)
 app.add_typer(data_app, name="data", short_help=settings("data")["short_help"])
 
 

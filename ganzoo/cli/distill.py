@@ -1,16 +1,12 @@
 """`ganzoo distill`: train a student from a teacher, or a sweep of students."""
 
-import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ganzoo.cli.results import results
-from ganzoo.system.allocator import keep_freed_memory
-
-if TYPE_CHECKING:
-    from ganzoo.training.jobs import Plan
+from ganzoo.cli.settings import preset_names, setting_lines
+from ganzoo.cli.train import start
 
 DEFAULT_RECIPE = "mobilestylegan"
 EXAMPLES = """\
@@ -25,8 +21,6 @@ Examples:
 
 The same command again goes on with a run that was cut off, and leaves a finished one as it is.
 """
-_KEY = re.compile(r"^( *)(\w+):")
-_COMMENT = re.compile(r" # (.*)$")
 
 
 def _show_help(context: typer.Context, asked: bool) -> None:
@@ -58,112 +52,24 @@ def distill(
     ] = False,
 ) -> None:
     """Train a student from a teacher, or a sweep of students."""
-    from ganzoo.train import plan
-
     given = list(arguments or [])
-    recipe = given.pop(0) if given and "=" not in given[0] else DEFAULT_RECIPE
-    found = plan(recipe, given, sweep=multirun, complete=not print_settings)
-    if print_settings:
-        _print(found)
-    elif multirun:
-        _sweep(found)
-    else:
-        _run(found)
-
-
-def _run(found: "Plan") -> None:
-    """One run, in this process."""
-    from ganzoo.training.results import read_result, summary
-    from ganzoo.training.run import distill as train
-
-    keep_freed_memory()
-    _tell(found)
-    folder = train(found.jobs[0].data)
-    typer.echo(f"{folder}: {summary(read_result(folder))}")
-
-
-def _sweep(found: "Plan") -> None:
-    """All jobs, and then the tables of those that ended well."""
-    from ganzoo.train import launch
-
-    _tell(found)
-    outcomes = launch(found)
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if len(failed) < len(outcomes):
-        results(found.folder)
-    if failed:
-        names: dict[str, list[str]] = {}
-        for outcome in failed:
-            names.setdefault(str(outcome.error), []).append(outcome.name)
-        told = " ".join(f"{', '.join(those)}: {error}" for error, those in names.items())
-        raise ValueError(f"{len(failed)} of {len(outcomes)} jobs failed. {told}")
-
-
-def _tell(found: "Plan") -> None:
-    """Where the settings come from that are not given."""
-    for line in dict.fromkeys(job.told for job in found.jobs if job.told):
-        typer.echo(line, err=True)
-
-
-def _print(found: "Plan") -> None:
-    """The settings of every job as a YAML document."""
-    from omegaconf import OmegaConf
-
-    for job in found.jobs:
-        if len(found.jobs) > 1:
-            typer.echo("---")
-        typer.echo(OmegaConf.to_yaml(job.data), nl=False)
+    if named := [text for text in given if text.partition("=")[0] == "task"]:
+        raise ValueError(f"{named[0]}: this command is short for ganzoo train task=distillation.")
+    start(given, "distillation", sweep=multirun, shown=print_settings)
 
 
 def _settings_help() -> Iterator[str]:
-    """A line for every setting: what it is without being given, and its comment."""
-    from omegaconf import OmegaConf
-
+    """Blocks, presets, and a line for every setting."""
     from ganzoo.models.catalogue import block_cards
-    from ganzoo.system.paths import DATA  # without ganzoo.models.recipes, which waits for torch
 
-    path = DATA / "recipes" / "training" / "distillation.yaml"
-    shipped = OmegaConf.to_container(OmegaConf.load(path))
-    assert isinstance(shipped, dict)
-    shipped.pop("defaults")
-    comments: dict[str, str] = {}
-    above: list[tuple[int, str]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if match := _KEY.match(line):
-            depth = len(match[1])
-            above = [(d, key) for d, key in above if d < depth] + [(depth, match[2])]
-            if comment := _COMMENT.search(line):
-                comments[".".join(key for _, key in above)] = comment[1]
     yield "Blocks, each a kind and its names:"
     for kind, names in sorted(block_cards().items()):
         yield f"  {kind + '=':<38} {', '.join(names)}"
     yield ""
-    presets = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
-    yield f"Presets: training= {presets}. Without one it is cpu or gpu, by the machine; --print shows all"
-    yield "settings of a run. Those of training=distillation; of the student (resolution, channels, …), the"
-    yield "resolution is the teacher's and the others are the recipe's:"
-    yield from (f"  {setting:<38} {comment}".rstrip() for setting, comment in _flat(shipped, comments))
-
-
-def _flat(data: dict[Any, Any], comments: dict[str, str], above: str = "") -> Iterator[tuple[str, str]]:
-    """Settings as they are typed, and their comments; one of several settings stands on a line of its own."""
-    for name, value in data.items():
-        key = f"{above}{name}"
-        comment = comments.get(key, "")
-        if not isinstance(value, dict):
-            yield f"{key}={_typed(value)}", comment
-            continue
-        within = list(_flat(value, comments, f"{key}."))
-        if len(within) == 1:
-            within = [(within[0][0], comment)]
-        elif comment:
-            yield f"{key}.…", comment
-        yield from within
-
-
-def _typed(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{','.join(map(_typed, value))}]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return "" if value == "???" else f"{value}"
+    yield f"Presets: training= {', '.join(preset_names())}. Without one it is cpu or gpu, by the machine;"
+    yield "--print shows all settings of a run. Those of training=distillation; of the student (resolution,"
+    yield "channels, …), the resolution is the teacher's and the others are the recipe's:"
+    yield from setting_lines("distillation")
+    yield ""
+    yield "Settings of every run, as ganzoo train has them, too:"
+    yield from setting_lines("loop")

@@ -77,7 +77,11 @@ def told(error: Any) -> str:
         return message
     command = str(error.ctx.command.name)
     habit = option.lstrip("-").lower().replace("_", "-")
-    ours = _setting(habit) if command == "distill" else _option(habit, command, error.ctx.command.params)
+    ours = (
+        _setting(habit)
+        if command in ("distill", "train")
+        else _option(habit, command, error.ctx.command.params)
+    )
     return message if ours is None else f"{option} is no option. Here it is {ours}."
 
 

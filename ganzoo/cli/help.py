@@ -23,6 +23,10 @@ COMMANDS = {
         "Train a student from a teacher, or a sweep of students.",
         "ganzoo distill teacher=teacher resolution=256 out=runs/first",
     ),
+    "train": (
+        "Train by any task; distill is its short form for one.",
+        "ganzoo train task=distillation teacher=teacher resolution=256 out=runs/first",
+    ),
     "bench": (
         "Latency, throughput, memory, start-up and size.",
         "ganzoo bench mobilestylegan_ffhq_64 --runtime torch,openvino",

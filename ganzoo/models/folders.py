@@ -15,7 +15,7 @@ from ganzoo.system.kinds import CONFIG_FILE as CONFIG_FILE
 from ganzoo.system.kinds import WEIGHTS_FILE as WEIGHTS_FILE
 from ganzoo.system.paths import user_path
 
-STUDENT, BEST, RUN_FILE = "student", "best", "settings.json"
+STUDENT, TRAINED, BEST, RUN_FILE = "student", "generator", "best", "settings.json"
 MANIFEST_FILE = "manifest.json"
 _CHECKPOINTS = (".pkl", ".pt", ".pth", ".ckpt")
 _IMAGES_WITHOUT_READER = (".heic", ".heif", ".avif")
@@ -26,9 +26,10 @@ StrPath = str | os.PathLike[str]
 
 
 def find_model(path: StrPath) -> Path | None:
-    """The model folder that a path stands for: itself, or the student of a run. None if it is neither."""
+    """The model folder that a path stands for: itself, or the result of a run. None if it is neither."""
     named = os.fspath(user_path(path))
-    for folder in (named, os.path.join(named, STUDENT)):  # noqa: PTH118 - a Path refuses long names
+    for result in ("", STUDENT, TRAINED):
+        folder = os.path.join(named, result)  # noqa: PTH118 - a Path refuses long names
         if os.path.isfile(os.path.join(folder, CONFIG_FILE)):  # noqa: PTH113, PTH118
             return Path(folder)
     return None

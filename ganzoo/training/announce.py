@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import torch
 from torch import nn
 
 from ganzoo.charts.text import si
@@ -13,27 +12,28 @@ from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.models.cost import costs
 from ganzoo.training.cache import TeacherCache
-from ganzoo.training.checkpoint import optimizer_tensors
 from ganzoo.training.distillation import DistillationTask
-from ganzoo.training.loop import Trainer, create_optimizer
+from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.memory import available_bytes, estimate_bytes
+from ganzoo.training.optimizers import moments
 from ganzoo.training.pace import duration, speed
-from ganzoo.training.settings import GIB, RunSettings
+from ganzoo.training.settings import GIB
+from ganzoo.training.task import Task
 from ganzoo.training.trial import Speed, measure_speed
 
 _LONG = 2 * 86400  # seconds after which a way to shorten it is told
 
 
-def announce(
-    trainer: Trainer,
-    task: DistillationTask,
-    settings: RunSettings,
-    state: Any,
-    *,
-    network: FeatureNetwork | None,
-    caches: Sequence[TeacherCache],
-) -> Speed:
-    """Measure the speed on every process, tell all of the cost on the main one, and return the speed."""
+def announce(task: DistillationTask, state: Any, *, kimg: float, caches: Sequence[TeacherCache]) -> Speed:
+    """Measure the speed on every process, tell all of the cost on the main one, and return the speed.
+
+    Args:
+        task: What will be trained.
+        state: Accelerate's `PartialState`.
+        kimg: Thousands of images that were learnt from before.
+        caches: Images of the teacher that may be missing.
+    """
+    settings = task.settings
 
     def tell(*lines: str) -> None:
         if state.is_main_process:
@@ -42,18 +42,18 @@ def announce(
     missing = sum(cache.length(k) for cache in caches for k in cache.missing())
     tell(
         *network_lines(settings.student, task.teacher.original.config),
-        memory_line(settings, network, state),
-        disk_line(trainer, task, settings, missing),
+        memory_line(settings, task.network, state),
+        disk_line(task, missing),
         "Measuring the speed of a step ...",
     )
     share = settings.batch_size // (state.num_processes * settings.accumulate)
     found = measure_speed(task, settings, share)
-    left = settings.steps * settings.batch_size - round(trainer.kimg * 1000)
+    left = settings.steps * settings.batch_size - round(kimg * 1000)
     tell(*time_lines(found, settings, state.num_processes, left=left, missing=missing))
     return found
 
 
-def per_second(found: Speed, settings: RunSettings, num_processes: int) -> float:
+def per_second(found: Speed, settings: DistillationSettings, num_processes: int) -> float:
     """Images that all processes learn from in a second."""
     made = 0.0 if settings.cache.images else found.teacher
     return num_processes / (found.learning + made)
@@ -79,7 +79,7 @@ def network_lines(student: GeneratorConfig, teacher: GeneratorConfig) -> list[st
     return told
 
 
-def memory_line(settings: RunSettings, network: FeatureNetwork | None, state: Any) -> str:
+def memory_line(settings: DistillationSettings, network: FeatureNetwork | None, state: Any) -> str:
     """How much memory training takes, and what to do if it is too much."""
     needed = estimate_bytes(settings, state.num_processes, network)
     free = available_bytes(state.device)
@@ -91,11 +91,11 @@ def memory_line(settings: RunSettings, network: FeatureNetwork | None, state: An
     return f"{line}."
 
 
-def disk_line(trainer: Trainer, task: DistillationTask, settings: RunSettings, missing: int) -> str:
+def disk_line(task: DistillationTask, missing: int) -> str:
     """What a checkpoint, the result and the teacher's images take on the disk."""
-    kept = settings.keep_checkpoints
+    settings, kept = task.settings, task.settings.keep_checkpoints
     parts = [
-        f"a checkpoint {_size(checkpoint_bytes(trainer, task))} ({kept} {'is' if kept == 1 else 'are'} kept)",
+        f"a checkpoint {_size(checkpoint_bytes(task))} ({kept} {'is' if kept == 1 else 'are'} kept)",
         f"the student {_size(_bytes(task.student))}",
     ]
     if missing:
@@ -104,23 +104,18 @@ def disk_line(trainer: Trainer, task: DistillationTask, settings: RunSettings, m
     return f"Disk: {', '.join(parts)}."
 
 
-def checkpoint_bytes(trainer: Trainer, task: DistillationTask) -> int:
+def checkpoint_bytes(task: Task) -> int:
     """Bytes of a checkpoint: weights, their average, and what the optimizers keep of every weight."""
-    total = _bytes(trainer.ema.module)
+    total = _bytes(task.modules[task.averaged])
     for name, module in task.modules.items():
-        probe = nn.Parameter(torch.zeros(8, 8))
-        probe.grad = torch.zeros_like(probe)
-        optimizer = create_optimizer(trainer.optimizer_settings(name), [probe])
-        optimizer.step()
-        kept = sum(x.nbytes for x in optimizer_tensors(optimizer).values() if x.numel() > 1) / probe.nbytes
         trained = sum(p.nbytes for p in module.parameters() if p.requires_grad)
-        total += _bytes(module) + round(kept * trained)
+        total += _bytes(module) + round(moments(task.optimizers[name]) * trained)
     return total
 
 
 def time_lines(
     found: Speed,
-    settings: RunSettings,
+    settings: DistillationSettings,
     num_processes: int,
     *,
     left: int,

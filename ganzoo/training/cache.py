@@ -2,9 +2,11 @@
 
 import errno
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +17,10 @@ from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.models.sources import writable_cache
 from ganzoo.system.files import facts_digest, replacing
 from ganzoo.system.paths import default_cache_dir, user_path
+from ganzoo.system.progress import progress_bar
 from ganzoo.system.version import __version__
 from ganzoo.training.latents import HELD_OUT, Purpose, stream
+from ganzoo.training.pace import Pace
 from ganzoo.training.settings import GIB
 from ganzoo.training.teacher import Teacher
 
@@ -102,8 +106,8 @@ class TeacherCache:
         for shard in shards:
             rows = []
             for number in range(self.first + shard * SHARD, self.first + shard * SHARD + self.length(shard)):
-                w = self.teacher.styles(self.teacher.latents([number]))
-                rows.append(self.teacher.images(w, self.teacher.noise(w, [number])).half().cpu().numpy()[0])
+                drawn = self.teacher.drawn([number])
+                rows.append(self.teacher.images(drawn.w, drawn.noise).half().cpu().numpy()[0])
                 done += 1
                 report(done)
             try:
@@ -159,3 +163,20 @@ class TeacherCache:
                 return None
             self._shards[shard] = found
         return found
+
+
+def fill_together(cache: TeacherCache, state: Any, seconds: float) -> None:
+    """Make the teacher's images that are missing, shared among the processes; one takes about `seconds`."""
+    # By number, not by place among those missing, which another process may see when some are made already.
+    own = [k for k in cache.missing() if k % state.num_processes == state.process_index]
+    shown, total = state.is_main_process and bool(own), sum(cache.length(shard) for shard in own)
+    pace = Pace(total, per_second=1 / max(seconds, 1e-9), lines=shown and not sys.stderr.isatty())
+    with progress_bar("left", shown=shown) as progress:
+        bar = progress.add_task("Images of the teacher", total=total, left=pace.left(0))
+
+        def report(done: int) -> None:
+            progress.update(bar, completed=done, left=pace.left(done))
+            pace.tell(done, lambda: f"Images of the teacher: {done} of {total}")
+
+        cache.fill(own, report)
+    state.wait_for_everyone()

@@ -85,6 +85,15 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
 
 
+def parts_of(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors of a checkpoint by the part of it that they belong to, `part/name`."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        part, _, key = name.partition("/")
+        parts.setdefault(part, {})[key] = value
+    return parts
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints of a folder, oldest first."""
     return sorted(path for path in folder.glob("[0-9]*") if path.is_dir())

@@ -24,67 +24,66 @@ from ganzoo.losses import (
     relation,
 )
 from ganzoo.training.cache import TeacherCache
-from ganzoo.training.latents import Latents, Purpose, styles, uniform
-from ganzoo.training.settings import RunSettings
-from ganzoo.training.task import Phase
-from ganzoo.training.teacher import Teacher
+from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.latents import Purpose, uniform
+from ganzoo.training.task import Phase, Task
+from ganzoo.training.teacher import Drawn, Teacher
 from ganzoo.training.teacher_features import TeacherFeatures
 
 STUDENT, PROJECTIONS, DISCRIMINATOR, R1 = "student", "projections", "discriminator", "r1"
 _AMP = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-@dataclass
-class Batch:
+@dataclass(kw_only=True)
+class Batch(Drawn):
     """Images of the teacher and what they were made from; made once, used by all phases of a step.
 
     Attributes:
-        positions: of the images in the run.
-        latents: of them.
-        w: the teacher's styles `[N, num_ws, w_dim]`.
-        noise: of every layer of the teacher.
-        target: the teacher's images at the student's resolution.
-        fake: the student's, once the student's phase has made them.
+        positions: Positions in the run.
+        target: The teacher's images at the student's resolution.
+        fake: The student's, once the student's phase has made them.
     """
 
     positions: list[int]
-    latents: Latents
-    w: Tensor
-    noise: list[Tensor]
     target: Tensor
     fake: Tensor | None = None
 
 
-class DistillationTask:
+class DistillationTask(Task):
     """Phases: the student; with a GAN term, the discriminator and, at times, its gradient penalty.
 
     Args:
-        settings: of the run.
-        teacher: what to learn from.
-        cache: its images, if they are on disk.
-        student: on the teacher's device; with `settings.inherit_mapping`, holding the teacher's mapping.
-        discriminator: for a GAN term.
-        network: for perceptual terms.
+        settings: Settings of the run.
+        teacher: Teacher to learn from.
+        cache: Its images, if they are on disk.
+        student: Student on the teacher's device; with `settings.inherit_mapping`, holding its mapping.
+        discriminator: Discriminator for a GAN term.
+        network: Network for perceptual terms.
     """
 
+    options = DistillationSettings
     averaged = STUDENT
 
     def __init__(
         self,
-        settings: RunSettings,
+        settings: DistillationSettings,
         teacher: Teacher,
         cache: TeacherCache | None,
         student: Generator,
         discriminator: Discriminator | None,
         network: FeatureNetwork | None,
     ) -> None:
-        self.settings = settings
+        self.settings: DistillationSettings = settings
         self.teacher = teacher
         self.cache = cache
         self.student = student
         self.network = network
         self.augment: Augment = AUGMENTS.build(settings.augment)
+        # A teacher that works in the meantime would take the student's time and memory; a disk does not.
+        self.ahead = cache is not None
         self.modules: dict[str, nn.Module] = {STUDENT: student}
+        self.optimizers = dict.fromkeys((STUDENT, PROJECTIONS), settings.optimizer)
+        self.optimizers[DISCRIMINATOR] = settings.discriminator_optimizer
         self.discriminator = discriminator
         if discriminator is not None:
             self.modules[DISCRIMINATOR] = discriminator
@@ -115,14 +114,12 @@ class DistillationTask:
         cached = cached and self.cache is not None
         if cached and self.cache is not None:
             numbers = [self.cache.number(position) for position in positions]
-        latents = self.teacher.latents(numbers)
-        w = self.teacher.styles(latents)
-        noise = self.teacher.noise(w, numbers)
+        drawn = self.teacher.drawn(numbers)
         if cached and self.cache is not None:
             target = self.cache.images(numbers).to(self.teacher.device)
         else:
-            target = self.teacher.images(w, noise)
-        return Batch(list(positions), latents, w, noise, target)
+            target = self.teacher.images(drawn.w, drawn.noise)
+        return Batch(positions=list(positions), target=target, **vars(drawn))
 
     def loss(self, phase: Phase, batch: Batch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a phase and its terms, before their weights."""
@@ -154,10 +151,8 @@ class DistillationTask:
 
     def _student(self, batch: Batch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         weights = self.settings.loss
-        w = batch.w[:, : self.student.num_ws]
         with self._autocast():
-            if not self.settings.inherit_mapping:
-                w = styles(self.student, batch.latents, self.settings.truncation_psi)
+            w = self.teacher.w_of_student(self.student, batch)
             if self.features is not None:
                 with self.features.listening(self.student):
                     output: Output = self._synthesis(w, batch.noise)
@@ -221,13 +216,7 @@ class DistillationTask:
         return torch.autocast(self.teacher.device.type, _AMP[precision], enabled=precision != "fp32")
 
 
-def needs_network(settings: RunSettings) -> bool:
-    """Whether a term of the loss looks at features of images."""
-    loss = settings.loss
-    return any(term.weight for term in (loss.feature_l1, loss.lpips, loss.relation))
-
-
-def shown_size(settings: RunSettings, network: FeatureNetwork) -> int:
+def shown_size(settings: DistillationSettings, network: FeatureNetwork) -> int:
     """Side of the images that the network of the perceptual terms is shown."""
     return settings.features.size or min(settings.student.resolution, network.info.size)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganzoo.metrics.distances import OLD_PSNR
+from ganzoo.training.names import DEFAULT_TASK, TASK
 
 OLD_L1 = "l1_clipped"
 # Older runs clipped images to -1..1 before they measured; their lpips keeps a name of its own.
@@ -16,11 +17,15 @@ def settings_now(data: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         AttributeError, TypeError: for what is no record of settings.
     """
-    found = dict(data)
+    found = {TASK: DEFAULT_TASK, **data}
     loss = dict(found.get("loss", {}))
     if "perceptual" in loss:
         loss["feature_l1"] = loss.pop("perceptual")
         found["loss"] = loss
+    cache = dict(found.get("cache", {}))
+    if "pictures" in cache:
+        cache["images"] = cache.pop("pictures")
+        found["cache"] = cache
     held_out = dict(found.get("held_out", {}))
     if "lpips" in [*held_out.get("metrics", []), held_out.get("best")]:
         held_out["metrics"] = [_figure(metric) for metric in held_out["metrics"]]

@@ -15,11 +15,9 @@ from ganzoo.metrics.distances import DEFINITIONS, distance
 from ganzoo.metrics.figures import Figure, Statistics, figure_name, frechet_distance, statistics
 from ganzoo.system.images import to_images, to_rgb
 from ganzoo.training.cache import TeacherCache
-from ganzoo.training.latents import styles
-from ganzoo.training.settings import HeldOutSettings
+from ganzoo.training.distillation_settings import HeldOutSettings
 from ganzoo.training.teacher import Teacher
 
-BETTER_HIGH = ("psnr",)
 _PART = 16  # images at once
 Report = Callable[[int], None]
 
@@ -32,12 +30,11 @@ class HeldOut:
     teacher's images of the same latents: 0 for a student that makes them all.
 
     Args:
-        settings: of the run, its part.
-        teacher: the run's.
-        cache: the teacher's held-out images, whole.
-        network: of perceptual and fd; None if neither is asked for.
+        settings: Part of the run's settings.
+        teacher: Teacher of the run.
+        cache: The teacher's held-out images, whole once something is measured.
+        network: Network of perceptual and fd; None if neither is asked for.
         state: Accelerate's `PartialState`.
-        inherits: whether students take the teacher's styles.
     """
 
     def __init__(
@@ -47,11 +44,9 @@ class HeldOut:
         cache: TeacherCache,
         network: FeatureNetwork | None,
         state: Any,
-        *,
-        inherits: bool,
     ) -> None:
         self.settings, self.teacher, self.cache = settings, teacher, cache
-        self.network, self.state, self.inherits = network, state, inherits
+        self.network, self.state = network, state
         self._statistics: Statistics | None = None
 
     @torch.inference_mode()
@@ -83,20 +78,9 @@ class HeldOut:
         """A figure's full name."""
         return figure_name(metric, self.settings.features) if metric in ("perceptual", "fd") else metric
 
-    def better(self, new: float, old: float | None) -> bool:
-        """Whether a value of the figure that names the best checkpoint beats another one."""
-        if old is None:
-            return True
-        return new > old if self.settings.best in BETTER_HIGH else new < old
-
     def _images(self, student: Generator, numbers: Sequence[int]) -> Tensor:
-        batch = self.teacher.latents(numbers)
-        w = self.teacher.styles(batch)
-        noise = self.teacher.noise(w, numbers)
-        own = w[:, : student.num_ws]
-        if not self.inherits:
-            own = styles(student, batch, self.teacher.settings.truncation_psi)
-        output: Output = student.synthesis(own, noise)
+        drawn = self.teacher.drawn(numbers)
+        output: Output = student.synthesis(self.teacher.w_of_student(student, drawn), drawn.noise)
         return output.image.float()
 
     def _targets(self, numbers: Sequence[int]) -> Tensor:

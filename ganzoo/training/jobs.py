@@ -1,31 +1,38 @@
-"""Jobs of a command line, composed by `ganzoo.train`: checked, named, each with a folder of its own."""
+"""Jobs of a command line: composed settings, checked, named, each with a folder of its own."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo.generators.config import GeneratorConfig, generator_keys
-from ganzoo.models.factory import config_of
-from ganzoo.models.recipes import RECIPES, list_recipes, read_yaml
-from ganzoo.system.validation import unknown
-from ganzoo.training.names import DEFAULT_TRAINING, Choice, job_names, run_name, sweep_name
-from ganzoo.training.presets import fit_cache, preset, recorded, sets_resolution
-from ganzoo.training.settings import RunSettings
+from ganzoo.training.devices import refuse_absent
+from ganzoo.training.names import MISSING, TASK, Choice, job_names, run_name, sweep_name
+from ganzoo.training.run_folder import kept_settings
+from ganzoo.training.task_settings import TaskSettings
+from ganzoo.training.tasks import options_of
 
 RUNS = Path("runs")
-MISSING = "???"  # OmegaConf's mark of a value that has to be given
-OF_TEACHER = ("img_channels",)  # settings of the student that are its teacher's where they are not given
-Row = tuple[Choice, ...]  # of one job, the recipe first
+Row = tuple[Choice, ...]  # of one job, the recipe first, or the task where it takes none
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: its name, and what `ganzoo.training.run.distill` is told."""
+    """One run.
+
+    Attributes:
+        name: Name within a sweep.
+        data: Composed settings, as they are printed.
+        settings: The same, checked; None where some are missing.
+        recipe: Recipe of the generator, if the task has one.
+        told: Line on where its settings come from.
+    """
 
     name: str
     data: dict[str, Any]
-    told: str = ""  # where its settings come from
+    settings: TaskSettings | None
+    recipe: str | None = None
+    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,23 +52,45 @@ class Outcome:
     error: str | None = None
 
 
-def single_run(row: Row, data: Mapping[str, Any]) -> Plan:
-    """The plan of one run, which has the folder for itself."""
-    name = run_name(row, data)
-    folder = Path(data["out"] or RUNS / name)
-    return Plan((_job(row, data, name, folder),), folder)
+def single_run(row: Row, data: Mapping[str, Any], *, whole: bool) -> Plan:
+    """The plan of one run, which has the folder for itself.
+
+    Args:
+        row: What is given on the command line.
+        data: Composed settings.
+        whole: Whether it can begin; else its settings are to be shown.
+
+    Raises:
+        ValueError, OSError: for settings that no run can have.
+    """
+    options = options_of(data[TASK])
+    with _named(row, data):
+        found = options.completed(dict(data), _given(row), whole=whole)
+        name = run_name(row, found, options.untold())
+        folder = Path(found["out"] or RUNS / name)
+        return Plan((_job(row, found, name, folder, whole=whole),), folder)
 
 
 def sweep_runs(
-    rows: Sequence[Row], composed: Sequence[Mapping[str, Any]], varied: Sequence[str], launcher: Sequence[str]
+    rows: Sequence[Row],
+    composed: Sequence[Mapping[str, Any]],
+    varied: Sequence[str],
+    launcher: Sequence[str],
+    *,
+    whole: bool,
 ) -> Plan:
-    """The plan of a sweep, whose jobs are named after the keys that vary."""
-    folder = Path(composed[0]["out"] or RUNS / sweep_name(rows[0], varied, composed))
+    """The plan of a sweep, whose jobs are named after the keys that vary; raises the same."""
+    options = options_of(composed[0][TASK])
+    found = []
+    for row, data in zip(rows, composed, strict=True):
+        with _named(row, data, varied):
+            found.append(options.completed(dict(data), _given(row), whole=whole))
+    folder = Path(found[0]["out"] or RUNS / sweep_name(rows[0], varied, found, options.untold()))
     names = job_names([choice for choice in row if choice.key in varied] or row[:1] for row in rows)
-    jobs = [
-        _job(row, data, name, folder / name, launcher)
-        for row, data, name in zip(rows, composed, names, strict=True)
-    ]
+    jobs = []
+    for row, data, name in zip(rows, found, names, strict=True):
+        with _named(row, data, varied):
+            jobs.append(_job(row, data, name, folder / name, launcher, whole=whole))
     return Plan(tuple(jobs), folder, tuple(launcher))
 
 
@@ -70,71 +99,45 @@ def leaves(launcher: Sequence[str]) -> bool:
     return any(name in told for told in launcher for name in ("slurm", "ray"))
 
 
-def preset_of(row: Row, launcher: Sequence[str]) -> tuple[str, str]:
-    """The preset of a job that names none, and what is said of it; see `ganzoo.training.presets`."""
+def preset_of(row: Row, task: str, launcher: Sequence[str]) -> tuple[str | None, str]:
+    """The preset of a job that names none, and what is said of it."""
     device = next((choice.value for choice in row if choice.key == "device"), "auto")
-    return preset(str(device), elsewhere=leaves(launcher))
+    return options_of(task).preset(str(device), elsewhere=leaves(launcher))
 
 
-def completed(row: Row, data: Mapping[str, Any], complete: bool) -> dict[str, Any]:
-    """Settings of a job with what depends on its teacher.
-
-    Args:
-        row: What is given on the command line.
-        data: Composed settings.
-        complete: Whether a teacher has to be given.
-
-    Raises:
-        ValueError: for settings that no run can have.
-    """
-    given = {choice.key: choice.value for choice in row}
-    found = dict(data)
-    teacher = data["teacher"]
-    if complete and teacher == MISSING:
-        raise ValueError(
-            "teacher is missing: teacher=NAME with a model of `ganzoo list`, or teacher=FOLDER with what "
-            "`ganzoo convert` wrote."
-        )
-    if complete and teacher in list_recipes():
-        raise ValueError(f"teacher={teacher} is a recipe: it has no weights to learn from.")
-    sized = "resolution" in given or sets_resolution(given.get("training", DEFAULT_TRAINING))
-    if isinstance(teacher, str) and teacher != MISSING:
-        try:
-            config = config_of(teacher)  # a typo is found before a folder is made for it
-        except (ValueError, OSError):
-            if complete:
-                raise
-        else:
-            found["resolution"] = found["resolution"] if sized else config.resolution
-            found |= {key: getattr(config, key) for key in OF_TEACHER if key not in given}
-    keys = generator_keys()
-    student = GeneratorConfig.from_dict({k: v for k, v in found.items() if k in keys})
-    own = {k: v for k, v in found.items() if k not in keys}
-    RunSettings.from_dict({**own, "out": own["out"] or "later"}, student)
-    return found if {"cache", "cache.images"} & {*given} else fit_cache(found)
+@contextmanager
+def _named(row: Row, data: Mapping[str, Any], varied: Sequence[str] = ()) -> Iterator[None]:
+    """In its block, what is wrong with a job is a ValueError, with its name where there are several."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        name = run_name(row, data, options_of(data[TASK]).untold())
+        raise ValueError(f"{name}: {error}" if varied else str(error)) from error
 
 
-def setting_names() -> set[str]:
-    """Names of the settings of a run, its student's among them."""
-    return generator_keys().union(f.name for f in fields(RunSettings)) - {"student"}
+def _given(row: Row) -> dict[str, Any]:
+    return {choice.key: choice.value for choice in row}
 
 
-def unknown_setting(key: str) -> str:
-    """Message for a key that no run has."""
-    shipped = read_yaml(RECIPES / "training" / f"{DEFAULT_TRAINING}.yaml")
-    within = [f"{top}.{key}" for top, held in shipped.items() if isinstance(held, dict) and key in held]
-    if within:
-        return f"Unknown setting: {key!r}. Did you mean {' or '.join(within)}?"
-    return unknown("setting", key, {*setting_names(), "training", "launcher"})
-
-
-def _job(row: Row, data: Mapping[str, Any], name: str, folder: Path, launcher: Sequence[str] = ()) -> Job:
+def _job(
+    row: Row, data: Mapping[str, Any], name: str, folder: Path, launcher: Sequence[str] = (), *, whole: bool
+) -> Job:
     """A job, whose settings are those of the run that its folder holds, but for those that are given."""
-    own = {"name": data["name"] or name, "out": str(folder), "recipe": row[0].value}
-    given = {choice.key for choice in row}
-    if "training" in given:
-        return Job(name, {**data, **own})
-    if (kept := recorded(data, folder, given)) is not None:
-        told = f"Settings that are not given are those of the run in {folder}."
-        return Job(name, {**kept, **own}, told)
-    return Job(name, {**data, **own}, preset_of(row, launcher)[1])
+    recipe = row[0].value if row[0].key == "recipe" else None
+    own = {"name": data["name"] or name, "out": str(folder), **({"recipe": recipe} if recipe else {})}
+    given, options, told = _given(row), options_of(data[TASK]), ""
+    found = {**data, **own}
+    if "training" not in given:
+        told = preset_of(row, data[TASK], launcher)[1]
+        if (kept := kept_settings(data, folder, given, options)) is not None:
+            told = f"Settings that are not given are those of the run in {folder}."
+            found = {**kept, **own}
+    missing = [key for key, value in found.items() if value == MISSING]
+    if missing and whole:
+        raise ValueError(f"{missing[0]} is missing: give {missing[0]}=….")
+    if not options.texts().issuperset(missing):
+        return Job(name, found, None, recipe, told)
+    settings = options.from_dict({key: value for key, value in found.items() if key != "recipe"})
+    if whole and not leaves(launcher):
+        refuse_absent(settings.device)
+    return Job(name, found, None if missing else settings, recipe, told)

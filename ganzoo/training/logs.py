@@ -71,12 +71,12 @@ class RunLog:
             _cut(self.folder / FIGURES, kimg - 0.5e-3)  # half an image before
         self._write(FIGURES, kimg, dict(figures), group="held_out/")
 
-    def sheet(self, kimg: float, image: Any) -> None:
-        """A sheet for TensorBoard: a Pillow image."""
+    def sheet(self, kimg: float, image: Any, tag: str) -> None:
+        """A sheet for TensorBoard: a Pillow image, under a tag."""
         import numpy as np
 
         if self._board is not None:
-            self._board.add_image("teacher_student", np.asarray(image), round(kimg * 1000), dataformats="HWC")
+            self._board.add_image(tag, np.asarray(image), round(kimg * 1000), dataformats="HWC")
 
     def _write(self, name: str, kimg: float, values: dict[str, float], group: str = "") -> None:
         if not self.main:

@@ -7,28 +7,30 @@ exceptions here.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
-from timm.scheduler import CosineLRScheduler  # type: ignore[attr-defined]
 from torch import Tensor, nn
 
 from ganzoo.system.interruption import StopRequest
+from ganzoo.training.ahead import Ahead
 from ganzoo.training.checkpoint import (
     checkpoints,
     load_checkpoint,
     load_optimizer,
     optimizer_tensors,
+    parts_of,
     save_checkpoint,
     save_facts,
 )
 from ganzoo.training.ema import EMA
-from ganzoo.training.settings import OptimizerSettings, RunSettings
+from ganzoo.training.optimizers import create_optimizer, schedule
+from ganzoo.training.settings import LoopSettings
 from ganzoo.training.task import Phase, Task
 
 
@@ -75,21 +77,21 @@ class Trainer:
     """Runs a task.
 
     Args:
-        task: what to train.
-        settings: of the run.
+        task: What to train.
+        settings: Settings of the run.
         state: Accelerate's `PartialState`.
-        folder: of the checkpoints.
+        folder: Folder of the checkpoints.
 
     Attributes:
-        step: steps done.
-        ema: of the task's averaged module.
-        facts: what else a checkpoint keeps, as JSON.
+        step: Steps done.
+        ema: Average of the task's averaged module.
+        facts: What else a checkpoint keeps, as JSON.
 
     Raises:
         ValueError: for a batch that cannot be divided among the processes, or an unknown optimiser.
     """
 
-    def __init__(self, task: Task, settings: RunSettings, state: Any, folder: Path) -> None:
+    def __init__(self, task: Task, settings: LoopSettings, state: Any, folder: Path) -> None:
         self.task, self.settings, self.state, self.folder = task, settings, state, folder
         shares = state.num_processes * settings.accumulate
         if settings.batch_size % shares:
@@ -97,17 +99,21 @@ class Trainer:
                 f"batch_size={settings.batch_size} cannot be divided among {state.num_processes} processes "
                 f"with accumulate={settings.accumulate}: give a multiple of {shares}."
             )
+        if taken := {"ema", "task", "means"} & task.modules.keys():
+            raise TypeError(f"A module cannot be called {min(taken)!r}: so is a part of every checkpoint.")
         self.step = 0
         self.ema = EMA(task.modules[task.averaged], settings.ema)
         self.facts: dict[str, Any] = {}
-        self.optimizers = {name: self._optimizer(name) for name in task.modules}
-        self.schedules = {
-            name: _schedule(optimizer, self.optimizer_settings(name), settings)
-            for name, optimizer in self.optimizers.items()
-        }
+        self.optimizers, self.schedules = {}, {}
+        for name, module in task.modules.items():
+            own, learning = task.optimizers[name], [p for p in module.parameters() if p.requires_grad]
+            setting = f"{name}_optimizer" if hasattr(settings, f"{name}_optimizer") else "optimizer"
+            self.optimizers[name] = create_optimizer(own, learning, setting)
+            self.schedules[name] = schedule(self.optimizers[name], own, settings)
         fp16 = settings.precision == "fp16"
         self.scalers = {n: torch.amp.GradScaler(state.device.type, enabled=fp16) for n in task.modules}
         self._means = _Means()
+        self._batches: Callable[[int], list[Any]] = self._made
         self._waiting: list[str] = []  # of the events, after this step
         self._saved: int | None = None  # the last checkpoint's step
 
@@ -125,7 +131,7 @@ class Trainer:
             OSError: if a checkpoint cannot be written.
         """
         settings, means, began = self.settings, self._means, time.perf_counter()
-        with StopRequest() as stop:
+        with StopRequest() as stop, self._making():
             self._carry_out(events)
             while self.step < settings.steps:
                 means.add(self._step())
@@ -157,20 +163,37 @@ class Trainer:
 
     def _step(self) -> dict[str, Tensor]:
         """One step of all phases; its terms."""
-        settings, task = self.settings, self.task
-        first = self.step * settings.batch_size
-        share = settings.batch_size // (self.state.num_processes * settings.accumulate)
-        numbers = list(range(first, first + settings.batch_size))
-        parts = [numbers[i : i + share] for i in range(0, len(numbers), share)]
-        batches = [task.batch(part) for part in parts[self.state.process_index :: self.state.num_processes]]
+        task = self.task
+        batches = self._batches(self.step)
         terms: dict[str, Tensor] = {}
         for phase in task.phases(self.kimg):
             if self.step % phase.interval == 0:
                 terms |= self._update(phase, batches)
         self.step += 1
+        task.after_step(terms, self.kimg)
         module = task.modules[task.averaged]
-        self.ema.update(module, batch_size=settings.batch_size, kimg=self.kimg)
-        return terms
+        self.ema.update(module, batch_size=self.settings.batch_size, kimg=self.kimg)
+        return {name: value for name, value in terms.items() if value.numel() == 1}
+
+    def _made(self, step: int) -> list[Any]:
+        """The parts of a step's images that are this process's share."""
+        settings, processes = self.settings, self.state.num_processes
+        first, share = step * settings.batch_size, settings.batch_size // (processes * settings.accumulate)
+        numbers = list(range(first, first + settings.batch_size))
+        parts = [numbers[i : i + share] for i in range(0, len(numbers), share)]
+        return [self.task.batch(part) for part in parts[self.state.process_index :: processes]]
+
+    @contextmanager
+    def _making(self) -> Iterator[None]:
+        """In its block, batches are made ahead of the steps, where the task wants it."""
+        if not self.task.ahead:
+            yield
+            return
+        with Ahead(self._made, self.settings.steps, self.state.device) as self._batches:
+            try:
+                yield
+            finally:
+                self._batches = self._made
 
     def _update(self, phase: Phase, batches: Sequence[Any]) -> dict[str, Tensor]:
         """Gradients of a phase over all parts and processes, and the update."""
@@ -206,14 +229,16 @@ class Trainer:
                 p.grad = torch.zeros_like(p)
         if self.state.num_processes == 1:
             return terms
-        told = torch.stack([value.float() for value in terms.values()])
-        flat = torch.cat([*(p.grad.flatten() for p in parameters if p.grad is not None), told])
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([x.flatten().float() for x in (*gradients, *terms.values())])
         dist.all_reduce(flat)
         flat /= self.state.num_processes
-        *parts, told = torch.split(flat, [*(p.numel() for p in parameters), len(terms)])
-        for p, part in zip(parameters, parts, strict=True):
+        sizes = [x.numel() for x in (*gradients, *terms.values())]
+        parts = torch.split(flat, sizes)
+        for p, part in zip(parameters, parts, strict=False):
             p.grad = part.view(p.shape).clone(memory_format=torch.preserve_format)
-        return dict(zip(terms, told.unbind(), strict=True))
+        own = zip(terms.items(), parts[len(parameters) :], strict=True)
+        return {name: part.view(value.shape) for (name, value), part in own}
 
     def _refuse_infinite(self, phase: Phase, norm: Tensor, terms: dict[str, Tensor], *, skips: bool) -> None:
         """Raise TrainingError for gradients that are not finite, unless the loss scale takes care of them."""
@@ -241,27 +266,6 @@ class Trainer:
         dist.all_reduce(flag, op=dist.ReduceOp.MAX)
         return bool(flag.item())
 
-    def optimizer_settings(self, name: str) -> OptimizerSettings:
-        """Settings of a module's optimizer."""
-        adversary = name == "discriminator"
-        return self.settings.discriminator_optimizer if adversary else self.settings.optimizer
-
-    def _optimizer(self, name: str) -> torch.optim.Optimizer:
-        """Timm's optimiser of a module."""
-        own = self.optimizer_settings(name)
-        probe = nn.Parameter(torch.zeros(2, 2))
-        probe.grad = torch.zeros(2, 2)
-        try:
-            first = create_optimizer(own, [probe])
-            first.step()
-            optimizer_tensors(first)
-            return create_optimizer(own, [p for p in self.task.modules[name].parameters() if p.requires_grad])
-        except Exception as error:  # whatever an optimiser of timm's says of arguments that it does not take
-            setting = "discriminator_optimizer" if name == "discriminator" else "optimizer"
-            raise ValueError(
-                f"{setting}.name={own.name!r} cannot be used with betas={list(own.betas)}: {error}"
-            ) from error
-
     def save(self) -> None:
         """A checkpoint of everything that the next step depends on."""
         if self.state.is_main_process:
@@ -285,14 +289,18 @@ class Trainer:
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
-        for name, module in {**self.task.modules, "ema": self.ema.module}.items():
-            tensors |= {f"{name}/{key}": value for key, value in module.state_dict().items()}
+        for name, holder in self._holders().items():
+            tensors |= {f"{name}/{key}": value for key, value in holder.state_dict().items()}
         for name, optimizer in self.optimizers.items():
             tensors |= {f"{name}.optimizer/{k}": v for k, v in optimizer_tensors(optimizer).items()}
         for name, scaler in self.scalers.items():
             for key, value in scaler.state_dict().items():
                 tensors[f"{name}.scaler/{key}"] = torch.tensor(value, dtype=torch.float64)
         return tensors | {f"means/{name}": value for name, value in self._means.sums.items()}
+
+    def _holders(self) -> "dict[str, nn.Module | Task]":
+        """Whatever has a state of its own."""
+        return {**self.task.modules, "ema": self.ema.module, "task": self.task}
 
     def resume(self) -> bool:
         """Go on from the folder's last checkpoint; False if there is none.
@@ -304,13 +312,10 @@ class Trainer:
         if not found:
             return False
         tensors, facts = load_checkpoint(found[-1])
-        parts: dict[str, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            part, _, key = name.partition("/")
-            parts.setdefault(part, {})[key] = value
+        parts = parts_of(tensors)
         try:
-            for name, module in {**self.task.modules, "ema": self.ema.module}.items():
-                module.load_state_dict(parts[name], strict=True)
+            for name, holder in self._holders().items():
+                holder.load_state_dict(parts.get(name, {}))
             for name, optimizer in self.optimizers.items():
                 load_optimizer(optimizer, parts.get(f"{name}.optimizer", {}))
             self.step = self._saved = int(facts.pop("step"))
@@ -328,27 +333,3 @@ class Trainer:
                 scaler.load_state_dict({**numbers, **whole})
         self.facts = facts
         return True
-
-
-def create_optimizer(own: OptimizerSettings, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
-    """Timm's optimizer by its settings."""
-    return create_optimizer_v2(
-        [{"params": parameters}], opt=own.name, lr=own.lr, weight_decay=own.weight_decay, betas=own.betas
-    )
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, own: OptimizerSettings, settings: RunSettings
-) -> CosineLRScheduler:
-    """Timm's schedule in steps: a linear warm-up, then a half cosine, or none."""
-    warmup = math.ceil(own.warmup_kimg * 1000 / settings.batch_size)
-    final = own.lr * own.final if own.schedule == "cosine" else own.lr
-    return CosineLRScheduler(
-        optimizer,
-        t_initial=max(2, settings.steps - warmup),  # timm warns at 1
-        lr_min=final,
-        warmup_t=warmup,
-        warmup_lr_init=own.lr / (warmup + 1),
-        warmup_prefix=True,
-        t_in_epochs=False,
-    )

@@ -11,14 +11,14 @@ from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.losses import feature_maps
 from ganzoo.training.distillation import shown_size
-from ganzoo.training.settings import RunSettings
+from ganzoo.training.distillation_settings import DistillationSettings
 
 ADAM_STATES = 2
 HALF = 0.75  # of what is kept in float32, measured with bf16: what is cast is kept besides
 
 
 def estimate_bytes(
-    settings: RunSettings, num_processes: int = 1, network: FeatureNetwork | None = None
+    settings: DistillationSettings, num_processes: int = 1, network: FeatureNetwork | None = None
 ) -> int:
     """Bytes that one process of a run takes beside the teacher and the libraries, within about a third.
 

@@ -1,15 +1,14 @@
 """Names of runs, which are names of folders too: the recipe, the resolution and what was changed."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from ganzoo.training.settings import FREE
-
-DEFAULT_TRAINING = "distillation"
-_UNTOLD = {"teacher", "resolution", *FREE}  # the name starts with the resolution; the rest changes little
+MISSING = "???"  # OmegaConf's mark of a value that has to be given
+TASK = "task"  # the key that names a task
+DEFAULT_TASK = DEFAULT_TRAINING = "distillation"  # of a record that names none, and its settings
 _LONGEST = 120  # characters; file systems allow 255 bytes
 
 
@@ -18,9 +17,9 @@ class Choice:
     """A setting of one job.
 
     Attributes:
-        key: dotted; a kind of block, "recipe" and "training" are keys as well.
-        value: what it is set to.
-        override: how Hydra is told.
+        key: Dotted name; a kind of block, "recipe", "task" and "training" are keys as well.
+        value: What it is set to.
+        override: How Hydra is told.
     """
 
     key: str
@@ -31,32 +30,41 @@ class Choice:
     def part(self) -> str:
         """What a name tells of it: `conv-full`, `optimizer.lr-0.001`."""
         value = _words(self.value)
-        return value if self.key in ("recipe", "training") else f"{self.key}-{value}"
+        return value if self.key in ("recipe", TASK, "training") else f"{self.key}-{value}"
 
 
-def run_name(choices: Sequence[Choice], data: Mapping[str, Any]) -> str:
+def run_name(choices: Sequence[Choice], data: Mapping[str, Any], untold: Collection[str]) -> str:
     """Name of a single run: `mobilestylegan-256+conv-full`.
 
     Args:
-        choices: the recipe first.
-        data: what they were composed to.
+        choices: Choices, the recipe or task first.
+        data: What they were composed to.
+        untold: Settings that change little, or stand in front.
     """
-    return _short("+".join([f"{choices[0].part}-{_words(data['resolution'])}", *_changed(choices[1:])]))
+    first, *others = choices
+    head = [_head(first, data), *([_words(data["resolution"])] if "resolution" in data else [])]
+    return _short("+".join(["-".join(head), *_changed(others, untold)]))
 
 
-def sweep_name(choices: Sequence[Choice], varied: Sequence[str], data: Sequence[Mapping[str, Any]]) -> str:
+def sweep_name(
+    choices: Sequence[Choice],
+    varied: Sequence[str],
+    data: Sequence[Mapping[str, Any]],
+    untold: Collection[str],
+) -> str:
     """Name of a sweep's folder: `sweep-mobilestylegan-256+seed-1+conv`, where `conv` varies.
 
     Args:
-        choices: of any of its jobs.
-        varied: keys whose values vary.
-        data: what the jobs are told.
+        choices: Choices of any of its jobs.
+        varied: Keys whose values vary.
+        data: What the jobs are told.
+        untold: As for a run.
     """
     first, *others = choices
-    head = ["sweep", "recipes" if "recipe" in varied else first.part]
-    if len(sizes := {_words(job["resolution"]) for job in data}) == 1:
+    head = ["sweep", "recipes" if "recipe" in varied else _head(first, data[0])]
+    if len(sizes := {_words(job["resolution"]) for job in data if "resolution" in job}) == 1:
         head += sizes
-    fixed = _changed(choice for choice in others if choice.key not in varied)
+    fixed = _changed((choice for choice in others if choice.key not in varied), untold)
     return _short("+".join(["-".join(head), *fixed, *(key for key in varied if key != "recipe")]))
 
 
@@ -79,12 +87,18 @@ def job_names(rows: Iterable[Sequence[Choice]]) -> list[str]:
     return names
 
 
-def _changed(choices: Iterable[Choice]) -> list[str]:
+def _head(first: Choice, data: Mapping[str, Any]) -> str:
+    """What a name begins with: the recipe, after the task where that is not distillation."""
+    task = data.get(TASK, DEFAULT_TASK)
+    return first.part if first.key == TASK or task == DEFAULT_TASK else f"{_words(task)}-{first.part}"
+
+
+def _changed(choices: Iterable[Choice], untold: Collection[str]) -> list[str]:
     """Parts of a name for all choices that it should tell of."""
     return [
         choice.part
         for choice in choices
-        if choice.key.split(".")[0] not in _UNTOLD
+        if choice.key.split(".")[0] not in untold
         and (choice.key, choice.value) != ("training", DEFAULT_TRAINING)
     ]
 

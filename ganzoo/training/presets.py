@@ -1,23 +1,21 @@
-"""Which settings a run begins with: a preset by its device, its teacher's size, or those of its folder."""
+"""What a run of distillation begins with: a preset by its device, and what its teacher decides on."""
 
-import json
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from ganzoo.generators.config import generator_keys
-from ganzoo.models.recipes import RECIPES, read_yaml
+from ganzoo.models.factory import config_of
+from ganzoo.models.recipes import RECIPES, list_recipes, read_yaml
+from ganzoo.system.paths import user_name, user_path
 from ganzoo.training.devices import found_accelerator
-from ganzoo.training.earlier import settings_now
+from ganzoo.training.names import DEFAULT_TRAINING, MISSING
 from ganzoo.training.settings import GIB
 
 CPU, GPU = "cpu", "gpu"
-SETTINGS = "settings.json"
+OF_TEACHER = ("img_channels",)  # settings of the student that are its teacher's where they are not given
 _WHAT = {
     CPU: "images of the teacher made once, no discriminator",
     GPU: "new images at every step, a discriminator, bf16",
 }
-_OF_THE_COMMAND = ("teacher", "out", "name", "resume", "device", "recipe")
 
 
 def preset(device: str, *, elsewhere: bool = False) -> tuple[str, str]:
@@ -41,47 +39,51 @@ def preset(device: str, *, elsewhere: bool = False) -> tuple[str, str]:
     )
 
 
-def sets_resolution(training: str) -> bool:
-    """Whether a preset has a resolution of its own, as that for trials has."""
-    return "resolution" in read_yaml(RECIPES / "training" / f"{training}.yaml")
+def of_teacher(data: Mapping[str, Any], given: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
+    """Settings of a student with those that its teacher decides on where they are not given.
+
+    Args:
+        data: Composed settings.
+        given: Settings of the command line.
+        whole: Whether a teacher has to be given.
+
+    Raises:
+        ValueError, OSError: for a teacher that is missing, or not there.
+    """
+    found = dict(data)
+    if isinstance(found["teacher"], str):  # a shell completes the name of a folder with a slash
+        found["teacher"] = user_name(found["teacher"].rstrip("/") or found["teacher"])
+    if isinstance(found["cache"]["folder"], str):
+        found["cache"] = {**found["cache"], "folder": str(user_path(found["cache"]["folder"]))}
+    teacher = found["teacher"]
+    if whole and teacher == MISSING:
+        raise ValueError(
+            "teacher is missing: teacher=NAME with a model of `ganzoo list`, or teacher=FOLDER with what "
+            "`ganzoo convert` wrote."
+        )
+    if whole and teacher in list_recipes():
+        raise ValueError(f"teacher={teacher} is a recipe: it has no weights to learn from.")
+    training = given.get("training", DEFAULT_TRAINING)
+    sized = "resolution" in given or "resolution" in read_yaml(RECIPES / "training" / f"{training}.yaml")
+    if isinstance(teacher, str) and teacher != MISSING:
+        try:
+            config = config_of(teacher)  # a typo is found before a folder is made for it
+        except (ValueError, OSError):
+            if whole:
+                raise
+        else:
+            found["resolution"] = found["resolution"] if sized else config.resolution
+            found |= {key: getattr(config, key) for key in OF_TEACHER if key not in given}
+    return found if {"cache", "cache.images"} & given.keys() else fit_cache(found)
 
 
 def fit_cache(data: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with half as many images of the teacher, and so on, until they fit into the limit."""
     cache = dict(data["cache"])
-    size = 2 * data["img_channels"] * data["resolution"] ** 2
-    while cache["images"] > 1 and cache["images"] * size > cache["limit_gib"] * GIB:
-        cache["images"] //= 2
-    return {**data, "cache": cache}
-
-
-def recorded(data: Mapping[str, Any], folder: Path, given: Collection[str]) -> dict[str, Any] | None:
-    """Settings of the run that the folder holds, but for those that are given; None if it holds none.
-
-    Args:
-        data: Composed settings.
-        folder: Folder of the run.
-        given: Dotted keys of the command line.
-    """
     try:
-        old = settings_now(json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
-        resolution = (data if "resolution" in given else old["student"])["resolution"]
-    except (OSError, ValueError, AttributeError, TypeError, KeyError):  # what is damaged is told later
-        return None
-    own = generator_keys()
-    found = {
-        key: value
-        if key in own or key in _OF_THE_COMMAND or key not in old
-        else _merged(old[key], value, key, given)
-        for key, value in data.items()
-    }
-    return {**found, "resolution": resolution}
-
-
-def _merged(old: Any, new: Any, key: str, given: Collection[str]) -> Any:
-    if key in given:
-        return new
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        keys = {**new, **old} if "name" in new else new  # options of a block stand in the record alone
-        return {k: _merged(old.get(k, new.get(k)), new.get(k), f"{key}.{k}", given) for k in keys}
-    return old
+        size = 2 * data["img_channels"] * data["resolution"] ** 2
+        while cache["images"] > 1 and cache["images"] * size > cache["limit_gib"] * GIB:
+            cache["images"] //= 2
+    except TypeError:  # of what is no number, which is told later
+        return dict(data)
+    return {**data, "cache": cache}

@@ -17,13 +17,14 @@ from ganzoo.models.folders import RUN_FILE as SETTINGS
 from ganzoo.system.files import replacing
 from ganzoo.system.validation import unknown
 from ganzoo.training.earlier import figures_now
+from ganzoo.training.names import DEFAULT_TASK, TASK
 
 RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
 _PANEL = 400  # pixels of height of each plot
 PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
 # Settings without which figures are not of the same images.
-SHARED = ("teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
+SHARED = ("task", "teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Result:
     folder: Path
     recipe: str
     parameters: int
-    macs: int
+    macs: int | None
     kimg: float
     seconds: float
     figures: Mapping[str, Figure]
@@ -113,9 +114,14 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
             notes.append(f"{where} is left out: it is not finished.")
             continue
         try:
-            results.append(read_result(run))
+            found = read_result(run)
         except ValueError as error:
             notes.append(f"{where} is left out: {error}")
+            continue
+        if found.figures:
+            results.append(found)
+        else:
+            notes.append(f"{where} is left out: {RESULT} holds no figures.")
     return _told_apart(results, folder), notes
 
 
@@ -132,18 +138,16 @@ def read_result(run: Path) -> Result:
             str(name): Figure(_number(held["value"]), _spread(held["uncertainty"]))
             for name, held in figures_now(data).items()
         }
-        if not figures:
-            raise ValueError("it holds no figures")
         return Result(
             name=str(data["name"]),
             folder=run,
-            recipe=str(data["recipe"]),
+            recipe=str(data["recipe"] or ""),
             parameters=int(_positive(data["parameters"])),
-            macs=int(_positive(data["macs"])),
+            macs=None if data["macs"] is None else int(_positive(data["macs"])),
             kimg=_number(data["kimg"]),
             seconds=_number(data["seconds"]),
             figures=figures,
-            settings=dict(data["settings"]),
+            settings={TASK: DEFAULT_TASK, **data["settings"]},
         )
     except KeyError as error:
         raise ValueError(f"{RESULT} lacks {error.args[0]}.") from error
@@ -153,23 +157,30 @@ def read_result(run: Path) -> Result:
 
 def summary(result: Result) -> str:
     """A line about a run."""
-    figures = ", ".join(f"{name} {figure}" for name, figure in result.figures.items())
-    return f"{result.kimg:g} kimg in {result.hours:.2f} h, {si(result.macs)} MACs; {figures}."
+    figures = ", ".join(f"{name} {figure}" for name, figure in result.figures.items()) or "no figures"
+    return f"{result.kimg:g} kimg in {result.hours:.2f} h, {_si(result.macs)} MACs; {figures}."
 
 
 def plot(results: Sequence[Result], figure: str) -> str:
     """An SVG file: a figure against operations and against parameters, a point for every run."""
     shown = [r for r in results if figure in r.figures and math.isfinite(r.figures[figure].value)]
-    axes: list[tuple[str, Callable[[Result], int]]] = [
+    axes: list[tuple[str, Callable[[Result], int | None]]] = [
         ("MACs", lambda r: r.macs),
         ("parameters", lambda r: r.parameters),
     ]
     panels = []
     for label, of in axes:
-        held = [(r, r.figures[figure]) for r in shown]
-        points = [Point(r.name, of(r), value.value, _finite(value.uncertainty)) for r, value in held]
+        points = [
+            Point(r.name, x, r.figures[figure].value, _finite(r.figures[figure].uncertainty))
+            for r in shown
+            if (x := of(r)) is not None
+        ]
         panels.append(scatter(points, x_label=label, width=WIDTH, height=_PANEL))
     return file(panels, title=f"{figure}, {_direction(figure)} is better")
+
+
+def _si(count: int | None) -> str:
+    return "unknown" if count is None else si(count)
 
 
 def _csv(results: Sequence[Result], names: Sequence[str], folder: Path) -> str:
@@ -199,7 +210,7 @@ def _markdown(results: Sequence[Result], names: Sequence[str], notes: Sequence[s
             best[name] = (max if higher_is_better(name) else min)(v for v in values if not math.isnan(v))
     rows = []
     for r in results:
-        row = [r.name.replace("|", r"\|"), si(r.parameters), si(r.macs), f"{r.kimg:g}", f"{r.hours:.2f}"]
+        row = [r.name.replace("|", r"\|"), si(r.parameters), _si(r.macs), f"{r.kimg:g}", f"{r.hours:.2f}"]
         for name in names:
             held = r.figures.get(name)
             text = "" if held is None else str(held)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganzoo.generators.generator import Generator
 from ganzoo.system.images import contact_sheet, to_images, to_rgb
-from ganzoo.training.latents import HELD_OUT, styles
+from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher
 
 COUNT = 16
@@ -18,23 +18,19 @@ MAX_SIDE = 256  # of an image on the sheet
 class Sheets:
     """Pairs of images, teacher left and student right, of the first held-out latents."""
 
-    def __init__(self, teacher: Teacher, *, inherits: bool) -> None:
-        self.teacher, self.inherits = teacher, inherits
+    def __init__(self, teacher: Teacher) -> None:
+        self.teacher = teacher
         self.numbers = range(HELD_OUT, HELD_OUT + COUNT)
         self._targets: Tensor | None = None
 
     @torch.inference_mode()
     def draw(self, student: Generator) -> Image.Image:
         """One sheet, images in their own size or `MAX_SIDE`, whichever is smaller."""
-        batch = self.teacher.latents(self.numbers)
-        w = self.teacher.styles(batch)
-        noise = self.teacher.noise(w, self.numbers)
+        drawn = self.teacher.drawn(self.numbers)
         if self._targets is None:
-            self._targets = self.teacher.images(w, noise)
-        own = w[:, : student.num_ws]
-        if not self.inherits:
-            own = styles(student, batch, self.teacher.settings.truncation_psi)
-        return pair_sheet(self._targets, student.synthesis(own, noise).image)
+            self._targets = self.teacher.images(drawn.w, drawn.noise)
+        w = self.teacher.w_of_student(student, drawn)
+        return pair_sheet(self._targets, student.synthesis(w, drawn.noise).image)
 
 
 def pair_sheet(teacher: Tensor, student: Tensor) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -13,16 +14,31 @@ from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.images import shrink
+from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.latents import Latents, latents, noise_sources, styles
-from ganzoo.training.settings import RunSettings
+
+
+@dataclass(kw_only=True)
+class Drawn:
+    """What teacher and student make the images of some numbers from.
+
+    Attributes:
+        latents: Latents.
+        w: The teacher's w `[N, num_ws, w_dim]`.
+        noise: Noise of every layer of the teacher.
+    """
+
+    latents: Latents
+    w: Tensor
+    noise: list[Tensor]
 
 
 class Teacher:
     """Images at the student's resolution, by their numbers.
 
     Args:
-        generator: on its device.
-        settings: of the run.
+        generator: Generator on its device.
+        settings: Settings of the run.
 
     Attributes:
         original: as it was given, frozen.
@@ -33,7 +49,7 @@ class Teacher:
         ValueError: if the student cannot learn from it.
     """
 
-    def __init__(self, generator: Generator, settings: RunSettings) -> None:
+    def __init__(self, generator: Generator, settings: DistillationSettings) -> None:
         refuse_mismatch(settings.student, generator.config)
         self.sha256 = weights_digest(generator)
         self.settings = settings
@@ -44,6 +60,18 @@ class Teacher:
         if settings.teacher_precision == "bf16":
             self.quick = copy.deepcopy(self.quick).to(torch.bfloat16)
         self.dtype = torch.bfloat16 if settings.teacher_precision == "bf16" else torch.float32
+
+    def drawn(self, numbers: Sequence[int]) -> Drawn:
+        """What the images of these numbers are made from."""
+        batch = self.latents(numbers)
+        w = self.styles(batch)
+        return Drawn(latents=batch, w=w, noise=self.noise(w, numbers))
+
+    def w_of_student(self, student: Generator, drawn: Drawn) -> Tensor:
+        """What the student is given for the same images: the teacher's w, or that of its own mapping."""
+        if self.settings.inherit_mapping:
+            return drawn.w[:, : student.num_ws]
+        return styles(student, drawn.latents, self.settings.truncation_psi)
 
     def latents(self, numbers: Sequence[int]) -> Latents:
         """Latents of images."""

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ganzoo.training.distillation import Batch, DistillationTask
+from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.latents import Latents
-from ganzoo.training.settings import RunSettings
 from ganzoo.training.task import Phase
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class Speed:
     student: float
 
 
-def measure_speed(task: DistillationTask, settings: RunSettings, share: int) -> Speed:
+def measure_speed(task: DistillationTask, settings: DistillationSettings, share: int) -> Speed:
     """Speed of a run's steps.
 
     One image warms up, is measured, and tells how many fit into `ENOUGH` seconds, at most a process's share
@@ -65,7 +65,7 @@ def measure_speed(task: DistillationTask, settings: RunSettings, share: int) -> 
 
 
 def _learning(
-    task: DistillationTask, settings: RunSettings, one: Batch, count: int
+    task: DistillationTask, settings: DistillationSettings, one: Batch, count: int
 ) -> tuple[float, float, float]:
     """Seconds to learn from an image and to make it, in a batch of so many, and all that have passed."""
     device, kimg = task.teacher.device, settings.kimg  # when every phase has set in
@@ -91,7 +91,8 @@ def _copies(one: Batch, count: int) -> Batch:
         crossover=_repeated(own.crossover, count),
     )
     noise = [n if count == 1 else _repeated(n, count) for n in one.noise]
-    return Batch(list(range(count)), latents, _repeated(one.w, count), noise, _repeated(one.target, count))
+    w, target = _repeated(one.w, count), _repeated(one.target, count)
+    return Batch(positions=list(range(count)), latents=latents, w=w, noise=noise, target=target)
 
 
 def _repeated(x: Tensor, count: int) -> Tensor:

@@ -19,12 +19,11 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from ganzoo.generators.config import GeneratorConfig
 from ganzoo.models.factory import create
 from ganzoo.models.recipes import compose
-from ganzoo.training.distillation import DistillationTask, needs_network
-from ganzoo.training.run import networks
-from ganzoo.training.settings import RunSettings
+from ganzoo.training.distillation import DistillationTask
+from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.loading import networks
 from ganzoo.training.teacher import Teacher
 
 
@@ -67,7 +66,7 @@ def main() -> None:
         print(f"peak memory: {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
 
 
-def settings_of(arguments: argparse.Namespace) -> RunSettings:
+def settings_of(arguments: argparse.Namespace) -> DistillationSettings:
     """The reference's losses, and what was asked for."""
     student = compose("mobilestylegan", {"resolution": arguments.resolution})
     data: dict[str, Any] = {
@@ -79,16 +78,16 @@ def settings_of(arguments: argparse.Namespace) -> RunSettings:
     }
     changes = OmegaConf.from_dotlist(arguments.settings)
     data = OmegaConf.to_container(OmegaConf.merge(data, changes))  # type: ignore[assignment]
-    return RunSettings.from_dict(data, GeneratorConfig.from_dict(student))
+    return DistillationSettings.from_dict({**data, **student})
 
 
-def task_of(settings: RunSettings, device: str) -> DistillationTask:
+def task_of(settings: DistillationSettings, device: str) -> DistillationTask:
     """The task, as a run makes it."""
     original = create("stylegan2", resolution=settings.student.resolution, device=device)
     teacher = Teacher(original, settings)
     student, discriminator = networks(settings, teacher, torch.device(device))
     network = None
-    if needs_network(settings):
+    if settings.uses_features:
         from ganzoo.features.networks import load_features
 
         network = load_features(settings.features.name).to(device)

@@ -18,7 +18,8 @@ def told(monkeypatch, tmp_path):
     """A trainer that keeps what it is told, and writes a result; the command runs in an empty folder."""
     calls = []
 
-    def distill(data):
+    def carry_out(job):
+        data = job.data
         calls.append(dict(data))
         folder = Path(data["out"])
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,6 +31,6 @@ def told(monkeypatch, tmp_path):
         (folder / "result.json").write_text(json.dumps(result))
         return folder
 
-    monkeypatch.setattr(ganzoo.training.run, "distill", distill)
+    monkeypatch.setattr(ganzoo.training.run, "carry_out", carry_out)
     monkeypatch.chdir(tmp_path)
     return calls

@@ -13,7 +13,7 @@ from torch import nn
 import ganzoo
 import ganzoo.features.networks
 import ganzoo.runtimes
-import ganzoo.training.run
+import ganzoo.training.loading
 from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.models.golden import GOLDEN_FILE, check_golden
 from ganzoo.models.weights import weights_digest
@@ -40,7 +40,7 @@ class Shown(FeatureNetwork):
 
 @pytest.fixture(autouse=True)
 def features(monkeypatch):
-    for module in (ganzoo.metrics.evaluation, ganzoo.features.networks, ganzoo.training.run):
+    for module in (ganzoo.metrics.evaluation, ganzoo.features.networks, ganzoo.training.loading):
         monkeypatch.setattr(module, "load_features", lambda name, cache_dir=None: Shown())
 
 

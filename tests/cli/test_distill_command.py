@@ -11,21 +11,22 @@ from cli_helpers import assert_one_line
 from distill_helpers import distilled, student
 from omegaconf import OmegaConf
 
-import ganzoo.train
+import ganzoo.training.compose
+import ganzoo.training.overrides
 import ganzoo.training.run
 from ganzoo.blocks import CONVS
 from ganzoo.blocks.conv import FullConv
-from ganzoo.generators.config import generator_keys
 from ganzoo.models.recipes import compose
 from ganzoo.system.paths import DATA
-from ganzoo.train import plan
-from ganzoo.training.jobs import setting_names
-from ganzoo.training.settings import RunSettings
+from ganzoo.training.compose import plan
+from ganzoo.training.distillation_settings import DistillationSettings
 
 
 def test_a_run_is_told_the_recipe_and_the_training_settings(run, told, teacher):
     data = distilled(run, told, "mobilestylegan_full", teacher, "training=distillation")
-    shipped = OmegaConf.to_container(OmegaConf.load(DATA / "recipes" / "training" / "distillation.yaml"))
+    shipped = {}
+    for name in ("loop", "distillation"):
+        shipped |= OmegaConf.to_container(OmegaConf.load(DATA / "recipes" / "training" / f"{name}.yaml"))
     assert student(data) == {**compose("mobilestylegan_full"), "resolution": 32}
     own = {k: v for k, v in shipped.items() if k not in ("defaults", "teacher", "out", "name")}
     assert {key: data[key] for key in own} == own
@@ -115,8 +116,8 @@ def kept(run, told, *arguments):
 
 def test_settings_of_the_folders_run_win_over_a_preset(run, told, teacher):
     first = distilled(run, told, teacher, "training=distillation", "resolution=16", "kimg=7", "out=here")
-    own = {key: value for key, value in first.items() if key in setting_names() - generator_keys()}
-    settings = RunSettings.from_dict(own, ganzoo.GeneratorConfig.from_dict(student(first))).to_dict()
+    own = {key: value for key, value in first.items() if key != "recipe"}
+    settings = DistillationSettings.from_dict(own).to_dict()
     # As older versions wrote it.
     settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
     settings["held_out"] |= {"metrics": ["l1", "lpips"], "best": "lpips"}
@@ -156,7 +157,8 @@ def test_recipes_are_found_whatever_the_path_of_the_installation(told, teacher, 
     odd.mkdir()
     for name in ("recipes", "registry"):
         (odd / name).symlink_to(DATA / name)
-        monkeypatch.setattr(ganzoo.train, name.upper(), odd / name)
+        monkeypatch.setattr(ganzoo.training.compose, name.upper(), odd / name)
+    monkeypatch.setattr(ganzoo.training.overrides, "RECIPES", odd / "recipes")
     [job] = plan("mobilestylegan", [teacher, "conv=full"]).jobs
     assert job.data["conv"] == {"name": "full"}
 
@@ -177,9 +179,10 @@ def test_settings_are_printed_without_a_teacher_too(run, told):
 def test_the_help_names_every_setting_and_block(run):
     status, out, err = run("distill", "--help")
     assert (status, err) == (0, "")
-    shipped = OmegaConf.load(DATA / "recipes" / "training" / "distillation.yaml")
-    for key in set(shipped) - {"defaults"}:
-        assert f"  {key}=" in out or f"  {key}." in out
+    for name in ("loop", "distillation"):
+        shipped = OmegaConf.load(DATA / "recipes" / "training" / f"{name}.yaml")
+        for key in set(shipped) - {"defaults", "task"}:
+            assert f"  {key}=" in out or f"  {key}." in out
     assert "optimizer.lr=0.0005" in out and "thousands of images to learn from" in out
     assert "conv=" in out and "depthwise, full" in out and "ganzoo distill -m" in out
 

@@ -12,11 +12,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.version import getbase
 
-import ganzoo.train
+import ganzoo.training.compose
 import ganzoo.training.run
 from ganzoo.models.recipes import list_recipes
 from ganzoo.system.interruption import Interrupted
-from ganzoo.train import plan
+from ganzoo.training.compose import plan
 
 
 @pytest.mark.parametrize(("launcher", "extra"), [("ray", "ray"), ("slurm", "slurm")])
@@ -88,16 +88,16 @@ def test_a_sweep_may_hold_a_single_job(run, told, teacher):
 
 
 def test_a_job_that_fails_does_not_keep_the_others_from_running(run, told, teacher, monkeypatch):
-    trained = ganzoo.training.run.distill
+    trained = ganzoo.training.run.carry_out
 
-    def fails(data):
-        if data["seed"] == 1:
+    def fails(job):
+        if job.data["seed"] == 1:
             raise ValueError("NaN\nin the loss")
-        if data["seed"] == 2:
+        if job.data["seed"] == 2:
             raise RuntimeError("out of memory")
-        return trained(data)
+        return trained(job)
 
-    monkeypatch.setattr(ganzoo.training.run, "distill", fails)
+    monkeypatch.setattr(ganzoo.training.run, "carry_out", fails)
     status, out, err = run("distill", "-m", teacher, "seed=0,1,2,3", "out=here")
     assert status == 2 and [data["seed"] for data in told] == [0, 3]
     *traceback, last = err.splitlines()
@@ -107,11 +107,11 @@ def test_a_job_that_fails_does_not_keep_the_others_from_running(run, told, teach
 
 
 def test_an_interruption_ends_the_sweep_at_once(run, told, teacher, monkeypatch):
-    def interrupted(data):
-        told.append(data)
+    def interrupted(job):
+        told.append(job)
         raise Interrupted("Interrupted: a checkpoint is saved.")
 
-    monkeypatch.setattr(ganzoo.training.run, "distill", interrupted)
+    monkeypatch.setattr(ganzoo.training.run, "carry_out", interrupted)
     status, _, err = run("distill", "-m", teacher, "seed=0,1,2", "out=here")
     assert (status, len(told)) == (130, 1)
     assert err == f"{PRESET}ganzoo: Interrupted: a checkpoint is saved. The sweep is in here.\n"
@@ -131,7 +131,7 @@ def test_a_sweep_leaves_nothing_of_hydra_behind(run, told, teacher):
 
 def test_what_a_launcher_carries_to_another_process_is_plain(teacher):
     jobs = plan("mobilestylegan", [teacher, "seed=0,1"], sweep=True).jobs
-    carried = bytes(ForkingPickler.dumps((ganzoo.train._work, jobs)))
+    carried = bytes(ForkingPickler.dumps((ganzoo.training.compose._work, jobs)))
     assert b"torch" not in carried and len(carried) < 20_000
 
 

@@ -6,7 +6,7 @@ from cli_helpers import assert_one_line
 import ganzoo
 from ganzoo.models.sources import SourceError, writable_cache
 from ganzoo.runtimes import load as open_runtime
-from ganzoo.train import plan
+from ganzoo.training.compose import plan
 
 HABITS = {
     "NVIDIA's truncation": (["generate", "x", "--trunc=0.7"], ["--trunc is", "--psi (Truncation"]),

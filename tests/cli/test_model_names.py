@@ -7,7 +7,7 @@ import pytest
 from cli_helpers import assert_one_line
 from PIL import Image
 
-from ganzoo.train import plan
+from ganzoo.training.compose import plan
 
 
 @pytest.fixture

@@ -245,7 +245,7 @@ def test_every_command_takes_a_name_of_the_hub(hub, model, run, tmp_path):
 
 
 def test_a_student_is_distilled_from_a_teacher_on_the_hub(hub, model, tmp_path):
-    from ganzoo.train import plan
+    from ganzoo.training.compose import plan
 
     push(model, "me/tiny")
     [job] = plan("mobilestylegan", [f"teacher={NAME}@main", "resolution=32"]).jobs

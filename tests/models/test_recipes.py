@@ -10,10 +10,10 @@ from omegaconf import OmegaConf
 
 import ganzoo.models.recipes
 from ganzoo.blocks import GENERATOR_KINDS
-from ganzoo.generators.config import GeneratorConfig, generator_keys
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.models.factory import create
 from ganzoo.models.recipes import RECIPES, REGISTRY, card, compose, list_recipes, override, read_yaml
-from ganzoo.training.settings import RunSettings
+from ganzoo.training.distillation_settings import DistillationSettings
 
 SEARCHPATH = f"hydra.searchpath=[file://{REGISTRY}]"
 TINY = {"resolution": 8, "channel_base": 64, "channel_max": 8, "z_dim": 8, "w_dim": 8}
@@ -160,14 +160,14 @@ TRAINING = RECIPES / "training"
 
 
 def test_the_training_settings_are_those_of_a_run_and_its_defaults():
-    shipped = read_yaml(TRAINING / "distillation.yaml")
-    shipped.pop("defaults")
+    shipped = {**read_yaml(TRAINING / "loop.yaml"), **read_yaml(TRAINING / "distillation.yaml")}
+    del shipped["defaults"], shipped["task"]
     config = GeneratorConfig.from_dict(compose("mobilestylegan"))
-    told = RunSettings.from_dict({**shipped, "teacher": "t", "out": "o"}, config)
-    default = RunSettings(teacher="t", out="o", student=config)
+    told = DistillationSettings.from_dict({**shipped, "teacher": "t", "out": "o", "student": config})
+    default = DistillationSettings(teacher="t", out="o", student=config)
     constant = replace(default.discriminator_optimizer, final=1.0)  # which a constant one does not use
     assert told == replace(default, discriminator_optimizer=constant)
-    unsaid = {f.name for f in fields(RunSettings)} - set(shipped)
+    unsaid = {f.name for f in fields(DistillationSettings)} - set(shipped)
     assert unsaid == {"student", "discriminator", "augment"}  # a recipe's, and in the defaults list
 
 
@@ -184,9 +184,8 @@ def test_training_settings_leave_the_student_as_its_recipe_says(recipe):
 def test_every_recipe_has_a_debug_run(recipe):
     with hydra.initialize_config_dir(str(RECIPES), version_base=None):
         data = composed_by_hydra(recipe, "+training=debug", "teacher=t", "out=o")
-    keys = generator_keys()
-    student = GeneratorConfig.from_dict({k: v for k, v in data.items() if k in keys})
-    run = RunSettings.from_dict({k: v for k, v in data.items() if k not in keys}, student)
+    run = DistillationSettings.from_dict(data)
+    student = run.student
     assert student.resolution == 32 and max(student.channels) == 32
     assert run.steps <= 25 and run.discriminator_config().resolution == 32
 

@@ -123,7 +123,7 @@ def test_data_and_cards_go_to_the_home_folder(run, home, model):
 
 
 def test_settings_of_a_run_are_in_the_home_folder(home, model):
-    from ganzoo.train import plan
+    from ganzoo.training.compose import plan
 
     given = ["teacher=~/model", "out=~/runs/a", "cache.folder=~/kept", "resolution=8", "channels=[8,8]"]
     data = plan("stylegan2", given).jobs[0].data

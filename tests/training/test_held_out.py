@@ -8,7 +8,6 @@ import torch
 from accelerate import PartialState
 from helpers import trained
 from training_helpers import (
-    ALONE,
     TinyFeatures,
     forked,
     make_teacher,
@@ -21,9 +20,9 @@ from ganzoo.metrics.distances import perceptual
 from ganzoo.metrics.figures import frechet_distance, statistics
 from ganzoo.system.images import to_images
 from ganzoo.training.cache import TeacherCache
+from ganzoo.training.distillation_settings import HeldOutSettings
 from ganzoo.training.held_out import HeldOut
 from ganzoo.training.latents import HELD_OUT
-from ganzoo.training.settings import HeldOutSettings
 from ganzoo.training.teacher import Teacher
 
 NUM = 20  # more than one part
@@ -36,7 +35,7 @@ def make(folder, settings=ALL, state=None, network=None, run=None):
     cache.fill(cache.missing())
     state = PartialState(cpu=True) if state is None else state
     network = TinyFeatures() if network is None else network
-    return HeldOut(settings, cache.teacher, cache, network, state, inherits=run.inherit_mapping)
+    return HeldOut(settings, cache.teacher, cache, network, state)
 
 
 def student(seed=3, **changes):
@@ -139,7 +138,7 @@ def test_images_of_any_channels_are_measured(channels, tmp_path):
     cache = TeacherCache(teacher, 4, first=HELD_OUT, folder=str(tmp_path))
     cache.fill(cache.missing())
     settings = HeldOutSettings(num=4, features="tiny")
-    judge = HeldOut(settings, teacher, cache, TinyFeatures(), PartialState(cpu=True), inherits=True)
+    judge = HeldOut(settings, teacher, cache, TinyFeatures(), PartialState(cpu=True))
     found = judge.measure(student(img_channels=channels))
     assert all(np.isfinite(figure.value) for figure in found.values())
 
@@ -148,22 +147,6 @@ def test_progress_is_told(folder):
     told = []
     make(folder).measure(student(), told.append)
     assert told == [16, 20]
-
-
-@pytest.mark.parametrize(
-    ("best", "new", "old", "better"),
-    [
-        ("l1", 0.1, 0.2, True),
-        ("l1", 0.2, 0.1, False),
-        ("psnr", 20.0, 10.0, True),
-        ("psnr", 10.0, 20.0, False),
-        ("fd", 3.0, None, True),
-        ("perceptual", 0.1, 0.1, False),
-    ],
-)
-def test_what_is_better_depends_on_the_figure(folder, best, new, old, better):
-    judge = HeldOut(HeldOutSettings(best=best), None, None, None, ALONE, inherits=True)
-    assert judge.better(new, old) is better
 
 
 def test_two_processes_find_what_one_does(folder, tmp_path):

@@ -3,14 +3,16 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.names import Choice, job_names, run_name, sweep_name
 
 RECIPE = Choice("recipe", "mobilestylegan")
 DATA = {"resolution": 256}
+UNTOLD = DistillationSettings.untold()
 
 
 def named(key, value):
-    return run_name([RECIPE, Choice(key, value)], DATA).removeprefix("mobilestylegan-256")
+    return run_name([RECIPE, Choice(key, value)], DATA, UNTOLD).removeprefix("mobilestylegan-256")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_a_run_is_named_after_what_changes_its_result(key, value, part):
 
 
 def test_a_name_is_a_value_in_hydras_grammar_too():
-    name = run_name([RECIPE, Choice("conv", "full"), Choice("cache.folder", "a=b, {c} 'd' $e")], DATA)
+    name = run_name([RECIPE, Choice("conv", "full"), Choice("cache.folder", "a=b, {c} 'd' $e")], DATA, UNTOLD)
     assert (
         OverridesParser.create().parse_override(f"teacher=runs/{name}/student").value()
         == f"runs/{name}/student"
@@ -45,15 +47,17 @@ def test_a_name_is_a_value_in_hydras_grammar_too():
 
 
 def test_a_long_name_is_cut_and_stays_its_own():
-    names = {run_name([RECIPE, Choice("cache.folder", "x" * 300 + end)], DATA) for end in "ab"}
+    names = {run_name([RECIPE, Choice("cache.folder", "x" * 300 + end)], DATA, UNTOLD) for end in "ab"}
     assert len(names) == 2 and {len(name) for name in names} == {120}
 
 
 def test_a_sweep_is_named_after_what_is_fixed_and_what_varies():
     row = [RECIPE, Choice("seed", 1), Choice("conv", "full"), Choice("teacher", "t")]
-    assert sweep_name(row, ["conv"], [DATA, DATA]) == "sweep-mobilestylegan-256+seed-1+conv"
-    assert sweep_name(row, ["recipe"], [DATA]) == "sweep-recipes-256+seed-1+conv-full"
-    assert sweep_name(row, ["resolution"], [DATA, {"resolution": 64}]).startswith("sweep-mobilestylegan+")
+    assert sweep_name(row, ["conv"], [DATA, DATA], UNTOLD) == "sweep-mobilestylegan-256+seed-1+conv"
+    assert sweep_name(row, ["recipe"], [DATA], UNTOLD) == "sweep-recipes-256+seed-1+conv-full"
+    assert sweep_name(row, ["resolution"], [DATA, {"resolution": 64}], UNTOLD).startswith(
+        "sweep-mobilestylegan+"
+    )
 
 
 def test_jobs_have_names_of_their_own_on_any_file_system():

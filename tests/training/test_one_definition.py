@@ -11,8 +11,9 @@ from ganzoo.cards.results import merged, of_run
 from ganzoo.compare.measure import Settings, measure, subject
 from ganzoo.metrics.pairs import pair_figures
 from ganzoo.metrics.seeds import HELD_OUT_SEED
-from ganzoo.training import run as module
+from ganzoo.training import loading
 from ganzoo.training.results import read_result
+from ganzoo.training.run import distill
 
 NUM = 5
 METRICS = ["l1", "psnr", "perceptual"]
@@ -22,9 +23,9 @@ HELD = {"num": NUM, "metrics": METRICS, "best": "perceptual", "features": "tiny"
 @pytest.fixture(params=["const", "none"])
 def student_of_a_run(request, teacher, tmp_path, monkeypatch):
     """A student that has hardly learnt, whose images leave the range, and the noise that it learnt with."""
-    monkeypatch.setattr(module, "load_features", lambda name: TinyFeatures(name))
+    monkeypatch.setattr(loading, "load_features", lambda name: TinyFeatures(name))
     own = {"noise": request.param, "seed": 7, "truncation_psi": 0.8, "kimg": 0.004}
-    return module.distill(run_data(teacher, tmp_path / "run", held_out=HELD, **own)), request.param
+    return distill(run_data(teacher, tmp_path / "run", held_out=HELD, **own)), request.param
 
 
 def test_run_eval_and_compare_give_the_same_figures(student_of_a_run, teacher):

@@ -21,10 +21,11 @@ from training_helpers import (
 )
 
 import ganzoo
+from ganzoo.metrics.figures import Figure
+from ganzoo.models import cost
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.images import read_settings, to_images
-from ganzoo.training import announce
-from ganzoo.training import run as module
+from ganzoo.training import announce, distillation_run, loading
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.run import distill
 from ganzoo.training.teacher import Teacher
@@ -41,8 +42,8 @@ WHOLE = {"held_out": ALL_FIGURES, "sample_kimg": 0.012, "eval_every": 0.012, "re
 @pytest.fixture(autouse=True, scope="module")
 def tiny_features():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "load_features", TinyFeatures)
-        patch.setattr(module, "costs", remembered(module.costs))
+        patch.setattr(loading, "load_features", TinyFeatures)
+        patch.setattr(cost, "costs", remembered(cost.costs))
         yield
 
 
@@ -230,7 +231,7 @@ def test_a_finished_run_returns_at_once(finished, teacher, monkeypatch):
     def fail(*arguments, **options):
         raise AssertionError("there is nothing left to do")
 
-    monkeypatch.setattr(module, "create", fail)
+    monkeypatch.setattr(loading, "create", fail)
     before = untouched(finished)
     assert distill(run_data(teacher, finished, **WHOLE)) == finished
     assert untouched(finished) == before
@@ -332,8 +333,8 @@ def test_other_held_out_figures_are_measured_without_learning_again(run):
 
 
 def test_the_best_of_the_last_measurement_outlasts_the_run(run, monkeypatch):
-    figures = iter([module.Figure(value, 0.0) for value in (0.5, 0.1, 0.3)])
-    monkeypatch.setattr(module.HeldOut, "measure", lambda self, student: {"l1": next(figures)})
+    figures = iter([Figure(value, 0.0) for value in (0.5, 0.1, 0.3)])
+    monkeypatch.setattr(loading.HeldOut, "measure", lambda self, student: {"l1": next(figures)})
     folder = run(kimg=0.016, eval_every=0.008)
     assert result_of(folder)["best"] == {"figure": "l1", "value": 0.1, "kimg": 0.016}
     best = weights_digest(ganzoo.load(folder / "best"))
@@ -344,9 +345,7 @@ def test_the_best_of_the_last_measurement_outlasts_the_run(run, monkeypatch):
 
 def test_the_best_of_other_latents_is_no_longer_the_best(run, monkeypatch):
     values = iter([0.1, 0.5])
-    monkeypatch.setattr(
-        module.HeldOut, "measure", lambda self, student: {"l1": module.Figure(next(values), 0.0)}
-    )
+    monkeypatch.setattr(loading.HeldOut, "measure", lambda self, student: {"l1": Figure(next(values), 0.0)})
     run(kimg=0.016)
     folder = run(kimg=0.024, held_out={"num": 5})
     assert result_of(folder)["best"] == {"figure": "l1", "value": 0.5, "kimg": 0.024}
@@ -357,7 +356,7 @@ def test_a_run_that_ends_in_its_last_measurement_measures_again_and_tells_once(r
         raise OSError("no more")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "student_card", cut)
+        patch.setattr(distillation_run, "student_card", cut)
         with pytest.raises(OSError, match="no more"):
             run()
     folder = run()

@@ -8,27 +8,39 @@ from omegaconf import OmegaConf
 from training_helpers import merged, run_settings, student_config
 
 from ganzoo.system.paths import DATA
-from ganzoo.training.settings import FREE, RunSettings
+from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.settings import EMASettings, LoopSettings
 
-SHIPPED = DATA / "recipes" / "training" / "distillation.yaml"
+SHIPPED = DATA / "recipes" / "training"
 
 
 def plain(**changes):
     """Settings of no changes but these."""
-    return RunSettings.from_dict({"teacher": "t", "out": "o", **changes}, student_config())
+    return DistillationSettings.from_dict(
+        {"teacher": "t", "out": "o", "student": student_config(), **changes}
+    )
 
 
-def shipped():
-    data = OmegaConf.to_container(OmegaConf.load(SHIPPED))
-    for entry in data.pop("defaults"):
-        if isinstance(entry, dict):
-            data |= {kind.lstrip("/"): name for kind, name in entry.items()}
+def shipped(name="distillation"):
+    data = OmegaConf.to_container(OmegaConf.load(SHIPPED / f"{name}.yaml"))
+    for entry in data.pop("defaults", ()):
+        data |= shipped(entry) if entry == "loop" else {}
+        data |= {kind.lstrip("/"): block for kind, block in entry.items()} if isinstance(entry, dict) else {}
+    data.pop("task", None)
     return data
 
 
 def test_the_shipped_yaml_says_what_the_code_says():
-    found = RunSettings.from_dict({**shipped(), "teacher": "t", "out": "o"}, student_config())
+    found = plain(**{**shipped(), "teacher": "t", "out": "o"})
     assert found == plain()
+
+
+def test_settings_of_every_run_stand_in_a_file_of_their_own():
+    told = LoopSettings(
+        out="o", **{key: value for key, value in shipped("loop").items() if key not in ("out", "ema")}
+    )
+    assert told == LoopSettings(out="o") and EMASettings(**shipped("loop")["ema"]) == EMASettings()
+    assert shipped("loop").keys() == {f.name for f in dataclasses.fields(LoopSettings)}
 
 
 def keys(data):
@@ -45,7 +57,7 @@ def test_every_setting_stands_in_the_shipped_yaml():
 
 
 def test_what_may_change_on_resumption_are_settings():
-    assert set(FREE) <= {f.name for f in dataclasses.fields(RunSettings)}
+    assert set(DistillationSettings.free()) <= {f.name for f in dataclasses.fields(DistillationSettings)}
 
 
 CHANGED = {
@@ -67,9 +79,8 @@ CHANGED = {
 def test_settings_survive_json(changes):
     settings = plain(**changes)
     data = json.loads(json.dumps(settings.to_dict(), allow_nan=False))
-    assert data.keys() == {f.name for f in dataclasses.fields(RunSettings)}
-    del data["student"]
-    again = RunSettings.from_dict(data, settings.student)
+    assert data.keys() == {f.name for f in dataclasses.fields(DistillationSettings)}
+    again = DistillationSettings.from_dict(data)
     assert again == settings
     assert again.to_dict() == settings.to_dict()
 
@@ -192,8 +203,8 @@ def test_a_wrong_value_is_refused_with_its_name(changes, told):
 
 
 def test_missing_settings_are_named():
-    with pytest.raises(ValueError, match="A run lacks teacher, out"):
-        RunSettings.from_dict({}, student_config())
+    with pytest.raises(ValueError, match="A run lacks out, teacher"):
+        DistillationSettings.from_dict({"student": student_config()})
 
 
 ALL_OFF = {f.name: {"weight": 0.0} for f in dataclasses.fields(plain().loss)}

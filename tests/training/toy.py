@@ -1,16 +1,43 @@
 """A task of a few weights, whose gradients can be worked out by hand."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
-from training_helpers import ALONE, run_settings
+from training_helpers import ALONE
 
 from ganzoo.training.loop import Events, Trainer
-from ganzoo.training.task import Phase
+from ganzoo.training.settings import OptimizerSettings
+from ganzoo.training.task import Phase, Task
+from ganzoo.training.task_settings import TaskSettings
+
+COSINE = OptimizerSettings()
+CONSTANT = OptimizerSettings(schedule="constant", warmup_kimg=0.0)
+LOOP = {
+    "out": "out",
+    "batch_size": 4,
+    "kimg": 0.032,
+    "log_kimg": 0.004,
+    "sample_kimg": 100.0,
+    "checkpoint_kimg": 0.016,
+    "eval_every": 0.0,
+    "device": "cpu",
+    "ema": {"half_life_kimg": 0.01, "ramp_up": None},
+}
 
 
-class Toy:
+@dataclass(frozen=True, kw_only=True)
+class ToySettings(TaskSettings):
+    """The loop's settings, and an optimizer for each network."""
+
+    optimizer: OptimizerSettings = COSINE
+    discriminator_optimizer: OptimizerSettings = CONSTANT
+
+
+class Toy(Task):
     """Two networks learn from a batch of numbers drawn from the positions; `broken` spoils a step's loss."""
 
+    options = ToySettings
     averaged = "student"
 
     def __init__(self, broken=None, interval=1):
@@ -47,8 +74,12 @@ class Toy:
 
 
 def toy_trainer(folder, task=None, state=ALONE, **changes):
-    changes = {"kimg": 0.032, "optimizer": {"warmup_kimg": 0.0, "lr": 0.05}, **changes}
-    return Trainer(Toy() if task is None else task, run_settings(**changes), state, folder)
+    changes = {"optimizer": {"warmup_kimg": 0.0, "lr": 0.05}, **changes}
+    settings = ToySettings.from_dict({**LOOP, **changes})
+    task = Toy() if task is None else task
+    both = {"student": settings.optimizer, "discriminator": settings.discriminator_optimizer}
+    task.optimizers = {name: both.get(name, settings.optimizer) for name in task.modules}
+    return Trainer(task, settings, state, folder)
 
 
 def weights(network):

@@ -18,8 +18,8 @@ import ganzoo
 from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.training.distillation import DistillationTask
-from ganzoo.training.run import _with_mapping_of, networks
-from ganzoo.training.settings import RunSettings
+from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.loading import networks, with_mapping_of
 from ganzoo.training.teacher import Teacher
 
 HERE = Path(__file__).parent
@@ -97,7 +97,7 @@ def student_config(**changes):
 def run_settings(student=None, **changes):
     """Settings of a tiny run; mappings are merged into those of `RUN`."""
     data = {"teacher": "tiny", "out": "out", **merged(RUN, changes)}
-    return RunSettings.from_dict(data, student_config() if student is None else student)
+    return DistillationSettings.from_dict({**data, "student": student or student_config()})
 
 
 def merged(base, changes):
@@ -117,7 +117,7 @@ def make_task(settings, generator=None, network=None, cache=None):
     """The task of a run, built as a run builds it, with the images of a tiny teacher."""
     generator = make_teacher() if generator is None else generator
     if settings.inherit_mapping:
-        settings = _with_mapping_of(generator.config, settings)
+        settings = with_mapping_of(generator.config, settings)
     teacher = Teacher(generator, settings)
     student, discriminator = networks(settings, teacher, ALONE.device)
     return DistillationTask(
@@ -190,6 +190,4 @@ def result_of(folder):
 
 
 def settings_of(folder):
-    data = json.loads((folder / "settings.json").read_text())
-    student = ganzoo.GeneratorConfig.from_dict(data.pop("student"))
-    return RunSettings.from_dict(data, student)
+    return DistillationSettings.from_dict(json.loads((folder / "settings.json").read_text()))

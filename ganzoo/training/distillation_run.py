@@ -1,0 +1,101 @@
+"""A run of distillation: the task with its teacher's images, its figures, its sheets and its result."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from torch import nn
+
+from ganzoo.cards.student import student_card
+from ganzoo.generators.generator import Generator
+from ganzoo.metrics.distances import DEFINITIONS
+from ganzoo.metrics.figures import Figure
+from ganzoo.models.folders import STUDENT as RESULT
+from ganzoo.training.cache import fill_together
+from ganzoo.training.distillation import DistillationTask
+from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.loading import Loaded, load
+from ganzoo.training.sheets import Sheets
+from ganzoo.training.task import TASKS, Sheet
+
+
+@TASKS.register("distillation")
+class DistillationRun(DistillationTask):
+    """Distillation with all that surrounds it.
+
+    Args:
+        loaded: What it works with.
+    """
+
+    result = RESULT
+
+    def __init__(self, loaded: Loaded) -> None:
+        parts = (loaded.teacher, loaded.cache, loaded.student, loaded.discriminator, loaded.network)
+        super().__init__(loaded.settings, *parts)
+        self.held_out, self.sheets = loaded.held_out, Sheets(loaded.teacher)
+        self.best = loaded.settings.held_out.best
+        self.protocol = f"{loaded.settings.held_out.num}"
+
+    @classmethod
+    def load(cls, settings: DistillationSettings, state: Any) -> "DistillationRun":
+        """The task, with its teacher loaded and its student made."""
+        return cls(load(settings, state))
+
+    def resume(self, facts: dict[str, Any]) -> None:
+        """Refuse a teacher of other weights than when the run began."""
+        if facts.setdefault("teacher_sha256", self.teacher.sha256) != self.teacher.sha256:
+            raise ValueError(
+                f"{self.settings.teacher} has other weights than when the run in {self.settings.out} began: "
+                "give another out=."
+            )
+
+    def prepare(self, kimg: float) -> float | None:
+        """Tell what the run costs, and make the teacher's images that are missing."""
+        from ganzoo.training.announce import (  # with timm, which a command line need not wait for
+            announce,
+            per_second,
+        )
+
+        state, caches = self.held_out.state, [self.held_out.cache]
+        caches += [self.cache] if self.cache is not None else []
+        found = announce(self, state, kimg=kimg, caches=caches)
+        for cache in caches:
+            fill_together(cache, state, found.teacher)
+        return per_second(found, self.settings, state.num_processes)
+
+    def measure(self, averaged: nn.Module) -> dict[str, Figure]:
+        """Distances from the teacher on held-out latents."""
+        return self.held_out.measure(self._completed(averaged))
+
+    def figure_name(self, kind: str) -> str:
+        """With the network of its features, where it has one."""
+        return self.held_out.name(kind)
+
+    def sheet(self, averaged: nn.Module) -> Sheet:
+        """Pairs of images, teacher left and student right."""
+        facts = {"teacher": self.settings.teacher, "order": "teacher, student"}
+        return Sheet(self.sheets.draw(self._completed(averaged)), facts, "teacher_student")
+
+    def describe(self) -> dict[str, Any]:
+        """The teacher, the student's cost, and what the figures mean."""
+        from ganzoo.models.cost import costs  # with Triton, which a command line need not wait for
+
+        cost, metrics = costs(self.settings.student)["deployed synthesis"], self.settings.held_out.metrics
+        names = {self.held_out.name(metric): metric for metric in metrics}
+        return {
+            "teacher": self.settings.teacher,
+            "parameters": cost.parameters,
+            "macs": cost.macs,
+            "definitions": {name: DEFINITIONS[m] for name, m in names.items() if m in DEFINITIONS},
+            "held_out": self.settings.held_out.num,
+        }
+
+    def card(self, result: Mapping[str, Any]) -> str:
+        """Lineage, cost and distances of the student."""
+        return student_card(result, self.teacher.sha256)
+
+    def _completed(self, averaged: nn.Module) -> Generator:
+        """The student with the mean w of a mapping network of its own, which moves with its weights."""
+        student = cast(Generator, averaged)
+        if not self.settings.inherit_mapping:
+            student.mapping.w_avg.copy_(student.mapping.estimate_w_avg())
+        return student

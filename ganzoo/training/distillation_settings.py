@@ -1,0 +1,227 @@
+"""What a run of distillation is told beside the loop's settings."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.discriminator import DiscriminatorConfig
+from ganzoo.system.images import check_channels
+from ganzoo.system.validation import check_fields, unknown
+from ganzoo.training.presets import of_teacher, preset
+from ganzoo.training.settings import OptimizerSettings, require
+from ganzoo.training.task_settings import TaskSettings
+
+_COSINE, _CONSTANT = OptimizerSettings(), OptimizerSettings(schedule="constant", final=1.0)
+FIGURES = ("l1", "psnr", "perceptual", "fd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A term of the loss. Args: weight: 0 leaves it out."""
+
+    weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(self.weight >= 0, "weight is not negative", self.weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANTerm(Term):
+    """The adversarial term. Args: start_kimg: when it sets in; warmup_kimg: until its weight is reached."""
+
+    start_kimg: float = 0.0
+    warmup_kimg: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("start_kimg", "warmup_kimg"):
+            require(getattr(self, name) >= 0, f"{name} is not negative", getattr(self, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class R1Term(Term):
+    """The gradient penalty. Args: weight: gamma; interval: steps from one to the next."""
+
+    interval: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.interval >= 1, "interval is at least 1", self.interval)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """The terms of the loss; see `ganzoo.losses` for each."""
+
+    pixel_l1: Term = Term(weight=1.0)
+    pixel_l2: Term = Term(weight=1.0)
+    subband_l1: Term = Term(weight=1.0)
+    subband_l2: Term = Term(weight=1.0)
+    feature_l1: Term = Term(weight=0.1)
+    lpips: Term = Term()
+    relation: Term = Term()
+    teacher_features: Term = Term()
+    gan: GANTerm = GANTerm(weight=0.5)
+    r1: R1Term = R1Term(weight=10.0)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        used = [f.name for f in fields(self) if f.name != "r1" and getattr(self, f.name).weight]
+        if not used:
+            raise ValueError("Every term of the loss has weight 0: there is nothing to learn.")
+        if used == ["gan"] and self.gan.start_kimg:
+            raise ValueError(
+                f"loss.gan alone has a weight: until {self.gan.start_kimg:g} kimg there is nothing to learn; "
+                "give loss.gan.start_kimg=0."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """The network of the perceptual terms.
+
+    Args:
+        name: see `ganzoo.features.networks.load_features`.
+        size: side of the images that it is shown; None takes the student's resolution, or the network's
+            own size where that is smaller.
+    """
+
+    name: str = "efficientnet_lite0"
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(self.size is None or 32 <= self.size <= 1024, "size is 32 to 1024", self.size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """The teacher's images on disk. Args: images: 0 for none; folder; limit_gib: of this run's part."""
+
+    images: int = 0
+    folder: str | None = None
+    limit_gib: float = 20.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(self.images >= 0, "images is not negative", self.images)
+        require(self.limit_gib > 0, "limit_gib is positive", self.limit_gib)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutSettings:
+    """Measuring on latents that training never sees.
+
+    Args:
+        num: images.
+        metrics: of l1, psnr, perceptual, fd.
+        features: the network of perceptual and fd.
+        best: which of them names the best checkpoint.
+    """
+
+    num: int = 500
+    metrics: tuple[str, ...] = FIGURES
+    features: str = "efficientnet_lite0"
+    best: str = "perceptual"
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(self.num >= 2, "num is at least 2", self.num)
+        for metric in (*self.metrics, self.best):
+            if metric == "lpips":
+                raise ValueError("The held-out figure lpips is called perceptual: give that.")
+            if metric not in FIGURES:
+                raise ValueError(unknown("metric", metric, FIGURES))
+        if self.best not in self.metrics:
+            raise ValueError(unknown("best figure, one of metrics", self.best, self.metrics))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationSettings(TaskSettings):
+    """One run of distillation; `recipes/training/distillation.yaml` says what every key means.
+
+    Raises:
+        ValueError: for a value out of its range, an unknown key or block.
+    """
+
+    measured: ClassVar[tuple[str, ...]] = ("held_out",)
+    sources: ClassVar[tuple[str, ...]] = ("teacher",)
+    recipe: ClassVar[str | None] = "mobilestylegan"
+
+    teacher: str
+    student: GeneratorConfig
+    inherit_mapping: bool = True
+    truncation_psi: float = 1.0
+    style_mixing: float = 0.0
+    noise: Literal["const", "random", "none"] = "const"
+    optimizer: OptimizerSettings = _COSINE
+    discriminator_optimizer: OptimizerSettings = _CONSTANT
+    loss: LossSettings = LossSettings()
+    features: FeatureSettings = FeatureSettings()
+    discriminator: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"name": "residual"})
+    discriminator_channel_base: int = 32768
+    discriminator_channel_max: int = 512
+    augment: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"name": "diffaugment"})
+    cache: CacheSettings = CacheSettings()
+    teacher_precision: Literal["fp32", "bf16"] = "fp32"
+    held_out: HeldOutSettings = HeldOutSettings()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
+        check_channels(self.student.img_channels, "The student")
+        if self.compile and self.loss.teacher_features.weight:
+            raise ValueError(
+                "loss.teacher_features looks into the student, which cannot be done when it is compiled: "
+                "give compile=false."
+            )
+        if self.truncation_psi != 1 and not self.inherit_mapping:
+            raise ValueError(
+                "truncation_psi other than 1 needs the teacher's mapping network: give inherit_mapping=true."
+            )
+        if self.uses_gan:
+            self.discriminator_config()
+
+    @property
+    def uses_gan(self) -> bool:
+        """Whether there is a discriminator."""
+        return self.loss.gan.weight > 0
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether a term of the loss looks at features of images."""
+        return any(term.weight for term in (self.loss.feature_l1, self.loss.lpips, self.loss.relation))
+
+    @classmethod
+    def preset(cls, device: str, *, elsewhere: bool) -> tuple[str | None, str]:
+        """That for a CPU or a GPU."""
+        return preset(device, elsewhere=elsewhere)
+
+    @classmethod
+    def completed(cls, data: dict[str, Any], given: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
+        """A student of its teacher's size, and as many images of it on the disk as fit."""
+        return of_teacher(data, given, whole=whole)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "DistillationSettings":
+        """The settings of a composed recipe, or of a record of a run."""
+        loss = data.get("loss")
+        if isinstance(loss, Mapping) and "perceptual" in loss:
+            raise ValueError("loss.perceptual is called loss.feature_l1: give that.")
+        return super().from_dict(data)
+
+    def discriminator_config(self) -> DiscriminatorConfig:
+        """The discriminator's architecture, for the student's resolution."""
+        return DiscriminatorConfig.from_dict(
+            {
+                "resolution": self.student.resolution,
+                "channel_base": self.discriminator_channel_base,
+                "channel_max": self.discriminator_channel_max,
+                "label_dim": self.student.label_dim,
+                "img_channels": self.student.img_channels,
+                "discriminator": self.discriminator,
+            }
+        )

@@ -1,0 +1,79 @@
+"""Teacher, student and all else that a run of distillation needs."""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from ganzoo.features.networks import FeatureNetwork, load_features
+from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.discriminator import Discriminator
+from ganzoo.generators.generator import Generator
+from ganzoo.models.factory import build, create
+from ganzoo.training.cache import TeacherCache
+from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.held_out import HeldOut
+from ganzoo.training.latents import HELD_OUT
+from ganzoo.training.teacher import Teacher, refuse_mismatch
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a run of distillation works with; `settings` are those with the teacher's mapping network."""
+
+    settings: DistillationSettings
+    teacher: Teacher
+    cache: TeacherCache | None
+    student: Generator
+    discriminator: Discriminator | None
+    network: FeatureNetwork | None
+    held_out: HeldOut
+
+
+def load(settings: DistillationSettings, state: Any) -> Loaded:
+    """Load and make all of it.
+
+    Raises:
+        ValueError, OSError: if the teacher or a feature network cannot be had, or the student does not fit.
+    """
+    original = create(settings.teacher, pretrained=True, device=state.device)
+    own = with_mapping_of(original.config, settings) if settings.inherit_mapping else settings
+    refuse_mismatch(own.student, original.config)
+    network = judge = None
+    if own.uses_features:
+        network = load_features(own.features.name).to(state.device)
+    if {"perceptual", "fd"} & set(own.held_out.metrics):
+        judge = load_features(own.held_out.features).to(state.device)
+    teacher = Teacher(original, own)
+    images = partial(TeacherCache, teacher, folder=own.cache.folder, limit_gib=own.cache.limit_gib)
+    cache = images(own.cache.images) if own.cache.images else None
+    held = images(own.held_out.num, first=HELD_OUT)
+    student, discriminator = networks(own, teacher, state.device)
+    held_out = HeldOut(own.held_out, teacher, held, judge, state)
+    return Loaded(own, teacher, cache, student, discriminator, network, held_out)
+
+
+def networks(
+    settings: DistillationSettings, teacher: Teacher, device: torch.device
+) -> tuple[Generator, Discriminator | None]:
+    """The student and, for a GAN term, its adversary, with random weights."""
+    student = build(settings.student, seed=settings.seed)
+    if settings.inherit_mapping:
+        own = teacher.original.mapping.state_dict()
+        student.mapping.load_state_dict(own, strict=True)
+    pairs = zip(student.synthesis.constant_noise(), teacher.original.synthesis.constant_noise(), strict=False)
+    for ours, theirs in pairs:  # the same for both, now and in whatever is made of the student
+        ours.copy_(theirs.cpu())
+    # A depthwise convolution of a CPU is ten times quicker with channels last.
+    student = student.to(device).to(memory_format=torch.channels_last)
+    if not settings.uses_gan:
+        return student, None
+    discriminator = build(settings.discriminator_config(), seed=settings.seed + 1)
+    return student, discriminator.to(device).to(memory_format=torch.channels_last)
+
+
+def with_mapping_of(teacher: GeneratorConfig, settings: DistillationSettings) -> DistillationSettings:
+    """Settings whose student has the mapping network of its teacher."""
+    return dataclasses.replace(settings, student=settings.student.with_mapping_of(teacher))

@@ -1,0 +1,140 @@
+"""Several processes learn what one does, and go on to the same bits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from resume_helpers import assert_same_run, changed, die_after_step, last_tensors, without_time
+from training_helpers import (
+    HERE,
+    OFF,
+    forked,
+    lines,
+    merged,
+)
+
+import ganzoo.training.cache as images
+from ganzoo.training.run import distill
+
+pytestmark = pytest.mark.usefixtures("quick")
+NO_GAN = {"loss": {"gan": OFF}}
+
+
+def assert_close_runs(folder, expected):
+    found, wanted = last_tensors(folder), last_tensors(expected)
+    assert found.keys() == wanted.keys()
+    for name, value in found.items():
+        torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-5, msg=name)
+    for name in ("log.jsonl", "figures.jsonl"):
+        for line, other in zip(lines(folder / name), lines(expected / name), strict=True):
+            assert without_time(line) == pytest.approx(without_time(other), rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "alone"),
+    [({}, {"accumulate": 2}), (NO_GAN, NO_GAN), ({"cache": {"images": 7}}, {"accumulate": 2})],
+    ids=["with an adversary", "without one", "from the disk"],
+)
+def test_two_processes_learn_what_one_does(teacher, whole, tmp_path, changes, alone):
+    data = changed(teacher, tmp_path / "run", **merged(changes, {"cache": {"folder": str(tmp_path / "p")}}))
+    assert forked(lambda: distill(data), processes=2) == [0, 0]
+    kept = {key: value for key, value in changes.items() if key != "loss"}
+    assert_close_runs(tmp_path / "run", whole(**merged(kept, alone)))
+
+
+def test_two_processes_go_on_to_the_same_bits(teacher, tmp_path):
+    """One of them is killed; the launcher ends the other."""
+    folders = [changed(teacher, tmp_path / name) for name in ("whole", "cut")]
+
+    def work():
+        if os.environ["RANK"] == "1":
+            die_after_step(5)()
+        distill(folders[1])
+
+    assert -signal.SIGKILL in forked(work, processes=2)
+    for data in folders:
+        assert forked(lambda data=data: distill(data), processes=2) == [0, 0]
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "is not empty and holds no run"),
+        ({"teacher": "none"}, "Unknown model or recipe: 'none'"),
+        ({"label_dim": 2}, "give label_dim=0"),
+        ({"batch_size": 3}, "give a multiple of 2"),
+    ],
+    ids=["folder", "teacher", "student", "batch"],
+)
+def test_both_processes_are_told_what_is_wrong(teacher, tmp_path, changes, told):
+    if not changes:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "thesis.tex").write_text("mine")
+    data = changed(teacher, tmp_path / "run", **changes)
+
+    def work():
+        with pytest.raises(ValueError, match=told):
+            distill(data)
+
+    assert forked(work, processes=2) == [0, 0]
+
+
+def test_every_shard_is_made_by_one_of_the_processes_however_late_they_look(teacher, tmp_path):
+    data = changed(teacher, tmp_path / "run", cache={"folder": str(tmp_path / "p"), "images": 10})
+    data |= {"kimg": 0.004, "held_out": {"num": 2, "metrics": ["l1"], "best": "l1"}}
+
+    def work():
+        images.SHARD = 2
+        missing = images.TeacherCache.missing
+
+        def late(self):
+            deadline = time.monotonic() + 20
+            while os.environ["RANK"] == "1" and time.monotonic() < deadline:
+                if (self.folder / "000000.npy").exists():  # the other one has made its first
+                    break
+                time.sleep(0.01)
+            return missing(self)
+
+        images.TeacherCache.missing = late
+        distill(data)
+
+    assert forked(work, processes=2) == [0, 0]
+    assert sorted(path.name for path in tmp_path.glob("p/*/*.npy")) == [
+        *("000000.npy", "000000.npy", "000001.npy", "000002.npy", "000003.npy", "000004.npy")
+    ]
+
+
+SWEEP = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+import torch; torch.set_num_threads(1)
+from ganzoo.training.jobs import Job, Plan
+from ganzoo.training.run import distill
+from ganzoo.training.tasks import read_settings
+for data in json.loads(sys.argv[2]):
+    distill(data)
+"""
+
+
+def test_torchrun_carries_out_one_run_after_the_other(teacher, tmp_path):
+    jobs = [changed(teacher, tmp_path / name, kimg=0.008, device="auto") for name in ("one", "two")]
+    script = tmp_path / "sweep.py"
+    script.write_text(SWEEP)
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "--", str(script)]
+    done = subprocess.run(
+        [sys.executable, *launcher, json.dumps([str(HERE), str(HERE.parent)]), json.dumps(jobs)],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # auto finds no accelerator
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("GiB beside the teacher") == 2
+    for name in ("one", "two"):
+        assert "2 processes" in json.loads((tmp_path / name / "result.json").read_text())["hardware"]
