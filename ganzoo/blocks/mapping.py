@@ -86,7 +86,8 @@ class MappingNetwork(Block, ABC):
             raise TypeError(f"label is a tensor [N, {self.label_dim}], one-hot; got {label!r}.")
         if label is not None and label.shape != (z.shape[0], self.label_dim):
             raise ValueError(f"label has shape [{z.shape[0]}, {self.label_dim}]; got {list(label.shape)}.")
-        autocast = torch.is_autocast_enabled(z.device.type)
+        kind = z.device.type
+        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)  # on meta: none
         for name, tensor in (("z", z), ("label", label)):
             if tensor is not None and tensor.dtype != self.w_avg.dtype and not autocast:
                 own = self.w_avg.dtype
