@@ -1,6 +1,6 @@
 """Registries: names to block classes. A class's constructor is the closed schema of the block's options.
 
-A block takes *context* (channel counts, style width) from the code that assembles the network and *options*
+A block takes *context* (channel counts, width of w) from the code that assembles the network and *options*
 from recipes and configs; the two never mix, and no config can name anything that was not registered.
 """
 

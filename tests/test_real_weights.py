@@ -137,7 +137,7 @@ def test_the_costs_of_the_entry_are_those_of_the_network(generator):
 def test_the_mean_style_is_that_of_many_fresh_latents(generator):
     torch.manual_seed(77)
     with torch.inference_mode():
-        w = generator.mapping.styles(torch.randn(20_000, 512), None)
+        w = generator.mapping.w(torch.randn(20_000, 512), None)
     assert (generator.mapping.w_avg - w.mean(dim=0)).norm() < 0.05 * (w - w.mean(dim=0)).norm(dim=1).mean()
 
 

@@ -81,7 +81,7 @@ def write(out: Path, rows: Sequence[Row], record: Mapping[str, Any]) -> None:
     texts = {
         JSON_FILE: json.dumps(data, indent=1, allow_nan=False) + "\n",
         TABLE_FILE: table(rows),
-        PLOT_FILE: plot(rows, "Time of one call, from styles to images"),
+        PLOT_FILE: plot(rows, "Time of one call, from w to images"),
     }
     for name, text in texts.items():
         with replacing(out / name) as temporary:

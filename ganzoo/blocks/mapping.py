@@ -20,7 +20,7 @@ MAX_ONE_HOT = 4_000_000  # numbers; labels of 100,000 classes would take gigabyt
 class MappingNetwork(Block, ABC):
     """Base of the mapping networks: `z [N, z_dim]` to `w [N, num_ws, w_dim]`.
 
-    A new one gives `styles`, one vector for all rows; or `rows`, if they differ.
+    A new one gives `w`, one vector for all rows; or `rows`, if they differ.
 
     Args:
         z_dim: Width of z.
@@ -38,15 +38,15 @@ class MappingNetwork(Block, ABC):
         self.label_dim = label_dim
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def styles(self, z: Tensor, label: Tensor | None) -> Tensor:
+    def w(self, z: Tensor, label: Tensor | None) -> Tensor:
         """One w a latent, `[N, w_dim]`, before truncation."""
         if self.rows_differ:
             raise TypeError(f"The rows of {type(self).__name__} differ: it has no one w for all of them.")
-        raise NotImplementedError(f"{type(self).__name__} must define styles, or rows.")
+        raise NotImplementedError(f"{type(self).__name__} must define w, or rows.")
 
     def rows(self, z: Tensor, label: Tensor | None) -> Tensor:
         """The rows of a latent's w, `[N, num_ws, w_dim]`, before truncation."""
-        return self.styles(z, label)[:, None].repeat(1, self.num_ws, 1)
+        return self.w(z, label)[:, None].repeat(1, self.num_ws, 1)
 
     @property
     def rows_differ(self) -> bool:
@@ -127,7 +127,7 @@ class MappingNetwork(Block, ABC):
     def _for_mean(self, z: Tensor, label: Tensor | None) -> Tensor:
         """W of every latent in the shape of `w_avg`: `[N, w_dim]`, or `[N, num_ws, w_dim]`."""
         if not self.rows_differ:
-            return self.styles(z, label)
+            return self.w(z, label)
         rows = self.rows(z, label)
         return rows.mean(dim=1) if self.w_avg.ndim == 1 else rows
 
@@ -183,7 +183,7 @@ class MLPMapping(MappingNetwork):
         )
         self.reset_parameters()
 
-    def styles(self, z: Tensor, label: Tensor | None) -> Tensor:
+    def w(self, z: Tensor, label: Tensor | None) -> Tensor:
         x = normalize(z)
         if self.embed is not None:
             x = torch.cat([x, normalize(self.embed(label))], dim=1)
@@ -192,7 +192,7 @@ class MLPMapping(MappingNetwork):
         return x
 
     def folded(self, fold: Fold | None = None) -> nn.Module:
-        if not is_overridden(self, MLPMapping, "styles"):
+        if not is_overridden(self, MLPMapping, "w"):
             self.embed = None if self.embed is None else cast(EqualizedLinear, self.embed).folded()
             self.layers = nn.ModuleList(cast(EqualizedLinear, layer).folded() for layer in self.layers)
         return self

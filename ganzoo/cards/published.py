@@ -71,7 +71,7 @@ def _lineage(entry: ModelEntry) -> list[str]:
     if entry.external is not None:
         lines.append(f"Published by {entry.external.owner}: {entry.external.url}.")
     if entry.weights_sha256 is not None:
-        lines.append(f"Tensors after conversion, without the mean style: sha256 `{entry.weights_sha256}`.")
+        lines.append(f"Tensors after conversion, without the mean w: sha256 `{entry.weights_sha256}`.")
     changes = setting(dict(entry.overrides))
     lines.append(f"Recipe: `{entry.recipe}`" + (f", with {changes}." if changes else "."))
     return lines

@@ -23,7 +23,7 @@ def export(
     parts: Annotated[
         str, typer.Option(help="apart: mapping and synthesis; together: one file from z to the image.")
     ] = "apart",
-    styles: Annotated[str, typer.Option(help="w+ (a style a layer) or w (one for all layers).")] = "w+",
+    space: Annotated[str, typer.Option(help="w+ (a w for each layer) or w (one for all layers).")] = "w+",
     noise: Annotated[
         str, typer.Option(help="const (inside the file), given (an input a layer) or none.")
     ] = "const",
@@ -46,7 +46,7 @@ def export(
 
     if batch != "free" and not (batch.isascii() and batch.isdecimal()):
         raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
-    options = Options(parts, styles, noise, None if batch == "free" else int(batch))
+    options = Options(parts, space, noise, None if batch == "free" else int(batch))
     targets = listed([*(to or []), *(more or [])])
     if not targets:
         raise ValueError(

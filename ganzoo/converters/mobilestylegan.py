@@ -130,7 +130,7 @@ def read_student(tensors: Tensors) -> Generator:
 
 
 def _mapping(tensors: Tensors) -> dict[str, Array]:
-    """The mapping network's tensors, and the mean style where the file has one."""
+    """The mapping network's tensors, and the mean w where the file has one."""
     arrays = read_mapping(tensors, _LAYER)
     if not arrays:
         raise ValueError("The file has no mapping network.")

@@ -138,7 +138,7 @@ def read_ir(xml_bytes: bytes, weights: bytes) -> Graph:
 
 
 def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) -> Generator:
-    """The generator of a random-face package, with the mean style estimated from its mapping network.
+    """The generator of a random-face package, with the mean w estimated from its mapping network.
 
     Args:
         files: Contents of `MappingNetwork.xml`, `MappingNetwork.bin`, `SynthesisNetwork.xml`,
@@ -189,7 +189,7 @@ def from_openvino(files: Mapping[str, bytes], account: Tensors | None = None) ->
 
 
 def _read_mapping(graph: Graph) -> dict[str, NDArray[Any]]:
-    """Weights of the fully connected layers, from the style back to the latent."""
+    """Weights of the fully connected layers, from w back to the latent."""
     results = [i for i, layer in graph.layers.items() if layer.type == "Result"]
     if len(results) != 1:
         raise ValueError(f"The mapping network has {len(results)} results instead of 1.")

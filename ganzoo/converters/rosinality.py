@@ -20,7 +20,7 @@ _KERNEL_GAIN = 4.0  # of the filters behind upsampling: they are stored times 2 
 
 
 def read_generator(tensors: Tensors) -> Generator:
-    """The generator of a state dict, with `latent_avg` beside it where the file has a mean style.
+    """The generator of a state dict, with `latent_avg` beside it where the file has a mean w.
 
     Raises:
         ValueError: for another network, or one that is damaged.

@@ -95,11 +95,11 @@ def case(
     w = generator.mapping(z, label, truncation_psi=psi)
     latent = [z, *([] if label is None else [label]), torch.tensor([psi])]
     if graph.name == "mapping":
-        return latent, w if options.styles == "w+" else w[:, 0]
+        return latent, w if options.space == "w+" else w[:, 0]
     if graph.name == "synthesis":
-        if options.styles == "w+":  # rows that differ tell whether each is read where it should be
+        if options.space == "w+":  # rows that differ tell whether each is read where it should be
             w = w + 0.3 * w.std() * torch.randn(w.shape, generator=random)
-        latent = [w if options.styles == "w+" else w[:, 0]]
+        latent = [w if options.space == "w+" else w[:, 0]]
     noise = []
     if options.noise == "given":
         noise = [torch.randn(n, 1, *size, generator=random) for size in generator.synthesis.noise_sizes]

@@ -79,9 +79,9 @@ class EngineSynthesis(SynthesisNetwork):
     def forward(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Output:
         found = self.layer_noise(w, noise, generator)  # refuses what a generator refuses
         inputs, used = [w], list[Tensor]()
-        if self.options.styles == "w":
+        if self.options.space == "w":
             if not torch.equal(w, w[:, :1].expand_as(w)):
-                raise ValueError("These files were exported with one style for all layers: w's rows differ.")
+                raise ValueError("These files were exported with one w for all layers: w's rows differ.")
             inputs = [w[:, 0]]
         kind = noise if isinstance(noise, str) and noise == "const" else "given"
         if kind == "given":

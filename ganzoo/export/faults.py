@@ -49,7 +49,7 @@ def advice(options: Options, precision: str, opset: int | None) -> str:
         ("without --opset", opset is not None),
         ("--batch 1", options.batch != 1),
         ("--parts apart", options.parts != "apart"),
-        ("--styles w+", options.styles != "w+"),
+        ("--space w+", options.space != "w+"),
         ("--noise const", options.noise != "const"),
         ("--precision fp32", precision != "fp32"),
         ("another target", True),

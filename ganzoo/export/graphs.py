@@ -11,7 +11,7 @@ from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Noise
 
-PARTS, STYLES, NOISES = ("apart", "together"), ("w+", "w"), ("const", "given", "none")
+PARTS, SPACES, NOISES = ("apart", "together"), ("w+", "w"), ("const", "given", "none")
 MAX_BATCH = 256
 
 
@@ -21,7 +21,7 @@ class Options:
 
     Args:
         parts: "apart" writes mapping and synthesis, "together" one file from z to the image.
-        styles: Form of w between the two networks: "w+" `[N, num_ws, w_dim]`, or "w" `[N, w_dim]` for all
+        space: Form of w between the two networks: "w+" `[N, num_ws, w_dim]`, or "w" `[N, w_dim]` for all
             rows alike.
         noise: "const" (inside the file), "given" (an input a layer) or "none".
         batch: N; None leaves it free.
@@ -31,12 +31,12 @@ class Options:
     """
 
     parts: str = "apart"
-    styles: str = "w+"
+    space: str = "w+"
     noise: str = "const"
     batch: int | None = 1
 
     def __post_init__(self) -> None:
-        for name, known in (("parts", PARTS), ("styles", STYLES), ("noise", NOISES)):
+        for name, known in (("parts", PARTS), ("space", SPACES), ("noise", NOISES)):
             value = getattr(self, name)
             if value not in known:
                 raise ValueError(f"{name} is one of {', '.join(known)}; got {value!r}.")
@@ -85,8 +85,8 @@ class Graph:
 
 def graphs(generator: Generator, options: Options, form: Form) -> list[Graph]:
     """The functions that these options ask for, in the form that an engine takes best."""
-    if options.styles == "w" and generator.mapping.rows_differ:
-        raise ValueError("The rows of this network's w differ: export it with --styles w+.")
+    if options.space == "w" and generator.mapping.rows_differ:
+        raise ValueError("The rows of this network's w differ: export it with --space w+.")
     deployed = formed(deploy(generator), form)
     n, config = options.batch, generator.config
     z = [Input("z", (n, config.z_dim), "normal, mean 0 and variance 1")]
@@ -99,12 +99,12 @@ def graphs(generator: Generator, options: Options, form: Form) -> list[Graph]:
             Input(f"noise_{i}", (n, 1, *size), "normal, mean 0 and variance 1")
             for i, size in enumerate(deployed.synthesis.noise_sizes)
         ]
-    rows = (config.num_ws,) if options.styles == "w+" else ()
+    rows = (config.num_ws,) if options.space == "w+" else ()
     w = Input("w", (n, *rows, config.w_dim), "as the mapping network gives")
     side = config.resolution
     image = ("image", (n, config.img_channels, side, side), n)
     mapping, synthesis = (
-        MappingGraph(deployed, options.styles),
+        MappingGraph(deployed, options.space),
         SynthesisGraph(deployed, options, hides_noise=form.hides_noise),
     )
     if options.parts == "together":
@@ -117,12 +117,12 @@ def graphs(generator: Generator, options: Options, form: Form) -> list[Graph]:
 
 
 class MappingGraph(nn.Module):
-    """`z [N, z_dim]`, the label of a conditional network, `truncation_psi [1]` to styles."""
+    """`z [N, z_dim]`, the label of a conditional network, `truncation_psi [1]` to w."""
 
-    def __init__(self, generator: Generator, styles: str) -> None:
+    def __init__(self, generator: Generator, space: str) -> None:
         super().__init__()
         self.mapping = generator.mapping
-        self.rows = styles == "w+"
+        self.rows = space == "w+"
 
     def forward(self, z: Tensor, *rest: Tensor) -> Tensor:
         *label, psi = rest
@@ -130,7 +130,7 @@ class MappingGraph(nn.Module):
         if self.mapping.rows_differ:
             w = self.mapping.rows(z, labels)
             return self.mapping.w_avg + psi * (w - self.mapping.w_avg)
-        w = self.mapping.styles(z, labels)
+        w = self.mapping.w(z, labels)
         w = self.mapping.w_avg + psi * (w - self.mapping.w_avg)
         return w[:, None].repeat(1, self.mapping.num_ws, 1) if self.rows else w
 
@@ -141,7 +141,7 @@ class SynthesisGraph(nn.Module):
     def __init__(self, generator: Generator, options: Options, *, hides_noise: bool) -> None:
         super().__init__()
         self.synthesis = generator.synthesis
-        self.rows = options.styles == "w+"
+        self.rows = options.space == "w+"
         self.noise = options.noise
         self.hides_noise = hides_noise and self.noise == "const"
 

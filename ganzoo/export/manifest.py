@@ -16,7 +16,7 @@ from ganzoo.system.provenance import hardware, now, versions
 from ganzoo.system.version import __version__
 
 SCHEMA_VERSION = 1
-MAX_BYTES = 16 << 20  # a conditional network's mean style is short, its config shorter
+MAX_BYTES = 16 << 20  # a conditional network's mean w is short, its config shorter
 _KEYS = {
     "schema_version", "ganzoo_version", "model", "weights_sha256", "config", "options", "w_avg", "files",
     "versions", "hardware", "date", "command",
@@ -38,7 +38,7 @@ def describe(graph: Graph, target: str, precision: str, paths: list[Path]) -> di
             "name": graph.output,
             "dtype": "float32",
             "shape": list(graph.output_shape),
-            "values": "nominally -1 to 1, unclamped" if graph.output == "image" else "styles",
+            "values": "nominally -1 to 1, unclamped" if graph.output == "image" else "w",
         },
     }
 

@@ -13,7 +13,7 @@ def relation(features: Tensor, target_features: Tensor, temperature: float = 1.0
     of the rows, averaged over the N of them, without a factor for the temperature. The softmax does not see
     what is added to a whole row; the diagonal, 1 for both, is what the other cosines are held against.
 
-    The paper compares N samples with N others, whose styles are moved along directions of the latent space.
+    The paper compares N samples with N others, whose w are moved along directions of the latent space.
     Its pairs are in a batch of 2N that holds both halves, with the pairs within each half besides. The
     authors' code has this divergence, without a temperature, and a squared difference as the alternative.
 

@@ -1,4 +1,4 @@
-"""Figures of pairs: what a student makes of the latents, or the styles, that its teacher is given."""
+"""Figures of pairs: what a student makes of the latents, or the w, that its teacher is given."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
@@ -50,14 +50,14 @@ def pair_figures(
         metrics: Names in `PAIR_METRICS`, as `ganzoo.metrics.distances` defines them.
         seeds: Seeds of the latents, held out from training.
         network: Feature network for "perceptual".
-        given: "z" for the same latent through each one's own mapping, "w" for the teacher's styles in both.
+        given: "z" for the same latent through each one's own mapping, "w" for the teacher's w in both.
         truncation_psi: Truncation of w.
         noise: Noise of the teacher: const, random (by the seed) or none.
         resamples: Bootstrap resamples of the mean.
         report: Function that is told the number of pairs that are done.
 
     Raises:
-        ValueError: for networks that do not take the same latents, styles or labels, or give other channels,
+        ValueError: for networks that do not take the same latents, w or labels, or give other channels,
             or images that are not finite.
     """
     from accelerate.utils import gather_object
@@ -98,7 +98,7 @@ def _check(
     if layers[0] > layers[1] or (given == "w" and student.num_ws > teacher.num_ws):
         raise ValueError(
             f"The student has {layers[0]} layers and the teacher {layers[1]}, too few to lend each of them "
-            "noise and style."
+            "noise and w."
         )
 
 

@@ -1,7 +1,7 @@
 """Golden files: what a model's weights must give, so that a copy of them can be proved on any machine.
 
-`golden.safetensors` lies beside the weights. It holds a latent, the style that the mapping network makes of
-it, and what is needed to recognise two images of that style: one with the noise that is saved with the
+`golden.safetensors` lies beside the weights. It holds a latent, the w that the mapping network makes of
+it, and what is needed to recognise two images of that w: one with the noise that is saved with the
 weights, one with noise drawn from a seed. Images of the same weights differ by up to 7e-4 of a range of 2
 between engines and machines; other weights or other arithmetic differ by far more than is allowed.
 """
@@ -45,7 +45,7 @@ def write_golden(generator: Generator, path: Path, weights_sha256: str) -> None:
 
 
 def check_golden(generator: Generator, path: Path, weights_sha256: str) -> float:
-    """How far the generator's styles and images are from a golden file, at most, as a share of their range.
+    """How far the generator's w and images are from a golden file, at most, as a share of their range.
 
     Raises:
         ValueError: if the file is damaged, was made of other weights, or they are further off than allowed.
@@ -75,7 +75,7 @@ def _inputs(generator: Generator) -> tuple[Tensor, Tensor | None]:
 
 @torch.inference_mode()
 def _outputs(generator: Generator, z: Tensor, label: Tensor | None) -> dict[str, Tensor]:
-    """The style of a latent, and crops, means and deviations of its images."""
+    """The w of a latent, and crops, means and deviations of its images."""
     w = generator.mapping(z, label, TRUNCATION_PSI)
     found = {"w": w}
     side = min(CROP, generator.resolution)

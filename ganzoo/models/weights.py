@@ -221,7 +221,7 @@ def weights_digest(generator: nn.Module) -> str:
 
 
 def published_digest(generator: nn.Module) -> str:
-    """The same without the mean style, which conversion estimates: its last bits differ between machines."""
+    """The same without the mean w, which conversion estimates: its last bits differ between machines."""
     tensors = _tensors(generator)
     tensors.pop("mapping.w_avg", None)
     return _digest(tensors)

@@ -37,7 +37,7 @@ COMMANDS = {
 }
 FAILS = {  # with a model, too: it tells of a model that was found
     "export": "random weights",
-    "push": "README.md does not exist",
+    "push": "tells no lineage",
 }
 
 

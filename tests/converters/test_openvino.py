@@ -30,7 +30,7 @@ def test_a_converted_network_gives_the_same_images(noise):
 @torch.inference_mode()
 def test_a_converted_network_truncates_towards_its_own_mean_style():
     converted, z = from_openvino(IR), TINY.sample_z(2)
-    mean = TINY.mapping.styles(torch.randn(20_000, TINY.z_dim), None).mean(dim=0)
+    mean = TINY.mapping.w(torch.randn(20_000, TINY.z_dim), None).mean(dim=0)
     assert (converted.mapping.w_avg - mean).abs().max() < 0.05
     torch.testing.assert_close(converted.mapping(z, None, 0.0)[0, 0], converted.mapping.w_avg)
 

@@ -22,7 +22,7 @@ import ganzoo
 from ganzoo.converters.conversion import convert_with_account
 
 EMA, RAW, D = (state(TRAINED, key) for key in ("g_ema", "g", "d"))
-STYLES = torch.randn(1, 24, generator=torch.Generator().manual_seed(5))
+SPACES = torch.randn(1, 24, generator=torch.Generator().manual_seed(5))
 
 # How the moving average lies in a file, with the part and the key that are told.
 WRAPPINGS = {
@@ -120,7 +120,7 @@ def test_a_wrapped_discriminator_judges_as_the_plain_one_bit_for_bit(tmp_path, c
 
 
 def test_genforces_generator_gives_the_image_of_the_plain_file_bit_for_bit(tmp_path):
-    plain = {**without_rounding(EMA), "latent_avg": STYLES}
+    plain = {**without_rounding(EMA), "latent_avg": SPACES}
     expected = ganzoo.convert(saved(tmp_path / "plain.pt", plain))
     found = convert_with_account(
         saved(tmp_path / "a.pth", {"generator_smooth": genforce(plain), "generator": genforce(RAW)})
@@ -147,10 +147,10 @@ def encoder_file(rows):
     return {"state_dict": {**encoder, **prefixed("decoder.", EMA)}, "latent_avg": rows, "opts": {"lr": 1e-4}}
 
 
-@pytest.mark.parametrize("rows", [STYLES.repeat(8, 1), STYLES, STYLES[0], STYLES.repeat(1, 8, 1)], ids=str)
+@pytest.mark.parametrize("rows", [SPACES.repeat(8, 1), SPACES, SPACES[0], SPACES.repeat(1, 8, 1)], ids=str)
 def test_the_decoder_of_an_encoders_file_is_a_generator_with_the_mean_of_the_file(tmp_path, rows):
     found = convert_with_account(saved(tmp_path / "psp.pt", encoder_file(rows)))
-    plain = saved(tmp_path / "plain.pt", {"g": EMA, "latent_avg": STYLES})
+    plain = saved(tmp_path / "plain.pt", {"g": EMA, "latent_avg": SPACES})
     assert (found.part, found.key) == ("generator", "state_dict.decoder")
     assert "latent_avg" in found.used and not found.made
     assert_same_images(found.module, ganzoo.convert(plain))

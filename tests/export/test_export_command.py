@@ -72,7 +72,7 @@ def test_options_are_frozen(run):
         "--out",
         "--verify",
         "--parts",
-        "--styles",
+        "--space",
         "--noise",
         "--batch",
         "--precision",

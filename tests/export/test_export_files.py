@@ -48,7 +48,7 @@ def test_a_free_batch_takes_any_number_of_images_and_their_noise(case, tmp_path)
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
 def test_labels_one_style_and_a_fixed_batch(engine, tmp_path):
     generator = small("pixel", label_dim=3)
-    written(generator, tmp_path, [engine], styles="w", noise="none", batch=2)
+    written(generator, tmp_path, [engine], space="w", noise="none", batch=2)
     z, label = generator.sample_z(2), torch.eye(3)[:2]
     w = session(tmp_path, engine, "mapping")(numpy_of(z, label, torch.ones(1)))
     expected = generator.mapping(z, label)
@@ -83,7 +83,7 @@ def test_quantized_rows_are_within_half_a_step():
 def test_the_manifest_says_what_the_files_take_and_are(exported, generator):
     manifest = read_manifest(exported)
     assert manifest["config"] == generator.config.to_dict()
-    assert manifest["options"] == {"parts": "apart", "styles": "w+", "noise": "const", "batch": 1}
+    assert manifest["options"] == {"parts": "apart", "space": "w+", "noise": "const", "batch": 1}
     assert {"torch", "onnx", "onnxruntime", "openvino", "opset"} <= manifest["versions"].keys()
     entries = {(e["target"], e["graph"]): e for e in manifest["files"]}
     assert entries.keys() == {(t, g) for t in ENGINES for g in ("mapping", "synthesis")}
@@ -169,7 +169,7 @@ def test_files_of_another_model_are_left_alone(generator, exported, tmp_path):
     ("options", "message"),
     [
         ({"parts": "both"}, "apart, together"),
-        ({"styles": "z"}, "w\\+, w"),
+        ({"space": "z"}, "w\\+, w"),
         ({"noise": "loud"}, "const, given, none"),
         ({"batch": 0}, "1 to 256"),
     ],

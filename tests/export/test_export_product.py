@@ -1,4 +1,4 @@
-"""Every target, parts, styles, noise, batch, conditional or not: a file that gives PyTorch's images, or one
+"""Every target, parts, space, noise, batch, conditional or not: a file that gives PyTorch's images, or one
 line that says why not.
 
 Rows in which every pair of settings meets run always; the whole product, with `-m slow`.
@@ -12,11 +12,11 @@ from covering import covering, thinned
 from export_helpers import ENGINES, small, written
 from helpers import assert_one_line
 
-from ganzoo.export.graphs import NOISES, PARTS, STYLES
+from ganzoo.export.graphs import NOISES, PARTS, SPACES
 from ganzoo.export.targets import TARGETS, target
 
 INSTALLED = [name for name in TARGETS if all(map(importlib.util.find_spec, target(name).PACKAGES))]
-SETTINGS = [PARTS, STYLES, NOISES, (1, 2, None), (0, 3), ("pixel", "wavelet")]
+SETTINGS = [PARTS, SPACES, NOISES, (1, 2, None), (0, 3), ("pixel", "wavelet")]
 PRODUCT = [
     row for row in itertools.product(INSTALLED, *SETTINGS) if row[4] is not None or target(row[0]).FREE_BATCH
 ]
@@ -32,9 +32,9 @@ def test_every_pair_of_settings_is_in_a_row_that_always_runs():
 
 @pytest.mark.parametrize("row", thinned(PRODUCT, ALWAYS), ids=str)
 def test_every_combination_of_settings_gives_pytorchs_images(row, tmp_path):
-    name, parts, styles, noise, batch, label_dim, network = row
+    name, parts, space, noise, batch, label_dim, network = row
     generator = small(network, resolution=8, label_dim=label_dim)
-    items = written(generator, tmp_path, [name], parts=parts, styles=styles, noise=noise, batch=batch)
+    items = written(generator, tmp_path, [name], parts=parts, space=space, noise=noise, batch=batch)
     assert len(items) == (1 if parts == "together" else 2)
     for item in items:
         assert name == "coreml" or (item.errors.psnr > 90 and item.errors.latents >= 4)

@@ -111,7 +111,7 @@ def test_a_folder_of_exported_files_runs(exported, generator):
 
 def test_a_folder_of_files_with_one_style_and_two_images_runs(tmp_path):
     generator = small("pixel", label_dim=3)
-    written(generator, tmp_path, styles="w", batch=2)
+    written(generator, tmp_path, space="w", batch=2)
     engine = runtimes.load(str(tmp_path))
     z, label = generator.sample_z(3), torch.eye(3)
     close(engine(z, label), generator(z, label))

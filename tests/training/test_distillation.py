@@ -31,7 +31,7 @@ def test_terms_are_those_of_the_students_and_the_teachers_images():
     network = TinyFeatures()
     task = make_task(settings, network=network)
     _, terms, batch = student_loss(task)
-    w = task.teacher.styles(task.teacher.latents(NUMBERS))
+    w = task.teacher.w(task.teacher.latents(NUMBERS))
     noise = task.teacher.noise(w, NUMBERS)
     target = task.teacher.images(w, noise)
     output = task.student.synthesis(w, noise)

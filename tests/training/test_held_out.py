@@ -55,7 +55,7 @@ def make_images(judge, network):
     targets, images = [], []
     for number in range(HELD_OUT, HELD_OUT + NUM):
         batch = judge.teacher.latents([number])
-        w = judge.teacher.styles(batch)
+        w = judge.teacher.w(batch)
         noise = judge.teacher.noise(w, [number])
         targets.append(judge.teacher.images(w, noise).half().float())
         with torch.no_grad():

@@ -66,7 +66,7 @@ def finished(teacher, tmp_path_factory):
 def pairs(folder, student, numbers):
     """The teacher's images and a student's, of the run's numbers."""
     teacher = Teacher(make_teacher(), settings_of(folder))
-    w = teacher.styles(teacher.latents(numbers))
+    w = teacher.w(teacher.latents(numbers))
     noise = teacher.noise(w, numbers)
     with torch.no_grad():
         return teacher.images(w, noise), student.synthesis(w, noise).image

@@ -14,7 +14,7 @@ NUMBERS = [4, 0, 2**62]
 
 
 def shown(teacher, numbers=NUMBERS):
-    w = teacher.styles(teacher.latents(numbers))
+    w = teacher.w(teacher.latents(numbers))
     return teacher.images(w, teacher.noise(w, numbers))
 
 
@@ -66,7 +66,7 @@ def test_a_image_does_not_depend_on_its_batch(noise):
 def test_random_noise_is_each_images_own_and_const_noise_everyones():
     settings = run_settings(noise="random")
     teacher = Teacher(make_teacher(), settings)
-    w = teacher.styles(teacher.latents(NUMBERS))
+    w = teacher.w(teacher.latents(NUMBERS))
     noise = teacher.noise(w, NUMBERS)
     assert [list(n.shape) for n in noise] == [[3, 1, r, r] for r in (4, 8, 8, 16, 16)]
     assert not torch.equal(noise[0][0], noise[0][1])
@@ -77,7 +77,7 @@ def test_random_noise_is_each_images_own_and_const_noise_everyones():
 
 def test_no_noise_is_zeros_for_the_student_too():
     teacher = Teacher(make_teacher(), run_settings(noise="none"))
-    w = teacher.styles(teacher.latents(NUMBERS))
+    w = teacher.w(teacher.latents(NUMBERS))
     assert [n.abs().max().item() for n in teacher.noise(w, NUMBERS)] == [0.0] * 5
 
 

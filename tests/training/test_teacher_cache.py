@@ -37,7 +37,7 @@ def filled(folder, *arguments, **options):
 
 
 def by_teacher(cache, numbers):
-    w = cache.teacher.styles(cache.teacher.latents(numbers))
+    w = cache.teacher.w(cache.teacher.latents(numbers))
     return cache.teacher.images(w, cache.teacher.noise(w, numbers))
 
 

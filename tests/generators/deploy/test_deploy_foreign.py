@@ -107,7 +107,7 @@ class DirectMapping(MappingNetwork):
         super().__init__(z_dim=z_dim, w_dim=w_dim, num_ws=num_ws, label_dim=label_dim)
         self.layer = EqualizedLinear(z_dim, w_dim)
 
-    def styles(self, z, label):
+    def w(self, z, label):
         return self.layer(z)
 
 
