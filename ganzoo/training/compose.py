@@ -196,8 +196,9 @@ def _data(row: Row, task: str, launcher: Sequence[str]) -> dict[str, Any]:
     options, (first, *others) = options_of(task), row
     keys = [choice.key for choice in others]
     told = [choice.override for choice in others]
-    if "training" not in keys and (preset := preset_of(row, task, launcher)[0] or _own_preset(task)):
-        told.append(f"+training={preset}")
+    if "training" not in keys:
+        preset = preset_of(row, task, launcher)[0] or (task if task in presets(task) else None)
+        told += [f"+training={preset}"] if preset is not None else []
     with tempfile.TemporaryDirectory() as cards:
         for choice in others:  # a block of another package has no card; its name is enough
             if choice.key in KINDS and not (REGISTRY / choice.key / f"{choice.value}.yaml").is_file():
@@ -214,11 +215,6 @@ def _data(row: Row, task: str, launcher: Sequence[str]) -> dict[str, Any]:
     if isinstance(data["out"], str):
         data["out"] = str(user_path(data["out"]))
     return override(data, {key: data[key] for key in _WIDTHS if key in keys})
-
-
-def _own_preset(task: str) -> str | None:
-    """The preset that is called as its task is, if there is one."""
-    return task if task in presets(task) else None
 
 
 def _over(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,16 +75,12 @@ class DistillationRun(DistillationTask):
         facts = {"teacher": self.settings.teacher, "order": "teacher, student"}
         return Sheet(self.sheets.draw(self._completed(averaged)), facts, "teacher_student")
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, averaged: nn.Module) -> dict[str, Any]:
         """The teacher, the student's cost, and what the figures mean."""
-        from ganzoo.models.cost import costs  # with Triton, which a command line need not wait for
-
-        cost, metrics = costs(self.settings.student)["deployed synthesis"], self.settings.held_out.metrics
-        names = {self.held_out.name(metric): metric for metric in metrics}
+        names = {self.held_out.name(metric): metric for metric in self.settings.held_out.metrics}
         return {
             "teacher": self.settings.teacher,
-            "parameters": cost.parameters,
-            "macs": cost.macs,
+            **super().describe(averaged),
             "definitions": {name: DEFINITIONS[m] for name, m in names.items() if m in DEFINITIONS},
             "held_out": self.settings.held_out.num,
         }

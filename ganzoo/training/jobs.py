@@ -61,7 +61,7 @@ def single_run(row: Row, data: Mapping[str, Any], *, whole: bool) -> Plan:
         whole: Whether it can begin; else its settings are to be shown.
 
     Raises:
-        ValueError, OSError: for settings that no run can have.
+        ValueError: for settings that no run can have.
     """
     options = options_of(data[TASK])
     with _named(row, data):
@@ -110,7 +110,7 @@ def _named(row: Row, data: Mapping[str, Any], varied: Sequence[str] = ()) -> Ite
     """In its block, what is wrong with a job is a ValueError, with its name where there are several."""
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OSError) as error:
         name = run_name(row, data, options_of(data[TASK]).untold())
         raise ValueError(f"{name}: {error}" if varied else str(error)) from error
 

@@ -49,8 +49,8 @@ class Latents:
     Attributes:
         z: `[N, z_dim]`.
         label: `[N, label_dim]`, one-hot, or None.
-        z2: of the second style, `[N, z_dim]`.
-        crossover: the first row of the second style, `[N]`; `NOT_MIXED` where there is only one.
+        z2: Latents of the second w, `[N, z_dim]`.
+        crossover: First row of the second w, `[N]`; `NOT_MIXED` where there is only one.
     """
 
     z: Tensor
@@ -69,8 +69,8 @@ def latents(
         seed: of the run.
         z_dim: of the teacher.
         label_dim: of the teacher.
-        num_ws: rows that the student reads: styles cross within them.
-        mixing: share of images with two styles.
+        num_ws: Rows that the student reads: two w cross within them.
+        mixing: Share of images with two w.
     """
     z, z2, crossover, classes = [], [], [], []
     for number in numbers:
@@ -92,8 +92,8 @@ def latents(
     )
 
 
-def styles(generator: Generator, batch: Latents, truncation_psi: float) -> Tensor:
-    """Styles `[N, num_ws, w_dim]` of a batch by that generator's mapping, mixed where the batch says so."""
+def w_of(generator: Generator, batch: Latents, truncation_psi: float) -> Tensor:
+    """The w `[N, num_ws, w_dim]` of a batch by that generator's mapping, mixed where the batch says so."""
     device = generator.mapping.w_avg.device
     label = None if batch.label is None else batch.label.to(device)
     w: Tensor = generator.mapping(batch.z.to(device), label, truncation_psi)

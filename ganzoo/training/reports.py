@@ -30,7 +30,6 @@ class Reports:
         settings = trainer.settings
         self.trainer, self.folder, self.recipe = trainer, folder, recipe
         self.figures: dict[str, Figure] = {}
-        self.events = Events(log=self._log, sheet=self._sheet, measure=self.measure, step=self._step)
         self._began, self._before = time.perf_counter(), float(trainer.facts.get("seconds", 0.0))
         self._lines = RunLog(
             folder,
@@ -39,6 +38,7 @@ class Reports:
             done=round(trainer.kimg * 1000),
             per_second=per_second,
         )
+        self.events = Events(log=self._log, sheet=self._sheet, measure=self.measure, step=self._lines.step)
 
     def __enter__(self) -> "Reports":
         self._lines.__enter__()
@@ -78,6 +78,3 @@ class Reports:
     def _log(self, kimg: float, terms: dict[str, float], seconds: float) -> None:
         self.trainer.facts["seconds"] = self._before + time.perf_counter() - self._began
         self._lines.terms(kimg, terms, seconds)
-
-    def _step(self, images: int) -> None:
-        self._lines.step(images)

@@ -158,7 +158,8 @@ def read_result(run: Path) -> Result:
 def summary(result: Result) -> str:
     """A line about a run."""
     figures = ", ".join(f"{name} {figure}" for name, figure in result.figures.items()) or "no figures"
-    return f"{result.kimg:g} kimg in {result.hours:.2f} h, {_si(result.macs)} MACs; {figures}."
+    cost = "" if result.macs is None else f", {si(result.macs)} MACs"
+    return f"{result.kimg:g} kimg in {result.hours:.2f} h{cost}; {figures}."
 
 
 def plot(results: Sequence[Result], figure: str) -> str:

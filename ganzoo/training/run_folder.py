@@ -128,10 +128,8 @@ def write_result(
     result = {
         "name": settings.name or folder.name,
         "recipe": recipe,
-        "parameters": sum(p.numel() for p in averaged.parameters()),
-        "macs": None,
         **measured,
-        **task.describe(),
+        **task.describe(averaged),
         "versions": {"ganzoo": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "date": datetime.now(timezone.utc).date().isoformat(),
         "settings": recorded(settings),

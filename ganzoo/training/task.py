@@ -155,9 +155,14 @@ class Task(ABC):
         """A sheet of the averaged module, or None; called on the main process."""
         return None
 
-    def describe(self) -> dict[str, Any]:
-        """What the record of a result holds beside what is measured of every run."""
-        return {}
+    def describe(self, averaged: nn.Module) -> dict[str, Any]:
+        """What the record of a result holds beside what is measured of every run: its cost, by default."""
+        if not isinstance(averaged, Generator):
+            return {"parameters": sum(p.numel() for p in averaged.parameters()), "macs": None}
+        from ganzoo.models.cost import costs  # with Triton, which a command line need not wait for
+
+        cost = costs(averaged.config)["deployed synthesis"]
+        return {"parameters": cost.parameters, "macs": cost.macs}
 
     def save(self, averaged: nn.Module, folder: Path, recipe: str | None) -> None:
         """Write the averaged module, by default a generator, as a model folder."""

@@ -15,7 +15,7 @@ from ganzoo.generators.synthesis import Output
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.images import shrink
 from ganzoo.training.distillation_settings import DistillationSettings
-from ganzoo.training.latents import Latents, latents, noise_sources, styles
+from ganzoo.training.latents import Latents, latents, noise_sources, w_of
 
 
 @dataclass(kw_only=True)
@@ -64,14 +64,14 @@ class Teacher:
     def drawn(self, numbers: Sequence[int]) -> Drawn:
         """What the images of these numbers are made from."""
         batch = self.latents(numbers)
-        w = self.styles(batch)
+        w = self.w(batch)
         return Drawn(latents=batch, w=w, noise=self.noise(w, numbers))
 
     def w_of_student(self, student: Generator, drawn: Drawn) -> Tensor:
         """What the student is given for the same images: the teacher's w, or that of its own mapping."""
         if self.settings.inherit_mapping:
             return drawn.w[:, : student.num_ws]
-        return styles(student, drawn.latents, self.settings.truncation_psi)
+        return w_of(student, drawn.latents, self.settings.truncation_psi)
 
     def latents(self, numbers: Sequence[int]) -> Latents:
         """Latents of images."""
@@ -85,9 +85,9 @@ class Teacher:
         )
 
     @torch.no_grad()
-    def styles(self, batch: Latents) -> Tensor:
-        """Its styles `[N, num_ws, w_dim]`."""
-        return styles(self.generator, batch, self.settings.truncation_psi)
+    def w(self, batch: Latents) -> Tensor:
+        """Its w `[N, num_ws, w_dim]`."""
+        return w_of(self.generator, batch, self.settings.truncation_psi)
 
     @torch.no_grad()
     def noise(self, w: Tensor, numbers: Sequence[int]) -> list[Tensor]:

@@ -28,7 +28,7 @@ class Speed:
     """Seconds that an image takes on one process.
 
     Attributes:
-        teacher: To make it, styles and noise included.
+        teacher: To make it, w and noise included.
         learning: To learn from it, all phases by how often they come.
         student: For the student to make it, without gradients.
     """

@@ -283,7 +283,7 @@ def test_a_twin_makes_its_teachers_images(noise, inherit_mapping):
 
 
 @pytest.mark.parametrize("noise", ["const", "random"])
-def test_mixed_styles_and_noise_are_those_of_the_teachers_own_forward(noise):
+def test_mixed_w_and_noise_are_those_of_the_teachers_own_forward(noise):
     generator, settings = twin(noise=noise, style_mixing=1.0)
     batch = make_task(settings, generator).batch(NUMBERS)
     image = generator.synthesis(batch.w, batch.noise).image

@@ -11,6 +11,7 @@ import torch
 import ganzoo
 from ganzoo.cli import main
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.models.cost import costs
 from ganzoo.models.factory import build
 from ganzoo.training.compose import plan
 from ganzoo.training.latents import latents
@@ -82,7 +83,15 @@ def test_it_leaves_a_model_folder_that_is_found_by_its_run(run, tmp_path):
     with torch.no_grad():
         far, near = ((network(z) - 0.5).square().mean() for network in (start, trained))
     assert near < 0.5 * far
-    settings = json.loads((tmp_path / "here" / "settings.json").read_text())
+    settings, result = (
+        json.loads((tmp_path / "here" / f"{n}.json").read_text()) for n in ("settings", "result")
+    )
+    cost = costs(trained.config)["deployed synthesis"]
+    assert (result["parameters"], result["macs"], result["recipe"]) == (
+        cost.parameters,
+        cost.macs,
+        "stylegan2",
+    )
     assert settings["task"] == "grey" and settings["generator"]["resolution"] == 8
     assert run("train", "stylegan2", "task=grey", "level=0.5", *TINY, *SHORT, "out=here")[0] == 0
 

@@ -39,7 +39,7 @@ def make(folder, settings=ALL, state=None, network=None, run=None):
 
 
 def student(seed=3, **changes):
-    """A student that gives images of some contrast, and styles like its teacher's."""
+    """A student that gives images of some contrast, and w like its teacher's."""
     found = trained(student_config(**changes), seed)
     found.mapping.load_state_dict(make_teacher().mapping.state_dict())
     return found

@@ -17,8 +17,8 @@ from ganzoo.training.latents import (
     latents,
     noise_sources,
     stream,
-    styles,
     uniform,
+    w_of,
 )
 
 TELLS = """
@@ -113,7 +113,7 @@ def test_the_share_of_mixing_leaves_the_first_latent_as_it_is():
 def test_styles_cross_where_the_batch_says(psi):
     generator = trained(tiny_config(label_dim=5))
     batch = drawn(range(12), z_dim=8, num_ws=4)
-    found = styles(generator, batch, psi)
+    found = w_of(generator, batch, psi)
     first, second = (generator.mapping(z, batch.label, psi) for z in (batch.z, batch.z2))
     for i, crossover in enumerate(batch.crossover.tolist()):
         expected = mix_styles(first[i : i + 1], second[i : i + 1], min(crossover, generator.num_ws))

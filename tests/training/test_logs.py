@@ -88,7 +88,7 @@ def test_other_processes_write_nothing(tmp_path):
         found.step(100)
         found.terms(0.1, {"total": 1.0}, seconds=1.0)
         found.figures(0.1, {"l1": 1.0})
-        found.sheet(0.1, None)
+        found.sheet(0.1, None, "samples")
     assert list(tmp_path.iterdir()) == []
 
 

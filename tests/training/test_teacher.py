@@ -128,5 +128,5 @@ def test_a_student_that_cannot_learn_is_refused_with_what_to_give(student, teach
     assert told in str(error.value)
 
 
-def test_a_smaller_student_with_other_styles_can_learn():
+def test_a_smaller_student_with_another_w_can_learn():
     refuse_mismatch(student_config(resolution=8, output="wavelet", w_dim=24), tiny_config())
