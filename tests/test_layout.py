@@ -154,3 +154,8 @@ def test_creating_a_generator_imports_neither_hydra_nor_the_hub():
         "ganzoo.create('stylegan2', resolution=8, channel_base=64, channel_max=8, z_dim=8, w_dim=8)"
     )
     assert not {*HEAVY, "typer"} & modules_after(code)
+
+
+def test_no_two_test_files_share_a_name():
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert len(names) == len({*names}), sorted(n for n in {*names} if names.count(n) > 1)
