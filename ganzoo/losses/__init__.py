@@ -5,14 +5,20 @@ Every loss is a mean over the batch and a scalar. Targets are taken as they come
 """
 
 from ganzoo.losses.adversarial import logistic_discriminator, nonsaturating_generator, r1_penalty
-from ganzoo.losses.perceptual import feature_maps, lpips, perceptual_l1
+from ganzoo.losses.perceptual import feature_l1, feature_maps, perceptual
 from ganzoo.losses.reconstruction import reconstruction
 from ganzoo.losses.relation import relation
 from ganzoo.system.lazy import offer_modules
 
 __all__ = [
-    "feature_maps", "logistic_discriminator", "lpips", "nonsaturating_generator", "perceptual_l1",
-    "r1_penalty", "reconstruction", "relation",
+    "feature_l1",
+    "feature_maps",
+    "logistic_discriminator",
+    "nonsaturating_generator",
+    "perceptual",
+    "r1_penalty",
+    "reconstruction",
+    "relation",
 ]  # fmt: skip
 
 offer_modules(__name__)

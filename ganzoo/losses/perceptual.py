@@ -5,7 +5,7 @@ Maps are computed once and shared between distances:
     with torch.no_grad():
         target_maps = feature_maps(network, target, size=64)
     maps = feature_maps(network, images, size=64)
-    loss = perceptual_l1(maps, target_maps) + lpips(maps, target_maps)
+    loss = feature_l1(maps, target_maps) + perceptual(maps, target_maps)
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def network_pixels(images: Tensor, size: int) -> Tensor:
     return F.interpolate(pixels, size=(size, size), mode="bicubic", antialias=True)
 
 
-def perceptual_l1(maps: Maps, target_maps: Maps) -> Tensor:
+def feature_l1(maps: Maps, target_maps: Maps) -> Tensor:
     """Mean absolute difference of every stage's maps, summed over the stages (Johnson et al. 2016, with L1).
 
     This is the perceptual term of MobileStyleGAN, which takes four stages of VGG-16.
@@ -61,7 +61,7 @@ def perceptual_l1(maps: Maps, target_maps: Maps) -> Tensor:
     return torch.stack([(x - y).abs().mean() for x, y in zip(maps, target_maps, strict=True)]).sum()
 
 
-def lpips(maps: Maps, target_maps: Maps) -> Tensor:
+def perceptual(maps: Maps, target_maps: Maps) -> Tensor:
     """Mean of `unit_distances` over the samples (Zhang et al. 2018, equation 1, unweighted).
 
     Args:

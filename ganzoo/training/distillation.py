@@ -14,11 +14,11 @@ from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
 from ganzoo.losses import (
+    feature_l1,
     feature_maps,
     logistic_discriminator,
-    lpips,
     nonsaturating_generator,
-    perceptual_l1,
+    perceptual,
     r1_penalty,
     reconstruction,
     relation,
@@ -188,9 +188,9 @@ class DistillationTask(Task):
         maps, target_maps = [m.float() for m in maps], [m.float() for m in target_maps]
         terms = {}
         if self.settings.loss.feature_l1.weight:
-            terms["feature_l1"] = perceptual_l1(maps, target_maps)
-        if self.settings.loss.lpips.weight:
-            terms["lpips"] = lpips(maps, target_maps)
+            terms["feature_l1"] = feature_l1(maps, target_maps)
+        if self.settings.loss.perceptual.weight:
+            terms["perceptual"] = perceptual(maps, target_maps)
         if self.settings.loss.relation.weight:
             pooled = [[m[-1].mean(dim=(2, 3))] for m in (maps, target_maps)]
             terms["relation"] = relation(pooled[0][0], pooled[1][0])

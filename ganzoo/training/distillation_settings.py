@@ -61,7 +61,7 @@ class LossSettings:
     subband_l1: Term = Term(weight=1.0)
     subband_l2: Term = Term(weight=1.0)
     feature_l1: Term = Term(weight=0.1)
-    lpips: Term = Term()
+    perceptual: Term = Term()
     relation: Term = Term()
     teacher_features: Term = Term()
     gan: GANTerm = GANTerm(weight=0.5)
@@ -193,7 +193,7 @@ class DistillationSettings(TaskSettings):
     @property
     def uses_features(self) -> bool:
         """Whether a term of the loss looks at features of images."""
-        return any(term.weight for term in (self.loss.feature_l1, self.loss.lpips, self.loss.relation))
+        return any(term.weight for term in (self.loss.feature_l1, self.loss.perceptual, self.loss.relation))
 
     @classmethod
     def preset(cls, device: str, *, elsewhere: bool) -> tuple[str | None, str]:
@@ -209,8 +209,8 @@ class DistillationSettings(TaskSettings):
     def from_dict(cls, data: Mapping[str, Any]) -> "DistillationSettings":
         """The settings of a composed recipe, or of a record of a run."""
         loss = data.get("loss")
-        if isinstance(loss, Mapping) and "perceptual" in loss:
-            raise ValueError("loss.perceptual is called loss.feature_l1: give that.")
+        if isinstance(loss, Mapping) and "lpips" in loss:
+            raise ValueError("loss.lpips is called loss.perceptual: give that.")
         return super().from_dict(data)
 
     def discriminator_config(self) -> DiscriminatorConfig:

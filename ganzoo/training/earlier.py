@@ -19,8 +19,10 @@ def settings_now(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = {TASK: DEFAULT_TASK, **data}
     loss = dict(found.get("loss", {}))
-    if "perceptual" in loss:
-        loss["feature_l1"] = loss.pop("perceptual")
+    if "lpips" in loss:
+        if "perceptual" in loss:  # as feature_l1 was called once
+            loss["feature_l1"] = loss.pop("perceptual")
+        loss["perceptual"] = loss.pop("lpips")
         found["loss"] = loss
     cache = dict(found.get("cache", {}))
     if "pictures" in cache:

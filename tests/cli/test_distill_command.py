@@ -119,6 +119,7 @@ def test_settings_of_the_folders_run_win_over_a_preset(run, told, teacher):
     own = {key: value for key, value in first.items() if key != "recipe"}
     settings = DistillationSettings.from_dict(own).to_dict()
     # As older versions wrote it.
+    settings["loss"]["lpips"] = settings["loss"].pop("perceptual")
     settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
     settings["held_out"] |= {"metrics": ["l1", "lpips"], "best": "lpips"}
     Path("here/settings.json").write_text(json.dumps(settings))

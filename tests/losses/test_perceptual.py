@@ -10,10 +10,10 @@ from loss_helpers import noise
 from torch import nn
 
 from ganzoo.features.networks import FeatureInfo, FeatureNetwork
-from ganzoo.losses import feature_maps, lpips, perceptual_l1
-from ganzoo.metrics.distances import perceptual
+from ganzoo.losses import feature_l1, feature_maps, perceptual
+from ganzoo.metrics import distances
 
-DISTANCES = [perceptual_l1, lpips]
+DISTANCES = [feature_l1, perceptual]
 
 
 class TinyNetwork(FeatureNetwork):
@@ -105,21 +105,21 @@ def test_images_are_at_no_distance_from_themselves_and_at_some_from_others(dista
 def test_the_l1_distance_is_the_mean_of_every_stage_summed_over_the_stages():
     a, b = (feature_maps(NETWORK, images(seed=seed)) for seed in (0, 1))
     expected = F.l1_loss(a[0], b[0]) + F.l1_loss(a[1], b[1])
-    torch.testing.assert_close(perceptual_l1(a, b), expected)
+    torch.testing.assert_close(feature_l1(a, b), expected)
 
 
-def test_lpips_is_the_mean_over_places_of_the_squared_distance_of_unit_vectors():
+def test_perceptual_is_the_mean_over_places_of_the_squared_distance_of_unit_vectors():
     a, b = ([1 + noise(2, 4, 3, 3, seed=seed)] for seed in (0, 1))
     directions = [x[0] / x[0].square().sum(dim=1, keepdim=True).sqrt() for x in (a, b)]
     cosines = (directions[0] * directions[1]).sum(dim=1)
-    torch.testing.assert_close(lpips(a, b), (2 - 2 * cosines).mean())
+    torch.testing.assert_close(perceptual(a, b), (2 - 2 * cosines).mean())
 
 
 @pytest.mark.parametrize("side", [8, 12])
-def test_lpips_is_the_figure_of_pairs_for_images_in_range(side):
+def test_perceptual_is_the_figure_of_pairs_for_images_in_range(side):
     a, b = (images(side=side, seed=seed, scale=0.1) for seed in (0, 1))
-    expected = perceptual(NETWORK, a, b).mean()
-    torch.testing.assert_close(lpips(feature_maps(NETWORK, a), feature_maps(NETWORK, b)), expected)
+    expected = distances.perceptual(NETWORK, a, b).mean()
+    torch.testing.assert_close(perceptual(feature_maps(NETWORK, a), feature_maps(NETWORK, b)), expected)
 
 
 # Gradients
@@ -142,7 +142,7 @@ def test_maps_of_the_target_that_are_made_without_gradients_serve_every_distance
         target_maps = feature_maps(NETWORK, images(seed=1))
     given = images().requires_grad_()
     maps = feature_maps(NETWORK, given)
-    (perceptual_l1(maps, target_maps) + lpips(maps, target_maps)).backward()
+    (feature_l1(maps, target_maps) + perceptual(maps, target_maps)).backward()
     assert given.grad.any() and not any(x.requires_grad for x in target_maps)
 
 

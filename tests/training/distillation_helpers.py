@@ -5,7 +5,7 @@ from training_helpers import ALONE, OFF
 from ganzoo.training.loop import Trainer
 
 ALL_OFF = {
-    **dict.fromkeys(["pixel_l1", "pixel_l2", "subband_l1", "subband_l2", "feature_l1", "lpips"], OFF),
+    **dict.fromkeys(["pixel_l1", "pixel_l2", "subband_l1", "subband_l2", "feature_l1", "perceptual"], OFF),
     **dict.fromkeys(["relation", "teacher_features", "gan"], OFF),
 }
 PIXEL_L1 = {**ALL_OFF, "pixel_l1": {"weight": 1.0}}

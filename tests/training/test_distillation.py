@@ -8,7 +8,7 @@ from helpers import assert_same_image, tiny_config, trained
 from training_helpers import TinyFeatures, make_task, make_teacher, run_settings, student_config
 
 import ganzoo.training.distillation as module
-from ganzoo.losses import feature_maps, lpips, perceptual_l1, reconstruction, relation
+from ganzoo.losses import feature_l1, feature_maps, perceptual, reconstruction, relation
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.latents import Purpose, uniform
 from ganzoo.training.task import Phase
@@ -16,7 +16,7 @@ from ganzoo.training.task import Phase
 
 def test_the_loss_is_the_sum_of_its_terms_times_their_weights():
     weights = {"pixel_l1": 0.3, "pixel_l2": 0.5, "subband_l1": 0.7, "subband_l2": 1.1, "feature_l1": 0.13}
-    weights |= {"lpips": 0.17, "relation": 1.9, "teacher_features": 2.3, "gan": 2.9}
+    weights |= {"perceptual": 0.17, "relation": 1.9, "teacher_features": 2.3, "gan": 2.9}
     settings = run_settings(loss=only(**weights))
     loss, terms, _ = student_loss(make_task(settings, network=TinyFeatures()))
     assert terms.keys() == {*weights, "total"}
@@ -27,7 +27,9 @@ def test_the_loss_is_the_sum_of_its_terms_times_their_weights():
 
 
 def test_terms_are_those_of_the_students_and_the_teachers_images():
-    settings = run_settings(loss={"feature_l1": {"weight": 1.0}, "lpips": {"weight": 1.0}}, noise="random")
+    settings = run_settings(
+        loss={"feature_l1": {"weight": 1.0}, "perceptual": {"weight": 1.0}}, noise="random"
+    )
     network = TinyFeatures()
     task = make_task(settings, network=network)
     _, terms, batch = student_loss(task)
@@ -37,7 +39,7 @@ def test_terms_are_those_of_the_students_and_the_teachers_images():
     output = task.student.synthesis(w, noise)
     expected = reconstruction(task.student.synthesis.level_images(output.levels), target)
     maps, target_maps = (feature_maps(network, x, 16) for x in (output.image, target))
-    expected |= {"feature_l1": perceptual_l1(maps, target_maps), "lpips": lpips(maps, target_maps)}
+    expected |= {"feature_l1": feature_l1(maps, target_maps), "perceptual": perceptual(maps, target_maps)}
     expected["gan"] = F.softplus(-judged(task, output.image, Purpose.AUGMENT_GENERATOR)).mean()
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value.detach())
@@ -46,7 +48,9 @@ def test_terms_are_those_of_the_students_and_the_teachers_images():
 
 @pytest.mark.parametrize("channels", [1, 4])
 def test_every_term_teaches_images_of_other_channels(channels):
-    weights = dict.fromkeys(["pixel_l1", "subband_l1", "lpips", "relation", "teacher_features", "gan"], 1.0)
+    weights = dict.fromkeys(
+        ["pixel_l1", "subband_l1", "perceptual", "relation", "teacher_features", "gan"], 1.0
+    )
     settings = run_settings(student_config(img_channels=channels), loss=only(**weights))
     task = make_task(settings, make_teacher(img_channels=channels), network=TinyFeatures())
     loss, terms, batch = student_loss(task)
@@ -65,18 +69,17 @@ def test_a_term_of_weight_0_is_not_computed(monkeypatch):
     def fail(*arguments):
         raise AssertionError("it has weight 0")
 
-    functions = {"lpips": lpips, "relation": relation, "feature_l1": perceptual_l1}
-    places = {"lpips": "lpips", "relation": "relation", "feature_l1": "perceptual_l1"}
-    for place in (*places.values(), "feature_maps", "nonsaturating_generator"):
+    functions = {"perceptual": perceptual, "relation": relation, "feature_l1": feature_l1}
+    for place in (*functions, "feature_maps", "nonsaturating_generator"):
         monkeypatch.setattr(module, place, fail)
     _, terms, _ = student_loss(make_task(run_settings(loss=PIXEL_L1)))
     assert "gan" not in terms and "teacher_features" not in terms
     monkeypatch.setattr(module, "feature_maps", feature_maps)
-    for name, place in places.items():
+    for name, function in functions.items():
         with monkeypatch.context() as patch:
-            patch.setattr(module, place, functions[name])
+            patch.setattr(module, name, function)
             task = make_task(run_settings(loss=only(**{name: 1.0})), network=TinyFeatures())
-            assert places.keys() & student_loss(task)[1].keys() == {name}
+            assert functions.keys() & student_loss(task)[1].keys() == {name}
 
 
 @pytest.mark.parametrize(("size", "side"), [(None, 16), (64, 64)])
@@ -294,11 +297,13 @@ def test_mixed_w_and_noise_are_those_of_the_teachers_own_forward(noise):
 
 @pytest.mark.parametrize("shortcut", ["none", "residual"])
 def test_a_twin_has_no_distance_in_features(shortcut):
-    loss = only(teacher_features=1.0, relation=1.0, lpips=1.0, feature_l1=1.0)
+    loss = only(teacher_features=1.0, relation=1.0, perceptual=1.0, feature_l1=1.0)
     network = {"shortcut": shortcut}
     task = task_of_twins(TinyFeatures(), network=network, noise="random", style_mixing=0.5, loss=loss)
     _, terms, _ = student_loss(task)
-    assert all(terms[name].abs() < 1e-4 for name in ("teacher_features", "relation", "lpips", "feature_l1"))
+    assert all(
+        terms[name].abs() < 1e-4 for name in ("teacher_features", "relation", "perceptual", "feature_l1")
+    )
 
 
 def test_the_distance_from_the_teachers_features_is_relative_to_them():
@@ -313,7 +318,9 @@ def test_the_distance_from_the_teachers_features_is_relative_to_them():
 @pytest.mark.parametrize("noise", ["const", "random"])
 def test_the_loss_of_a_batch_is_the_mean_of_its_parts(noise):
     """But for the relation between samples, and an adversary that looks at several at once."""
-    loss = only(pixel_l1=1.0, pixel_l2=1.0, subband_l2=1.0, feature_l1=1.0, lpips=1.0, teacher_features=1.0)
+    loss = only(
+        pixel_l1=1.0, pixel_l2=1.0, subband_l2=1.0, feature_l1=1.0, perceptual=1.0, teacher_features=1.0
+    )
     task = make_task(run_settings(noise=noise, style_mixing=0.5, loss=loss), network=TinyFeatures())
     _, whole, _ = student_loss(task)
     parts = [student_loss(task, numbers=numbers)[1] for numbers in ([0, 1], [2, 3])]

@@ -43,7 +43,7 @@ def test_every_weight_of_every_combination_learns(tmp_path, combination):
         {"augment": "none"},
         {"noise": "random", "style_mixing": 0.9},
         {"loss": only(relation=1.0)},
-        {"loss": only(lpips=1.0)},
+        {"loss": only(perceptual=1.0)},
         {"loss": only(feature_l1=1.0)},
         {"loss": only(teacher_features=1.0)},
         {"loss": {"gan": OFF}},

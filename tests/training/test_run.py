@@ -253,6 +253,7 @@ def test_the_folder_of_an_older_version_goes_on(run, tmp_path):
     for path in (folder / "settings.json", folder / "result.json"):
         data = json.loads(path.read_text())
         settings = data.get("settings", data)
+        settings["loss"]["lpips"] = settings["loss"].pop("perceptual")
         settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
         settings["held_out"] |= {"metrics": ["l1", "psnr", "lpips"], "best": "lpips"}
         path.write_text(json.dumps(data))

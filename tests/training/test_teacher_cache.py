@@ -191,7 +191,7 @@ def test_another_teachers_images_lie_elsewhere(tmp_path):
 
 
 def test_settings_that_do_not_matter_share_the_images(tmp_path):
-    other = make(tmp_path, batch_size=8, kimg=5.0, loss={"lpips": {"weight": 1.0}})
+    other = make(tmp_path, batch_size=8, kimg=5.0, loss={"perceptual": {"weight": 1.0}})
     assert other.folder == make(tmp_path).folder
 
 
