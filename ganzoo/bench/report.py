@@ -72,9 +72,9 @@ def write(out: Path, rows: Sequence[Row], record: Mapping[str, Any]) -> None:
     """Write the three files into a folder, which is made if need be; each appears whole.
 
     Args:
-        out: the folder.
-        rows: of the measurement.
-        record: what else the JSON file holds: command, machine, versions.
+        out: Folder.
+        rows: Measured rows.
+        record: Command, machine and versions, for the JSON file.
     """
     out.mkdir(parents=True, exist_ok=True)
     data = {"schema_version": SCHEMA_VERSION, **record, "rows": [row.to_dict() for row in rows]}

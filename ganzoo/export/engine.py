@@ -98,10 +98,10 @@ def _run(
     """The result for any number of samples, `batch` at a time, the last ones filled up with zeros.
 
     Args:
-        session: what runs the file.
-        inputs: with the samples along their first dimension.
-        batch: what the file takes; None for any number.
-        after: inputs behind those that all samples share.
+        session: Session that runs the file.
+        inputs: Inputs with the samples along their first dimension.
+        batch: Samples that the file takes at once; None for any number.
+        after: Inputs behind those, which all samples share.
     """
     count = inputs[0].shape[0]
     step = batch or max(1, count)

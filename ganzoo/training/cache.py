@@ -36,11 +36,11 @@ class TeacherCache:
     and no two others mix.
 
     Args:
-        teacher: makes them.
-        count: of images.
-        first: number of the first.
-        folder: where the folders lie; None for `~/.cache/ganzoo/teacher`.
-        limit_gib: of all images of this cache.
+        teacher: Teacher that makes the images.
+        count: Number of images.
+        first: Number of the first image.
+        folder: Folder that holds all caches; None for `~/.cache/ganzoo/teacher`.
+        limit_gib: Largest size of this cache.
 
     Raises:
         ValueError: if they take more than the limit.

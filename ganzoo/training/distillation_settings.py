@@ -84,8 +84,8 @@ class FeatureSettings:
     """The network of the perceptual terms.
 
     Args:
-        name: see `ganzoo.features.networks.load_features`.
-        size: side of the images that it is shown; None takes the student's resolution, or the network's
+        name: Name that `ganzoo.features.networks.load_features` takes.
+        size: Side of the images that it is shown; None takes the student's resolution, or the network's
             own size where that is smaller.
     """
 
@@ -116,10 +116,10 @@ class HeldOutSettings:
     """Measuring on latents that training never sees.
 
     Args:
-        num: images.
-        metrics: of l1, psnr, perceptual, fd.
-        features: the network of perceptual and fd.
-        best: which of them names the best checkpoint.
+        num: Number of images.
+        metrics: Figures among l1, psnr, perceptual, fd.
+        features: Network of perceptual and fd.
+        best: Figure that names the best checkpoint.
     """
 
     num: int = 500

@@ -65,10 +65,10 @@ def latents(
     """Latents of images, on the CPU.
 
     Args:
-        numbers: of the images.
-        seed: of the run.
-        z_dim: of the teacher.
-        label_dim: of the teacher.
+        numbers: Image numbers.
+        seed: Run seed.
+        z_dim: Width of the teacher's z.
+        label_dim: Width of the teacher's label, 0 for none.
         num_ws: Rows that the student reads: two w cross within them.
         mixing: Share of images with two w.
     """

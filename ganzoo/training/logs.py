@@ -18,10 +18,10 @@ class RunLog:
     """Writes on the main process, and nowhere else; enter it for the progress bar, or lines in a pipe.
 
     Args:
-        folder: of the run.
-        total: images of the whole run.
-        main: whether this is the main process.
-        done: images that are done; later lines of an interrupted run are cut off.
+        folder: Run folder.
+        total: Images of the whole run.
+        main: Whether this is the main process.
+        done: Images that are done; later lines of an interrupted run are cut off.
         per_second: Speed that was measured beforehand.
     """
 

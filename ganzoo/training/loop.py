@@ -43,10 +43,10 @@ class Events:
     """What happens at times, on every process.
 
     Args:
-        log: given mean terms since the last time and seconds passed, every `log_kimg`.
-        sheet: every `sample_kimg` and at the end.
-        measure: every `eval_every`; its result is saved with the checkpoint.
-        step: after every step, with the image count.
+        log: Call every `log_kimg`, with mean terms since the last time and seconds passed.
+        sheet: Call every `sample_kimg` and at the end.
+        measure: Call every `eval_every`; its result is saved with the checkpoint.
+        step: Call after every step, with the image count.
     """
 
     log: Callable[[float, dict[str, float], float], None] = lambda kimg, terms, seconds: None

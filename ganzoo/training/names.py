@@ -72,7 +72,7 @@ def job_names(rows: Iterable[Sequence[Choice]]) -> list[str]:
     """Names of a sweep's jobs, each of its own: what varies, `conv-full+upsampler-idwt`.
 
     Args:
-        rows: of each job, the choices that vary.
+        rows: Choices that vary, for each job.
     """
     names: list[str] = []
     taken: set[str] = set()

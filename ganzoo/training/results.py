@@ -72,8 +72,8 @@ def write_results(folder: Path, figure: str | None = None) -> Written:
     """Write table.csv, table.md and plot.svg of the runs below a folder into it.
 
     Args:
-        folder: runs lie in it, at any depth; it may be a run itself.
-        figure: of the plot; by default the perceptual distance, or what there is.
+        folder: Folder that holds runs, at any depth, or a run itself.
+        figure: Figure of the plot (default: the perceptual distance, or what there is).
 
     Raises:
         ValueError: if there is no finished run, or no such figure.

@@ -26,13 +26,13 @@ class OptimizerSettings:
     """An optimiser of timm's by name, and the learning rate over time.
 
     Args:
-        name: as `timm.optim` knows it.
-        lr: learning rate after the warm-up.
-        betas: of Adam and its kin, two or, for Adan, three.
-        weight_decay: share by which weights shrink.
-        warmup_kimg: thousands of images until the learning rate is reached.
+        name: Name that `timm.optim` knows.
+        lr: Learning rate after the warm-up.
+        betas: Decay rates of Adam and its kin: two, for Adan three.
+        weight_decay: Share by which weights shrink.
+        warmup_kimg: Thousands of images until the learning rate is reached.
         schedule: "cosine" falls to `final` times the learning rate at the run's end; "constant" stays.
-        final: see `schedule`.
+        final: Last learning rate as a share of the first; see `schedule`.
     """
 
     name: str = "adam"
@@ -57,8 +57,8 @@ class EMASettings:
     """The moving average of a module's weights (Karras et al. 2018, section 4).
 
     Args:
-        half_life_kimg: thousands of images after which a weight counts half.
-        ramp_up: the half life is at most this share of what was learnt so far; None for no such limit.
+        half_life_kimg: Thousands of images after which a weight counts half.
+        ramp_up: Largest half life, as a share of what was learnt so far; None for no such limit.
     """
 
     half_life_kimg: float = 5.0

@@ -41,9 +41,9 @@ class Teacher:
         settings: Settings of the run.
 
     Attributes:
-        original: as it was given, frozen.
-        generator: the deploy form, which gives the same images.
-        sha256: of its weights.
+        original: Generator as it was given, frozen.
+        generator: Deploy form, which gives the same images.
+        sha256: Digest of its weights.
 
     Raises:
         ValueError: if the student cannot learn from it.

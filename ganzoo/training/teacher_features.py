@@ -14,8 +14,8 @@ class TeacherFeatures(nn.Module):
     """Learnt projections of the student's features to the teacher's widths (Romero et al. 2015, section 2.1).
 
     Args:
-        student: its config.
-        teacher: as created, not deployed: the deploy form's features are scaled otherwise.
+        student: Config of the student.
+        teacher: Teacher as created: the deploy form's features are scaled otherwise.
     """
 
     def __init__(self, student: GeneratorConfig, teacher: Generator) -> None:
