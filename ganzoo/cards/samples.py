@@ -3,18 +3,18 @@
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from ganzoo.generators.deploy import deploy
 from ganzoo.models.factory import create
-from ganzoo.system.files import replacing
 from ganzoo.system.images import check_channels, contact_sheet, tile_side, to_images
 
 _SEEDS, _PSI = range(24), 0.7
 CAPTION = f"Seeds {_SEEDS[0]} to {_SEEDS[-1]}, truncation psi {_PSI}, constant noise."
 
 
-def draw_samples(folder: Path, out: Path) -> None:
-    """Write a sheet of images by the model in a folder, as a JPEG.
+def draw_samples(folder: Path) -> Image.Image:
+    """A sheet of images by the model in a folder.
 
     Raises:
         ValueError: for a number of channels that no image file has.
@@ -28,5 +28,4 @@ def draw_samples(folder: Path, out: Path) -> None:
             to_images(generator(generator.sample_z(1, seed), label, _PSI))[0].resize((side, side))
             for seed in _SEEDS
         ]
-    with replacing(out) as temporary:
-        contact_sheet(tiles).save(temporary, format="JPEG", quality=90)
+    return contact_sheet(tiles)

@@ -102,11 +102,13 @@ def write(
     readme = target / CARD_FILE
     if card.folder is None and readme.is_file() and not is_untouched(card_text(readme)):
         raise ValueError(f"{readme} was edited by hand: choose another folder, or delete it.")
+    sheet = draw_samples(card.folder) if samples and card.folder is not None else None
     target.mkdir(parents=True, exist_ok=True)
     if card.folder is None:
         copy_images(card.text, target)
-    elif samples:
-        draw_samples(card.folder, target / SHEET_FILE)
+    if sheet is not None:
+        with replacing(target / SHEET_FILE) as temporary:
+            sheet.save(temporary, format="JPEG", quality=90)
     if target == card.folder and not (target / GOLDEN_FILE).is_file():
         record_golden(target)  # of which the card says that a copy can be proved by it
     with replacing(readme) as temporary:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 import ganzoo
-import ganzoo.features.networks
+import ganzoo.compare.side_by_side
 import ganzoo.runtimes
 import ganzoo.training.loading
 from ganzoo.features.networks import FeatureInfo, FeatureNetwork
@@ -40,7 +40,7 @@ class Shown(FeatureNetwork):
 
 @pytest.fixture(autouse=True)
 def features(monkeypatch):
-    for module in (ganzoo.metrics.evaluation, ganzoo.features.networks, ganzoo.training.loading):
+    for module in (ganzoo.metrics.evaluation, ganzoo.compare.side_by_side, ganzoo.training.loading):
         monkeypatch.setattr(module, "load_features", lambda name, cache_dir=None: Shown())
 
 

@@ -287,7 +287,7 @@ def test_a_relative_folder_is_titled_by_its_own_name(run, tmp_path, monkeypatch)
 WAITS = """
 import sys, time
 from pathlib import Path
-import ganzoo.converters.conversion, ganzoo.models.weights
+import ganzoo.cards.saving, ganzoo.converters.conversion, ganzoo.models.weights
 from ganzoo.cli import main
 
 def wait(*_):
@@ -300,7 +300,9 @@ main()
 """
 
 
-@pytest.mark.parametrize("place", ["converters.conversion._detect", "weights.write_weights", "weights.load"])
+@pytest.mark.parametrize(
+    "place", ["converters.conversion._detect", "models.weights.write_weights", "cards.saving.load"]
+)
 def test_ctrl_c_leaves_nothing(tmp_path, place):
     ready, out = tmp_path / "ready", tmp_path / "models" / "new"
     out.parent.mkdir()

@@ -38,7 +38,7 @@ def predictions():
 
 
 @pytest.fixture
-def make_images(predictions):
+def images(predictions):
     return converted(MOBILESTYLEGAN, "student").synthesis.level_images(predictions)
 
 

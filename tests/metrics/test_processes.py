@@ -8,7 +8,9 @@ from metric_helpers import TinyFeatures, records, run_in_two_processes, tiny_mod
 @pytest.fixture
 def evaluated(run, monkeypatch):
     """What `ganzoo eval` prints in this process, and in two."""
-    monkeypatch.setattr("ganzoo.features.networks.load_features", lambda name, cache_dir=None: TinyFeatures())
+    monkeypatch.setattr(
+        "ganzoo.metrics.evaluation.load_features", lambda name, cache_dir=None: TinyFeatures()
+    )
 
     def call(processes, *arguments):
         if processes == 2:
