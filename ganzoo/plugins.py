@@ -38,9 +38,9 @@ def load_plugins() -> None:
 
 
 def missing_block() -> str:
-    """What may be behind the name of a block that nobody knows."""
+    """What may be behind a name that nobody knows."""
     broken = " ".join(_failures())
-    return broken or "If it is a block of another package, install that package: it is a plug-in of ganzoo."
+    return broken or "If it comes with another package, install that package: it is a plug-in of ganzoo."
 
 
 @cache
