@@ -84,7 +84,7 @@ def styles(z: Tensor, run_openvino: Callable[[str, Tensor], Tensor]) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def make_images(styles: Tensor, run_openvino: Callable[[str, Tensor], Tensor]) -> Tensor:
+def images(styles: Tensor, run_openvino: Callable[[str, Tensor], Tensor]) -> Tensor:
     """What the original synthesis network makes of them."""
     return torch.cat([run_openvino("SynthesisNetwork", row[None]) for row in styles])
 
