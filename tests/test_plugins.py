@@ -133,12 +133,25 @@ except ValueError as error:
     print(error)
 """
 RAISE = "raise RuntimeError('no such luck')"
+# The registry of tasks is first imported by the plug-in that fails.
+TASK = f"""
+from ganzoo.training.distillation import DistillationTask
+from ganzoo.training.task import TASKS
+
+@TASKS.register("mine")
+class Mine(DistillationTask):
+    pass
+
+{RAISE}
+"""
+LIST_TASKS = "from ganzoo.training.tasks import task_names; print(*task_names())"
 # Name: code of the broken plug-in or None, and a script that runs where that plug-in is installed.
 SCRIPTS = {
     "loaded": (None, LOAD),  # the first, so that it is the first thing in its process
     "absent": (None, LOAD),
     **{code: (code, CREATE) for code, _ in BROKEN},
     "list twice": (f"{GOOD}\n{RAISE}\n", LIST_TWICE),
+    "tasks": (TASK, LIST_TASKS),
     "import": (RAISE, "import ganzoo, ganzoo.models.factory, ganzoo.blocks; print('fine')"),
 }
 RUN = """
@@ -296,6 +309,10 @@ def test_a_broken_plugin_is_left_out_with_all_of_its_blocks_and_warned_of_once(r
     *lists, error = result.stdout.splitlines()
     assert lists == ["depthwise full"] * 2 and result.stderr.count("no such luck") == 1
     assert "Unknown conv: 'mine'" in error and "'broken-blocks'" in error and "no such luck" in error
+
+
+def test_a_broken_plugin_is_left_out_with_its_task(ran):
+    assert ran["tasks"].stdout == "distillation\n" and "no such luck" in ran["tasks"].stderr
 
 
 def test_the_command_line_goes_on_without_a_broken_plugin_and_with_the_others(tmp_path):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ganzoo.cli.options import Multirun, PrintSettings
 from ganzoo.cli.settings import preset_names, setting_lines
 from ganzoo.cli.train import start
 
@@ -39,13 +40,8 @@ def distill(
             help=f"A recipe of `ganzoo list`, {DEFAULT_RECIPE} if none is given, and settings.",
         ),
     ] = None,
-    multirun: Annotated[
-        bool,
-        typer.Option("-m", "--multirun", help="A sweep: a run for every combination of KEY=VALUE,VALUE."),
-    ] = False,
-    print_settings: Annotated[
-        bool, typer.Option("--print", "--cfg", help="Print all settings as YAML, and train nothing.")
-    ] = False,
+    multirun: Multirun = False,
+    print_settings: PrintSettings = False,
     help_: Annotated[
         bool,
         typer.Option("-h", "--help", is_eager=True, callback=_show_help, help="Show all settings and exit."),

@@ -1,10 +1,17 @@
 """Options that several commands share, each checked where it is read, under the name that it has there."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from ganzoo.cli.common import parse_side
+
+Multirun = Annotated[
+    bool, typer.Option("-m", "--multirun", help="A sweep: a run for every combination of KEY=VALUE,VALUE.")
+]
+PrintSettings = Annotated[
+    bool, typer.Option("--print", "--cfg", help="Print all settings as YAML, and train nothing.")
+]
 
 
 def psi(text: str) -> Any:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ganzoo.cli.options import Multirun, PrintSettings
 from ganzoo.cli.results import results
 from ganzoo.cli.settings import setting_lines
 from ganzoo.system.allocator import keep_freed_memory
@@ -40,13 +41,8 @@ def train(
             help="A recipe of `ganzoo list`, for a task that trains one; the task; and settings.",
         ),
     ] = None,
-    multirun: Annotated[
-        bool,
-        typer.Option("-m", "--multirun", help="A sweep: a run for every combination of KEY=VALUE,VALUE."),
-    ] = False,
-    print_settings: Annotated[
-        bool, typer.Option("--print", "--cfg", help="Print all settings as YAML, and train nothing.")
-    ] = False,
+    multirun: Multirun = False,
+    print_settings: PrintSettings = False,
     help_: Annotated[
         bool,
         typer.Option("-h", "--help", is_eager=True, callback=_show_help, help="Show all settings and exit."),

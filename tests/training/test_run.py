@@ -30,12 +30,8 @@ from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.run import distill
 from ganzoo.training.teacher import Teacher
 
-ALL_FIGURES = {
-    "num": 20,
-    "metrics": ["psnr", "l1", "fd", "perceptual"],
-    "best": "perceptual",
-    "features": "tiny",
-}
+METRICS = ["psnr", "l1", "fd", "perceptual"]
+ALL_FIGURES = {"num": 20, "metrics": METRICS, "best": "perceptual", "features": "tiny"}
 WHOLE = {"held_out": ALL_FIGURES, "sample_kimg": 0.012, "eval_every": 0.012, "recipe": "some_recipe"}
 
 
@@ -257,8 +253,8 @@ def test_the_folder_of_an_older_version_goes_on(run, tmp_path):
         settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
         settings["held_out"] |= {"metrics": ["l1", "psnr", "lpips"], "best": "lpips"}
         path.write_text(json.dumps(data))
-    run(kimg=0.024)
-    assert result_of(folder)["kimg"] == 0.024 and "feature_l1" in result_of(folder)["settings"]["loss"]
+    found = result_of(run(kimg=0.024))
+    assert found["kimg"] == 0.024 and {"feature_l1", "perceptual"} <= found["settings"]["loss"].keys()
 
 
 def test_what_does_not_matter_to_what_was_learnt_may_change(run):
