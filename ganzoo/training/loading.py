@@ -20,7 +20,7 @@ from ganzoo.training.distillation_settings import OF_TEACHER, DistillationSettin
 from ganzoo.training.held_out import HeldOut
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher, refuse_mismatch
-from ganzoo.training.warm_start import WarmStart, warm_start
+from ganzoo.training.warm_start import WarmStart, other_blocks, warm_start
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,15 @@ def warm_student(settings: DistillationSettings, student: Generator, teacher: Te
         if settings.inherit_mapping:
             keep |= {key for key in student.state_dict() if key.startswith("mapping.")}
     taken = student.config.inherited(source, None)
-    digest = weights_digest(source)
-    return warm_start(student, taken, source.state_dict(), source=name, sha256=digest, keep=keep)
+    return warm_start(
+        student,
+        taken,
+        source.state_dict(),
+        source=name,
+        sha256=weights_digest(source),
+        keep=keep,
+        blocks=other_blocks(student.config, source.config),
+    )
 
 
 def with_mapping_of(teacher: GeneratorConfig, settings: DistillationSettings) -> DistillationSettings:

@@ -303,6 +303,19 @@ class Trainer:
         """Whatever has a state of its own."""
         return {**self.task.modules, "ema": self.ema.module, "task": self.task}
 
+    @torch.no_grad()
+    def begin(self) -> None:
+        """Bring all modules, and the average, to where a new run starts: the same on every process."""
+        self.task.begin()
+        if self.state.num_processes > 1:
+            for module in self.task.modules.values():
+                tensors = list(module.state_dict().values())
+                flat = torch.cat([x.flatten().double() for x in tensors])
+                dist.broadcast(flat, src=0)
+                for x, own in zip(tensors, torch.split(flat, [x.numel() for x in tensors]), strict=True):
+                    x.copy_(own.view(x.shape))
+        self.ema = EMA(self.task.modules[self.task.averaged], self.settings.ema)
+
     def resume(self) -> bool:
         """Go on from the folder's last checkpoint; False if there is none.
 

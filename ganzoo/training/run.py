@@ -84,12 +84,14 @@ def train(settings: TaskSettings, recipe: str | None = None) -> Path:
 def _run(settings: TaskSettings, recipe: str | None, folder: Path, state: Any) -> None:
     """Everything between the settings and the result."""
     task = _first_here(state, lambda: load_task(settings, state))
-    # Not before: a wrong teacher must leave no folder behind.
-    _first_here(state, lambda: claim(folder, settings))
     trainer = Trainer(task, settings, state, folder / CHECKPOINTS)
+    # Not before: a wrong teacher, part or optimizer must leave no folder behind.
+    _first_here(state, lambda: claim(folder, settings))
     resumed = trainer.resume()
     task.resume(trainer.facts)
-    if resumed and state.is_main_process:
+    if not resumed:
+        trainer.begin()
+    elif state.is_main_process:
         print(f"Going on from {trainer.kimg:g} kimg.", file=sys.stderr)
     per_second = task.prepare(trainer.kimg)
     with Reports(trainer, folder, recipe, per_second) as reports:

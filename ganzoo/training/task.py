@@ -143,6 +143,13 @@ class Task(ABC):
             ValueError: if it began with something else.
         """
 
+    def begin(self) -> None:  # noqa: B027 - nothing by default
+        """Bring the modules to where a new run starts, on every process; not called where a run goes on.
+
+        What takes long belongs here: the folder is the run's own by now. All processes then continue with the
+        weights of the first one.
+        """
+
     def prepare(self, kimg: float) -> float | None:
         """Tell what the rest of a run costs, make what it needs, and return images a second, if known."""
         return None

@@ -1,12 +1,13 @@
 """A warm start: a network takes over what it shares with another one, and tells what is new."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganzoo.blocks import KINDS
 from ganzoo.charts.text import si
 from ganzoo.training.parts import summary
 
@@ -22,6 +23,8 @@ class WarmStart:
         narrowed: Tensors of chosen channels.
         new: Tensors that the other one has not, which keep their random values.
         new_parts: The fewest parts that hold all that is new.
+        blocks: Blocks of another kind than there, such as "head single, not skip": what they share may mean
+            something else.
     """
 
     source: str
@@ -30,6 +33,7 @@ class WarmStart:
     narrowed: tuple[str, ...]
     new: tuple[str, ...]
     new_parts: tuple[str, ...]
+    blocks: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """What was taken over and what was not, for people."""
@@ -40,6 +44,8 @@ class WarmStart:
         lines = [told]
         if self.new:
             lines.append(f"New, with random weights: {', '.join(self.new_parts)}.")
+        if self.blocks:
+            lines.append(f"Blocks that differ: {', '.join(self.blocks)}.")
         if not self.copied and not self.narrowed:
             lines.append(f"Warning: nothing of {self.source} fits; the run starts with random weights.")
         return lines
@@ -47,7 +53,8 @@ class WarmStart:
     def record(self) -> dict[str, Any]:
         """The same for a run's record: what is new by name, the rest by number."""
         numbers = {"copied": len(self.copied), "narrowed": len(self.narrowed)}
-        return {"source": self.source, "sha256": self.sha256, **numbers, "new": list(self.new_parts)}
+        parts = {"new": list(self.new_parts), "blocks": list(self.blocks)}
+        return {"source": self.source, "sha256": self.sha256, **numbers, **parts}
 
 
 @torch.no_grad()
@@ -59,6 +66,7 @@ def warm_start(
     source: str,
     sha256: str,
     keep: Collection[str] = (),
+    blocks: Sequence[str] = (),
 ) -> WarmStart:
     """Give a network the tensors that it takes over, and return what became of every one of its own.
 
@@ -69,6 +77,7 @@ def warm_start(
         source: Name of the model that they are from.
         sha256: Digest of its weights.
         keep: Tensors that the network keeps, and of which nothing is told.
+        blocks: Blocks that differ, as `other_blocks` tells them.
     """
     own = network.state_dict()
     taken = {name: value for name, value in taken.items() if name not in keep}
@@ -82,7 +91,15 @@ def warm_start(
         narrowed=tuple(name for name in taken if name not in copied),
         new=new,
         new_parts=tuple(summary(new, own)),
+        blocks=tuple(blocks),
     )
+
+
+def other_blocks(config: Any, source: Any) -> list[str]:
+    """Blocks of a network's config that are of another kind in the config of the one that it takes from."""
+    kinds = [kind for kind in KINDS if hasattr(config, kind) and hasattr(source, kind)]
+    pairs = [(kind, getattr(config, kind)["name"], getattr(source, kind)["name"]) for kind in kinds]
+    return [f"{kind} {own}, not {other}" for kind, own, other in pairs if own != other]
 
 
 def learning_lines(module: nn.Module, freeze: Collection[str], scales: Mapping[str, float]) -> list[str]:
