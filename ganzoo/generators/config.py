@@ -1,14 +1,19 @@
 """The shared base of all architectures' configs, and the registry that finds an architecture by its name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
 
 from ganzoo.blocks import KINDS, MAPPINGS, MappingNetwork
 from ganzoo.generators.synthesis import SynthesisNetwork
 from ganzoo.registry import Registry
 from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
+
+if TYPE_CHECKING:
+    from ganzoo.generators.generator import Generator
 
 DEFAULT = "stylegan2"  # of a config that names no architecture
 ARCHITECTURE = "generator"  # the key that names it
@@ -74,6 +79,23 @@ class GeneratorConfig(ABC):
     def largest_features(self) -> int:
         """Numbers in the largest features of one image, by which memory is estimated."""
         return max(64, self.img_channels) * self.resolution**2
+
+    def inherited(self, teacher: "Generator", scores: "Sequence[Tensor] | None") -> dict[str, Tensor]:
+        """Tensors for a generator of this config, taken from another one, by name.
+
+        By default every tensor whose name and shape agree.
+
+        Args:
+            teacher: Generator to take from.
+            scores: How much every channel of its levels counts, one vector a level; None where no level is
+                narrower than its own.
+        """
+        from ganzoo.generators.empty import empty  # which builds a generator of a config
+
+        wanted = {name: tensor.shape for name, tensor in empty(self).state_dict().items()}
+        return {
+            name: tensor for name, tensor in teacher.state_dict().items() if wanted.get(name) == tensor.shape
+        }
 
     @property
     def family(self) -> str:

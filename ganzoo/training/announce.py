@@ -20,11 +20,19 @@ from ganzoo.training.pace import duration, speed
 from ganzoo.training.settings import GIB
 from ganzoo.training.task import Task
 from ganzoo.training.trial import Speed, measure_speed
+from ganzoo.training.warm_start import WarmStart, learning_lines
 
 _LONG = 2 * 86400  # seconds after which a way to shorten it is told
 
 
-def announce(task: DistillationTask, state: Any, *, kimg: float, caches: Sequence[TeacherCache]) -> Speed:
+def announce(
+    task: DistillationTask,
+    state: Any,
+    *,
+    kimg: float,
+    caches: Sequence[TeacherCache],
+    start: WarmStart | None = None,
+) -> Speed:
     """Measure the speed on every process, tell all of the cost on the main one, and return the speed.
 
     Args:
@@ -32,6 +40,7 @@ def announce(task: DistillationTask, state: Any, *, kimg: float, caches: Sequenc
         state: Accelerate's `PartialState`.
         kimg: Thousands of images that were learnt from before.
         caches: Images of the teacher that may be missing.
+        start: What the student took over.
     """
     settings = task.settings
 
@@ -42,6 +51,8 @@ def announce(task: DistillationTask, state: Any, *, kimg: float, caches: Sequenc
     missing = sum(cache.length(k) for cache in caches for k in cache.missing())
     tell(
         *network_lines(settings.student, task.teacher.original.config),
+        *(start.lines() if start is not None else []),
+        *learning_lines(task.student, settings.freeze, settings.lr_scale),
         memory_line(settings, task.network, state),
         disk_line(task, missing),
         "Measuring the speed of a step ...",

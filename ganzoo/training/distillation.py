@@ -26,6 +26,7 @@ from ganzoo.losses import (
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.latents import Purpose, uniform
+from ganzoo.training.parts import freeze
 from ganzoo.training.task import Phase, Task
 from ganzoo.training.teacher import Drawn, Teacher
 from ganzoo.training.teacher_features import TeacherFeatures
@@ -88,6 +89,8 @@ class DistillationTask(Task):
         if discriminator is not None:
             self.modules[DISCRIMINATOR] = discriminator
         student.mapping.requires_grad_(not settings.inherit_mapping)
+        freeze(student, settings.freeze)
+        self.lr_scales = {STUDENT: settings.lr_scale}
         self.features: TeacherFeatures | None = None
         if settings.loss.teacher_features.weight:
             self.features = TeacherFeatures(settings.student, teacher.original)

@@ -31,6 +31,8 @@ class DistillationRun(DistillationTask):
     def __init__(self, loaded: Loaded) -> None:
         parts = (loaded.teacher, loaded.cache, loaded.student, loaded.discriminator, loaded.network)
         super().__init__(loaded.settings, *parts)
+        self.start = loaded.start
+        self.begun: dict[str, Any] | None = None
         self.held_out, self.sheets = loaded.held_out, Sheets(loaded.teacher)
         self.best = loaded.settings.held_out.best
         self.protocol = f"{loaded.settings.held_out.num}"
@@ -41,12 +43,15 @@ class DistillationRun(DistillationTask):
         return cls(load(settings, state))
 
     def resume(self, facts: dict[str, Any]) -> None:
-        """Refuse a teacher of other weights than when the run began."""
+        """Refuse a teacher of other weights than when the run began, and note what the student took over."""
         if facts.setdefault("teacher_sha256", self.teacher.sha256) != self.teacher.sha256:
             raise ValueError(
                 f"{self.settings.teacher} has other weights than when the run in {self.settings.out} began: "
                 "give another out=."
             )
+        if self.start is not None:
+            facts["init"] = self.start.record()
+        self.begun = facts.get("init")
 
     def prepare(self, kimg: float) -> float | None:
         """Tell what the run costs, and make the teacher's images that are missing."""
@@ -57,7 +62,7 @@ class DistillationRun(DistillationTask):
 
         state, caches = self.held_out.state, [self.held_out.cache]
         caches += [self.cache] if self.cache is not None else []
-        found = announce(self, state, kimg=kimg, caches=caches)
+        found = announce(self, state, kimg=kimg, caches=caches, start=self.start)
         for cache in caches:
             fill_together(cache, state, found.teacher)
         return per_second(found, self.settings, state.num_processes)
@@ -81,6 +86,7 @@ class DistillationRun(DistillationTask):
         return {
             "teacher": self.settings.teacher,
             **super().describe(averaged),
+            **({"init": self.begun} if self.begun is not None else {}),
             "definitions": {name: DEFINITIONS[m] for name, m in names.items() if m in DEFINITIONS},
             "held_out": self.settings.held_out.num,
         }

@@ -14,6 +14,7 @@ from ganzoo.training.settings import OptimizerSettings, require
 from ganzoo.training.task_settings import TaskSettings
 
 _COSINE, _CONSTANT = OptimizerSettings(), OptimizerSettings(schedule="constant", final=1.0)
+OF_TEACHER = "teacher"  # an `init` that names no other model
 FIGURES = ("l1", "psnr", "perceptual", "fd")
 
 
@@ -154,6 +155,9 @@ class DistillationSettings(TaskSettings):
     teacher: str
     student: GeneratorConfig
     inherit_mapping: bool = True
+    init: str | None = None
+    freeze: tuple[str, ...] = ()
+    lr_scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
     truncation_psi: float = 1.0
     style_mixing: float = 0.0
     noise: Literal["const", "random", "none"] = "const"
@@ -173,6 +177,8 @@ class DistillationSettings(TaskSettings):
         super().__post_init__()
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         check_channels(self.student.img_channels, "The student")
+        for part, scale in self.lr_scale.items():
+            require(scale > 0, f"lr_scale of {part} is positive; freeze keeps a part as it is", scale)
         if self.compile and self.loss.teacher_features.weight:
             raise ValueError(
                 "loss.teacher_features looks into the student, which cannot be done when it is compiled: "

@@ -30,6 +30,7 @@ from ganzoo.training.checkpoint import (
 )
 from ganzoo.training.ema import EMA
 from ganzoo.training.optimizers import create_optimizer, schedule
+from ganzoo.training.parts import groups
 from ganzoo.training.settings import LoopSettings
 from ganzoo.training.task import Phase, Task
 
@@ -106,7 +107,7 @@ class Trainer:
         self.facts: dict[str, Any] = {}
         self.optimizers, self.schedules = {}, {}
         for name, module in task.modules.items():
-            own, learning = task.optimizers[name], [p for p in module.parameters() if p.requires_grad]
+            own, learning = task.optimizers[name], groups(module, task.lr_scales.get(name, {}))
             setting = f"{name}_optimizer" if hasattr(settings, f"{name}_optimizer") else "optimizer"
             self.optimizers[name] = create_optimizer(own, learning, setting)
             self.schedules[name] = schedule(self.optimizers[name], own, settings)

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
-from ganzoo.training.checkpoint import checkpoints
+from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
 from ganzoo.training.devices import start
 from ganzoo.training.jobs import Job
 from ganzoo.training.loop import Trainer
 from ganzoo.training.reports import Reports
-from ganzoo.training.run_folder import CHECKPOINTS, claim, finished, measured_of, write_result
+from ganzoo.training.run_folder import claim, finished, measured_of, write_result
 from ganzoo.training.task_settings import TaskSettings
 from ganzoo.training.tasks import load_task, read_settings
 
