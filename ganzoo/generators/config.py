@@ -3,12 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
 
 from ganzoo.blocks import KINDS, MAPPINGS, MappingNetwork
 from ganzoo.generators.synthesis import SynthesisNetwork
 from ganzoo.registry import Registry
 from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
+
+if TYPE_CHECKING:
+    from ganzoo.generators.generator import Generator
+
+Scores = Mapping[str, Tensor]  # of the channels at a place of the network, by its name
 
 DEFAULT = "stylegan2"  # of a config that names no architecture
 ARCHITECTURE = "generator"  # the key that names it
@@ -96,6 +104,39 @@ class GeneratorConfig(ABC):
                 f"A {self.architecture} cannot take over the mapping network of a {other.architecture}."
             )
         return replace(self, mapping=other.mapping, z_dim=other.z_dim, w_dim=other.w_dim)  # type: ignore[call-arg]
+
+    def channel_scores(self, generator: "Generator", kind: str = "weights") -> Scores:
+        """Importance of the channels of a generator of this config, by which `inherited` chooses among them.
+
+        Args:
+            generator: Trainable generator.
+            kind: Name of the measure.
+        """
+        return {}
+
+    def inherited(self, teacher: "Generator", scores: Scores) -> dict[str, Tensor]:
+        """Tensors by name for a generator of this config, copied from another generator.
+
+        Every tensor whose name and shape agree; an architecture that can choose among the channels of a
+        wider teacher adds what it makes of those.
+
+        Args:
+            teacher: Trainable generator of any architecture.
+            scores: Importance of the teacher's channels: `teacher.config.channel_scores(teacher)`.
+
+        Raises:
+            TypeError: if the teacher is deployed, where the same names hold other numbers.
+        """
+        if teacher.form != "trainable":
+            raise TypeError(
+                f"Weights are inherited from a generator as create() gives it, not a {teacher!r}."
+            )
+        with torch.device("meta"):
+            parts = nn.ModuleDict({"mapping": self.build_mapping(), "synthesis": self.build_synthesis()})
+        shapes = {name: tensor.shape for name, tensor in parts.state_dict().items()}
+        found = teacher.state_dict()
+        names = [name for name in shapes if name in found and found[name].shape == shapes[name]]
+        return {name: found[name].clone() for name in names}
 
     @property
     def architecture(self) -> str:
