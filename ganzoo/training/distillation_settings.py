@@ -156,6 +156,8 @@ class DistillationSettings(TaskSettings):
     student: GeneratorConfig
     inherit_mapping: bool = True
     init: str | None = None
+    init_channels: str = "weights"
+    init_head: int = 0
     freeze: tuple[str, ...] = ()
     lr_scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
     truncation_psi: float = 1.0

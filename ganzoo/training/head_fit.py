@@ -6,6 +6,7 @@ the factors 1 + A w of the channels, by some epochs over the same positions.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
@@ -41,13 +42,16 @@ class Samples:
     wanted: Tensor
 
 
-def fit_head(student: Generator, teacher: Teacher, count: int, *, batch: int = 8) -> dict[int, float]:
-    """Fit every level of a student's head to its teacher's images; the mean error left at each, 0 for none.
+def fit_head(
+    student: Generator, teacher: Teacher, count: int, *, kept: Collection[str] = (), batch: int = 8
+) -> dict[int, float]:
+    """Fit a student's head to its teacher's images, and return the mean absolute error left by level.
 
     Args:
         student: Generator of the StyleGAN2 family, on the teacher's device.
         teacher: Teacher of the run.
         count: Number of latents; those of the run's first images.
+        kept: Names of tensors that stay; a level whose weight is among them is left alone.
         batch: Images at once.
 
     Raises:
@@ -58,6 +62,8 @@ def fit_head(student: Generator, teacher: Teacher, count: int, *, batch: int = 8
         raise ValueError("init_head fits the head of a network of the StyleGAN2 family: give init_head=0.")
     errors = {}
     for name, module in head.to_image.items():  # from low to high: a skip head's sum needs those below
+        if f"synthesis.head.to_image.{name}.conv.weight" in kept:
+            continue
         samples = _sample(student, teacher, head, int(name), count, batch)
         errors[int(name)] = _fit(cast(ToImage, module), samples, teacher.settings.seed)
     return errors

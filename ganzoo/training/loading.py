@@ -17,6 +17,7 @@ from ganzoo.models.weights import weights_digest
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
 from ganzoo.training.distillation_settings import OF_TEACHER, DistillationSettings
+from ganzoo.training.head_fit import fit_head
 from ganzoo.training.held_out import HeldOut
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher, refuse_mismatch
@@ -64,6 +65,8 @@ def load(settings: DistillationSettings, state: Any) -> Loaded:
     start = None
     if own.init is not None and not checkpoints(Path(own.out) / CHECKPOINTS):  # which holds the student
         start = warm_student(own, student, teacher)
+        if own.init_head:
+            fit_head(student, teacher, own.init_head, kept=start.copied)
     held_out = HeldOut(own.held_out, teacher, held, judge, state)
     return Loaded(own, teacher, cache, student, discriminator, network, held_out, start)
 
@@ -105,7 +108,8 @@ def warm_student(settings: DistillationSettings, student: Generator, teacher: Te
         keep = {key for key, tensor in student.named_buffers() if id(tensor) in noise}
         if settings.inherit_mapping:
             keep |= {key for key in student.state_dict() if key.startswith("mapping.")}
-    taken = student.config.inherited(source, None)
+    scores = source.config.channel_scores(source, settings.init_channels)
+    taken = student.config.inherited(source, scores)
     digest = weights_digest(source)
     return warm_start(student, taken, source.state_dict(), source=name, sha256=digest, keep=keep)
 
