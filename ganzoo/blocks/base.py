@@ -1,5 +1,6 @@
 """What every block is: a module that may give a cheaper form of itself for inference."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -40,6 +41,32 @@ class Block(nn.Module):
             fold: Operation to take over, given only to a block that can; None for nothing.
         """
         return self
+
+    def input_norms(self, w: Tensor) -> Tensor:
+        """How much the weights make of every input channel: `[in]`, or `[1]` if it is the same for all.
+
+        The sum over output channels of the kernels' norms, times the style.
+
+        Args:
+            w: One row `[w_dim]`.
+        """
+        return w.new_zeros(1)
+
+    def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        """Tensors by name of the same block with fewer channels, which does what this one does of those.
+
+        A block that says nothing gives none: the tensors of the narrower block start anew.
+
+        Args:
+            keep_in: Indices of the input's channels, in their new order.
+            keep_out: Indices of the output's channels, in their new order.
+        """
+        return {}
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a part under the names that they have in the whole."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
 def is_overridden(block: nn.Module, base: type, *names: str) -> bool:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import Block, Fold, is_overridden
+from ganzoo.blocks.base import Block, Fold, is_overridden, prefixed
 from ganzoo.blocks.demodulation import Demodulation
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.initialize import normal_
@@ -99,6 +99,24 @@ class ModulatedConv(Block, ABC):
 
     def folded(self, fold: Fold | None = None) -> nn.Module:
         return FoldedConv(self, fold or Fold()) if self.can_fold() else self
+
+    def input_norms(self, w: Tensor) -> Tensor:
+        return cast(Tensor, self.energy().sqrt().sum(dim=0) * self.scale * self.modulation(w).abs())
+
+    def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        stored = self.weights()
+        names = {id(parameter): name for name, parameter in self.named_parameters()}
+        if not self.can_fold() or not all(id(weight) in names for weight in stored):
+            return {}
+        # The narrower block scales by 1 / sqrt(fewer channels): the weights as stored shrink by as much.
+        gain = math.sqrt(len(keep_in) / self.in_channels)
+        kept = self.sorted(stored, keep_in, keep_out)
+        kept = self.scaled(kept, None, torch.full_like(keep_out, gain, dtype=stored[0].dtype))
+        return {
+            **{names[id(old)]: new for old, new in zip(stored, kept, strict=True)},
+            **prefixed("modulation", self.modulation.narrowed(keep_in)),
+            **prefixed("demodulation", self.demodulation.narrowed(keep_in)),
+        }
 
 
 CONVS: Registry[ModulatedConv] = Registry(

@@ -25,6 +25,10 @@ class Demodulation(nn.Module):
     is_constant = False
     vanishes = False
 
+    def narrowed(self, keep_in: Tensor) -> dict[str, Tensor]:
+        """Tensors by name for a convolution of these input channels alone; the others leave the norm."""
+        return {}
+
 
 DEMODULATIONS: Registry[Demodulation] = Registry("demodulation", context=["in_channels"])
 
@@ -60,6 +64,9 @@ class StaticDemodulation(Demodulation):
 
     def forward(self, energy: Tensor, style: Tensor) -> Tensor:
         return torch.rsqrt(self.style_inv.square()[None] @ energy.t() + EPS)
+
+    def narrowed(self, keep_in: Tensor) -> dict[str, Tensor]:
+        return {"style_inv": self.style_inv[keep_in]}
 
 
 @DEMODULATIONS.register("none")

@@ -4,13 +4,13 @@ The synthesis loop calls a head once per level, from 4 x 4 up, with the level's 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import Block, Fold, is_overridden
+from ganzoo.blocks.base import Block, Fold, is_overridden, prefixed
 from ganzoo.blocks.conv import FoldedConv, FullConv
 from ganzoo.blocks.demodulation import NoDemodulation
 from ganzoo.ops.resample import Upsample
@@ -45,6 +45,11 @@ class ToImage(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         x = self.conv(x, w) + self.bias[:, None, None]
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+    def narrowed(self, keep_in: Tensor) -> dict[str, Tensor]:
+        """Tensors by name for features of these channels alone, as in `Block.narrowed`."""
+        every = torch.arange(len(self.bias), device=keep_in.device)
+        return {"bias": self.bias, **prefixed("conv", self.conv.narrowed(keep_in, every))}
 
 
 class Head(Block, ABC):
@@ -141,6 +146,27 @@ class Head(Block, ABC):
             orders: Order of the channels of every level's features, as in `Fold`.
         """
         return FoldedHead(self, orders) if self.can_fold() else self
+
+    def input_norms_at(self, level: int, w: Tensor) -> Tensor:
+        """How much the weights make of every channel of a level's features, as in `Block.input_norms`."""
+        if str(level) not in self.to_image:
+            return w.new_zeros(1)
+        return cast(ToImage, self.to_image[str(level)]).conv.input_norms(w)
+
+    def narrowed_at(self, keep: Mapping[int, Tensor]) -> dict[str, Tensor]:
+        """Tensors by name of the same head on features with fewer channels, as in `Block.narrowed`.
+
+        Args:
+            keep: Indices of the channels of the features by level; other levels have no prediction.
+        """
+        if not self.can_fold():
+            return {}
+        found: dict[str, Tensor] = {}
+        for level, channels in keep.items():
+            if str(level) in self.to_image:
+                prediction = cast(ToImage, self.to_image[str(level)])
+                found |= prefixed(f"to_image.{level}", prediction.narrowed(channels))
+        return found
 
 
 HEADS: Registry[Head] = Registry("head", context=["channels", "w_dim", "img_channels", "output", "clamp"])

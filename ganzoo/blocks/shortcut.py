@@ -87,3 +87,11 @@ class ResidualShortcut(Shortcut):
             weight = weight if fold.order_in is None else weight[:, fold.order_in]
             self.weight, self.scale = nn.Parameter(weight * self.scale), 1.0
         return self
+
+    def input_norms(self, w: Tensor) -> Tensor:
+        return self.weight.abs().sum(dim=(0, 2, 3)) * self.scale
+
+    def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        if not self.can_fold():
+            return {}
+        return {"weight": self.weight[keep_out][:, keep_in] * math.sqrt(len(keep_in) / self.weight.shape[1])}

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import Block, Fold, is_overridden
+from ganzoo.blocks.base import Block, Fold, is_overridden, prefixed
 from ganzoo.blocks.noise import NoiseInjection
 from ganzoo.ops.activation import ACTIVATIONS, HOMOGENEOUS, bias_act
 
@@ -53,6 +53,13 @@ class StyledLayer(Block):
 
     def folded(self, fold: Fold | None = None) -> nn.Module:
         return FoldedLayer(self, fold or Fold()) if self.can_fold() else self
+
+    def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        conv = self.conv.narrowed(keep_in, keep_out)
+        if not conv:
+            return {}
+        noise = self.noise.state_dict(keep_vars=True)
+        return {"bias": self.bias[keep_out], **prefixed("noise", noise), **prefixed("conv", conv)}
 
 
 class FoldedLayer(nn.Module):

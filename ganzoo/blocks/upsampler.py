@@ -8,13 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import Block, Fold, is_overridden
+from ganzoo.blocks.base import Block, Fold, is_overridden, prefixed
 from ganzoo.blocks.conv import FoldedConv, ModulatedConv
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.resample import Blur
-from ganzoo.ops.wavelet import IDWT, ModulatedIDWT, subband_order
+from ganzoo.ops.wavelet import IDWT, ModulatedIDWT, subband_groups, subband_order
 from ganzoo.registry import Registry
 
 MakeConv = Callable[[int, int], ModulatedConv]  # in and out channels to a convolution
@@ -30,6 +31,20 @@ class Upsampler(Block, ABC):
     def input_order(self) -> Tensor | None:
         """The order of the input's channels that suits the folded form best; None for their own."""
         return None
+
+    def kept_inputs(self, scores: Tensor, count: int) -> Tensor:
+        """The input channels that a narrower upsampler reads, in the order in which it reads them.
+
+        Args:
+            scores: Importance of every input channel.
+            count: Number of channels to keep.
+        """
+        return highest(scores, count)
+
+
+def highest(scores: Tensor, count: int) -> Tensor:
+    """Indices of the `count` highest scores, in rising order; of equal ones, the first."""
+    return scores.argsort(descending=True, stable=True)[:count].sort().values
 
 
 UPSAMPLERS: Registry[Upsampler] = Registry(
@@ -72,6 +87,12 @@ class ConvTransposeUpsampler(Upsampler):
 
     def folded(self, fold: Fold | None = None) -> nn.Module:
         return FoldedConvTranspose(self, fold or Fold()) if self.can_fold() else self
+
+    def input_norms(self, w: Tensor) -> Tensor:
+        return self.conv.input_norms(w)
+
+    def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        return prefixed("conv", self.conv.narrowed(keep_in, keep_out)) if self.can_fold() else {}
 
 
 class FoldedConvTranspose(nn.Module):
@@ -123,6 +144,25 @@ class IDWTUpsampler(Upsampler):
 
     def folded(self, fold: Fold | None = None) -> nn.Module:
         return FoldedIDWT(self, fold or Fold()) if self.can_fold() else self
+
+    def kept_inputs(self, scores: Tensor, count: int) -> Tensor:
+        groups = subband_groups(len(scores)).to(scores.device)
+        kept = groups[highest(scores[groups].sum(dim=1), count // 4)]
+        return torch.cat([kept[:, 0], kept[:, 1:].flatten()])
+
+    def input_norms(self, w: Tensor) -> Tensor:
+        norms = cast(Tensor, self.modulation(w)).abs()
+        norms[subband_order(len(norms))] *= self.conv.input_norms(w).repeat(4)
+        return norms
+
+    def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        if not self.can_fold():
+            return {}
+        transformed = keep_in[: len(keep_in) // 4]  # LL of channel i of the result is channel i
+        return {
+            **prefixed("modulation", self.modulation.narrowed(keep_in)),
+            **prefixed("conv", self.conv.narrowed(transformed, keep_out)),
+        }
 
 
 class FoldedIDWT(nn.Module):

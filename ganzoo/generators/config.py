@@ -1,11 +1,12 @@
 """The shared base of all architectures' configs, and the registry that finds an architecture by its name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ganzoo.blocks import KINDS, MAPPINGS, MappingNetwork
 from ganzoo.generators.synthesis import SynthesisNetwork
@@ -14,6 +15,8 @@ from ganzoo.system.validation import check_fields, from_mapping, in_range, only,
 
 if TYPE_CHECKING:
     from ganzoo.generators.generator import Generator
+
+Scores = Mapping[str, Tensor]  # of the channels at a place of the network, by its name
 
 DEFAULT = "stylegan2"  # of a config that names no architecture
 ARCHITECTURE = "generator"  # the key that names it
@@ -80,23 +83,6 @@ class GeneratorConfig(ABC):
         """Numbers in the largest features of one image, by which memory is estimated."""
         return max(64, self.img_channels) * self.resolution**2
 
-    def inherited(self, teacher: "Generator", scores: "Sequence[Tensor] | None") -> dict[str, Tensor]:
-        """Tensors for a generator of this config, taken from another one, by name.
-
-        By default every tensor whose name and shape agree.
-
-        Args:
-            teacher: Generator to take from.
-            scores: How much every channel of its levels counts, one vector a level; None where no level is
-                narrower than its own.
-        """
-        from ganzoo.generators.empty import empty  # which builds a generator of a config
-
-        wanted = {name: tensor.shape for name, tensor in empty(self).state_dict().items()}
-        return {
-            name: tensor for name, tensor in teacher.state_dict().items() if wanted.get(name) == tensor.shape
-        }
-
     @property
     def family(self) -> str:
         """Name by which people look for such a network."""
@@ -118,6 +104,39 @@ class GeneratorConfig(ABC):
                 f"A {self.architecture} cannot take over the mapping network of a {other.architecture}."
             )
         return replace(self, mapping=other.mapping, z_dim=other.z_dim, w_dim=other.w_dim)  # type: ignore[call-arg]
+
+    def channel_scores(self, generator: "Generator", kind: str = "weights") -> Scores:
+        """Importance of the channels of a generator of this config, by which `inherited` chooses among them.
+
+        Args:
+            generator: Trainable generator.
+            kind: Name of the measure.
+        """
+        return {}
+
+    def inherited(self, teacher: "Generator", scores: Scores) -> dict[str, Tensor]:
+        """Tensors by name for a generator of this config, copied from another generator.
+
+        Every tensor whose name and shape agree; an architecture that can choose among the channels of a
+        wider teacher adds what it makes of those.
+
+        Args:
+            teacher: Trainable generator of any architecture.
+            scores: Importance of the teacher's channels: `teacher.config.channel_scores(teacher)`.
+
+        Raises:
+            TypeError: if the teacher is deployed, where the same names hold other numbers.
+        """
+        if teacher.form != "trainable":
+            raise TypeError(
+                f"Weights are inherited from a generator as create() gives it, not a {teacher!r}."
+            )
+        with torch.device("meta"):
+            parts = nn.ModuleDict({"mapping": self.build_mapping(), "synthesis": self.build_synthesis()})
+        shapes = {name: tensor.shape for name, tensor in parts.state_dict().items()}
+        found = teacher.state_dict()
+        names = [name for name in shapes if name in found and found[name].shape == shapes[name]]
+        return {name: found[name].clone() for name in names}
 
     @property
     def architecture(self) -> str:

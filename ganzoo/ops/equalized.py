@@ -44,3 +44,7 @@ class EqualizedLinear(nn.Module):
         linear.weight, linear.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
         linear.in_features, linear.out_features = weight.shape[1], weight.shape[0]
         return linear
+
+    def narrowed(self, keep: Tensor) -> dict[str, Tensor]:
+        """Tensors by name of the layer with these outputs alone."""
+        return {"weight": self.weight[keep], "bias": self.bias[keep]}

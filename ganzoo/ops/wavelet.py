@@ -80,6 +80,11 @@ def subband_order(channels: int) -> Tensor:
     return torch.cat([torch.arange(channels // 4), details.t().reshape(-1)])
 
 
+def subband_groups(channels: int) -> Tensor:
+    """Indices `[channels / 4, 4]` of the LL, LH, HL and HH that make a channel of an inverse transform."""
+    return subband_order(channels).view(4, -1).t()
+
+
 class IDWT(nn.Module):
     """`idwt` as a module.
 

@@ -13,6 +13,7 @@ from ganzoo.models.folders import STUDENT as RESULT
 from ganzoo.training.cache import fill_together
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.head_fit import fit_head
 from ganzoo.training.loading import Loaded, load
 from ganzoo.training.sheets import Sheets
 from ganzoo.training.task import TASKS, Sheet
@@ -52,6 +53,11 @@ class DistillationRun(DistillationTask):
         if self.start is not None:
             facts["init"] = self.start.record()
         self.begun = facts.get("init")
+
+    def begin(self) -> None:
+        """Fit the levels of the student's head that are new."""
+        if self.start is not None and self.settings.init_head:
+            fit_head(self.student, self.teacher, self.settings.init_head, kept=self.start.copied)
 
     def prepare(self, kimg: float) -> float | None:
         """Tell what the run costs, and make the teacher's images that are missing."""

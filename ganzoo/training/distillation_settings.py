@@ -156,6 +156,8 @@ class DistillationSettings(TaskSettings):
     student: GeneratorConfig
     inherit_mapping: bool = True
     init: str | None = None
+    init_channels: Literal["weights", "response"] = "weights"
+    init_head: int = 0
     freeze: tuple[str, ...] = ()
     lr_scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
     truncation_psi: float = 1.0
@@ -177,6 +179,13 @@ class DistillationSettings(TaskSettings):
         super().__post_init__()
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         check_channels(self.student.img_channels, "The student")
+        require(self.init_head >= 0, "init_head is not negative", self.init_head)
+        if self.init_head and self.init is None:
+            raise ValueError(
+                "init_head fits a head to features that are taken over: give init=teacher, or init_head=0."
+            )
+        if self.init_head and not hasattr(self.student, "head"):
+            raise ValueError(f"A {self.student.architecture} has no head to fit: give init_head=0.")
         for part, scale in self.lr_scale.items():
             require(scale > 0, f"lr_scale of {part} is positive; freeze keeps a part as it is", scale)
         if self.compile and self.loss.teacher_features.weight:

@@ -105,10 +105,13 @@ def warm_student(settings: DistillationSettings, student: Generator, teacher: Te
         keep = {key for key, tensor in student.named_buffers() if id(tensor) in noise}
         if settings.inherit_mapping:
             keep |= {key for key in student.state_dict() if key.startswith("mapping.")}
-    taken = student.config.inherited(source, None)
+    pairs = zip(student.config.level_channels, source.config.level_channels, strict=False)
+    scores = {}
+    if any(own < theirs for own, theirs in pairs):
+        scores = source.config.channel_scores(source, settings.init_channels)
     return warm_start(
         student,
-        taken,
+        student.config.inherited(source, scores),
         source.state_dict(),
         source=name,
         sha256=weights_digest(source),

@@ -82,7 +82,7 @@ def warm_start(
     own = network.state_dict()
     taken = {name: value for name, value in taken.items() if name not in keep}
     network.load_state_dict({**own, **taken}, strict=True)
-    copied = tuple(n for n in taken if n in theirs and theirs[n].shape == taken[n].shape)
+    copied = tuple(n for n in taken if n in theirs and torch.equal(theirs[n], taken[n]))
     new = tuple(name for name in own if name not in taken and name not in keep)
     return WarmStart(
         source=source,

@@ -3,9 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfig
+import torch
+from torch import Tensor
+
+from ganzoo.blocks.base import prefixed
+from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfig, Scores
+from ganzoo.generators.generator import Generator
+from ganzoo.generators.stylegan2.importance import channel_scores
+from ganzoo.generators.stylegan2.narrow import narrowed
 from ganzoo.generators.stylegan2.synthesis import Synthesis
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.system.validation import in_range, unknown
@@ -92,6 +99,19 @@ class StyleGAN2Config(GeneratorConfig):
             activation_gain=self.activation_gain,
             clamp=self.clamp,
         )
+
+    def channel_scores(self, generator: Generator, kind: str = "weights") -> Scores:
+        return channel_scores(generator, kind)
+
+    def inherited(self, teacher: Generator, scores: Scores) -> dict[str, Tensor]:
+        found = super().inherited(teacher, scores)
+        pairs = zip(self.channels, teacher.config.level_channels, strict=False)
+        if not isinstance(teacher.config, StyleGAN2Config) or all(own >= wide for own, wide in pairs):
+            return found
+        with torch.device("meta"):
+            target = self.build_synthesis()
+        source = cast(Synthesis, teacher.synthesis)
+        return {**found, **prefixed("synthesis", narrowed(target, source, scores))}
 
     @classmethod
     def keys(cls) -> set[str]:

@@ -1,5 +1,6 @@
 """The levels of a synthesis network: all that happens at one resolution (Karras et al. 2020, figure 7)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import cast
 
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.blocks import Fold, NoiseInjection, Shortcut, StyledLayer, Upsampler
+from ganzoo.blocks.base import prefixed
 from ganzoo.ops.initialize import normal_
 
 Order = Tensor | None  # of a level's channels; None for their own
 
 
-class Level(nn.Module):
+class Level(nn.Module, ABC):
     """Base of the levels.
 
     Attributes:
@@ -33,6 +35,11 @@ class Level(nn.Module):
     def head_row(self) -> int:
         """Row of w that the head reads at this level."""
         return self.first_row + len(self.names)
+
+    @property
+    def width(self) -> int:
+        """Channels of its features, and in front of its last convolution."""
+        return len(self.layers[-1].bias)
 
     def noises(self) -> list[NoiseInjection]:
         """The noise inputs of its layers."""
@@ -56,6 +63,16 @@ class Level(nn.Module):
             )
             setattr(self, name, layer.folded(fold))
 
+    @abstractmethod
+    def narrowed(self, keep_in: Tensor, keep_inner: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        """Tensors by name of the level with fewer channels, as in `Block.narrowed`.
+
+        Args:
+            keep_in: Channels of the features from the level below.
+            keep_inner: Channels in front of the level's last convolution.
+            keep_out: Channels of the level's features.
+        """
+
 
 class InputLevel(Level):
     """Level 0: a learnt constant and one convolution."""
@@ -73,6 +90,12 @@ class InputLevel(Level):
     def forward(self, x: None, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
         """Features `[N, C, h, w]` of all rows of w and the noise of all layers."""
         return cast(Tensor, self.conv(self.const.expand(w.shape[0], -1, -1, -1), w[:, 0], noise[0]))
+
+    def narrowed(self, keep_in: Tensor, keep_inner: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        return {
+            "const": self.const[:, keep_inner],
+            **prefixed("conv", self.conv.narrowed(keep_inner, keep_out)),
+        }
 
 
 class UpsamplingLevel(Level):
@@ -107,3 +130,10 @@ class UpsamplingLevel(Level):
     def fold(self, order_in: Order, order_out: Order) -> None:
         super().fold(order_in, order_out)
         self.shortcut = cast(Shortcut, self.shortcut.folded(Fold(order_in=order_in, order_out=order_out)))
+
+    def narrowed(self, keep_in: Tensor, keep_inner: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        return {
+            **prefixed("upsample", self.upsample.narrowed(keep_in, keep_inner)),
+            **prefixed("conv", self.conv.narrowed(keep_inner, keep_out)),
+            **prefixed("shortcut", self.shortcut.narrowed(keep_in, keep_out)),
+        }

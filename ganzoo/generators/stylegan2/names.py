@@ -32,3 +32,13 @@ def bias_name(level: int) -> str:
 def shortcut_name(level: int) -> str:
     """Name of the path around a level's convolutions."""
     return f"synthesis.levels.{level}.shortcut"
+
+
+def features_name(level: int) -> str:
+    """Name of the place where a level's features leave it."""
+    return f"synthesis.levels.{level}"
+
+
+def inner_name(level: int) -> str:
+    """Name of what gives the channels in front of a level's last convolution."""
+    return f"synthesis.levels.{level}.upsample" if level else CONST
