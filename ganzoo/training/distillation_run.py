@@ -57,7 +57,8 @@ class DistillationRun(DistillationTask):
     def begin(self) -> None:
         """Fit the levels of the student's head that are new."""
         if self.start is not None and self.settings.init_head:
-            fit_head(self.student, self.teacher, self.settings.init_head, kept=self.start.copied)
+            count, kept = self.settings.init_head, self.start.copied
+            fit_head(self.student, self.teacher, count, cache=self.cache, kept=kept)
 
     def prepare(self, kimg: float) -> float | None:
         """Tell what the run costs, and make the teacher's images that are missing."""

@@ -19,6 +19,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.ops.wavelet import dwt
 from ganzoo.system.images import shrink
 from ganzoo.system.progress import progress_bar
+from ganzoo.training.cache import TeacherCache
 from ganzoo.training.latents import Purpose, stream
 from ganzoo.training.teacher import Teacher
 
@@ -43,14 +44,21 @@ class Samples:
 
 
 def fit_head(
-    student: Generator, teacher: Teacher, count: int, *, kept: Collection[str] = (), batch: int = 8
+    student: Generator,
+    teacher: Teacher,
+    count: int,
+    *,
+    cache: TeacherCache | None = None,
+    kept: Collection[str] = (),
+    batch: int = 8,
 ) -> dict[int, float]:
     """Fit a student's head to its teacher's images, and return the mean absolute error left by level.
 
     Args:
         student: Generator of the StyleGAN2 family, on the teacher's device.
         teacher: Teacher of the run.
-        count: Number of latents; those of the run's first images.
+        count: Number of latents: those of the run's first images, or as many as the cache has.
+        cache: The teacher's images, if they are on disk.
         kept: Names of tensors that stay; a level whose weight is among them is left alone.
         batch: Images at once.
 
@@ -60,17 +68,25 @@ def fit_head(
     head = getattr(student.synthesis, "head", None)
     if not isinstance(head, Head):
         raise ValueError("init_head fits the head of a network of the StyleGAN2 family: give init_head=0.")
-    errors = {}
+    count, errors = count if cache is None else min(count, cache.count), {}
     for name, module in head.to_image.items():  # from low to high: a skip head's sum needs those below
         if f"synthesis.head.to_image.{name}.conv.weight" in kept:
             continue
-        samples = _sample(student, teacher, head, int(name), count, batch)
+        samples = _sample(student, teacher, cache, head, int(name), count, batch)
         errors[int(name)] = _fit(cast(ToImage, module), samples, teacher.settings.seed)
     return errors
 
 
 @torch.no_grad()
-def _sample(student: Generator, teacher: Teacher, head: Head, level: int, count: int, batch: int) -> Samples:
+def _sample(
+    student: Generator,
+    teacher: Teacher,
+    cache: TeacherCache | None,
+    head: Head,
+    level: int,
+    count: int,
+    batch: int,
+) -> Samples:
     """Features, w and wanted predictions at random positions of the images of the first latents."""
     module, seen = head.to_image[str(level)], []
     hook = module.register_forward_hook(lambda module, inputs, output: seen.append(inputs))
@@ -81,7 +97,8 @@ def _sample(student: Generator, teacher: Teacher, head: Head, level: int, count:
             for first in range(0, count, batch):
                 numbers = list(range(first, min(first + batch, count)))
                 drawn = teacher.drawn(numbers)
-                target = teacher.images(drawn.w, drawn.noise)
+                target = cache.images(numbers) if cache else teacher.images(drawn.w, drawn.noise)
+                target = target.to(teacher.device)
                 output = student.synthesis(teacher.w_of_student(student, drawn), drawn.noise)
                 ((x, w),) = seen[-1:]
                 seen.clear()

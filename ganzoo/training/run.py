@@ -89,11 +89,11 @@ def _run(settings: TaskSettings, recipe: str | None, folder: Path, state: Any) -
     _first_here(state, lambda: claim(folder, settings))
     resumed = trainer.resume()
     task.resume(trainer.facts)
-    if not resumed:
-        trainer.begin()
-    elif state.is_main_process:
+    if resumed and state.is_main_process:
         print(f"Going on from {trainer.kimg:g} kimg.", file=sys.stderr)
     per_second = task.prepare(trainer.kimg)
+    if not resumed:
+        trainer.begin()  # with what was prepared, and after it was told what a run costs
     with Reports(trainer, folder, recipe, per_second) as reports:
         trainer.run(reports.events)
         reports.measure(trainer.kimg)
