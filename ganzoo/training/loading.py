@@ -51,6 +51,9 @@ def load(settings: DistillationSettings, state: Any) -> Loaded:
     cache = images(own.cache.images) if own.cache.images else None
     held = images(own.held_out.num, first=HELD_OUT)
     student, discriminator = networks(own, teacher, state.device)
+    if discriminator is not None and (name := discriminator.features) is not None:
+        shared = network if own.features.name == name else None
+        discriminator.look_through(shared or load_features(name).to(state.device))
     held_out = HeldOut(own.held_out, teacher, held, judge, state)
     return Loaded(own, teacher, cache, student, discriminator, network, held_out)
 
