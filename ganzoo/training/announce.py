@@ -8,7 +8,6 @@ from typing import Any
 from torch import nn
 
 from ganzoo.charts.text import si
-from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.models.cost import costs
 from ganzoo.training.cache import TeacherCache
@@ -53,7 +52,7 @@ def announce(
         *network_lines(settings.student, task.teacher.original.config),
         *(start.lines() if start is not None else []),
         *learning_lines(task.student, settings.freeze, settings.lr_scale),
-        memory_line(settings, task.network, state),
+        memory_line(task, state),
         disk_line(task, missing),
         "Measuring the speed of a step ...",
     )
@@ -90,9 +89,10 @@ def network_lines(student: GeneratorConfig, teacher: GeneratorConfig) -> list[st
     return told
 
 
-def memory_line(settings: DistillationSettings, network: FeatureNetwork | None, state: Any) -> str:
+def memory_line(task: DistillationTask, state: Any) -> str:
     """How much memory training takes, and what to do if it is too much."""
-    needed = estimate_bytes(settings, state.num_processes, network)
+    judged = None if task.discriminator is None else task.discriminator.seen
+    needed = estimate_bytes(task.settings, state.num_processes, task.network, judged)
     free = available_bytes(state.device)
     line = f"Memory: training takes about {needed / GIB:.1f} GiB beside the teacher"
     if free is not None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
+from ganzoo.blocks import DISCRIMINATORS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.system.images import check_channels
@@ -31,8 +32,15 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class GANTerm(Term):
-    """The adversarial term. Args: start_kimg: when it sets in; warmup_kimg: until its weight is reached."""
+    """The adversarial term.
 
+    Args:
+        kind: Loss of both, a key of `ganzoo.losses.ADVERSARIAL`.
+        start_kimg: Thousands of images until it sets in.
+        warmup_kimg: Thousands of images from then on until its weight is reached.
+    """
+
+    kind: Literal["logistic", "hinge"] = "logistic"
     start_kimg: float = 0.0
     warmup_kimg: float = 0.0
 
@@ -199,6 +207,13 @@ class DistillationSettings(TaskSettings):
             )
         if self.uses_gan:
             self.discriminator_config()
+            self._refuse_penalty()
+
+    def _refuse_penalty(self) -> None:
+        """Raise ValueError for a penalty on a discriminator whose slope means nothing."""
+        name = self.discriminator["name"]
+        if self.loss.r1.weight and not getattr(DISCRIMINATORS.get(name), "penalized", True):
+            raise ValueError(f"The discriminator {name!r} takes no R1 penalty: give loss.r1.weight=0.")
 
     @property
     def uses_gan(self) -> bool:

@@ -64,6 +64,9 @@ def load(settings: DistillationSettings, state: Any) -> Loaded:
     start = None
     if own.init is not None and not checkpoints(Path(own.out) / CHECKPOINTS):  # which holds the student
         start = warm_student(own, student, teacher)
+    if discriminator is not None and (name := discriminator.features) is not None:
+        shared = network if own.features.name == name else None
+        discriminator.look_through(shared or load_features(name).to(state.device))
     held_out = HeldOut(own.held_out, teacher, held, judge, state)
     return Loaded(own, teacher, cache, student, discriminator, network, held_out, start)
 
