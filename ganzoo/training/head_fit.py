@@ -176,9 +176,9 @@ def _bilinear(
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(x), generator=random).to(x.device).split(LATENTS_AT_ONCE):
             own, own_bias, factors = parameters
-            styled = x[rows] * (1 + w[rows] @ factors.T)[:, :, None, None]
-            found = torch.einsum("oc,ncpi->nopi", own, styled) + own_bias[:, None, None]
-            loss = (found - wanted[rows]).abs().mean()
+            styled = own * (1 + w[rows] @ factors.T)[:, None]  # [N, out, C]: far fewer than the features
+            found = styled @ x[rows, :, :, 0] + own_bias[:, None]
+            loss = (found - wanted[rows, :, :, 0]).abs().mean()
             adam.zero_grad()
             loss.backward()
             adam.step()
