@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate
 
 import ganzoo
 from ganzoo.blocks import KINDS
-from ganzoo.cards import facts
+from ganzoo.cards import published as cards
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.lean import without_auxiliary_heads
@@ -197,8 +197,8 @@ def _card(generator: Generator, name: str, summary: str, teacher: str) -> None:
         theirs, own = (g(g.sample_z(1, seed), truncation_psi=PSI) for g in (other, generator))
         pairs.append([interpolate(theirs, generator.resolution, mode="area"), own])
     left, right = (torch.cat(images) for images in zip(*pairs, strict=True))
-    pair_sheet(left, right).save(facts.CARDS / f"{name}.jpg", quality=88)
-    prose = facts.CARDS / f"{name}.md"
+    pair_sheet(left, right).save(cards.CARDS / f"{name}.jpg", quality=88)
+    prose = cards.CARDS / f"{name}.md"
     if not prose.exists():
         prose.write_text(
             PROSE.format(summary=summary, name=name, teacher=teacher, pairs=PAIRS, last=PAIRS - 1, psi=PSI)

@@ -50,6 +50,11 @@ class Parts:
     changed: tuple[str, ...]
     new: tuple[str, ...]
 
+    def told(self) -> dict[str, tuple[str, ...]]:
+        """Those that there are, by what is said of them."""
+        told = {"the base's own": self.same, "trained further": self.changed, "new": self.new}
+        return {what: parts for what, parts in told.items() if parts}
+
 
 def write_delta(
     generator: Generator, base: Generator, path: Path, *, base_name: str, max_bytes: int = MAX_BYTES

@@ -11,7 +11,7 @@ from typing import cast
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.models.catalogue import cached_file
-from ganzoo.models.delta import OtherBase, base_of, read_delta
+from ganzoo.models.delta import OtherBase, Parts, base_of, parts_of, read_delta
 from ganzoo.models.entries import BundledSource, ExternalWeights, HubSource, ModelEntry, WheelSource
 from ganzoo.models.hub_client import Unreachable
 from ganzoo.models.hub_names import HubName
@@ -105,6 +105,18 @@ def _on_base(
             f"published {entry.weights_sha256:.12}…. Install ganzoo again."
         )
     return generator
+
+
+def parts_of_member(entry: ModelEntry, config: GeneratorConfig) -> Parts | None:
+    """Which parts of a model are its base's, trained further or new; None without a base.
+
+    Raises:
+        ValueError: if its file is missing or not what its hash says.
+    """
+    if entry.base is None:
+        return None
+    [source] = entry.sources
+    return parts_of(config, bundled_file(cast(BundledSource, source)))
 
 
 def _how_to_convert(name: str, external: ExternalWeights, license: str) -> str:

@@ -1,6 +1,7 @@
 """Models whose weights are the difference from another published model's: real commands, a tiny release."""
 
 import importlib.util
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ from helpers import assert_one_line
 from ir_fixtures import MODEL
 
 import ganzoo
-from ganzoo.cards import facts
+from ganzoo.cards import published as cards
 from ganzoo.converters.openvino import from_openvino
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.models import packed
+from ganzoo.models import catalogue, packed
 from ganzoo.models.factory import build, create
 from ganzoo.models.published import cached_weights, list_models, model_entry, without_network
 from ganzoo.models.weights import published_digest, write_weights
@@ -35,7 +36,8 @@ def member(release, monkeypatch, tmp_path):
     release.entry.write_text(
         entry.replace("weights: Apache-2.0", "weights: Apache-2.0\n  teacher: X\n  data: Y")
     )
-    for key, place in ((packed, "BUNDLED"), (facts, "CARDS")):
+    monkeypatch.setattr(catalogue, "MODELS", release.models)
+    for key, place in ((packed, "BUNDLED"), (cards, "CARDS")):
         (tmp_path / place).mkdir()
         monkeypatch.setattr(key, place, tmp_path / place)
     config = GeneratorConfig.from_dict({**base.config.to_dict(), "resolution": 16, "channels": [8, 12]})
@@ -111,6 +113,49 @@ def test_a_member_whose_cached_file_was_changed_is_not_what_was_published(member
 def test_a_member_does_not_count_as_a_model_that_needs_no_network(member):
     assert not model_entry(MEMBER).is_bundled and MEMBER in list_models()
     assert MEMBER not in without_network()
+
+
+def test_list_and_info_show_what_is_in_the_package_and_what_is_to_download(member, release, run):
+    size, packaged = (model_entry(name).sources[0].bytes for name in (MODEL, MEMBER))
+    status, out, _ = run("list", "tiny*")
+    rows = [line for line in out.splitlines() if line.startswith("tiny")]
+    assert status == 0 and [row.split()[:2] for row in rows] == [[MODEL, "32"], [MEMBER, "16"]]
+    assert all(row.rstrip().endswith(f"to download, {size / 1e6:.1f} MB") for row in rows)
+    [shown] = [model for model in catalogue.models() if model["name"] == MEMBER]
+    assert (shown["base"], shown["download"], shown["packaged"]) == (MODEL, size, packaged)
+    assert not shown["bundled"] and not shown["cached"]
+    out = run("info", MEMBER)[1]
+    assert f"base: {MODEL}, {size / 1e6:.1f} MB to download, once" in out
+    assert "the base's own: mapping, synthesis.levels.0\n" in out
+    assert "trained further: synthesis.levels.1\n" in out and "new: synthesis.head\n" in out
+    assert f"family: {MODEL} (32, 0.00 G), {MEMBER} (16, 0.00 G)" in out
+    data = json.loads(run("info", MEMBER, "--json")[1])["model"]
+    assert data["parts"]["changed"] == ["synthesis.levels.1"] and data["family"] == [MODEL, MEMBER]
+    create(MODEL)
+    assert run("list", MEMBER)[1].count("in the cache") == 1
+
+
+def test_the_card_of_a_member_tells_lineage_and_licenses(member):
+    card, entry = cards.published_card(MEMBER), model_entry(MEMBER)
+    assert f"* Base: `{MODEL}`, its tensors sha256 `{model_entry(MODEL).weights_sha256}`. the tests." in card
+    assert "* Parts, the base's own: `mapping`, `synthesis.levels.0`." in card
+    assert "* Parts, trained further: `synthesis.levels.1`." in card
+    assert "* Parts, new: `synthesis.head`." in card
+    assert f"| teacher | {MODEL}, Apache-2.0; its own teacher X |" in card and "| data | Y |" in card
+    assert entry.origin in card and "distilled" in entry.origin and entry.sources[0].sha256 in card
+    assert "Intended use" in card and "Known faults" in card
+
+
+def test_another_size_of_the_base_points_to_the_member(member):
+    with pytest.raises(ValueError, match=f"are for 32 x 32, not for 16 x 16: {MEMBER} has it"):
+        create(MODEL, resolution=16)
+
+
+def test_a_member_is_compared_and_timed_as_any_other(member, run, tmp_path):
+    page = tmp_path / "page.html"
+    assert run("compare", MODEL, MEMBER, "--seeds=0", "--runs=0", f"--out={page}")[0] == 0
+    assert MEMBER in page.read_text()
+    assert run("bench", MEMBER, "--runtime=torch", "--rounds=1", "--no-memory")[0] == 0
 
 
 def test_a_truncated_delta_is_told_before_anything_is_fetched(delta, release, run, without_client):
