@@ -115,11 +115,12 @@ def test_what_does_not_fit_is_new_and_told(converted):
     ]
 
 
-def test_a_narrower_student_takes_chosen_channels_and_tells_so(converted):
+@pytest.mark.parametrize("kind", ["weights", "response", "saliency"])
+def test_a_narrower_student_takes_chosen_channels_and_tells_so(converted, kind):
     original = ganzoo.load(converted)
     own = original.config
     narrow = type(own).from_dict({**own.to_dict(), "channels": [max(4, c // 2) for c in own.channels]})
-    found = begun(converted, narrow)
+    found = begun(converted, narrow, init_channels=kind)
     assert found.start.narrowed and not found.start.new
     assert found.start.lines()[0].endswith(
         f" {len(found.start.copied)} tensors copied, {len(found.start.narrowed)} narrowed, 0 new."
@@ -239,7 +240,7 @@ def test_what_a_run_began_with_cannot_change(teacher, tmp_path, changes, told):
         ({"init": "mobilestylegan"}, r"'mobilestylegan' is a recipe and has no weights"),
         ({"init_head": 8, "init": None}, r"init_head fits a head to features that are taken over"),
         ({"init_head": -1}, r"init_head is not negative; got -1"),
-        ({"init_channels": "size"}, r"init_channels: 'size'\. Choose from: response, weights"),
+        ({"init_channels": "size"}, r"init_channels: 'size'\. Choose from: response, saliency, weights"),
         ({"init": "techer"}, r"techer"),
         ({"init": "./nowhere"}, r"nowhere"),
     ],
