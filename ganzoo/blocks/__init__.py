@@ -12,10 +12,11 @@ from ganzoo.blocks.demodulation import (
     StaticDemodulation,
     StyleDemodulation,
 )
-from ganzoo.blocks.discriminator import DISCRIMINATORS, ResidualDiscriminator
+from ganzoo.blocks.discriminator import DISCRIMINATORS, DiscriminatorBlock, ResidualDiscriminator
 from ganzoo.blocks.head import HEADS, AuxHead, Head, SingleHead, SkipHead
 from ganzoo.blocks.mapping import MAPPINGS, MappingNetwork, MLPMapping
 from ganzoo.blocks.noise import NoiseInjection
+from ganzoo.blocks.projected import ProjectedDiscriminator
 from ganzoo.blocks.shortcut import SHORTCUTS, NoShortcut, ResidualShortcut, Shortcut
 from ganzoo.blocks.styled import StyledLayer
 from ganzoo.blocks.upsampler import UPSAMPLERS, ConvTransposeUpsampler, IDWTUpsampler, Upsampler
@@ -31,9 +32,10 @@ __all__ = [
     "AUGMENTS", "CONVS", "DEMODULATIONS", "DISCRIMINATORS", "GENERATOR_KINDS", "HEADS", "KINDS", "MAPPINGS",
     "SHORTCUTS", "UPSAMPLERS",
     "Augment", "AuxHead", "Block", "ConvTransposeUpsampler", "Demodulation", "DepthwiseConv", "DiffAugment",
-    "Fold", "FullConv", "Head", "IDWTUpsampler", "MLPMapping", "MappingNetwork", "ModulatedConv", "NoAugment",
-    "NoDemodulation", "NoShortcut", "NoiseInjection", "ResidualDiscriminator", "ResidualShortcut", "Shortcut",
-    "SingleHead", "SkipHead", "StaticDemodulation", "StyleDemodulation", "StyledLayer", "Upsampler",
+    "DiscriminatorBlock", "Fold", "FullConv", "Head", "IDWTUpsampler", "MLPMapping", "MappingNetwork",
+    "ModulatedConv", "NoAugment", "NoDemodulation", "NoShortcut", "NoiseInjection", "ProjectedDiscriminator",
+    "ResidualDiscriminator", "ResidualShortcut", "Shortcut", "SingleHead", "SkipHead", "StaticDemodulation",
+    "StyleDemodulation", "StyledLayer", "Upsampler",
 ]  # fmt: skip
 
 offer_modules(__name__)

@@ -1,8 +1,8 @@
-"""The discriminator of StyleGAN2 in its three forms (Karras et al. 2020, figure 7)."""
+"""What a discriminator is, and that of StyleGAN2 in its three forms (Karras et al. 2020, figure 7)."""
 
 import math
 from functools import partial
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,36 @@ DISCRIMINATORS: Registry[nn.Module] = Registry(
 )
 
 
+class DiscriminatorBlock(nn.Module):
+    """Base of discriminators with wishes of their own; one without any may be a plain module.
+
+    Attributes:
+        penalized: Whether a penalty on its slope can be asked for, as R1 is.
+        features: Name of the frozen network whose features it judges; None for the images themselves.
+    """
+
+    penalized: ClassVar[bool] = True
+    features: str | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: list[nn.Module] = []  # in a list: it is no part of what is trained or saved
+
+    @property
+    def seen(self) -> nn.Module | None:
+        """Network that `look_through` was given."""
+        return self._seen[0] if self._seen else None
+
+    def look_through(self, network: nn.Module) -> None:
+        """Take the network that `features` names, before the first image."""
+        self._seen = [network]
+
+    def after_step(self) -> None:
+        """Move what follows the weights; called after every step of training."""
+
+
 @DISCRIMINATORS.register("residual")
-class ResidualDiscriminator(nn.Module):
+class ResidualDiscriminator(DiscriminatorBlock):
     """Images `[N, img_channels, R, R]` and labels `[N, label_dim]` to logits `[N, 1]`.
 
     Every level is two convolutions, the second at stride 2, down to 4 x 4; there the deviation over the

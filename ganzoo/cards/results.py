@@ -62,7 +62,7 @@ def of_run(result: Mapping[str, Any], teacher_sha256: str) -> "list[EvalResult]"
             task_type=TASK,
             dataset_type="generated",
             dataset_name=_HELD_OUT,
-            dataset_config=f"{_size(settings['student']['resolution'])}, bilinear with antialiasing",
+            dataset_config=f"{_size(settings['student']['resolution'])}, scaled by area",
             dataset_revision=teacher_sha256,
             metric_type=name,
             metric_value=float(figure["value"]),

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from ganzoo.blocks import DISCRIMINATORS, KINDS
+from ganzoo.blocks import DISCRIMINATORS, KINDS, DiscriminatorBlock
 from ganzoo.generators.config import MAX_IMG_CHANNELS, MAX_LABELS
 from ganzoo.generators.stylegan2.config import WIDTHS, check_levels, with_channels
 from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
@@ -58,7 +58,9 @@ class DiscriminatorConfig:
 
 
 class Discriminator(nn.Module):
-    """Images `[N, img_channels, R, R]` in -1..1 to logits `[N, 1]`: above 0 for real.
+    """Images `[N, img_channels, R, R]` in -1..1 to logits `[N, K]`: above 0 for real.
+
+    K is 1, or the number of places that the block judges.
 
     Attributes:
         network: Registered block.
@@ -80,8 +82,33 @@ class Discriminator(nn.Module):
         )
         self.eval()
 
+    @property
+    def features(self) -> str | None:
+        """Name of the frozen feature network that it needs from `look_through`; None for none."""
+        return self.network.features if isinstance(self.network, DiscriminatorBlock) else None
+
+    @property
+    def seen(self) -> nn.Module | None:
+        """Feature network that it was given; None for none."""
+        return self.network.seen if isinstance(self.network, DiscriminatorBlock) else None
+
+    def look_through(self, network: nn.Module) -> None:
+        """Take the feature network, on the device of the images; it is neither trained nor saved.
+
+        Raises:
+            ValueError: if there is nothing to look through: the block judges images.
+        """
+        if self.features is None:
+            raise ValueError("This discriminator judges images, not the features of a network.")
+        cast(DiscriminatorBlock, self.network).look_through(network)
+
+    def after_step(self) -> None:
+        """Move what follows the weights; to be called after every step of training."""
+        if isinstance(self.network, DiscriminatorBlock):
+            self.network.after_step()
+
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
-        """Logits `[N, 1]`.
+        """Logits `[N, K]`.
 
         Args:
             images: `[N, img_channels, R, R]`.

@@ -4,15 +4,25 @@ Every loss is a mean over the batch and a scalar. Targets are taken as they come
 `torch.no_grad`.
 """
 
-from ganzoo.losses.adversarial import logistic_discriminator, nonsaturating_generator, r1_penalty
+from ganzoo.losses.adversarial import (
+    ADVERSARIAL,
+    hinge_discriminator,
+    linear_generator,
+    logistic_discriminator,
+    nonsaturating_generator,
+    r1_penalty,
+)
 from ganzoo.losses.perceptual import feature_l1, feature_maps, perceptual
 from ganzoo.losses.reconstruction import reconstruction
 from ganzoo.losses.relation import relation
 from ganzoo.system.lazy import offer_modules
 
 __all__ = [
+    "ADVERSARIAL",
     "feature_l1",
     "feature_maps",
+    "hinge_discriminator",
+    "linear_generator",
     "logistic_discriminator",
     "nonsaturating_generator",
     "perceptual",

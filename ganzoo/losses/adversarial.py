@@ -3,6 +3,9 @@
 Logits are of any shape; real images are meant to have positive ones.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,6 +19,16 @@ def nonsaturating_generator(fake_logits: Tensor) -> Tensor:
 def logistic_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Mean of softplus(-D(x)) plus mean of softplus(D(G(z))) (Goodfellow et al. 2014, equation 1)."""
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def linear_generator(fake_logits: Tensor) -> Tensor:
+    """Mean of -D(G(z)): the generator's part of the hinge and of the Wasserstein loss."""
+    return -fake_logits.mean()
+
+
+def hinge_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Mean of max(0, 1 - D(x)) plus mean of max(0, 1 + D(G(z))) (Miyato et al. 2018, equation 16)."""
+    return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
 
 
 def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:
@@ -36,3 +49,22 @@ def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:
     if slope is None:
         raise ValueError("The R1 penalty needs images.requires_grad_() before the discriminator sees them.")
     return slope.square().flatten(1).sum(dim=1).mean()
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """Losses of both sides.
+
+    Attributes:
+        generator: Loss of its images' logits.
+        discriminator: Loss of real images' logits and of the generator's.
+    """
+
+    generator: Callable[[Tensor], Tensor]
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+
+
+ADVERSARIAL = {
+    "logistic": Adversarial(nonsaturating_generator, logistic_discriminator),
+    "hinge": Adversarial(linear_generator, hinge_discriminator),
+}

@@ -19,7 +19,7 @@ from ganzoo.system.validation import unknown
 
 PAIR_METRICS = tuple(DEFINITIONS)
 GIVEN = ("z", "w")
-RESIZER, FEATURE_RESIZER = "torch-bilinear-antialias", "torch-bicubic-antialias"  # for records
+RESIZER, FEATURE_RESIZER = "torch-area", "torch-bicubic-antialias"  # for records
 
 
 @torch.inference_mode()

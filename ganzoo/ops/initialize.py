@@ -12,3 +12,10 @@ def normal_(tensor: Tensor, *, std: float = 1.0, generator: torch.Generator | No
     """
     if not tensor.is_meta:
         tensor.normal_(std=std, generator=generator)
+
+
+@torch.no_grad()
+def uniform_(tensor: Tensor, *, bound: float, generator: torch.Generator | None = None) -> None:
+    """Fill a tensor with numbers that are equally likely between -bound and bound; see `normal_` for meta."""
+    if not tensor.is_meta:
+        tensor.uniform_(-bound, bound, generator=generator)

@@ -100,7 +100,10 @@ def to_rgb(images: Tensor) -> Tensor:
 
 
 def shrink(images: Tensor, side: int) -> Tensor:
-    """Images `[N, C, R, R]` at another size, bilinear with antialiasing.
+    """Images `[N, C, R, R]` at another size: means over areas, or bilinear where sides do not divide.
+
+    The mean over an area is what a smaller image of the same scene shows, and the sharpest without aliasing;
+    the bilinear filter has antialiasing.
 
     Colours with alpha are weighted by it, so that what cannot be seen does not bleed into what can.
     """
@@ -117,6 +120,8 @@ def shrink(images: Tensor, side: int) -> Tensor:
 
 
 def _shrink(images: Tensor, side: int) -> Tensor:
+    if images.shape[-1] % side == 0:
+        return F.interpolate(images, size=(side, side), mode="area")
     return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
 
 

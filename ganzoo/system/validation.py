@@ -140,13 +140,21 @@ def in_range(what: str, value: object, low: int, high: int) -> None:
         raise ValueError(f"{what} is a whole number from {low} to {high}; got {value!r}.")
 
 
-def unknown(what: str, name: object, known: Iterable[str]) -> str:
-    """Message for a name that does not exist: what exists, and one near match."""
+def unknown(what: str, name: object, known: Iterable[str], *, shown: Iterable[str] | None = None) -> str:
+    """Message for a name that does not exist: what exists, and one near match.
+
+    Args:
+        what: What it should be the name of.
+        name: Name that was given.
+        known: Names that exist.
+        shown: Those of them to list, where there are very many.
+    """
     known = sorted(known)
     lower = {k.lower(): k for k in known}
     near = difflib.get_close_matches(str(name).lower(), lower, n=1, cutoff=0.6)
     hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
-    return f"Unknown {what}: {name!r}.{hint} Choose from: {', '.join(known) or 'none'}."
+    listed = ", ".join(known if shown is None else sorted(shown))
+    return f"Unknown {what}: {name!r}.{hint} Choose from: {listed or 'none'}."
 
 
 _UNIONS = (typing.Union, types.UnionType)

@@ -8,7 +8,6 @@ from typing import Any
 from torch import nn
 
 from ganzoo.charts.text import si
-from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.models.cost import costs
 from ganzoo.training.cache import TeacherCache
@@ -20,11 +19,19 @@ from ganzoo.training.pace import duration, speed
 from ganzoo.training.settings import GIB
 from ganzoo.training.task import Task
 from ganzoo.training.trial import Speed, measure_speed
+from ganzoo.training.warm_start import WarmStart, learning_lines
 
 _LONG = 2 * 86400  # seconds after which a way to shorten it is told
 
 
-def announce(task: DistillationTask, state: Any, *, kimg: float, caches: Sequence[TeacherCache]) -> Speed:
+def announce(
+    task: DistillationTask,
+    state: Any,
+    *,
+    kimg: float,
+    caches: Sequence[TeacherCache],
+    start: WarmStart | None = None,
+) -> Speed:
     """Measure the speed on every process, tell all of the cost on the main one, and return the speed.
 
     Args:
@@ -32,6 +39,7 @@ def announce(task: DistillationTask, state: Any, *, kimg: float, caches: Sequenc
         state: Accelerate's `PartialState`.
         kimg: Thousands of images that were learnt from before.
         caches: Images of the teacher that may be missing.
+        start: What the student took over.
     """
     settings = task.settings
 
@@ -42,7 +50,9 @@ def announce(task: DistillationTask, state: Any, *, kimg: float, caches: Sequenc
     missing = sum(cache.length(k) for cache in caches for k in cache.missing())
     tell(
         *network_lines(settings.student, task.teacher.original.config),
-        memory_line(settings, task.network, state),
+        *(start.lines() if start is not None else []),
+        *learning_lines(task.student, settings.freeze, settings.lr_scale),
+        memory_line(task, state),
         disk_line(task, missing),
         "Measuring the speed of a step ...",
     )
@@ -79,9 +89,10 @@ def network_lines(student: GeneratorConfig, teacher: GeneratorConfig) -> list[st
     return told
 
 
-def memory_line(settings: DistillationSettings, network: FeatureNetwork | None, state: Any) -> str:
+def memory_line(task: DistillationTask, state: Any) -> str:
     """How much memory training takes, and what to do if it is too much."""
-    needed = estimate_bytes(settings, state.num_processes, network)
+    judged = None if task.discriminator is None else task.discriminator.seen
+    needed = estimate_bytes(task.settings, state.num_processes, task.network, judged)
     free = available_bytes(state.device)
     line = f"Memory: training takes about {needed / GIB:.1f} GiB beside the teacher"
     if free is not None:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ganzoo.metrics.pairs import RESIZER
 from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.models.sources import writable_cache
 from ganzoo.system.files import facts_digest, replacing
@@ -69,6 +70,7 @@ class TeacherCache:
             "teacher": teacher.sha256,
             "config": teacher.generator.config.to_dict(),
             "resolution": resolution,
+            "resizer": RESIZER,
             "num_ws": settings.student.num_ws,
             "seed": settings.seed,
             "truncation_psi": settings.truncation_psi,

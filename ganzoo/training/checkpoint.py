@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from ganzoo.system.files import replacing
 from ganzoo.system.kinds import read_tensors
 
+CHECKPOINTS = "checkpoints"  # a folder of a run
 STATE, FACTS = "state.safetensors", "state.json"
 _NUMBER = ":number"  # ends the name of what is a number of Python in an optimiser's state
 _GROUP = "group"  # begins the name of what stands in a group of parameters: some optimisers count steps there

@@ -1,6 +1,6 @@
 """Distillation: a student learns to make its teacher's images (Belousov 2021, section 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -14,10 +14,9 @@ from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Output
 from ganzoo.losses import (
+    ADVERSARIAL,
     feature_l1,
     feature_maps,
-    logistic_discriminator,
-    nonsaturating_generator,
     perceptual,
     r1_penalty,
     reconstruction,
@@ -26,6 +25,7 @@ from ganzoo.losses import (
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.latents import Purpose, uniform
+from ganzoo.training.parts import freeze
 from ganzoo.training.task import Phase, Task
 from ganzoo.training.teacher import Drawn, Teacher
 from ganzoo.training.teacher_features import TeacherFeatures
@@ -85,9 +85,12 @@ class DistillationTask(Task):
         self.optimizers = dict.fromkeys((STUDENT, PROJECTIONS), settings.optimizer)
         self.optimizers[DISCRIMINATOR] = settings.discriminator_optimizer
         self.discriminator = discriminator
+        self.game = ADVERSARIAL[settings.loss.gan.kind]
         if discriminator is not None:
             self.modules[DISCRIMINATOR] = discriminator
         student.mapping.requires_grad_(not settings.inherit_mapping)
+        freeze(student, settings.freeze)
+        self.lr_scales = {STUDENT: settings.lr_scale}
         self.features: TeacherFeatures | None = None
         if settings.loss.teacher_features.weight:
             self.features = TeacherFeatures(settings.student, teacher.original)
@@ -142,12 +145,17 @@ class DistillationTask(Task):
         with self._autocast():
             real_logits = self._logits(batch.target, batch, Purpose.AUGMENT_REAL)
             fake_logits = self._logits(batch.fake, batch, Purpose.AUGMENT_FAKE)
-        loss = logistic_discriminator(real_logits, fake_logits)
+        loss = self.game.discriminator(real_logits, fake_logits)
         return loss, {
             "discriminator": loss.detach(),
             "logits/real": real_logits.detach().mean(),
             "logits/fake": fake_logits.detach().mean(),
         }
+
+    def after_step(self, terms: Mapping[str, Tensor], kimg: float) -> None:
+        """Let the discriminator follow its weights."""
+        if self.discriminator is not None:
+            self.discriminator.after_step()
 
     def _student(self, batch: Batch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         weights = self.settings.loss
@@ -171,7 +179,7 @@ class DistillationTask(Task):
             self.discriminator.requires_grad_(False)
             with self._autocast():
                 logits = self._logits(image, batch, Purpose.AUGMENT_GENERATOR)
-            terms["gan"] = nonsaturating_generator(logits)
+            terms["gan"] = self.game.generator(logits)
             scales["gan"] = weights.gan.weight * _ramp(kimg - weights.gan.start_kimg, weights.gan.warmup_kimg)
         used = [name for name in terms if scales[name] or name == "gan"]  # whose weight may start at 0
         loss = sum((scales[name] * terms[name] for name in used), image.new_zeros(()))

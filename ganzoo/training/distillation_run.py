@@ -1,5 +1,6 @@
 """A run of distillation: the task with its teacher's images, its figures, its sheets and its result."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -13,9 +14,11 @@ from ganzoo.models.folders import STUDENT as RESULT
 from ganzoo.training.cache import fill_together
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.head_fit import fit_head
 from ganzoo.training.loading import Loaded, load
 from ganzoo.training.sheets import Sheets
 from ganzoo.training.task import TASKS, Sheet
+from ganzoo.training.warm_start import fit_line
 
 
 @TASKS.register("distillation")
@@ -31,6 +34,8 @@ class DistillationRun(DistillationTask):
     def __init__(self, loaded: Loaded) -> None:
         parts = (loaded.teacher, loaded.cache, loaded.student, loaded.discriminator, loaded.network)
         super().__init__(loaded.settings, *parts)
+        self.start = loaded.start
+        self.begun: dict[str, Any] | None = None
         self.held_out, self.sheets = loaded.held_out, Sheets(loaded.teacher)
         self.best = loaded.settings.held_out.best
         self.protocol = f"{loaded.settings.held_out.num}"
@@ -41,12 +46,23 @@ class DistillationRun(DistillationTask):
         return cls(load(settings, state))
 
     def resume(self, facts: dict[str, Any]) -> None:
-        """Refuse a teacher of other weights than when the run began."""
+        """Refuse a teacher of other weights than when the run began, and note what the student took over."""
         if facts.setdefault("teacher_sha256", self.teacher.sha256) != self.teacher.sha256:
             raise ValueError(
                 f"{self.settings.teacher} has other weights than when the run in {self.settings.out} began: "
                 "give another out=."
             )
+        if self.start is not None:
+            facts["init"] = self.start.record()
+        self.begun = facts.get("init")
+
+    def begin(self) -> None:
+        """Fit the levels of the student's head that are new."""
+        if self.start is not None and self.settings.init_head:
+            count, kept = self.settings.init_head, self.start.copied
+            errors = fit_head(self.student, self.teacher, count, cache=self.cache, kept=kept)
+            if self.held_out.state.is_main_process:
+                print(fit_line(errors), file=sys.stderr)
 
     def prepare(self, kimg: float) -> float | None:
         """Tell what the run costs, and make the teacher's images that are missing."""
@@ -57,7 +73,7 @@ class DistillationRun(DistillationTask):
 
         state, caches = self.held_out.state, [self.held_out.cache]
         caches += [self.cache] if self.cache is not None else []
-        found = announce(self, state, kimg=kimg, caches=caches)
+        found = announce(self, state, kimg=kimg, caches=caches, start=self.start)
         for cache in caches:
             fill_together(cache, state, found.teacher)
         return per_second(found, self.settings, state.num_processes)
@@ -81,6 +97,7 @@ class DistillationRun(DistillationTask):
         return {
             "teacher": self.settings.teacher,
             **super().describe(averaged),
+            **({"init": self.begun} if self.begun is not None else {}),
             "definitions": {name: DEFINITIONS[m] for name, m in names.items() if m in DEFINITIONS},
             "held_out": self.settings.held_out.num,
         }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
+from ganzoo.blocks import DISCRIMINATORS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.system.images import check_channels
@@ -14,7 +15,10 @@ from ganzoo.training.settings import OptimizerSettings, require
 from ganzoo.training.task_settings import TaskSettings
 
 _COSINE, _CONSTANT = OptimizerSettings(), OptimizerSettings(schedule="constant", final=1.0)
-FIGURES = ("l1", "psnr", "perceptual", "fd")
+OF_TEACHER = "teacher"  # an `init` that names no other model
+FEATURE_FIGURES = ("perceptual", "fd")
+FIGURES = ("l1", "psnr", *FEATURE_FIGURES)
+IMPARTIAL = "efficientnet_lite1"  # features of which no discriminator makes use by default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +34,15 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class GANTerm(Term):
-    """The adversarial term. Args: start_kimg: when it sets in; warmup_kimg: until its weight is reached."""
+    """The adversarial term.
 
+    Args:
+        kind: Loss of both, a key of `ganzoo.losses.ADVERSARIAL`.
+        start_kimg: Thousands of images until it sets in.
+        warmup_kimg: Thousands of images from then on until its weight is reached.
+    """
+
+    kind: Literal["logistic", "hinge"] = "logistic"
     start_kimg: float = 0.0
     warmup_kimg: float = 0.0
 
@@ -154,6 +165,11 @@ class DistillationSettings(TaskSettings):
     teacher: str
     student: GeneratorConfig
     inherit_mapping: bool = True
+    init: str | None = None
+    init_channels: Literal["weights", "response"] = "weights"
+    init_head: int = 0
+    freeze: tuple[str, ...] = ()
+    lr_scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
     truncation_psi: float = 1.0
     style_mixing: float = 0.0
     noise: Literal["const", "random", "none"] = "const"
@@ -173,6 +189,15 @@ class DistillationSettings(TaskSettings):
         super().__post_init__()
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         check_channels(self.student.img_channels, "The student")
+        require(self.init_head >= 0, "init_head is not negative", self.init_head)
+        if self.init_head and self.init is None:
+            raise ValueError(
+                "init_head fits a head to features that are taken over: give init=teacher, or init_head=0."
+            )
+        if self.init_head and not hasattr(self.student, "head"):
+            raise ValueError(f"A {self.student.architecture} has no head to fit: give init_head=0.")
+        for part, scale in self.lr_scale.items():
+            require(scale > 0, f"lr_scale of {part} is positive; freeze keeps a part as it is", scale)
         if self.compile and self.loss.teacher_features.weight:
             raise ValueError(
                 "loss.teacher_features looks into the student, which cannot be done when it is compiled: "
@@ -184,6 +209,19 @@ class DistillationSettings(TaskSettings):
             )
         if self.uses_gan:
             self.discriminator_config()
+            self._refuse_discriminator()
+
+    def _refuse_discriminator(self) -> None:
+        """Raise ValueError for a penalty on a slope that means nothing, or figures that flatter."""
+        name, features = self.discriminator["name"], self.discriminator.get("features")
+        if self.loss.r1.weight and not getattr(DISCRIMINATORS.get(name), "penalized", True):
+            raise ValueError(f"The discriminator {name!r} takes no R1 penalty: give loss.r1.weight=0.")
+        measured = [figure for figure in FEATURE_FIGURES if figure in self.held_out.metrics]
+        if measured and features == self.held_out.features:
+            raise ValueError(
+                f"The discriminator judges {features}, in which held-out {' and '.join(measured)} would "
+                f"flatter the student: give other held_out.features, such as {IMPARTIAL}."
+            )
 
     @property
     def uses_gan(self) -> bool:

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     AUGMENT_FAKE = 3
     AUGMENT_GENERATOR = 4
     ORDER = 5
+    PLACES = 6
 
 
 def stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:

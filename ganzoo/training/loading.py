@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,16 +13,24 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.models.factory import build, create
+from ganzoo.models.weights import weights_digest
 from ganzoo.training.cache import TeacherCache
-from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
+from ganzoo.training.distillation_settings import OF_TEACHER, DistillationSettings
 from ganzoo.training.held_out import HeldOut
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher, refuse_mismatch
+from ganzoo.training.warm_start import WarmStart, other_blocks, warm_start
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a run of distillation works with; `settings` are those with the teacher's mapping network."""
+    """What a run of distillation works with.
+
+    Attributes:
+        settings: Settings, with the teacher's mapping network.
+        start: What the student took over; None where it begins with random weights, or goes on.
+    """
 
     settings: DistillationSettings
     teacher: Teacher
@@ -30,6 +39,7 @@ class Loaded:
     discriminator: Discriminator | None
     network: FeatureNetwork | None
     held_out: HeldOut
+    start: WarmStart | None
 
 
 def load(settings: DistillationSettings, state: Any) -> Loaded:
@@ -51,8 +61,14 @@ def load(settings: DistillationSettings, state: Any) -> Loaded:
     cache = images(own.cache.images) if own.cache.images else None
     held = images(own.held_out.num, first=HELD_OUT)
     student, discriminator = networks(own, teacher, state.device)
+    start = None
+    if own.init is not None and not checkpoints(Path(own.out) / CHECKPOINTS):  # which holds the student
+        start = warm_student(own, student, teacher)
+    if discriminator is not None and (name := discriminator.features) is not None:
+        shared = network if own.features.name == name else None
+        discriminator.look_through(shared or load_features(name).to(state.device))
     held_out = HeldOut(own.held_out, teacher, held, judge, state)
-    return Loaded(own, teacher, cache, student, discriminator, network, held_out)
+    return Loaded(own, teacher, cache, student, discriminator, network, held_out, start)
 
 
 def networks(
@@ -72,6 +88,39 @@ def networks(
         return student, None
     discriminator = build(settings.discriminator_config(), seed=settings.seed + 1)
     return student, discriminator.to(device).to(memory_format=torch.channels_last)
+
+
+def warm_student(settings: DistillationSettings, student: Generator, teacher: Teacher) -> WarmStart:
+    """Give a student what it shares with the model that `init` names, and return what that was.
+
+    Of another model than the teacher it takes neither the mapping network, where it has the teacher's, nor
+    the constant noise.
+
+    Raises:
+        ValueError, OSError: if the model cannot be had.
+    """
+    keep: set[str] = set()
+    if settings.init == OF_TEACHER:
+        source, name = teacher.original, f"the teacher {settings.teacher}"
+    else:
+        source, name = create(str(settings.init), pretrained=True), str(settings.init)
+        noise = {id(tensor) for tensor in student.synthesis.constant_noise()}
+        keep = {key for key, tensor in student.named_buffers() if id(tensor) in noise}
+        if settings.inherit_mapping:
+            keep |= {key for key in student.state_dict() if key.startswith("mapping.")}
+    pairs = zip(student.config.level_channels, source.config.level_channels, strict=False)
+    scores = {}
+    if any(own < theirs for own, theirs in pairs):
+        scores = source.config.channel_scores(source, settings.init_channels)
+    return warm_start(
+        student,
+        student.config.inherited(source, scores),
+        source.state_dict(),
+        source=name,
+        sha256=weights_digest(source),
+        keep=keep,
+        blocks=other_blocks(student.config, source.config),
+    )
 
 
 def with_mapping_of(teacher: GeneratorConfig, settings: DistillationSettings) -> DistillationSettings:

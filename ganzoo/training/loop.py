@@ -30,6 +30,7 @@ from ganzoo.training.checkpoint import (
 )
 from ganzoo.training.ema import EMA
 from ganzoo.training.optimizers import create_optimizer, schedule
+from ganzoo.training.parts import groups
 from ganzoo.training.settings import LoopSettings
 from ganzoo.training.task import Phase, Task
 
@@ -106,7 +107,7 @@ class Trainer:
         self.facts: dict[str, Any] = {}
         self.optimizers, self.schedules = {}, {}
         for name, module in task.modules.items():
-            own, learning = task.optimizers[name], [p for p in module.parameters() if p.requires_grad]
+            own, learning = task.optimizers[name], groups(module, task.lr_scales.get(name, {}))
             setting = f"{name}_optimizer" if hasattr(settings, f"{name}_optimizer") else "optimizer"
             self.optimizers[name] = create_optimizer(own, learning, setting)
             self.schedules[name] = schedule(self.optimizers[name], own, settings)
@@ -301,6 +302,19 @@ class Trainer:
     def _holders(self) -> "dict[str, nn.Module | Task]":
         """Whatever has a state of its own."""
         return {**self.task.modules, "ema": self.ema.module, "task": self.task}
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """Bring all modules, and the average, to where a new run starts: the same on every process."""
+        self.task.begin()
+        if self.state.num_processes > 1:
+            for module in self.task.modules.values():
+                tensors = list(module.state_dict().values())
+                flat = torch.cat([x.flatten().double() for x in tensors])
+                dist.broadcast(flat, src=0)
+                for x, own in zip(tensors, torch.split(flat, [x.numel() for x in tensors]), strict=True):
+                    x.copy_(own.view(x.shape))
+        self.ema = EMA(self.task.modules[self.task.averaged], self.settings.ema)
 
     def resume(self) -> bool:
         """Go on from the folder's last checkpoint; False if there is none.

@@ -18,13 +18,22 @@ HALF = 0.75  # of what is kept in float32, measured with bf16: what is cast is k
 
 
 def estimate_bytes(
-    settings: DistillationSettings, num_processes: int = 1, network: FeatureNetwork | None = None
+    settings: DistillationSettings,
+    num_processes: int = 1,
+    network: FeatureNetwork | None = None,
+    judged: nn.Module | None = None,
 ) -> int:
     """Bytes that one process of a run takes beside the teacher and the libraries, within about a third.
 
     Weights, gradients, the optimiser's moments and the moving average; and what the forward pass of the
     student, the discriminator and the feature network keep for the backward one, counted on tensors without
     memory.
+
+    Args:
+        settings: Settings of the run.
+        num_processes: Processes that share a step.
+        network: Network of the perceptual terms.
+        judged: Network whose features the discriminator judges.
     """
     share = settings.batch_size // (num_processes * settings.accumulate)
     student = empty(settings.student)
@@ -38,16 +47,18 @@ def estimate_bytes(
         kept += _saved(lambda: feature_maps(shown, images, size))
     if settings.uses_gan:
         judge = empty(settings.discriminator_config())
+        if judged is not None:
+            judge.look_through(copy.deepcopy(judged).to("meta"))
         weights += 4 * _size(judge) * (2 + ADAM_STATES)
         label = (
             torch.empty(share, settings.student.label_dim, device="meta")
             if settings.student.label_dim
             else None
         )
-        # The student's phase keeps both networks, the discriminator's two batches; R1's second derivative
-        # keeps no more than two, either.
-        alone = _saved(lambda: judge(images, label))
-        kept = max(kept, alone) + alone
+        # The student's phase keeps both networks; the discriminator's two batches, but nothing of what never
+        # learns; R1's second derivative keeps no more than two, either.
+        twice = 2 * _saved(lambda: judge(images.detach(), label))
+        kept = max(kept + _saved(lambda: judge(images, label)), twice)
     if settings.precision != "fp32":
         kept = int(HALF * kept)
     return weights + kept

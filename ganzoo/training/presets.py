@@ -51,8 +51,9 @@ def of_teacher(data: Mapping[str, Any], given: Mapping[str, Any], *, whole: bool
         ValueError, OSError: for a teacher that is missing, or not there.
     """
     found = dict(data)
-    if isinstance(found["teacher"], str):  # a shell completes the name of a folder with a slash
-        found["teacher"] = user_name(found["teacher"].rstrip("/") or found["teacher"])
+    for key in ("teacher", "init"):
+        if isinstance(name := found.get(key), str):  # a shell completes the name of a folder with a slash
+            found[key] = user_name(name.rstrip("/") or name)
     if isinstance(found["cache"]["folder"], str):
         found["cache"] = {**found["cache"], "folder": str(user_path(found["cache"]["folder"]))}
     teacher = found["teacher"]

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
-from ganzoo.training.checkpoint import checkpoints
+from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
 from ganzoo.training.devices import start
 from ganzoo.training.jobs import Job
 from ganzoo.training.loop import Trainer
 from ganzoo.training.reports import Reports
-from ganzoo.training.run_folder import CHECKPOINTS, claim, finished, measured_of, write_result
+from ganzoo.training.run_folder import claim, finished, measured_of, write_result
 from ganzoo.training.task_settings import TaskSettings
 from ganzoo.training.tasks import load_task, read_settings
 
@@ -84,14 +84,16 @@ def train(settings: TaskSettings, recipe: str | None = None) -> Path:
 def _run(settings: TaskSettings, recipe: str | None, folder: Path, state: Any) -> None:
     """Everything between the settings and the result."""
     task = _first_here(state, lambda: load_task(settings, state))
-    # Not before: a wrong teacher must leave no folder behind.
-    _first_here(state, lambda: claim(folder, settings))
     trainer = Trainer(task, settings, state, folder / CHECKPOINTS)
+    # Not before: a wrong teacher, part or optimizer must leave no folder behind.
+    _first_here(state, lambda: claim(folder, settings))
     resumed = trainer.resume()
     task.resume(trainer.facts)
     if resumed and state.is_main_process:
         print(f"Going on from {trainer.kimg:g} kimg.", file=sys.stderr)
     per_second = task.prepare(trainer.kimg)
+    if not resumed:
+        trainer.begin()  # with what was prepared, and after it was told what a run costs
     with Reports(trainer, folder, recipe, per_second) as reports:
         trainer.run(reports.events)
         reports.measure(trainer.kimg)

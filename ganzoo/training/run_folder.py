@@ -17,14 +17,14 @@ from ganzoo.metrics.figures import Figure
 from ganzoo.models.folders import RUN_FILE as SETTINGS
 from ganzoo.system.files import replacing
 from ganzoo.system.version import __version__
-from ganzoo.training.checkpoint import checkpoints
+from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
 from ganzoo.training.earlier import settings_now
 from ganzoo.training.results import RESULT
 from ganzoo.training.task import Task
 from ganzoo.training.task_settings import TaskSettings
 from ganzoo.training.tasks import recorded
 
-CHECKPOINTS, SAMPLES = "checkpoints", "samples"
+SAMPLES = "samples"
 _OF_THE_COMMAND = ("task", "out", "name", "resume", "device", "recipe")
 
 
@@ -90,7 +90,8 @@ def _merged(old: Any, new: Any, key: str, given: Collection[str]) -> Any:
     if key in given:
         return new
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        keys = {**new, **old} if "name" in new else new  # options of a block stand in the record alone
+        # The options of a block and the parts of `lr_scale` stand in the record alone.
+        keys = {**new, **old} if "name" in new or not new else new
         return {k: _merged(old.get(k, new.get(k)), new.get(k), f"{key}.{k}", given) for k in keys}
     return old
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from torch import Tensor, nn
@@ -66,6 +67,8 @@ class Task(ABC):
         modules: Modules that learn, by name; the loop gives each an optimizer and saves it.
         averaged: Name of the module whose moving average is the result.
         optimizers: Settings of each module's optimizer, from the setting `<module>_optimizer` or `optimizer`.
+        lr_scales: Factors of the learning rate by part, of the modules that have any; see
+            `ganzoo.training.parts`, whose `freeze` keeps parts of a module from learning.
         result: Name of the folder that the result is written to.
         best: Kind of the figure that names the best checkpoint, such as "fd"; None if none does.
         protocol: What figures are measured on; the best of another protocol is forgotten.
@@ -77,6 +80,7 @@ class Task(ABC):
     modules: Mapping[str, nn.Module]
     averaged: str
     optimizers: Mapping[str, OptimizerSettings]
+    lr_scales: Mapping[str, Mapping[str, float]] = MappingProxyType({})
     result: str = TRAINED
     best: str | None = None
     protocol: str = ""
@@ -137,6 +141,13 @@ class Task(ABC):
 
         Raises:
             ValueError: if it began with something else.
+        """
+
+    def begin(self) -> None:  # noqa: B027 - nothing by default
+        """Bring the modules to where a new run starts, on every process; not called where a run goes on.
+
+        What takes long belongs here: the folder is the run's own by now. All processes then continue with the
+        weights of the first one.
         """
 
     def prepare(self, kimg: float) -> float | None:

@@ -6,7 +6,14 @@ import pytest
 import torch
 from loss_helpers import noise
 
-from ganzoo.losses import logistic_discriminator, nonsaturating_generator, r1_penalty
+from ganzoo.losses import (
+    ADVERSARIAL,
+    hinge_discriminator,
+    linear_generator,
+    logistic_discriminator,
+    nonsaturating_generator,
+    r1_penalty,
+)
 
 
 def test_without_an_opinion_every_image_costs_the_logarithm_of_two():
@@ -24,6 +31,19 @@ def test_the_discriminator_is_paid_for_high_logits_of_real_images_and_low_ones_o
     high, low = torch.full([3, 1], 4.0), torch.full([2, 1], -4.0)
     assert logistic_discriminator(high, low).item() == pytest.approx(2 * math.log1p(math.exp(-4)), rel=1e-4)
     assert logistic_discriminator(low, high) > 8
+
+
+def test_the_hinge_is_indifferent_beyond_one():
+    real, fake = torch.tensor([[2.0], [0.5], [-1.0]]), torch.tensor([[-3.0], [0.25]])
+    assert hinge_discriminator(real, fake).item() == pytest.approx((0 + 0.5 + 2) / 3 + (0 + 1.25) / 2)
+    assert linear_generator(fake).item() == pytest.approx((3.0 - 0.25) / 2)
+
+
+def test_both_sides_of_a_game_have_their_loss():
+    assert ADVERSARIAL["logistic"].generator is nonsaturating_generator
+    assert ADVERSARIAL["logistic"].discriminator is logistic_discriminator
+    assert ADVERSARIAL["hinge"].generator is linear_generator
+    assert ADVERSARIAL["hinge"].discriminator is hinge_discriminator
 
 
 def test_logits_of_any_size_have_finite_losses():

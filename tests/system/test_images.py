@@ -77,16 +77,20 @@ def test_shrunk_images_are_not_stained_by_colours_that_cannot_be_seen():
     image = torch.full([1, 4, 4, 4], 0.5)  # light grey …
     image[:, 3] = 1
     image[:, :3, :, ::2], image[:, 3, :, ::2] = -1, -1  # … and clear black between
-    small = shrink(image, 2)
-    inside = small[0, :, :, 1]
+    inside = shrink(image, 2)[0, :, :, 1]
     assert torch.allclose(inside[:3], torch.tensor(0.5)) and (inside[3].abs() < 0.5).all()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_shrunk_images_without_alpha_are_bilinear_with_antialiasing(channels):
+def test_shrunk_images_without_alpha_are_means_over_areas(channels):
     image = torch.randn(2, channels, 8, 8)
-    expected = F.interpolate(image, size=(4, 4), mode="bilinear", antialias=True)
-    assert torch.equal(shrink(image, 4), expected) and shrink(image, 8) is image
+    expected = image.unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean(dim=(3, 5))
+    assert torch.allclose(shrink(image, 4), expected, atol=1e-6) and shrink(image, 8) is image
+
+
+def test_a_side_that_does_not_divide_is_bilinear_with_antialiasing():
+    image = torch.randn(1, 3, 8, 8)
+    assert torch.equal(shrink(image, 6), F.interpolate(image, size=(6, 6), mode="bilinear", antialias=True))
 
 
 def test_a_clear_image_keeps_its_colours_when_shrunk():

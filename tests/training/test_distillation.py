@@ -70,7 +70,7 @@ def test_a_term_of_weight_0_is_not_computed(monkeypatch):
         raise AssertionError("it has weight 0")
 
     functions = {"perceptual": perceptual, "relation": relation, "feature_l1": feature_l1}
-    for place in (*functions, "feature_maps", "nonsaturating_generator"):
+    for place in (*functions, "feature_maps"):
         monkeypatch.setattr(module, place, fail)
     _, terms, _ = student_loss(make_task(run_settings(loss=PIXEL_L1)))
     assert "gan" not in terms and "teacher_features" not in terms
@@ -122,6 +122,17 @@ def test_the_discriminators_loss_is_of_the_teachers_and_the_students_images():
     torch.testing.assert_close(loss, F.softplus(-real).mean() + F.softplus(fake).mean())
     torch.testing.assert_close(terms["logits/real"], real.mean())
     torch.testing.assert_close(terms["logits/fake"], fake.mean())
+
+
+def test_the_hinge_is_a_loss_of_both():
+    task = make_task(run_settings(loss={"gan": {"weight": 1.0, "kind": "hinge"}}))
+    _, terms, batch = student_loss(task)
+    fake = judged(task, batch.fake, Purpose.AUGMENT_GENERATOR)
+    torch.testing.assert_close(terms["gan"], -fake.mean())
+    loss, _ = task.loss(phase_of(task, "discriminator"), batch, 0.0)
+    real = judged(task, batch.target, Purpose.AUGMENT_REAL)
+    fake = judged(task, batch.fake, Purpose.AUGMENT_FAKE)
+    torch.testing.assert_close(loss, F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
 def test_the_penalty_stands_for_the_steps_between_two_of_them():

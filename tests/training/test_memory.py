@@ -32,6 +32,10 @@ CASES = {
     "a wide adversary": (SMALL, {"discriminator_channel_max": 96}),
     "bfloat16": (SMALL, {"precision": "bf16"}),
     "bfloat16 without adversary": (SMALL, {**NO_GAN, "precision": "bf16"}),
+    "a projected adversary": (
+        SMALL,
+        {"discriminator": {"name": "projected", "size": 64}, "loss": {"r1": {"weight": 0.0}}},
+    ),
     "features": (SMALL, {"loss": {"gan": OFF, "feature_l1": {"weight": 1.0}}, "features": {"size": 64}}),
 }
 
@@ -60,12 +64,15 @@ def test_the_estimate_is_near_what_a_step_takes(tmp_path, student, changes):
     settings = run_settings(student_config(**student), **changes)
     network = features() if settings.loss.feature_l1.weight else None
     task = make_task(settings, make_teacher(resolution=32, channels=(8, 8, 8, 8)), network)
+    judged = features() if settings.uses_gan and task.discriminator.features else None
+    if judged is not None:
+        task.discriminator.look_through(judged)
     trainer = Trainer(task, task.settings, ALONE, tmp_path)
     trainer._step()
     trainer.step = 0  # with the penalty
     held = sum(value.nbytes for value in trainer._tensors().values())
     taken = held + peak(trainer._step)
-    assert 1 / 1.5 < estimate_bytes(task.settings, 1, network) / taken < 1.5
+    assert 1 / 1.5 < estimate_bytes(task.settings, 1, network, judged) / taken < 1.5
 
 
 def test_more_processes_and_parts_take_less_each():

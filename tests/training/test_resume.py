@@ -90,6 +90,12 @@ OTHERS = {
     "accumulate": {"accumulate": 2},
     "images from the disk": {"cache": {"images": 7}},
     "bfloat16": {"precision": "bf16", "teacher_precision": "bf16"},
+    "a warm start": {
+        "init": "teacher",
+        "init_head": 3,
+        "freeze": ["synthesis.levels.0.const"],
+        "lr_scale": {"synthesis.levels": 0.1},
+    },
     "another optimiser": {"optimizer": {"name": "lamb"}, "discriminator_optimizer": {"name": "nadamw"}},
 }
 

@@ -28,7 +28,7 @@ def plainly(generator, teacher, numbers=NUMBERS):
         )
     side = settings.student.resolution
     if side < image.shape[-1]:
-        image = F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
+        image = F.interpolate(image, size=(side, side), mode="area")
     return image
 
 

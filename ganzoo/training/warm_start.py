@@ -1,0 +1,126 @@
+"""A warm start: a network takes over what it shares with another one, and tells what is new."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.blocks import KINDS
+from ganzoo.charts.text import si
+from ganzoo.training.parts import summary
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """What a network took over, by the names of its tensors.
+
+    Attributes:
+        source: Name of the model that they are from.
+        sha256: Digest of that model's weights.
+        copied: Tensors as they were there.
+        narrowed: Tensors of chosen channels.
+        new: Tensors that the other one has not, which keep their random values.
+        new_parts: The fewest parts that hold all that is new.
+        blocks: Blocks of another kind than there, such as "head single, not skip": what they share may mean
+            something else.
+    """
+
+    source: str
+    sha256: str
+    copied: tuple[str, ...]
+    narrowed: tuple[str, ...]
+    new: tuple[str, ...]
+    new_parts: tuple[str, ...]
+    blocks: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """What was taken over and what was not, for people."""
+        told = f"Warm start from {self.source}: {len(self.copied)} tensors copied"
+        if self.narrowed:
+            told += f", {len(self.narrowed)} narrowed"
+        told += f", {len(self.new)} new."
+        lines = [told]
+        if self.new:
+            lines.append(f"New, with random weights: {', '.join(self.new_parts)}.")
+        if self.blocks:
+            lines.append(f"Blocks that differ: {', '.join(self.blocks)}.")
+        if not self.copied and not self.narrowed:
+            lines.append(f"Warning: nothing of {self.source} fits; the run starts with random weights.")
+        return lines
+
+    def record(self) -> dict[str, Any]:
+        """The same for a run's record: what is new by name, the rest by number."""
+        numbers = {"copied": len(self.copied), "narrowed": len(self.narrowed)}
+        parts = {"new": list(self.new_parts), "blocks": list(self.blocks)}
+        return {"source": self.source, "sha256": self.sha256, **numbers, **parts}
+
+
+@torch.no_grad()
+def warm_start(
+    network: nn.Module,
+    taken: Mapping[str, Tensor],
+    theirs: Mapping[str, Tensor],
+    *,
+    source: str,
+    sha256: str,
+    keep: Collection[str] = (),
+    blocks: Sequence[str] = (),
+) -> WarmStart:
+    """Give a network the tensors that it takes over, and return what became of every one of its own.
+
+    Args:
+        network: Network, changed in place.
+        taken: Tensors for it by name, of its own shapes, as `GeneratorConfig.inherited` gives them.
+        theirs: All tensors of the network that they are from, by which the copied ones are told from others.
+        source: Name of the model that they are from.
+        sha256: Digest of its weights.
+        keep: Tensors that the network keeps, and of which nothing is told.
+        blocks: Blocks that differ, as `other_blocks` tells them.
+    """
+    own = network.state_dict()
+    taken = {name: value for name, value in taken.items() if name not in keep}
+    network.load_state_dict({**own, **taken}, strict=True)
+    copied = tuple(n for n in taken if n in theirs and torch.equal(theirs[n], taken[n]))
+    new = tuple(name for name in own if name not in taken and name not in keep)
+    return WarmStart(
+        source=source,
+        sha256=sha256,
+        copied=copied,
+        narrowed=tuple(name for name in taken if name not in copied),
+        new=new,
+        new_parts=tuple(summary(new, own)),
+        blocks=tuple(blocks),
+    )
+
+
+def other_blocks(config: Any, source: Any) -> list[str]:
+    """Blocks of a network's config that are of another kind in the config of the one that it takes from."""
+    kinds = [kind for kind in KINDS if hasattr(config, kind) and hasattr(source, kind)]
+    pairs = [(kind, getattr(config, kind)["name"], getattr(source, kind)["name"]) for kind in kinds]
+    return [f"{kind} {own}, not {other}" for kind, own, other in pairs if own != other]
+
+
+def fit_line(errors: Mapping[int, float]) -> str:
+    """What the closed-form fit of a head left, for people.
+
+    Args:
+        errors: Mean absolute error by level.
+    """
+    if not errors:
+        return "No head is fitted: all of it was taken over."
+    return f"Head fitted, mean error left: {', '.join(f'{e:.3g} at level {i}' for i, e in errors.items())}."
+
+
+def learning_lines(module: nn.Module, freeze: Collection[str], scales: Mapping[str, float]) -> list[str]:
+    """What learns and how fast, for people; nothing where all of it learns alike."""
+    lines = []
+    if freeze:
+        sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
+        learning, whole = sum(n for n, learns in sizes if learns), sum(n for n, _ in sizes)
+        lines.append(f"Frozen: {', '.join(freeze)}. {si(learning)} of {si(whole)} parameters learn.")
+    if scales:
+        told = ", ".join(f"{scale:g} in {part}" for part, scale in scales.items())
+        lines.append(f"Factors of the learning rate: {told}.")
+    return lines
