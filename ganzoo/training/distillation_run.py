@@ -30,7 +30,7 @@ class DistillationRun(DistillationTask):
 
     def __init__(self, loaded: Loaded) -> None:
         parts = (loaded.teacher, loaded.cache, loaded.student, loaded.discriminator, loaded.network)
-        super().__init__(loaded.settings, *parts)
+        super().__init__(loaded.settings, *parts, loaded.hidden)
         self.held_out, self.sheets = loaded.held_out, Sheets(loaded.teacher)
         self.best = loaded.settings.held_out.best
         self.protocol = f"{loaded.settings.held_out.num}"

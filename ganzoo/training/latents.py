@@ -30,6 +30,8 @@ class Purpose(IntEnum):
     AUGMENT_FAKE = 3
     AUGMENT_GENERATOR = 4
     ORDER = 5
+    MIXTURE = 6
+    DIRECTION = 7
 
 
 def stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:

@@ -12,9 +12,11 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.models.factory import build, create
+from ganzoo.system.paths import user_path
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.held_out import HeldOut
+from ganzoo.training.hidden_features import HiddenFeatures, load_hidden_features
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher, refuse_mismatch
 
@@ -29,6 +31,7 @@ class Loaded:
     student: Generator
     discriminator: Discriminator | None
     network: FeatureNetwork | None
+    hidden: HiddenFeatures | None
     held_out: HeldOut
 
 
@@ -54,8 +57,13 @@ def load(settings: DistillationSettings, state: Any) -> Loaded:
     if discriminator is not None and (name := discriminator.features) is not None:
         shared = network if own.features.name == name else None
         discriminator.look_through(shared or load_features(name).to(state.device))
+    hidden = None
+    if own.loss.hidden_l1.weight and own.teacher_discriminator is not None:
+        folder = user_path(own.teacher_discriminator)
+        channels = own.student.img_channels
+        hidden = load_hidden_features(folder, own.loss.hidden_l1.level, channels, state.device)
     held_out = HeldOut(own.held_out, teacher, held, judge, state)
-    return Loaded(own, teacher, cache, student, discriminator, network, held_out)
+    return Loaded(own, teacher, cache, student, discriminator, network, hidden, held_out)
 
 
 def networks(
