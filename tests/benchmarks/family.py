@@ -1,4 +1,4 @@
-"""Prints the members of a published family beside their teacher: cost, time, download and quality, as Markdown.
+"""Prints the members of a published family beside their teacher: cost, time, size and quality, as Markdown.
 
     python tests/benchmarks/family.py [--num 500] [--features efficientnet_lite1] [--rounds 9] [--threads 2]
 
