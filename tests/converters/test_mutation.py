@@ -5,7 +5,6 @@ differ in their level alone, one runs always, of another level in every network;
 """
 
 import re
-from functools import cache
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ import torch
 from golden_helpers import NETWORKS
 from helpers import assert_golden
 
-from ganzoo.converters import conversion, keymap
+from ganzoo.converters import keymap
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.conversion import convert_with_account
 from ganzoo.converters.keymap import Tensors, flatten
@@ -54,8 +53,7 @@ def unread(network):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Files are opened once, and mean styles that no golden array shows are estimated from few latents."""
-    monkeypatch.setattr(conversion, "open_checkpoint", cache(conversion.open_checkpoint))
+    """Mean styles that no golden array shows are estimated from few latents."""
     monkeypatch.setattr(keymap, "W_AVG_SAMPLES", 10)
 
 
