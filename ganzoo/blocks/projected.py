@@ -1,4 +1,4 @@
-"""The projected discriminator (Sauer et al. 2021): it judges a frozen network's features at several scales."""
+"""The projected discriminator (Sauer et al. 2021): it judges features of a frozen network, at all scales."""
 
 import math
 from typing import Protocol, cast

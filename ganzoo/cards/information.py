@@ -11,11 +11,12 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.generators.empty import empty
 from ganzoo.metrics.record import Record, published_records
-from ganzoo.models.catalogue import CONVENTION
+from ganzoo.models.catalogue import CONVENTION, family
 from ganzoo.models.cost import Cost, costs
+from ganzoo.models.delta import Parts
 from ganzoo.models.entries import ModelEntry
 from ganzoo.models.hub_pull import CARD_FILE
-from ganzoo.models.published import cached_weights
+from ganzoo.models.published import cached_weights, parts_of_member
 from ganzoo.models.reference import Folder, Name, reference
 
 
@@ -32,6 +33,8 @@ class Info:
         weights: File of a published model's weights in the cache, or where it would lie.
         card: License and lineage from a folder's card.
         records: Published measurements.
+        parts: Parts of a published model that are its base's, trained further or new.
+        family: Published models of the same family, by size, as `ganzoo.models.catalogue.models` has them.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Info:
     weights: Path | None = None
     card: Mapping[str, str] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
+    parts: Parts | None = None
+    family: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def cached(self) -> bool:
@@ -60,7 +65,9 @@ class Info:
             "macs_convention": CONVENTION,
         }
         if self.entry is not None:
-            data["model"] = {**asdict(self.entry), "cached": self.cached}
+            parts = None if self.parts is None else asdict(self.parts)
+            names = [model["name"] for model in self.family]
+            data["model"] = {**asdict(self.entry), "cached": self.cached, "parts": parts, "family": names}
         if self.card:
             data["card"] = dict(self.card)
         return data
@@ -93,6 +100,8 @@ def info(name: Name, *, cache_dir: str | os.PathLike[str] | None = None) -> Info
         weights=None if entry is None else cached_weights(entry, model.cache_dir),
         card=card,
         records=() if entry is None else tuple(published_records(entry.name)),
+        parts=None if entry is None else parts_of_member(entry, config),
+        family=() if entry is None else tuple(family(entry.name)),
     )
 
 

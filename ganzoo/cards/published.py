@@ -8,10 +8,12 @@ from typing import Any
 from ganzoo.cards.facts import CARDS, CODE_LICENSE, Facts, render, setting
 from ganzoo.cards.readme import images_of
 from ganzoo.cards.results import of_records, table
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.metrics.record import published_records
 from ganzoo.models.entries import BundledSource, ModelEntry, WheelSource
 from ganzoo.models.factory import config_of, model_entry, source_name
 from ganzoo.models.hub_names import SCHEME
+from ganzoo.models.published import parts_of_member
 
 # Licenses of our registry that the Hub knows by an identifier; all others are "other" there, with a name.
 _KNOWN = ("apache-2.0", "cc-by-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-sa-4.0", "cc0-1.0", "mit")
@@ -43,7 +45,7 @@ def published_card(name: str, repo: str | None = None) -> str:
             config=config,
             create=create,
             getting=getting,
-            lineage=_lineage(entry),
+            lineage=_lineage(entry, config),
             licenses={**entry.license, "code": CODE_LICENSE},
             metadata=_hub_license(entry.license["weights"], external.page if external else None),
             results=of_records(records, config.resolution),
@@ -59,7 +61,7 @@ def copy_images(card: str, folder: Path) -> None:
         shutil.copyfile(CARDS / image, folder / image)
 
 
-def _lineage(entry: ModelEntry) -> list[str]:
+def _lineage(entry: ModelEntry, config: GeneratorConfig) -> list[str]:
     """Where a published model's weights come from, with the hash of every file."""
     lines = [f"{entry.origin}."]
     for source in entry.sources:
@@ -67,7 +69,14 @@ def _lineage(entry: ModelEntry) -> list[str]:
         if isinstance(source, WheelSource):
             lines += [f"`{path}`: sha256 `{sha256}`." for path, sha256 in source.files.items()]
         if isinstance(source, BundledSource):
-            lines.append(f"`{source.file}` is packed: float16, the matrices in 8 bits.")
+            told = "is packed" if entry.base is None else f"holds what differs from `{entry.base}`, packed"
+            lines.append(f"`{source.file}` {told}: float16, the matrices in 8 bits.")
+    if entry.base is not None:
+        base = model_entry(entry.base)
+        lines.append(f"Base: `{base.name}`, its tensors sha256 `{base.weights_sha256}`. {base.origin}.")
+    if (parts := parts_of_member(entry, config)) is not None:
+        for what, names in parts.told().items():
+            lines.append(f"Parts, {what}: {', '.join(f'`{name}`' for name in names)}.")
     if entry.external is not None:
         lines.append(f"Published by {entry.external.owner}: {entry.external.url}.")
     if entry.weights_sha256 is not None:

@@ -26,7 +26,8 @@ Records = Annotated[
     Path | None, typer.Option(help="Show the records of a file that `ganzoo eval --out` wrote.")
 ]
 Features = Annotated[
-    str, typer.Option(help="Perceptual distance in efficientnet_lite0 or a classifier of timm; or none.")
+    str,
+    typer.Option(help="Perceptual distance in efficientnet_lite0 to _lite2, a classifier of timm, or none."),
 ]
 Runs = Annotated[int, typer.Option(min=0, help="Timed images of each model; 0 to measure no latency.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps …")]

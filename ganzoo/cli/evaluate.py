@@ -34,7 +34,7 @@ Metrics = Annotated[
     ),
 ]
 Features = Annotated[
-    str, typer.Option(help="efficientnet_lite0, inception (FID proper), or a classifier of timm.")
+    str, typer.Option(help="efficientnet_lite0 to _lite2, inception (FID proper), or a classifier of timm.")
 ]
 Num = Annotated[int, typer.Option(min=2, help="Images of a model; files are measured whole.")]
 Seed = Annotated[int, typer.Option(help="Seed of the first image.")]

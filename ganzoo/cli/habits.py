@@ -10,6 +10,8 @@ from typing import Any
 _MODEL = "the first argument: ganzoo {command} MODEL"
 _SEEDS = "--seeds 0-7 gives eight, one for each seed"
 
+_SIZES = ("size", "img-size", "image-size", "resolution", "res", "width", "height")
+
 # Option to options of ours, of which a command takes the first that it has, or to a sentence.
 _OPTIONS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("trunc", "truncation", "truncation-psi", "psi", "truncation-ratio"): ("--psi",),
@@ -22,10 +24,7 @@ _OPTIONS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("seed", "rows", "cols", "row-seeds", "col-seeds"): ("--seeds", "--seed"),
     ("batch", "batch-size", "b", "bs", "batch-gpu"): ("--batch-size", "--batch"),
     ("data", "dataset", "data-dir", "ref", "real-data"): ("--real",),
-    ("size", "img-size", "image-size", "resolution", "res", "width", "height"): (
-        "--resolution",
-        "--resolutions",
-    ),
+    _SIZES: ("--resolution", "--resolutions"),
     ("n-sample", "num-samples", "num-gen", "nimg", "sample-size"): ("--num",),
     ("metric",): ("--metrics",),
     ("gpu", "cuda"): ("--device",),
@@ -101,6 +100,8 @@ def _option(habit: str, command: str, params: Any) -> str | None:
             return f"{found} ({str(helps[found]).rstrip('.')})"
     if habit in _MODELS and arguments & {"name", "names", "model"}:
         return _MODEL.format(command=command)
+    if habit in _SIZES and arguments & {"name", "names", "model"}:
+        return "a matter of the model: ganzoo list shows the size of each"
     if habit in ("outdir", "out-dir", "output", "dest", "o", "out") and "out" in arguments:
         return f"the last argument: ganzoo {command} … OUT"
     if habit in (*_MODELS, "source", "src", "input") and arguments & {"files", "src"}:

@@ -19,8 +19,6 @@ _ONE_TABLE = 120  # columns from which the models' license has room beside their
 _ROOMY, _NARROW = 72, 60
 _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
 
-_WHERE = {"external": "to convert", "bundled": "in the package", "cached": "in the cache"}  # the weights are
-
 
 def list_(
     pattern: Annotated[str, typer.Argument(help="Names to show, with wildcards: '*ffhq*'.")] = "*",
@@ -138,13 +136,22 @@ def _origin(found: "Info") -> Iterator[str]:
     for part, license in entry.license.items():
         yield f"license of the {part}: {license}"
     for source in entry.sources:
-        yield f"source: {source_name(source)}, sha256 {source.sha256}"
+        size = _megabytes(source.bytes)
+        yield f"source: {source_name(source)}, {size}, sha256 {source.sha256}"
+    if found.parts is not None:
+        [size] = [_megabytes(m["download"]) for m in found.family if m["name"] == entry.name]
+        yield f"base: {entry.base}, {size} to download, once for all that are made of it"
+        for what, parts in found.parts.told().items():
+            yield f"{what}: {', '.join(parts)}"
     if entry.external:
         external = entry.external
         yield f"weights: published by {external.owner}: {external.url}, {external.page}"
         yield f"to use them: {external.command(entry.name)}"
     elif not entry.is_bundled:
         yield f"cached: {found.weights if found.cached else 'no'}"
+    if len(found.family) > 1:
+        sizes = (f"{m['name']} ({m['resolution']}, {m['macs'] / 1e9:.2f} G)" for m in found.family)
+        yield f"family: {', '.join(sizes)}"
     yield from map(_figure, found.records)
 
 
@@ -186,7 +193,15 @@ def _markdown(models: list[dict[str, Any]]) -> str:
 
 def _where(model: dict[str, Any]) -> str:
     """Where a model's weights are."""
-    return next((word for key, word in _WHERE.items() if model[key]), "to download")
+    if model["external"]:
+        return "to convert"
+    if model["bundled"]:
+        return f"in the package, {_megabytes(model['packaged'])}"
+    return "in the cache" if model["cached"] else f"to download, {_megabytes(model['download'])}"
+
+
+def _megabytes(number: int) -> str:
+    return f"{number / 1e6:.1f} MB"
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

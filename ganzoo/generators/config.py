@@ -16,6 +16,7 @@ from ganzoo.system.validation import check_fields, from_mapping, in_range, only,
 if TYPE_CHECKING:
     from ganzoo.generators.generator import Generator
 
+IMPORTANCES = ("weights", "response", "saliency")  # of channels
 Scores = Mapping[str, Tensor]  # of the channels at a place of the network, by its name
 
 DEFAULT = "stylegan2"  # of a config that names no architecture
@@ -105,12 +106,27 @@ class GeneratorConfig(ABC):
             )
         return replace(self, mapping=other.mapping, z_dim=other.z_dim, w_dim=other.w_dim)  # type: ignore[call-arg]
 
-    def channel_scores(self, generator: "Generator", kind: str = "weights") -> Scores:
-        """Importance of the channels of a generator of this config, by which `inherited` chooses among them.
+    def channel_scores(
+        self,
+        generator: "Generator",
+        kind: str = "weights",
+        *,
+        samples: int = 50,
+        seed: int = 0,
+        levels: int | None = None,
+    ) -> Scores:
+        """Importance of a generator's channels, by which `inherited` chooses among them.
 
         Args:
-            generator: Trainable generator.
-            kind: Name of the measure.
+            generator: Trainable generator of this config.
+            kind: "weights", norms of the weights that read a channel; "response", how much a channel changes
+                when w moves; "saliency", how much its strength moves the image.
+            samples: Number of latents for the two others than weights.
+            seed: Seed of the first, and of all else that is random.
+            levels: Number of levels, from the lowest, whose response is measured; None for all.
+
+        Raises:
+            ValueError: for an unknown kind or a number out of range.
         """
         return {}
 

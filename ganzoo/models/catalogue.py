@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -23,27 +24,46 @@ MODELS = DATA / "registry" / "model"
 
 
 def models(pattern: str = "*") -> list[dict[str, Any]]:
-    """Published models that match a wildcard: what they cost, their licenses, where their weights are."""
+    """Published models that match a wildcard: what they cost, their licenses, where their weights are.
+
+    Those of a family stand together, by size. `packaged` and `download` are bytes: of what is in the package,
+    and of the first source that is not; of a model with a base, of its base's. `cached`: that is done.
+    """
     found, recipe_costs = [], _read(COSTS)
-    for path in sorted(MODELS.glob("*.yaml")):
-        if not fnmatchcase(path.stem, pattern):
-            continue
-        entry = _read(path)
+    names = [path.stem for path in MODELS.glob("*.yaml") if fnmatchcase(path.stem, pattern)]
+    entries = {name: _read(MODELS / f"{name}.yaml") for name in sorted(names, key=_natural)}
+    for name, entry in entries.items():
         own = recipe_costs[entry["recipe"]]["resolution"]
+        base = None
+        if "base" in entry:
+            base = entries.get(entry["base"]) or _read(MODELS / f"{entry['base']}.yaml")
+        files = [source for source in entry.get("sources", []) if "file" in source]
+        remote = [s for s in (base or entry).get("sources", []) if "file" not in s]
+        whole = [entry] if base is None else [entry, base]
         found.append(
             {
-                "name": path.stem,
+                "name": name,
+                "base": entry.get("base"),
                 "resolution": entry["overrides"].get("resolution", own),
                 "parameters": sum(entry["parameters"].values()),
                 "macs": sum(entry["macs"].values()),
                 "license": entry["license"],
-                "bundled": any("file" in source for source in entry.get("sources", [])),
-                "cached": cached_file(path.stem, entry.get("weights_sha256")).is_file(),
+                "bundled": bool(files) and base is None,
+                "packaged": sum(source["bytes"] for source in files),
+                "download": 0 if files and base is None else next((s["bytes"] for s in remote), None),
+                "cached": any(cached_file(e["name"], e.get("weights_sha256")).is_file() for e in whole),
                 "external": "external" in entry,
                 "summary": entry["summary"],
             }
         )
     return found
+
+
+def family(name: str) -> list[dict[str, Any]]:
+    """The models of a published model's family, by size: all that are named after the shortest name."""
+    found = models()
+    root = min((m["name"] for m in found if f"{name}_".startswith(f"{m['name']}_")), key=len, default=name)
+    return [m for m in found if f"{m['name']}_".startswith(f"{root}_")]
 
 
 def recipes(pattern: str = "*") -> list[dict[str, Any]]:
@@ -92,6 +112,11 @@ def cached_file(
     """Where a published model's converted weights lie, or would."""
     folder = user_path(cache_dir) if cache_dir is not None else default_cache_dir()
     return folder / f"{name}-{(weights_sha256 or 'external')[:12]}.safetensors"
+
+
+def _natural(name: str) -> list[str | int]:
+    """A key that sorts the numbers in names by their size."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _read(path: Path) -> dict[str, Any]:

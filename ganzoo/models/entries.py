@@ -28,7 +28,9 @@ class WheelSource:
 
 @dataclass(frozen=True, kw_only=True)
 class BundledSource:
-    """Weights that come with the package, packed; see `ganzoo.models.packed`.
+    """Weights that come with the package, packed; of a model with a base, what differs from it.
+
+    See `ganzoo.models.packed` and `ganzoo.models.delta`.
 
     Args:
         file: Name in `ganzoo/models/bundled`.
@@ -108,13 +110,16 @@ class ModelEntry:
         license: Licenses by part: weights, teacher, data.
         parameters, macs: Costs by part, as `ganzoo.models.cost` counts them.
         sources: Places of its weights, tried in order.
+        base: Published model that has the rest of its weights, where its one source is a bundled file of
+            differences.
         weights_sha256: Digest of the converted tensors; see `ganzoo.models.weights.published_digest`.
         golden: Statistics that its images must have.
         external: Weights that every user fetches and converts, instead of sources, hash and golden
             statistics.
 
     Raises:
-        ValueError: if it has neither sources, hash and golden images nor external weights, or both.
+        ValueError: if it has neither sources, hash and golden images nor external weights, or both; or a base
+            and not one bundled file.
     """
 
     name: str
@@ -126,14 +131,15 @@ class ModelEntry:
     parameters: Mapping[str, int]
     macs: Mapping[str, int]
     sources: tuple[WheelSource | BundledSource | HubSource, ...] = ()
+    base: str | None = None
     weights_sha256: str | None = None
     golden: Golden | None = None
     external: ExternalWeights | None = None
 
     @property
     def is_bundled(self) -> bool:
-        """Whether its weights come with the package."""
-        return any(isinstance(source, BundledSource) for source in self.sources)
+        """Whether all its weights come with the package."""
+        return self.base is None and any(isinstance(source, BundledSource) for source in self.sources)
 
     def __post_init__(self) -> None:
         own = [bool(self.sources), self.weights_sha256 is not None, self.golden is not None]
@@ -141,6 +147,8 @@ class ModelEntry:
             raise ValueError(
                 f"The model {self.name!r} has sources, weights_sha256 and golden, or external in their place."
             )
+        if self.base is not None and [type(source) for source in self.sources] != [BundledSource]:
+            raise ValueError(f"The model {self.name!r} has a base: its one source is a bundled file.")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ModelEntry":

@@ -14,6 +14,7 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
+from ganzoo.models.catalogue import family
 from ganzoo.models.published import differences
 from ganzoo.models.published import list_models as list_models
 from ganzoo.models.published import model_entry as model_entry
@@ -55,6 +56,8 @@ def create(
         OSError: if weights cannot be had.
     """
     model = reference(name, cache_dir)
+    if model.entry is not None and pretrained is not False and "resolution" in overrides:
+        _point_to_member(model.name, overrides["resolution"])
     config = GeneratorConfig.from_dict(override(model.settings(), overrides))
     if not (model.has_weights if pretrained is None else pretrained):
         return build(config).to(device)
@@ -64,6 +67,18 @@ def create(
             f"{differences(model.config(), config)}. pretrained=False gives random weights."
         )
     return model.load().to(device)
+
+
+def _point_to_member(name: str, resolution: Any) -> None:
+    """Raise ValueError for a size that another model of the family has; the message says which."""
+    models = family(name)
+    own = next((m["resolution"] for m in models if m["name"] == name), resolution)
+    if resolution != own and (fit := [m["name"] for m in models if m["resolution"] == resolution]):
+        others = f"{' and '.join(fit)} {'has' if len(fit) == 1 else 'have'} it"
+        raise ValueError(
+            f"The weights of {name!r} are for {own} x {own}, not for {resolution} x {resolution}: {others}. "
+            "pretrained=False gives random weights."
+        )
 
 
 def config_of(name: Name, cache_dir: str | os.PathLike[str] | None = None) -> GeneratorConfig:

@@ -5,6 +5,7 @@ most of the rest are matrices, too. They are kept as integers of -127..127 with 
 leaves 42 dB of a student of 64 x 64, whose own images are at 17.5 dB from its teacher's.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -28,14 +29,7 @@ def write_packed(generator: Generator, path: Path) -> None:
     """Write a generator's weights, packed; the file appears whole or not at all."""
     packed: dict[str, Tensor] = {}
     for name, value in generator.state_dict().items():
-        tensor = value.detach().float().cpu().contiguous()
-        if tensor.ndim >= 2 and tensor[0].numel() >= _LONG:
-            largest = tensor.flatten(1).abs().amax(dim=1).clamp(min=1e-12)
-            scale = (largest / _LARGEST).view(-1, *[1] * (tensor.ndim - 1))
-            packed[name] = (tensor / scale).round().to(torch.int8)
-            packed[name + SCALE] = scale
-        else:
-            packed[name] = tensor.half()
+        packed |= pack(name, value.detach().float().cpu().contiguous())
     with replacing(path) as temporary:
         save_file(packed, temporary)
 
@@ -47,11 +41,36 @@ def read_packed(config: GeneratorConfig, path: Path) -> Generator:
         ValueError: for a file that is damaged, or does not fit the config.
     """
     packed = read_tensors(path)
-    tensors = {
-        name: value.float() * packed[name + SCALE] if name + SCALE in packed else value.float()
-        for name, value in packed.items()
-        if not name.endswith(SCALE)
-    }
+    tensors = {name: unpack(name, packed) for name in packed if not name.endswith(SCALE)}
+    return assembled(config, tensors, path)
+
+
+def pack(name: str, tensor: Tensor, largest: int = _LARGEST) -> dict[str, Tensor]:
+    """A float32 tensor by its name: a matrix as int8 of -largest..largest with its scales, else float16."""
+    if not is_matrix(tensor):
+        return {name: tensor.half()}
+    top = tensor.flatten(1).abs().amax(dim=1).clamp(min=1e-12)
+    scale = (top / largest).view(-1, *[1] * (tensor.ndim - 1))
+    return {name: (tensor / scale).round().to(torch.int8), name + SCALE: scale}
+
+
+def unpack(name: str, packed: Mapping[str, Tensor]) -> Tensor:
+    """The same in float32: one product a number, so that every machine gives the same."""
+    value = packed[name].float()
+    return value * packed[name + SCALE] if name + SCALE in packed else value
+
+
+def is_matrix(tensor: Tensor) -> bool:
+    """Whether a tensor has rows that are long enough for scales."""
+    return tensor.ndim >= 2 and tensor[0].numel() >= _LONG
+
+
+def assembled(config: GeneratorConfig, tensors: Mapping[str, Tensor], path: Path) -> Generator:
+    """The generator of that config with those tensors, which a file held.
+
+    Raises:
+        ValueError: if they do not fit the config.
+    """
     generator = empty(config)
     try:
         generator.load_state_dict(tensors, strict=True, assign=True)
@@ -66,13 +85,24 @@ def read_bundled(source: BundledSource, config: GeneratorConfig) -> Generator:
     Raises:
         ValueError: if the file is missing or not what its hash says.
     """
+    return read_packed(config, bundled_file(source))
+
+
+def bundled_file(source: BundledSource) -> Path:
+    """A file that comes with the package, after its hash was checked.
+
+    Raises:
+        ValueError: if it is missing or not what its hash says.
+    """
     path = BUNDLED / source.file
     try:
-        found = sha256(path)
+        found, size = sha256(path), path.stat().st_size
     except OSError as error:
         raise ValueError(f"{path} cannot be read: install ganzoo again.") from error
     if found != source.sha256:
         what = kind_of(path)
         told = f" (it is {what.partition(':')[0]})" if what else ""
+        if not what and size != source.bytes:
+            told = f" (it has {size} bytes instead of {source.bytes})"
         raise ValueError(f"{path} is not the published file: install ganzoo again{told}.")
-    return read_packed(config, path)
+    return path

@@ -11,14 +11,15 @@ from typing import cast
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.generator import Generator
 from ganzoo.models.catalogue import cached_file
+from ganzoo.models.delta import OtherBase, Parts, base_of, parts_of, read_delta
 from ganzoo.models.entries import BundledSource, ExternalWeights, HubSource, ModelEntry, WheelSource
 from ganzoo.models.hub_client import Unreachable
 from ganzoo.models.hub_names import HubName
 from ganzoo.models.hub_pull import locate
-from ganzoo.models.packed import read_bundled
-from ganzoo.models.recipes import REGISTRY, read_yaml
+from ganzoo.models.packed import bundled_file, read_bundled
+from ganzoo.models.recipes import REGISTRY, compose, read_yaml
 from ganzoo.models.sources import SourceError, read_source, writable_cache
-from ganzoo.models.weights import load_weights, write_weights
+from ganzoo.models.weights import load_weights, published_digest, write_weights
 from ganzoo.system.validation import unknown
 
 MODELS = REGISTRY / "model"
@@ -53,12 +54,18 @@ def published_weights(
         raise SourceError(_how_to_convert(entry.name, entry.external, entry.license["weights"]))
     remote = [source for source in entry.sources if not isinstance(source, BundledSource)]
     for source in entry.sources:
-        if isinstance(source, BundledSource):  # at hand, and quicker to read than to look for in the cache
+        if isinstance(source, BundledSource) and entry.base is None:  # at hand, and quicker than the cache
             return read_bundled(source, config)
     path = cached_weights(entry, cache_dir)
     if not path.is_file():
         writable_cache(path.parent)
-        generator, served = _read_first(entry.name, remote, cache_dir)
+        if entry.base is not None:
+            generator, served = (
+                _on_base(entry, entry.base, config, cache_dir),
+                f"{entry.base} and the package",
+            )
+        else:
+            generator, served = _read_first(entry.name, remote, cache_dir)
         if generator.config != config:
             raise ValueError(
                 f"The weights of {entry.name!r} differ: {differences(config, generator.config)}."
@@ -68,6 +75,48 @@ def published_weights(
         return cast(Generator, load_weights(config, path))
     except ValueError as error:
         raise ValueError(f"{error} Delete the file: it will be fetched again.") from error
+
+
+def _on_base(
+    entry: ModelEntry, base_name: str, config: GeneratorConfig, cache_dir: str | os.PathLike[str] | None
+) -> Generator:
+    """A model made of its base's weights and the bundled file of differences, checked before and after."""
+    [source] = entry.sources
+    path, base = bundled_file(cast(BundledSource, source)), model_entry(base_name)
+    if base_of(path) != (base.name, base.weights_sha256):
+        raise ValueError(
+            f"{path} holds differences from {' '.join(base_of(path)):.40}…, not from {base.name} "
+            f"{base.weights_sha256:.12}…: install ganzoo again."
+        )
+    try:
+        base_config = GeneratorConfig.from_dict(compose(base.recipe, base.overrides))
+        generator = read_delta(config, published_weights(base, base_config, cache_dir), path)
+    except SourceError as error:
+        raise SourceError(f"{entry.name} needs the weights of {base.name}, once. {error}") from error
+    except OtherBase as error:
+        cached = cached_weights(base, cache_dir)
+        raise ValueError(
+            f"{cached} does not hold the published weights of {base.name}, from which {entry.name} is made. "
+            "Delete the file: it will be fetched again."
+        ) from error
+    if (found := published_digest(generator)) != entry.weights_sha256:
+        raise ValueError(
+            f"{base.name} and {path} do not give the published weights of {entry.name}: sha256 {found:.12}…, "
+            f"published {entry.weights_sha256:.12}…. Install ganzoo again."
+        )
+    return generator
+
+
+def parts_of_member(entry: ModelEntry, config: GeneratorConfig) -> Parts | None:
+    """Which parts of a model are its base's, trained further or new; None without a base.
+
+    Raises:
+        ValueError: if its file is missing or not what its hash says.
+    """
+    if entry.base is None:
+        return None
+    [source] = entry.sources
+    return parts_of(config, bundled_file(cast(BundledSource, source)))
 
 
 def _how_to_convert(name: str, external: ExternalWeights, license: str) -> str:

@@ -85,9 +85,9 @@ def _check_stored(path: Path, network: Generator | Discriminator, tell: Tell) ->
 def _check_published(model: Published, generator: Generator, tell: Tell) -> None:
     """Weights against the published hash, images against the published means and deviations."""
     entry = model.entry
-    bundled = [source for source in entry.sources if isinstance(source, BundledSource)]
-    if bundled:
-        tell(f"weights: {bundled[0].file} of the package, whose sha256 was checked")
+    bundled = [source.file for source in entry.sources if isinstance(source, BundledSource)]
+    if entry.is_bundled:
+        tell(f"weights: {bundled[0]} of the package, whose sha256 was checked")
     else:
         _check_stored(cached_weights(entry, model.cache_dir), generator, tell)
     found = published_digest(generator)

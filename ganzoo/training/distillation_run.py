@@ -1,5 +1,6 @@
 """A run of distillation: the task with its teacher's images, its figures, its sheets and its result."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from ganzoo.training.head_fit import fit_head
 from ganzoo.training.loading import Loaded, load
 from ganzoo.training.sheets import Sheets
 from ganzoo.training.task import TASKS, Sheet
+from ganzoo.training.warm_start import fit_line
 
 
 @TASKS.register("distillation")
@@ -58,7 +60,9 @@ class DistillationRun(DistillationTask):
         """Fit the levels of the student's head that are new."""
         if self.start is not None and self.settings.init_head:
             count, kept = self.settings.init_head, self.start.copied
-            fit_head(self.student, self.teacher, count, cache=self.cache, kept=kept)
+            errors = fit_head(self.student, self.teacher, count, cache=self.cache, kept=kept)
+            if self.held_out.state.is_main_process:
+                print(fit_line(errors), file=sys.stderr)
 
     def prepare(self, kimg: float) -> float | None:
         """Tell what the run costs, and make the teacher's images that are missing."""

@@ -16,7 +16,9 @@ from ganzoo.training.task_settings import TaskSettings
 
 _COSINE, _CONSTANT = OptimizerSettings(), OptimizerSettings(schedule="constant", final=1.0)
 OF_TEACHER = "teacher"  # an `init` that names no other model
-FIGURES = ("l1", "psnr", "perceptual", "fd")
+FEATURE_FIGURES = ("perceptual", "fd")
+FIGURES = ("l1", "psnr", *FEATURE_FIGURES)
+IMPARTIAL = "efficientnet_lite1"  # features of which no discriminator makes use by default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,13 +209,19 @@ class DistillationSettings(TaskSettings):
             )
         if self.uses_gan:
             self.discriminator_config()
-            self._refuse_penalty()
+            self._refuse_discriminator()
 
-    def _refuse_penalty(self) -> None:
-        """Raise ValueError for a penalty on a discriminator whose slope means nothing."""
-        name = self.discriminator["name"]
+    def _refuse_discriminator(self) -> None:
+        """Raise ValueError for a penalty on a slope that means nothing, or figures that flatter."""
+        name, features = self.discriminator["name"], self.discriminator.get("features")
         if self.loss.r1.weight and not getattr(DISCRIMINATORS.get(name), "penalized", True):
             raise ValueError(f"The discriminator {name!r} takes no R1 penalty: give loss.r1.weight=0.")
+        measured = [figure for figure in FEATURE_FIGURES if figure in self.held_out.metrics]
+        if measured and features == self.held_out.features:
+            raise ValueError(
+                f"The discriminator judges {features}, in which held-out {' and '.join(measured)} would "
+                f"flatter the student: give other held_out.features, such as {IMPARTIAL}."
+            )
 
     @property
     def uses_gan(self) -> bool:

@@ -23,9 +23,9 @@ from ganzoo.training.cache import TeacherCache
 from ganzoo.training.latents import Purpose, stream
 from ganzoo.training.teacher import Teacher
 
-POSITIONS = 300  # of an image at every level
+POSITIONS = 150  # of an image at every level
 RIDGE = 1e-4  # of features of unit variance
-EPOCHS, LATENTS_AT_ONCE, LR = 40, 16, 2e-3
+EPOCHS, LATENTS_AT_ONCE, LR = 30, 16, 2e-3
 
 
 @dataclass
@@ -155,11 +155,16 @@ def _fit(module: ToImage, samples: Samples, seed: int) -> float:
 @torch.no_grad()
 def _least_squares(x: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """Matrix `[out, C]` and bias `[out]` of the nearest linear map, with a small ridge, in float64."""
-    a, b = (t[..., 0].transpose(1, 2).flatten(0, 1).double() for t in (x, wanted))
-    a = torch.cat([a, a.new_ones(len(a), 1)], dim=1)
-    gram = a.T @ a
-    gram += RIDGE * len(a) * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    solution = torch.linalg.solve(gram, a.T @ b).float()
+    width = x.shape[1] + 1
+    gram, products = (x.new_zeros(width, n, dtype=torch.float64) for n in (width, wanted.shape[1]))
+    for features, targets in zip(x.split(LATENTS_AT_ONCE), wanted.split(LATENTS_AT_ONCE), strict=True):
+        a, b = (t[..., 0].transpose(1, 2).flatten(0, 1).double() for t in (features, targets))
+        a = torch.cat([a, a.new_ones(len(a), 1)], dim=1)
+        gram += a.T @ a
+        products += a.T @ b
+    places = x.shape[0] * x.shape[2]
+    gram += RIDGE * places * torch.eye(width, dtype=gram.dtype, device=gram.device)
+    solution = torch.linalg.solve(gram, products).float()
     return solution[:-1].T.contiguous(), solution[-1].contiguous()
 
 
@@ -176,9 +181,9 @@ def _bilinear(
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(x), generator=random).to(x.device).split(LATENTS_AT_ONCE):
             own, own_bias, factors = parameters
-            styled = x[rows] * (1 + w[rows] @ factors.T)[:, :, None, None]
-            found = torch.einsum("oc,ncpi->nopi", own, styled) + own_bias[:, None, None]
-            loss = (found - wanted[rows]).abs().mean()
+            styled = own * (1 + w[rows] @ factors.T)[:, None]  # [N, out, C]: far fewer than the features
+            found = styled @ x[rows, :, :, 0] + own_bias[:, None]
+            loss = (found - wanted[rows, :, :, 0]).abs().mean()
             adam.zero_grad()
             loss.backward()
             adam.step()

@@ -102,6 +102,17 @@ def other_blocks(config: Any, source: Any) -> list[str]:
     return [f"{kind} {own}, not {other}" for kind, own, other in pairs if own != other]
 
 
+def fit_line(errors: Mapping[int, float]) -> str:
+    """What the closed-form fit of a head left, for people.
+
+    Args:
+        errors: Mean absolute error by level.
+    """
+    if not errors:
+        return "No head is fitted: all of it was taken over."
+    return f"Head fitted, mean error left: {', '.join(f'{e:.3g} at level {i}' for i, e in errors.items())}."
+
+
 def learning_lines(module: nn.Module, freeze: Collection[str], scales: Mapping[str, float]) -> list[str]:
     """What learns and how fast, for people; nothing where all of it learns alike."""
     lines = []

@@ -31,6 +31,8 @@ HABITS = {
     "a batch": (["generate", "x", "--batch=8"], ["--batch-size"]),
     "a batch size": (["export", "x", "--batch-size=8"], ["--batch ("]),
     "NVIDIA's data": (["eval", "x", "--data=photos"], ["--real"]),
+    "a size": (["generate", "x", "--resolution=256"], ["a matter of the model: ganzoo list"]),
+    "a size of an export": (["export", "x", "--size", "256"], ["a matter of the model: ganzoo list"]),
     "a run's folder": (["distill", "--outdir=runs/a"], ["out=FOLDER"]),
     "a run's teacher": (["distill", "--network", "a.pkl"], ["teacher=MODEL"]),
     "a run's data": (["distill", "--data=a.zip"], ["teacher=MODEL"]),

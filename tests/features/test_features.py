@@ -10,7 +10,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
-from ganzoo.features.networks import TimmFeatures, _of_timm, load_features
+from ganzoo.features.networks import EFFICIENTNETS, TimmFeatures, _of_timm, load_features
 from ganzoo.models.weights import weights_digest
 
 timm = pytest.importorskip("timm")
@@ -144,14 +144,26 @@ def test_inception_without_torch_fidelity_names_the_extra(monkeypatch):
     assert "ganzoo-torch[eval]" in refusal(ImportError, "inception")
 
 
-def test_a_damaged_cache_of_efficientnet_is_told(tmp_path):
-    (tmp_path / "efficientnet_lite0-f2bc3dd05dbc.safetensors").write_bytes(b"half")
-    assert "is damaged: delete it" in refusal(OSError, "efficientnet_lite0", cache_dir=tmp_path)
+@pytest.mark.parametrize(("name", "source"), EFFICIENTNETS.items())
+def test_a_damaged_cache_of_efficientnet_is_told(tmp_path, name, source):
+    (tmp_path / f"{name}-{source.sha256[:12]}.safetensors").write_bytes(b"half")
+    assert "is damaged: delete it" in refusal(OSError, name, cache_dir=tmp_path)
+
+
+def test_an_efficientnet_of_the_cache_is_timms(tmp_path):
+    model = timm.create_model("tf_efficientnet_lite1", pretrained=False)
+    digest = EFFICIENTNETS["efficientnet_lite1"].sha256[:12]
+    save_file(model.state_dict(), tmp_path / f"efficientnet_lite1-{digest}.safetensors")
+    network = load_features("efficientnet_lite1", cache_dir=tmp_path)
+    assert network.info.sha256 == weights_digest(model)
+    assert (network.info.name, network.info.size) == ("efficientnet_lite1", 240)
 
 
 @pytest.mark.network
-def test_efficientnet_lite0_is_timms(tmp_path):
-    network = load_features("efficientnet_lite0", cache_dir=tmp_path)
-    assert network.info.dim == 1280 and network.info.size == 224 and not network.training
-    assert network.info.sha256 == load_features("efficientnet_lite0", cache_dir=tmp_path).info.sha256
-    assert len(network.maps(torch.zeros(1, 3, 224, 224))) == 5
+@pytest.mark.parametrize(("name", "size"), [("lite0", 224), ("lite1", 240), ("lite2", 260)])
+def test_an_efficientnet_of_the_package_index_is_timms(tmp_path, name, size):
+    network = load_features(f"efficientnet_{name}", cache_dir=tmp_path)
+    assert network.info.dim == 1280 and network.info.size == size and not network.training
+    kept = load_features(f"efficientnet_{name}", cache_dir=tmp_path)
+    assert network.info.sha256 == kept.info.sha256
+    assert len(network.maps(torch.zeros(1, 3, size, size))) == 5

@@ -115,13 +115,6 @@ def test_every_combination_narrows_to_what_it_does_without_the_other_channels(te
     assert_same_image(ganzoo.deploy(student)(z), expected)
 
 
-def test_every_combination_has_scores_for_every_channel(teacher):
-    for name, scores in teacher.config.channel_scores(teacher).items():
-        level = int(name.split(".")[2])
-        assert scores.shape == (teacher.config.channels[level],), name
-        assert (scores > 0).all() and not scores.requires_grad
-
-
 def test_every_combination_narrows_by_its_own_scores(teacher):
     config = narrower(teacher.config)
     student = inherit(config, teacher, teacher.config.channel_scores(teacher))
@@ -193,12 +186,6 @@ def test_channels_to_choose_among_need_scores():
     config = narrower(teacher.config)
     with pytest.raises(ValueError, match=r"4 of 8 channels .* no scores"):
         config.inherited(teacher, {})
-
-
-def test_an_unknown_importance_is_refused():
-    teacher = trained(tiny_config())
-    with pytest.raises(ValueError, match="weights"):
-        teacher.config.channel_scores(teacher, "wieghts")
 
 
 def test_a_deployed_teacher_gives_nothing_away():

@@ -9,6 +9,7 @@ import ganzoo
 from ganzoo.blocks import KINDS
 from ganzoo.models import catalogue
 from ganzoo.models.cost import costs
+from ganzoo.models.entries import BundledSource
 from ganzoo.models.factory import config_of
 from ganzoo.models.published import cached_weights, list_models, model_entry
 from ganzoo.models.recipes import list_recipes
@@ -38,7 +39,23 @@ def test_the_catalogue_says_of_a_model_what_its_entry_says(name):
     assert shown["resolution"] == config_of(name).resolution
     assert shown["parameters"] == sum(entry.parameters.values()) and shown["macs"] == sum(entry.macs.values())
     assert shown["bundled"] == entry.is_bundled and shown["external"] == (entry.external is not None)
-    assert shown["cached"] == cached_weights(entry).is_file() and shown["license"] == dict(entry.license)
+    whole = [entry] if entry.base is None else [entry, model_entry(entry.base)]
+    assert shown["cached"] == any(cached_weights(e).is_file() for e in whole)
+    assert shown["license"] == dict(entry.license) and shown["base"] == entry.base
+    bundled = [source.bytes for source in entry.sources if isinstance(source, BundledSource)]
+    assert shown["packaged"] == sum(bundled)
+    if entry.external is None and not entry.is_bundled:
+        assert shown["download"] == whole[-1].sources[0].bytes
+
+
+def test_models_stand_by_family_and_size():
+    found = [model["name"] for model in catalogue.models()]
+    assert sorted(found) == list_models() and found[0] == "mobilestylegan_ffhq"
+    mobile = [m["resolution"] for m in catalogue.family("mobilestylegan_ffhq")][1:]
+    assert mobile == sorted(mobile) and 64 in mobile
+    assert catalogue.family("mobilestylegan_ffhq_64") == catalogue.family("mobilestylegan_ffhq")
+    assert [m["name"] for m in catalogue.family("stylegan2_ffhq")] == ["stylegan2_ffhq"]
+    assert catalogue.family("nothing") == []
 
 
 def test_the_catalogue_knows_the_blocks_in_their_order():

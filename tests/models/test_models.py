@@ -5,13 +5,15 @@ import pytest
 from ganzoo.cli.verify import verify
 from ganzoo.models import packed
 from ganzoo.models.cost import costs
-from ganzoo.models.entries import BundledSource, ExternalWeights, ModelEntry, WheelSource
+from ganzoo.models.delta import base_of
+from ganzoo.models.entries import ExternalWeights, ModelEntry, WheelSource
 from ganzoo.models.factory import config_of
 from ganzoo.models.published import MODELS, list_models, model_entry
 from ganzoo.models.recipes import read_yaml
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
-BUNDLED = [name for name in OURS if isinstance(model_entry(name).sources[0], BundledSource)]
+BUNDLED = [name for name in OURS if model_entry(name).is_bundled]
+MEMBERS = [name for name in OURS if model_entry(name).base is not None]
 EXTERNAL = [name for name in list_models() if model_entry(name).external is not None]
 
 
@@ -74,14 +76,22 @@ def test_a_bundled_model_needs_no_network_and_gives_its_published_images(name, t
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("name", BUNDLED)
-def test_a_bundled_file_is_small_and_as_large_as_its_entry_says(name):
+@pytest.mark.parametrize("name", [*BUNDLED, *MEMBERS])
+def test_a_bundled_file_is_small_and_what_its_entry_says(name):
     [source] = model_entry(name).sources
-    assert (packed.BUNDLED / source.file).stat().st_size == source.bytes < 4_000_000
+    assert packed.bundled_file(source).stat().st_size == source.bytes <= 4_000_000
+
+
+def test_a_member_differs_from_the_published_weights_of_a_whole_model():
+    for name in MEMBERS:
+        entry = model_entry(name)
+        base, [source] = model_entry(entry.base), entry.sources
+        assert base.base is None and base.license["weights"] == entry.license["weights"]
+        assert base_of(packed.bundled_file(source)) == (base.name, base.weights_sha256)
 
 
 def test_no_file_is_bundled_without_an_entry():
-    named = {source.file for name in BUNDLED for source in model_entry(name).sources}
+    named = {source.file for name in [*BUNDLED, *MEMBERS] for source in model_entry(name).sources}
     assert {path.name for path in packed.BUNDLED.iterdir()} == named
 
 

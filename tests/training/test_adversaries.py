@@ -63,6 +63,15 @@ def test_a_penalty_on_its_slope_is_refused():
         run_settings(**{**PROJECTED, "loss": {"gan": {"kind": "hinge"}}})
 
 
+@pytest.mark.parametrize(("metrics", "best"), [(["fd", "l1"], "l1"), (["perceptual"], "perceptual")])
+def test_figures_in_the_discriminators_own_features_are_refused(metrics, best):
+    held_out = {"metrics": metrics, "best": best, "features": "tiny"}
+    with pytest.raises(ValueError, match=rf"held-out {metrics[0]} would .* such as efficientnet_lite1"):
+        run_settings(**PROJECTED, held_out=held_out)
+    run_settings(**PROJECTED, held_out={**held_out, "features": "efficientnet_lite1"})
+    run_settings(**{**PROJECTED, "loss": {"gan": OFF}}, held_out=held_out)
+
+
 def test_an_unknown_game_is_refused():
     with pytest.raises(ValueError, match=r"loss\.gan\.kind: 'hing'\. Did you mean 'hinge'"):
         run_settings(loss={"gan": {"kind": "hing"}})

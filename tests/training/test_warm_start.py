@@ -115,6 +115,22 @@ def test_what_does_not_fit_is_new_and_told(converted):
     ]
 
 
+def test_a_narrower_student_takes_chosen_channels_and_tells_so(converted):
+    original = ganzoo.load(converted)
+    own = original.config
+    narrow = type(own).from_dict({**own.to_dict(), "channels": [max(4, c // 2) for c in own.channels]})
+    found = begun(converted, narrow)
+    assert found.start.narrowed and not found.start.new
+    assert found.start.lines()[0].endswith(
+        f" {len(found.start.copied)} tensors copied, {len(found.start.narrowed)} narrowed, 0 new."
+    )
+    assert equal(found.student, original, found.start.copied)
+    kept = original.config.channel_scores(original)["levels.0.features"]
+    const, theirs = found.student.synthesis.levels[0].const, original.synthesis.levels[0].const
+    assert all(any(torch.equal(channel, other) for other in theirs[0]) for channel in const[0])
+    assert kept.shape == (own.channels[0],)
+
+
 def test_nothing_that_fits_is_a_warning(teacher):
     lines = begun(teacher, WavesConfig(w_dim=5, depth=2), inherit_mapping=False).start.lines()
     assert lines[0].endswith(": 0 tensors copied, 13 new.")
@@ -223,6 +239,9 @@ def test_what_a_run_began_with_cannot_change(teacher, tmp_path, changes, told):
         ({"lr_scale": {"sythesis": 0.1}}, r"lr_scale: Unknown part: .* Did you mean 'synthesis'"),
         ({"lr_scale": {"synthesis": 0}}, r"lr_scale of synthesis is positive; freeze keeps a part .* got 0"),
         ({"init": "mobilestylegan"}, r"'mobilestylegan' is a recipe and has no weights"),
+        ({"init_head": 8, "init": None}, r"init_head fits a head to features that are taken over"),
+        ({"init_head": -1}, r"init_head is not negative; got -1"),
+        ({"init_channels": "size"}, r"init_channels: 'size'\. Choose from: response, weights"),
         ({"init": "techer"}, r"techer"),
         ({"init": "./nowhere"}, r"nowhere"),
     ],
@@ -231,6 +250,25 @@ def test_a_mistake_is_told_before_a_folder_is_made(teacher, tmp_path, changes, t
     with pytest.raises((ValueError, OSError), match=told):
         run(teacher, tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_new_head_is_fitted_before_training_begins(teacher, tmp_path, capsys):
+    """The first checkpoint's average begins with it, too."""
+    small = {"resolution": 8, "channels": [8, 8], "head": {"name": "single"}}
+    student = type(tiny()).from_dict({**tiny().to_dict(), **small})
+    own = {"freeze": ["synthesis.levels"], "optimizer": {"lr": 1e-9}, "kimg": 0.004}
+    found = {}
+    for count in (0, 64):
+        data = settings_for(teacher, student, tmp_path / f"{count}", **own, init_head=count)
+        result = result_of(distill(data))
+        found[count] = result["figures"]["psnr"]["value"]
+    told = capsys.readouterr().err
+    assert "Head fitted, mean error left: " in told and found[64] > found[0] + 3
+
+
+def test_a_head_that_is_taken_over_is_not_fitted(teacher, tmp_path, capsys):
+    run(teacher, tmp_path / "run", init_head=4, kimg=0.004)
+    assert "No head is fitted: all of it was taken over." in capsys.readouterr().err
 
 
 # The command line

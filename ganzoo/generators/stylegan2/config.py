@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from ganzoo.blocks.base import prefixed
-from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfig, Scores
+from ganzoo.generators.config import GENERATORS, IMPORTANCES, MAX_WIDTH, WHAT, GeneratorConfig, Scores
 from ganzoo.generators.generator import Generator
-from ganzoo.generators.stylegan2.importance import channel_scores
+from ganzoo.generators.stylegan2.importance import response_scores, saliency_scores, weight_scores
 from ganzoo.generators.stylegan2.narrow import narrowed
 from ganzoo.generators.stylegan2.synthesis import Synthesis
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.system.validation import in_range, unknown
 
 MIN_RESOLUTION, MAX_RESOLUTION = 4, 2048
+MAX_SAMPLES = 1_000_000
 WIDTHS = ("channel_base", "channel_max")  # shorthands for channels
 
 
@@ -100,8 +101,24 @@ class StyleGAN2Config(GeneratorConfig):
             clamp=self.clamp,
         )
 
-    def channel_scores(self, generator: Generator, kind: str = "weights") -> Scores:
-        return channel_scores(generator, kind)
+    def channel_scores(
+        self,
+        generator: Generator,
+        kind: str = "weights",
+        *,
+        samples: int = 50,
+        seed: int = 0,
+        levels: int | None = None,
+    ) -> Scores:
+        in_range("samples", samples, 1, MAX_SAMPLES)
+        with torch.no_grad():
+            if kind == "weights":
+                return weight_scores(generator)
+            if kind == "response":
+                return response_scores(generator, samples, seed, levels)
+            if kind == "saliency":
+                return saliency_scores(generator, samples, seed)
+        raise ValueError(unknown("importance of channels", kind, IMPORTANCES))
 
     def inherited(self, teacher: Generator, scores: Scores) -> dict[str, Tensor]:
         found = super().inherited(teacher, scores)

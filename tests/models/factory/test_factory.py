@@ -114,6 +114,20 @@ def test_another_block_without_weights_is_fine(release):
     assert create(MODEL, pretrained=False, conv="full").config.conv["name"] == "full"
 
 
+def test_another_size_of_a_published_model_points_to_the_member_that_has_it():
+    told = message("mobilestylegan_ffhq", resolution=64)
+    assert "are for 1024 x 1024, not for 64 x 64" in told and "mobilestylegan_ffhq_64" in told
+    assert told.endswith("has it. pretrained=False gives random weights.") or "have it." in told
+    told = message("mobilestylegan_ffhq_64", resolution=1024)
+    assert "mobilestylegan_ffhq has it" in told
+    assert create("mobilestylegan_ffhq", resolution=64, pretrained=False).resolution == 64
+
+
+def test_a_size_that_no_member_has_is_told_as_before():
+    assert "resolution is 1024, not 2048" in message("mobilestylegan_ffhq", resolution=2048)
+    assert "power of two" in message("mobilestylegan_ffhq", resolution=300)
+
+
 def test_overrides_that_change_nothing_go_with_weights(release):
     plain = create(MODEL)
     same = create(MODEL, resolution=32, conv="depthwise", head={"name": "single"}, mapping={"depth": 3})
