@@ -166,7 +166,7 @@ class DistillationSettings(TaskSettings):
     student: GeneratorConfig
     inherit_mapping: bool = True
     init: str | None = None
-    init_channels: Literal["weights", "response"] = "weights"
+    init_channels: Literal["weights", "response", "saliency"] = "weights"
     init_head: int = 0
     freeze: tuple[str, ...] = ()
     lr_scale: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ganzoo.features.networks import FeatureNetwork, load_features
-from ganzoo.generators.config import GeneratorConfig
+from ganzoo.generators.config import GeneratorConfig, Scores
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.models.factory import build, create
@@ -109,9 +109,11 @@ def warm_student(settings: DistillationSettings, student: Generator, teacher: Te
         if settings.inherit_mapping:
             keep |= {key for key in student.state_dict() if key.startswith("mapping.")}
     pairs = zip(student.config.level_channels, source.config.level_channels, strict=False)
-    scores = {}
+    scores: Scores = {}
     if any(own < theirs for own, theirs in pairs):
-        scores = source.config.channel_scores(source, settings.init_channels)
+        levels = len(student.config.level_channels)
+        kind, seed = settings.init_channels, settings.seed
+        scores = source.config.channel_scores(source, kind, seed=seed, levels=levels)
     return warm_start(
         student,
         student.config.inherited(source, scores),

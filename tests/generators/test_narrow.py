@@ -207,3 +207,15 @@ def test_another_architecture_inherits_what_agrees_by_name_and_shape():
     teacher = trained(tiny_config())
     found = WavesConfig().inherited(teacher, {})
     assert [*found] == ["mapping.w_avg"]
+
+
+@pytest.mark.parametrize(("own", "theirs", "taken"), [
+    ("single", "aux", True), ("aux", "single", True), ("skip", "skip", True),
+    ("single", "skip", False), ("skip", "aux", False),
+])  # fmt: skip
+def test_a_head_that_sums_its_levels_lends_nothing_to_one_that_does_not(own, theirs, taken):
+    """Its last prediction is what the levels below lack; a head that predicts the image needs the image."""
+    teacher = trained(tiny_config(head=theirs))
+    names = tiny_config(head=own).inherited(teacher, {})
+    assert ("synthesis.head.to_image.2.conv.weight" in names) == taken
+    assert "synthesis.levels.2.conv.conv.weight" in names

@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
+from ganzoo.blocks import HEADS
 from ganzoo.blocks.base import prefixed
 from ganzoo.generators.config import GENERATORS, IMPORTANCES, MAX_WIDTH, WHAT, GeneratorConfig, Scores
 from ganzoo.generators.generator import Generator
@@ -121,14 +122,18 @@ class StyleGAN2Config(GeneratorConfig):
         raise ValueError(unknown("importance of channels", kind, IMPORTANCES))
 
     def inherited(self, teacher: Generator, scores: Scores) -> dict[str, Tensor]:
-        found = super().inherited(teacher, scores)
-        pairs = zip(self.channels, teacher.config.level_channels, strict=False)
-        if not isinstance(teacher.config, StyleGAN2Config) or all(own >= wide for own, wide in pairs):
+        found, theirs = super().inherited(teacher, scores), teacher.config
+        if not isinstance(theirs, StyleGAN2Config):
             return found
-        with torch.device("meta"):
-            target = self.build_synthesis()
-        source = cast(Synthesis, teacher.synthesis)
-        return {**found, **prefixed("synthesis", narrowed(target, source, scores))}
+        if any(own < wide for own, wide in zip(self.channels, theirs.channels, strict=False)):
+            with torch.device("meta"):
+                target = self.build_synthesis()
+            source = cast(Synthesis, teacher.synthesis)
+            found |= prefixed("synthesis", narrowed(target, source, scores))
+        if HEADS.get(self.head["name"]).combine is HEADS.get(theirs.head["name"]).combine:
+            return found
+        # A head that sums its levels predicts what those below lack: to another head that is no image.
+        return {name: x for name, x in found.items() if not name.startswith("synthesis.head.")}
 
     @classmethod
     def keys(cls) -> set[str]:
