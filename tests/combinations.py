@@ -19,7 +19,8 @@ BASES = [  # StyleGAN2 and MobileStyleGAN
     ("idwt", "depthwise", "aux", "static", "wavelet", "none"),
 ]
 COMBINATIONS = list(itertools.product(*AXES.values()))
-# The bases, and as many as it takes for any two, or any three, blocks to meet.
+# The bases, and as many as it takes for every block to be there, for any two to meet, or any three.
+ONES = list(dict.fromkeys([*BASES, *covering(COMBINATIONS, 1)]))
 PAIRS = list(dict.fromkeys([*BASES, *covering(COMBINATIONS, 2)]))
 TRIPLES = list(dict.fromkeys([*BASES, *covering(COMBINATIONS, 3)]))
 

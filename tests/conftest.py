@@ -13,7 +13,8 @@ import torch
 
 import ganzoo
 from ganzoo.blocks import KINDS, MAPPINGS
-from ganzoo.generators.config import GENERATORS
+from ganzoo.generators.config import GENERATORS, GeneratorConfig
+from ganzoo.models import cost
 from ganzoo.system import allocator
 
 MOST_WORKERS = 8  # each takes about half a gigabyte
@@ -25,6 +26,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     shares = re.search(r"(?<!not )\b(network|gpu)\b", config.option.markexpr)  # one line, or one device
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MOST_WORKERS) if everything and not shares and cores > 1 else 0
+
+
+def pytest_configure() -> None:
+    """The costs of a config are counted once in all tests: it takes a quarter of a second."""
+    count, known = cost.costs, {}
+
+    def costs(config: GeneratorConfig, *, deployed: bool = True) -> dict[str, cost.Cost]:
+        key = f"{config} {deployed}"
+        known[key] = known[key] if key in known else count(config, deployed=deployed)
+        return dict(known[key])
+
+    cost.costs = costs  # before anything imports it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,6 +65,14 @@ def one_thread() -> Iterator[None]:
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_reports_of_use() -> Iterator[None]:
+    """OpenVINO tells its makers of every conversion, each time from a fork of this process, but not in CI."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CI", "true")
+        yield
 
 
 @pytest.fixture

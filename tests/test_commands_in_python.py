@@ -79,6 +79,6 @@ def test_a_model_is_verified_by_its_record(folder):
 
 
 def test_what_is_known_of_a_model_is_a_record(folder):
-    found = ganzoo.info("mobilestylegan_ffhq_64")
+    found = ganzoo.info("mobilestylegan_ffhq_64_lite")
     assert found.entry.is_bundled and found.config.resolution == 64 and found.parameters > 0
     assert json.loads(json.dumps(ganzoo.info(folder).to_dict()))["card"]["license"].startswith("unknown")

@@ -142,7 +142,7 @@ def test_images_are_small_and_of_two_kinds():
 
 
 def test_the_pairs_are_those_of_the_models_card():
-    card = ROOT / "hub_cards" / "mobilestylegan_ffhq_64.jpg"
+    card = ROOT / "hub_cards" / "mobilestylegan_ffhq_64_lite.jpg"
     assert (ROOT / "docs" / "images" / "pairs_64.jpg").read_bytes() == card.read_bytes()
 
 

@@ -35,6 +35,7 @@ DOCSTRINGS = [
 # Each name in an interpreter that knows nothing of ganzoo yet; they share what is heavy and not ganzoo's.
 RESOLVE = """
 import os, sys, torch, numpy, typer, rich, PIL.Image
+import huggingface_hub, jinja2, omegaconf, safetensors.torch, timm, torch.utils.flop_counter
 assert not [name for name in sys.modules if name.partition(".")[0] == "ganzoo"]
 for dotted in sys.stdin.read().split():
     sys.stdout.flush()

@@ -1,6 +1,6 @@
 """`bench`: what `ganzoo bench` does, from names to a table.
 
-found = ganzoo.bench.bench("mobilestylegan_ffhq_64", runtimes=["torch", "openvino"])
+found = ganzoo.bench.bench("mobilestylegan_ffhq_64_lite", runtimes=["torch", "openvino"])
 print([(row.label, row.p50) for row in found.rows])
 """
 

@@ -69,18 +69,22 @@ def _lineage(entry: ModelEntry, config: GeneratorConfig) -> list[str]:
         if isinstance(source, WheelSource):
             lines += [f"`{path}`: sha256 `{sha256}`." for path, sha256 in source.files.items()]
         if isinstance(source, BundledSource):
-            told = "is packed" if entry.base is None else f"holds what differs from `{entry.base}`, packed"
-            lines.append(f"`{source.file}` {told}: float16, the matrices in 8 bits.")
+            packed = "is packed: float16, the matrices in 8 bits."
+            if entry.base is not None:
+                packed = f"holds what differs from `{entry.base}`: float16, the matrices in 8 bits, or in 4."
+            lines.append(f"`{source.file}` {packed}")
     if entry.base is not None:
         base = model_entry(entry.base)
-        lines.append(f"Base: `{base.name}`, its tensors sha256 `{base.weights_sha256}`. {base.origin}.")
+        where = source_name(base.sources[0])
+        lines.append(f"Base: `{base.name}`, from {where}, its tensors sha256 `{base.weights_sha256}`.")
     if (parts := parts_of_member(entry, config)) is not None:
         for what, names in parts.told().items():
-            lines.append(f"Parts, {what}: {', '.join(f'`{name}`' for name in names)}.")
+            lines.append(f"{what.capitalize()}: {', '.join(f'`{name}`' for name in names)}.")
     if entry.external is not None:
         lines.append(f"Published by {entry.external.owner}: {entry.external.url}.")
     if entry.weights_sha256 is not None:
-        lines.append(f"Tensors after conversion, without the mean w: sha256 `{entry.weights_sha256}`.")
+        when = "after conversion" if entry.base is None else "assembled"
+        lines.append(f"Tensors {when}, without the mean w: sha256 `{entry.weights_sha256}`.")
     changes = setting(dict(entry.overrides))
     lines.append(f"Recipe: `{entry.recipe}`" + (f", with {changes}." if changes else "."))
     return lines

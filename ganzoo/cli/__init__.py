@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A pluggable model zoo for style-based GANs.",
-    epilog="Example: ganzoo generate mobilestylegan_ffhq_64 --seeds 0-7 --out faces",
+    epilog="Example: ganzoo generate mobilestylegan_ffhq_64_lite --seeds 0-7 --out faces",
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "info": info, "generate": generate, "verify": verify, "convert": convert,

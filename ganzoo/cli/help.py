@@ -11,13 +11,13 @@ COMMANDS = {
     "info": ("What a model is made of, what it costs, its license.", "ganzoo info mobilestylegan_ffhq"),
     "generate": (
         "Images of a model, a PNG for each seed.",
-        "ganzoo generate mobilestylegan_ffhq_64 --seeds 0-7 --out faces",
+        "ganzoo generate mobilestylegan_ffhq_64_lite --seeds 0-7 --out faces",
     ),
-    "verify": ("Are these the published weights and images?", "ganzoo verify mobilestylegan_ffhq_64"),
+    "verify": ("Are these the published weights and images?", "ganzoo verify mobilestylegan_ffhq_64_lite"),
     "convert": ("A checkpoint of other code to a model folder.", "ganzoo convert stylegan2.pkl teacher"),
     "export": (
         "Files for other engines: ONNX, OpenVINO and more.",
-        "ganzoo export mobilestylegan_ffhq_64 --to onnx openvino --out exported",
+        "ganzoo export mobilestylegan_ffhq_64_lite --to onnx openvino --out exported",
     ),
     "distill": (
         "Train a student from a teacher, or a sweep of students.",
@@ -29,7 +29,7 @@ COMMANDS = {
     ),
     "bench": (
         "Latency, throughput, memory, start-up and size.",
-        "ganzoo bench mobilestylegan_ffhq_64 --runtime torch,openvino",
+        "ganzoo bench mobilestylegan_ffhq_64_lite --runtime torch,openvino",
     ),
     "results": ("A table and a plot of the runs below a folder.", "ganzoo results runs"),
     "eval": (

@@ -3,7 +3,7 @@
 Fewer bits are not always faster. An image of `mobilestylegan_ffhq` in OpenVINO takes 112 ms in fp32 and
 135 in bf16 on a Xeon with AVX-512 but no AMX; with AMX, 114 and 50 (2 threads, 2026-11). On an AMD EPYC
 with AVX2 alone, OpenVINO computes in fp32 whatever it is asked, and PyTorch takes 367 ms in bf16 where fp32
-takes 19 (`mobilestylegan_ffhq_64`, one thread of a busy machine).
+takes 19 (`mobilestylegan_ffhq_64_lite`, one thread of a busy machine).
 """
 
 import json

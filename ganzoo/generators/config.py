@@ -119,8 +119,9 @@ class GeneratorConfig(ABC):
 
         Args:
             generator: Trainable generator of this config.
-            kind: "weights", norms of the weights that read a channel; "response", how much a channel changes
-                when w moves; "saliency", how much its strength moves the image.
+            kind: "weights", norms of the weights that read a channel, for networks whose demodulation keeps
+                all channels alike; "response", how much a channel changes when w moves; "saliency", how much
+                its strength moves the image, which costs a pass there and back per sample.
             samples: Number of latents for the two others than weights.
             seed: Seed of the first, and of all else that is random.
             levels: Number of levels, from the lowest, whose response is measured; None for all.

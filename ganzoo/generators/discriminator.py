@@ -102,6 +102,16 @@ class Discriminator(nn.Module):
             raise ValueError("This discriminator judges images, not the features of a network.")
         cast(DiscriminatorBlock, self.network).look_through(network)
 
+    def hidden(self, images: Tensor, levels: int) -> Tensor:
+        """Features `[N, C, h, w]` of images `[N, img_channels, R, R]` after so many levels.
+
+        Raises:
+            ValueError: if the block gives none, or not so many.
+        """
+        if not isinstance(self.network, DiscriminatorBlock):
+            raise ValueError(f"{type(self.network).__name__} gives no hidden features.")
+        return self.network.hidden(images, levels)
+
     def after_step(self) -> None:
         """Move what follows the weights; to be called after every step of training."""
         if isinstance(self.network, DiscriminatorBlock):

@@ -11,24 +11,34 @@ from ganzoo.losses.adversarial import (
     logistic_discriminator,
     nonsaturating_generator,
     r1_penalty,
+    slope_penalty,
+    wasserstein_discriminator,
 )
+from ganzoo.losses.hidden import hidden_l1, triplet
 from ganzoo.losses.perceptual import feature_l1, feature_maps, perceptual
 from ganzoo.losses.reconstruction import reconstruction
-from ganzoo.losses.relation import relation
+from ganzoo.losses.relation import offset_relation, relation
+from ganzoo.losses.statistics import mmd
 from ganzoo.system.lazy import offer_modules
 
 __all__ = [
     "ADVERSARIAL",
     "feature_l1",
     "feature_maps",
+    "hidden_l1",
     "hinge_discriminator",
     "linear_generator",
     "logistic_discriminator",
+    "mmd",
     "nonsaturating_generator",
+    "offset_relation",
     "perceptual",
     "r1_penalty",
     "reconstruction",
     "relation",
+    "slope_penalty",
+    "triplet",
+    "wasserstein_discriminator",
 ]  # fmt: skip
 
 offer_modules(__name__)

@@ -31,6 +31,25 @@ def hinge_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
 
 
+def wasserstein_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Mean of D(G(z)) minus mean of D(x) (Arjovsky et al. 2017, equation 2); its slope is to be held at 1."""
+    return fake_logits.mean() - real_logits.mean()
+
+
+def slope_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """Mean over the samples of (|dD(x)/dx| - 1)^2 (Gulrajani et al. 2017, equation 3).
+
+    Args:
+        logits: Logits of the images.
+        images: `[N, C, H, W]`, between real ones and the generator's, that required gradients.
+
+    Raises:
+        ValueError: if they did not.
+    """
+    norm = (_slope(logits, images).square().flatten(1).sum(dim=1) + 1e-12).sqrt()
+    return (norm - 1).square().mean()
+
+
 def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:
     """Mean over the samples of the squared norm of dD(x)/dx (Mescheder et al. 2018, equation 9).
 
@@ -43,12 +62,17 @@ def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:
     Raises:
         ValueError: if they did not.
     """
+    return _slope(real_logits, images).square().flatten(1).sum(dim=1).mean()
+
+
+def _slope(logits: Tensor, images: Tensor) -> Tensor:
+    """dD(x)/dx `[N, C, H, W]`, which can be differentiated for the weights."""
     slope: Tensor | None = None
-    if images.requires_grad and real_logits.requires_grad:
-        (slope,) = torch.autograd.grad(real_logits.sum(), images, create_graph=True, allow_unused=True)
+    if images.requires_grad and logits.requires_grad:
+        (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True, allow_unused=True)
     if slope is None:
-        raise ValueError("The R1 penalty needs images.requires_grad_() before the discriminator sees them.")
-    return slope.square().flatten(1).sum(dim=1).mean()
+        raise ValueError("A penalty on the slope needs images.requires_grad_() before they are judged.")
+    return slope
 
 
 @dataclass(frozen=True)
@@ -67,4 +91,5 @@ class Adversarial:
 ADVERSARIAL = {
     "logistic": Adversarial(nonsaturating_generator, logistic_discriminator),
     "hinge": Adversarial(linear_generator, hinge_discriminator),
+    "wasserstein": Adversarial(linear_generator, wasserstein_discriminator),
 }

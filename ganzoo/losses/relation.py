@@ -13,9 +13,9 @@ def relation(features: Tensor, target_features: Tensor, temperature: float = 1.0
     of the rows, averaged over the N of them, without a factor for the temperature. The softmax does not see
     what is added to a whole row; the diagonal, 1 for both, is what the other cosines are held against.
 
-    The paper compares N samples with N others, whose w are moved along directions of the latent space.
-    Its pairs are in a batch of 2N that holds both halves, with the pairs within each half besides. The
-    authors' code has this divergence, without a temperature, and a squared difference as the alternative.
+    The paper compares N samples with N others, whose w are moved along directions of the latent space: that
+    is `offset_relation`. The authors' code has this divergence, without a temperature, and a squared
+    difference as the alternative.
 
     Args:
         features: `[N, ...]`, flattened per sample; N is at least 2.
@@ -33,6 +33,38 @@ def relation(features: Tensor, target_features: Tensor, temperature: float = 1.0
         )
     if not temperature > 0:
         raise ValueError(f"temperature is positive; got {temperature!r}.")
-    units = [F.normalize(x.flatten(1), dim=1) for x in (features, target_features)]
-    found, wanted = (F.log_softmax(unit @ unit.T / temperature, dim=1) for unit in units)
+    found, wanted = (_attention(x, x, temperature) for x in (features, target_features))
     return F.kl_div(found, wanted, reduction="batchmean", log_target=True)
+
+
+def offset_relation(
+    features: Tensor, moved: Tensor, target_features: Tensor, target_moved: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """Divergence of similarities between samples and moved samples (Xu et al. 2022, the offset form).
+
+    Row i of the matrix `[N, N]` holds the cosines between sample i and every sample whose w was moved along
+    a direction of the latent space; otherwise as `relation`, KL(target || features), averaged over the rows.
+    The paper gives it a weight of 30 and moves w by a length of 5.
+
+    Args:
+        features: `[N, ...]`, flattened per sample; N is at least 2.
+        moved: Features of the same samples, moved, of the same width.
+        target_features: Features of the teacher, of any width.
+        target_moved: Those of its moved samples.
+        temperature: Positive number.
+
+    Raises:
+        ValueError: for one sample, or other numbers of samples.
+    """
+    numbers = [len(x) for x in (features, moved, target_features, target_moved)]
+    if len(set(numbers)) > 1 or numbers[0] < 2:
+        raise ValueError(f"A relation is between at least 2 samples, all as many; got {numbers}.")
+    found = _attention(features, moved, temperature)
+    wanted = _attention(target_features, target_moved, temperature)
+    return F.kl_div(found, wanted, reduction="batchmean", log_target=True)
+
+
+def _attention(x: Tensor, others: Tensor, temperature: float) -> Tensor:
+    """Logarithm of how each sample divides its attention among the others, `[N, N]`."""
+    one, other = (F.normalize(y.flatten(1), dim=1) for y in (x, others))
+    return F.log_softmax(one @ other.T / temperature, dim=1)

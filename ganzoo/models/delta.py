@@ -52,7 +52,7 @@ class Parts:
 
     def told(self) -> dict[str, tuple[str, ...]]:
         """Those that there are, by what is said of them."""
-        told = {"the base's own": self.same, "trained further": self.changed, "new": self.new}
+        told = {"unchanged from the base": self.same, "trained further": self.changed, "new": self.new}
         return {what: parts for what, parts in told.items() if parts}
 
 

@@ -17,14 +17,19 @@ from ganzoo.losses import (
     ADVERSARIAL,
     feature_l1,
     feature_maps,
+    mmd,
     perceptual,
     r1_penalty,
     reconstruction,
     relation,
+    slope_penalty,
+    triplet,
 )
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.hidden_features import HiddenFeatures
 from ganzoo.training.latents import Purpose, uniform
+from ganzoo.training.offsets import Offsets
 from ganzoo.training.parts import freeze
 from ganzoo.training.task import Phase, Task
 from ganzoo.training.teacher import Drawn, Teacher
@@ -59,6 +64,7 @@ class DistillationTask(Task):
         student: Student on the teacher's device; with `settings.inherit_mapping`, holding its mapping.
         discriminator: Discriminator for a GAN term.
         network: Network for perceptual terms.
+        hidden: Hidden features of the teacher's discriminator, for their term.
     """
 
     options = DistillationSettings
@@ -72,12 +78,13 @@ class DistillationTask(Task):
         student: Generator,
         discriminator: Discriminator | None,
         network: FeatureNetwork | None,
+        hidden: HiddenFeatures | None = None,
     ) -> None:
         self.settings: DistillationSettings = settings
         self.teacher = teacher
         self.cache = cache
         self.student = student
-        self.network = network
+        self.network, self.hidden = network, hidden
         self.augment: Augment = AUGMENTS.build(settings.augment)
         # A teacher that works in the meantime would take the student's time and memory; a disk does not.
         self.ahead = cache is not None
@@ -95,6 +102,9 @@ class DistillationTask(Task):
         if settings.loss.teacher_features.weight:
             self.features = TeacherFeatures(settings.student, teacher.original)
             self.modules[PROJECTIONS] = self.features.to(teacher.device)
+        self.offsets: Offsets | None = None
+        if settings.loss.offset_relation.weight:
+            self.offsets = Offsets(teacher, settings.loss.offset_relation)
         self._synthesis = student.synthesis
         self._judge: nn.Module | None = discriminator
         if settings.compile:
@@ -140,22 +150,43 @@ class DistillationTask(Task):
             # Times the interval: it stands for the steps between two of them, as in StyleGAN2's appendix B.
             weight = 0.5 * self.settings.loss.r1.weight * phase.interval
             return weight * penalty, {"r1": penalty.detach()}
-        if batch.fake is None:
-            raise RuntimeError("The student's phase comes before the discriminator's.")
-        with self._autocast():
-            real_logits = self._logits(batch.target, batch, Purpose.AUGMENT_REAL)
-            fake_logits = self._logits(batch.fake, batch, Purpose.AUGMENT_FAKE)
-        loss = self.game.discriminator(real_logits, fake_logits)
-        return loss, {
-            "discriminator": loss.detach(),
-            "logits/real": real_logits.detach().mean(),
-            "logits/fake": fake_logits.detach().mean(),
-        }
+        return self._discriminator(self.discriminator, batch)
 
     def after_step(self, terms: Mapping[str, Tensor], kimg: float) -> None:
         """Let the discriminator follow its weights."""
         if self.discriminator is not None:
             self.discriminator.after_step()
+
+    def _discriminator(self, discriminator: Discriminator, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        if batch.fake is None:
+            raise RuntimeError("The student's phase comes before the discriminator's.")
+        weights = self.settings.loss
+        with self._autocast():
+            real_logits = self._logits(batch.target, batch, Purpose.AUGMENT_REAL)
+            fake_logits = self._logits(batch.fake, batch, Purpose.AUGMENT_FAKE)
+        loss = self.game.discriminator(real_logits, fake_logits)
+        terms = {"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()}
+        if weights.gan.kind == "wasserstein":
+            terms["slope_penalty"] = self._slope_penalty(batch, batch.fake)
+            loss = loss + weights.gan.slope_penalty * terms["slope_penalty"]
+        if weights.triplet.weight:
+            with self._autocast():
+                seen = [discriminator.hidden(x, weights.triplet.level) for x in (batch.target, batch.fake)]
+            teachers, students = (x.float() for x in seen)
+            # There are no photographs: the teacher's image of another latent stands for the real one.
+            terms["triplet"] = triplet(teachers.roll(1, 0), teachers, students, weights.triplet.margin)
+            loss = loss + weights.triplet.weight * terms["triplet"]
+        terms = {"discriminator": loss, **terms}
+        return loss, {name: term.detach() for name, term in terms.items()}
+
+    def _slope_penalty(self, batch: Batch, fake: Tensor) -> Tensor:
+        """The penalty of the Wasserstein loss, on images between the teacher's and the student's."""
+        place = uniform(batch.positions, seed=self.settings.seed, purpose=Purpose.MIXTURE, count=1)
+        place = place.to(fake.device)[:, :, None, None]
+        between = torch.lerp(batch.target, fake, place).requires_grad_(True)
+        with self._autocast():  # what is compiled cannot be differentiated twice
+            logits = self._logits(between, batch, Purpose.AUGMENT_REAL, self.discriminator)
+        return slope_penalty(logits, between)
 
     def _student(self, batch: Batch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         weights = self.settings.loss
@@ -174,6 +205,12 @@ class DistillationTask(Task):
             terms |= self._perceptual(image, batch.target)
         if self.features is not None:
             terms["teacher_features"] = self.features.loss(batch.w, batch.noise)
+        if self.offsets is not None:
+            with self._autocast():
+                terms["offset_relation"] = self.offsets.loss(self.student, batch, batch.positions)
+        if self.hidden is not None:
+            with self._autocast():
+                terms["hidden_l1"] = self.hidden.loss(image, batch.target)
         scales = {name: getattr(weights, name).weight for name in terms}
         if self.discriminator is not None and kimg >= weights.gan.start_kimg:
             self.discriminator.requires_grad_(False)
@@ -199,9 +236,11 @@ class DistillationTask(Task):
             terms["feature_l1"] = feature_l1(maps, target_maps)
         if self.settings.loss.perceptual.weight:
             terms["perceptual"] = perceptual(maps, target_maps)
+        pooled, target_pooled = (m[-1].mean(dim=(2, 3)) for m in (maps, target_maps))
         if self.settings.loss.relation.weight:
-            pooled = [[m[-1].mean(dim=(2, 3))] for m in (maps, target_maps)]
-            terms["relation"] = relation(pooled[0][0], pooled[1][0])
+            terms["relation"] = relation(pooled, target_pooled)
+        if self.settings.loss.mmd.weight:
+            terms["mmd"] = mmd(pooled, target_pooled)
         return terms
 
     def _logits(

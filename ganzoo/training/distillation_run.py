@@ -33,7 +33,7 @@ class DistillationRun(DistillationTask):
 
     def __init__(self, loaded: Loaded) -> None:
         parts = (loaded.teacher, loaded.cache, loaded.student, loaded.discriminator, loaded.network)
-        super().__init__(loaded.settings, *parts)
+        super().__init__(loaded.settings, *parts, loaded.hidden)
         self.start = loaded.start
         self.begun: dict[str, Any] | None = None
         self.held_out, self.sheets = loaded.held_out, Sheets(loaded.teacher)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from ganzoo.blocks import DISCRIMINATORS
@@ -10,84 +10,17 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.system.images import check_channels
 from ganzoo.system.validation import check_fields, unknown
+from ganzoo.training.loss_settings import LossSettings
 from ganzoo.training.presets import of_teacher, preset
 from ganzoo.training.settings import OptimizerSettings, require
 from ganzoo.training.task_settings import TaskSettings
 
+_TERMS = LossSettings()
 _COSINE, _CONSTANT = OptimizerSettings(), OptimizerSettings(schedule="constant", final=1.0)
 OF_TEACHER = "teacher"  # an `init` that names no other model
 FEATURE_FIGURES = ("perceptual", "fd")
 FIGURES = ("l1", "psnr", *FEATURE_FIGURES)
 IMPARTIAL = "efficientnet_lite1"  # features of which no discriminator makes use by default
-
-
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    """A term of the loss. Args: weight: 0 leaves it out."""
-
-    weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        require(self.weight >= 0, "weight is not negative", self.weight)
-
-
-@dataclass(frozen=True, kw_only=True)
-class GANTerm(Term):
-    """The adversarial term.
-
-    Args:
-        kind: Loss of both, a key of `ganzoo.losses.ADVERSARIAL`.
-        start_kimg: Thousands of images until it sets in.
-        warmup_kimg: Thousands of images from then on until its weight is reached.
-    """
-
-    kind: Literal["logistic", "hinge"] = "logistic"
-    start_kimg: float = 0.0
-    warmup_kimg: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("start_kimg", "warmup_kimg"):
-            require(getattr(self, name) >= 0, f"{name} is not negative", getattr(self, name))
-
-
-@dataclass(frozen=True, kw_only=True)
-class R1Term(Term):
-    """The gradient penalty. Args: weight: gamma; interval: steps from one to the next."""
-
-    interval: int = 16
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.interval >= 1, "interval is at least 1", self.interval)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossSettings:
-    """The terms of the loss; see `ganzoo.losses` for each."""
-
-    pixel_l1: Term = Term(weight=1.0)
-    pixel_l2: Term = Term(weight=1.0)
-    subband_l1: Term = Term(weight=1.0)
-    subband_l2: Term = Term(weight=1.0)
-    feature_l1: Term = Term(weight=0.1)
-    perceptual: Term = Term()
-    relation: Term = Term()
-    teacher_features: Term = Term()
-    gan: GANTerm = GANTerm(weight=0.5)
-    r1: R1Term = R1Term(weight=10.0)
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        used = [f.name for f in fields(self) if f.name != "r1" and getattr(self, f.name).weight]
-        if not used:
-            raise ValueError("Every term of the loss has weight 0: there is nothing to learn.")
-        if used == ["gan"] and self.gan.start_kimg:
-            raise ValueError(
-                f"loss.gan alone has a weight: until {self.gan.start_kimg:g} kimg there is nothing to learn; "
-                "give loss.gan.start_kimg=0."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +99,7 @@ class DistillationSettings(TaskSettings):
     student: GeneratorConfig
     inherit_mapping: bool = True
     init: str | None = None
-    init_channels: Literal["weights", "response", "saliency"] = "weights"
+    init_channels: Literal["weights", "response", "saliency"] = "response"
     init_head: int = 0
     freeze: tuple[str, ...] = ()
     lr_scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -175,8 +108,9 @@ class DistillationSettings(TaskSettings):
     noise: Literal["const", "random", "none"] = "const"
     optimizer: OptimizerSettings = _COSINE
     discriminator_optimizer: OptimizerSettings = _CONSTANT
-    loss: LossSettings = LossSettings()
+    loss: LossSettings = _TERMS
     features: FeatureSettings = FeatureSettings()
+    teacher_discriminator: str | None = None
     discriminator: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"name": "residual"})
     discriminator_channel_base: int = 32768
     discriminator_channel_max: int = 512
@@ -207,15 +141,41 @@ class DistillationSettings(TaskSettings):
             raise ValueError(
                 "truncation_psi other than 1 needs the teacher's mapping network: give inherit_mapping=true."
             )
+        if self.loss.hidden_l1.weight and self.teacher_discriminator is None:
+            raise ValueError(
+                "loss.hidden_l1 needs the teacher's discriminator: give teacher_discriminator=FOLDER, which "
+                "`ganzoo convert --part discriminator` writes."
+            )
+        if self.loss.offset_relation.weight and not self.inherit_mapping:
+            raise ValueError(
+                "loss.offset_relation moves the teacher's w, which is not the student's without its mapping "
+                "network: give inherit_mapping=true."
+            )
         if self.uses_gan:
             self.discriminator_config()
             self._refuse_discriminator()
+        elif self.loss.triplet.weight:
+            raise ValueError("loss.triplet teaches the discriminator; there is none: give loss.gan.weight.")
 
     def _refuse_discriminator(self) -> None:
-        """Raise ValueError for a penalty on a slope that means nothing, or figures that flatter."""
+        """Raise ValueError for terms that the discriminator cannot give, or figures that flatter."""
         name, features = self.discriminator["name"], self.discriminator.get("features")
-        if self.loss.r1.weight and not getattr(DISCRIMINATORS.get(name), "penalized", True):
-            raise ValueError(f"The discriminator {name!r} takes no R1 penalty: give loss.r1.weight=0.")
+        block, gan = DISCRIMINATORS.get(name), self.loss.gan
+        if not getattr(block, "penalized", True):
+            if self.loss.r1.weight:
+                raise ValueError(f"The discriminator {name!r} takes no R1 penalty: give loss.r1.weight=0.")
+            if gan.kind == "wasserstein":
+                raise ValueError(
+                    f"The discriminator {name!r} takes no penalty on its slope, which the Wasserstein loss "
+                    "needs: give loss.gan.kind=hinge."
+                )
+        if self.loss.triplet.weight:
+            levels = len(self.discriminator_config().channels) - 1 if getattr(block, "layered", False) else 0
+            if self.loss.triplet.level > levels:
+                raise ValueError(
+                    f"loss.triplet.level={self.loss.triplet.level}, but the discriminator {name!r} gives "
+                    f"hidden features of {levels} levels."
+                )
         measured = [figure for figure in FEATURE_FIGURES if figure in self.held_out.metrics]
         if measured and features == self.held_out.features:
             raise ValueError(
@@ -231,7 +191,8 @@ class DistillationSettings(TaskSettings):
     @property
     def uses_features(self) -> bool:
         """Whether a term of the loss looks at features of images."""
-        return any(term.weight for term in (self.loss.feature_l1, self.loss.perceptual, self.loss.relation))
+        loss = self.loss
+        return any(term.weight for term in (loss.feature_l1, loss.perceptual, loss.relation, loss.mmd))
 
     @classmethod
     def preset(cls, device: str, *, elsewhere: bool) -> tuple[str | None, str]:

@@ -157,7 +157,9 @@ def _least_squares(x: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """Matrix `[out, C]` and bias `[out]` of the nearest linear map, with a small ridge, in float64."""
     width = x.shape[1] + 1
     gram, products = (x.new_zeros(width, n, dtype=torch.float64) for n in (width, wanted.shape[1]))
-    for features, targets in zip(x.split(LATENTS_AT_ONCE), wanted.split(LATENTS_AT_ONCE), strict=True):
+    for features, targets in zip(
+        torch.split(x, LATENTS_AT_ONCE), torch.split(wanted, LATENTS_AT_ONCE), strict=True
+    ):
         a, b = (t[..., 0].transpose(1, 2).flatten(0, 1).double() for t in (features, targets))
         a = torch.cat([a, a.new_ones(len(a), 1)], dim=1)
         gram += a.T @ a
@@ -179,13 +181,14 @@ def _bilinear(
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, LR, total_steps=steps)
     random = torch.Generator("cpu").manual_seed(seed)
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(x), generator=random).to(x.device).split(LATENTS_AT_ONCE):
+        order = torch.randperm(len(x), generator=random).to(x.device)
+        for rows in torch.split(order, LATENTS_AT_ONCE):
             own, own_bias, factors = parameters
             styled = own * (1 + w[rows] @ factors.T)[:, None]  # [N, out, C]: far fewer than the features
             found = styled @ x[rows, :, :, 0] + own_bias[:, None]
             loss = (found - wanted[rows, :, :, 0]).abs().mean()
             adam.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
             schedule.step()
     own, own_bias, factors = (t.detach() for t in parameters)

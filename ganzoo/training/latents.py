@@ -31,6 +31,8 @@ class Purpose(IntEnum):
     AUGMENT_GENERATOR = 4
     ORDER = 5
     PLACES = 6
+    MIXTURE = 7
+    DIRECTION = 8
 
 
 def stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:

@@ -14,10 +14,12 @@ from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.models.factory import build, create
 from ganzoo.models.weights import weights_digest
+from ganzoo.system.paths import user_path
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
 from ganzoo.training.distillation_settings import OF_TEACHER, DistillationSettings
 from ganzoo.training.held_out import HeldOut
+from ganzoo.training.hidden_features import HiddenFeatures, load_hidden_features
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher, refuse_mismatch
 from ganzoo.training.warm_start import WarmStart, other_blocks, warm_start
@@ -38,6 +40,7 @@ class Loaded:
     student: Generator
     discriminator: Discriminator | None
     network: FeatureNetwork | None
+    hidden: HiddenFeatures | None
     held_out: HeldOut
     start: WarmStart | None
 
@@ -67,8 +70,13 @@ def load(settings: DistillationSettings, state: Any) -> Loaded:
     if discriminator is not None and (name := discriminator.features) is not None:
         shared = network if own.features.name == name else None
         discriminator.look_through(shared or load_features(name).to(state.device))
+    hidden = None
+    if own.loss.hidden_l1.weight and own.teacher_discriminator is not None:
+        folder = user_path(own.teacher_discriminator)
+        channels = own.student.img_channels
+        hidden = load_hidden_features(folder, own.loss.hidden_l1.level, channels, state.device)
     held_out = HeldOut(own.held_out, teacher, held, judge, state)
-    return Loaded(own, teacher, cache, student, discriminator, network, held_out, start)
+    return Loaded(own, teacher, cache, student, discriminator, network, hidden, held_out, start)
 
 
 def networks(

@@ -1,11 +1,13 @@
 """Every command on models of grey images, of RGB and of RGBA; one line for other numbers of channels."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
 import torch
 from cli_helpers import assert_one_line
+from covering import thinned
 from helpers import assert_same_image, tiny, trained
 from PIL import Image
 from torch import nn
@@ -147,12 +149,13 @@ def test_records_of_models_with_alpha_are_not_compared_with_others(run, models, 
     assert_one_line(result, "sampling.alpha: 'over white' and None")
 
 
-@pytest.mark.parametrize("other", MODES)
-def test_compare_shows_and_subtracts_images_of_any_channels(run, models, model, channels, other, tmp_path):
+@pytest.mark.parametrize("pair", thinned(itertools.product(MODES, MODES), [(1, 3), (3, 4), (4, 1)]), ids=str)
+def test_compare_shows_and_subtracts_images_of_any_channels(run, models, pair, tmp_path):
     page = tmp_path / "page.html"
-    ran(run("compare", model, models[other], "--seeds=0", "--runs=1", "--features=shown", "--out", page))
+    one, other = (models[channels] for channels in pair)
+    ran(run("compare", one, other, "--seeds=0", "--runs=1", "--features=shown", "--out", page))
     html = page.read_text()
-    assert ("shown over white" in html) == (4 in (channels, other)) and "L1" in html
+    assert ("shown over white" in html) == (4 in pair) and "L1" in html
 
 
 def test_a_student_has_its_teachers_channels(run, model, channels, tmp_path):

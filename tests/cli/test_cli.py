@@ -167,10 +167,10 @@ def test_list_prints_json(run):
 
 
 def test_a_bundled_model_is_listed_as_in_the_package(run):
-    assert "in the package" in run("list", "mobilestylegan_ffhq_64")[1]
-    [model] = json.loads(run("list", "mobilestylegan_ffhq_64", "--json")[1])["models"]
+    assert "in the package" in run("list", "mobilestylegan_ffhq_64_lite")[1]
+    [model] = json.loads(run("list", "mobilestylegan_ffhq_64_lite", "--json")[1])["models"]
     assert model["bundled"] is True and model["cached"] is False
-    out = run("info", "mobilestylegan_ffhq_64")[1]
+    out = run("info", "mobilestylegan_ffhq_64_lite")[1]
     assert "in the package" in out and "cached:" not in out
 
 

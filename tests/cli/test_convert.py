@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from cli_helpers import GANZOO
-from helpers import interruptible
+from cli_helpers import GANZOO, convert_and_wait
 from ir_fixtures import tiny_generator, write_ir
 from PIL import Image
+from processes import started
 from safetensors.torch import save_file
 
 import ganzoo
@@ -284,36 +284,20 @@ def test_a_relative_folder_is_titled_by_its_own_name(run, tmp_path, monkeypatch)
     assert "# faces\n" in Path("README.md").read_text() and names(Path()) == FILES
 
 
-WAITS = """
-import sys, time
-from pathlib import Path
-import ganzoo.cards.saving, ganzoo.converters.conversion, ganzoo.models.weights
-from ganzoo.cli import main
-
-def wait(*_):
-    Path(ready).touch()
-    time.sleep(60)
-
-ready = sys.argv.pop()
-ganzoo.{place} = wait
-main()
-"""
-
-
 @pytest.mark.parametrize(
     "place", ["converters.conversion._detect", "models.weights.write_weights", "cards.saving.load"]
 )
 def test_ctrl_c_leaves_nothing(tmp_path, place):
     ready, out = tmp_path / "ready", tmp_path / "models" / "new"
     out.parent.mkdir()
-    code = WAITS.format(place=place)
-    with interruptible([GANZOO[0], "-c", code, "convert", str(NVIDIA), str(out), str(ready)]) as process:
+    words = ("convert", NVIDIA, out, f"ganzoo.{place}", ready)
+    with started(tmp_path / "said", convert_and_wait, *words) as process:
         deadline = time.monotonic() + 120
         while not ready.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+        status, _, err = process.finish()
+    assert status == 130
     assert err.count("\n") == 1 and "was left as it was" in err and "Traceback" not in err
     assert names(out.parent) == []
 

@@ -92,10 +92,10 @@ def test_a_cache_that_cannot_be_written_names_the_option(unwritable):
 def test_an_engine_over_such_a_cache_names_the_option(run, unwritable, tmp_path, runtime, package):
     pytest.importorskip(package)
     where = [f"--cache-dir={unwritable}", f"--out={tmp_path / 'out'}", "--seeds=0"]
-    status, _, err = run("generate", "mobilestylegan_ffhq_64", f"--runtime={runtime}", *where)
+    status, _, err = run("generate", "mobilestylegan_ffhq_64_lite", f"--runtime={runtime}", *where)
     assert status == 2 and err.count("ganzoo: ") == 1 and "--cache-dir" in err and "Traceback" not in err
     with pytest.raises(OSError, match="--cache-dir"):
-        open_runtime("mobilestylegan_ffhq_64", runtime, cache_dir=unwritable)
+        open_runtime("mobilestylegan_ffhq_64_lite", runtime, cache_dir=unwritable)
 
 
 def test_weights_over_such_a_cache_name_the_option(unwritable):

@@ -20,7 +20,7 @@ def test_list_loses_and_cuts_nothing(columns):
     assert max(map(len, lines)) <= columns and "…" not in "".join(lines)
     for name in [*list_recipes(), *ganzoo.list_models()]:  # each is whole, to be copied
         assert any(line.split()[:1] == [name] for line in lines), name
-    [row] = [line for line in lines if line.startswith("mobilestylegan_ffhq_64 ") and "3.80 M" in line]
+    [row] = [line for line in lines if line.startswith("mobilestylegan_ffhq_64_lite ") and "3.80 M" in line]
     assert row.split()[1:6] == ["64", "3.80", "M", "0.06", "G"]
     text = " ".join(" ".join(lines).split())
     for part in ("resolution", "parameters", "MACs", "Apache-2.0", "in the package", "(non-commercial)"):

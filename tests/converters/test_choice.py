@@ -1,7 +1,10 @@
 """Which network of a file is converted: the moving average before raw weights, or by part and key."""
 
+from functools import cache
+
 import pytest
 import torch
+from covering import crossed
 from foreign_names import TRAINED, prefixed, saved, state
 
 import ganzoo
@@ -12,6 +15,7 @@ EMA, RAW, D = (state(TRAINED, key) for key in ("g_ema", "g", "d"))
 TWO_RAW = {"model": RAW, "state_dict": EMA, "discriminator": D}
 
 
+@cache
 def digest(part):
     return weights_digest(ganzoo.convert(TRAINED, part))
 
@@ -37,9 +41,9 @@ BESIDE = [
 ]
 
 
-@pytest.mark.parametrize("turned_round", [False, True])
-@pytest.mark.parametrize(("raw", "average"), BESIDE)
-def test_the_moving_average_is_taken_and_the_raw_weights_are_told(file, raw, average, turned_round):
+@pytest.mark.parametrize("case", crossed(BESIDE, [False, True], t=1), ids=str)
+def test_the_moving_average_is_taken_and_the_raw_weights_are_told(file, case):
+    (raw, average), turned_round = case
     contents = {raw: RAW, average: EMA}
     saved(file, dict(reversed(contents.items())) if turned_round else contents)
     found = convert_with_account(file)

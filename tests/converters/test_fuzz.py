@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fuzz_helpers import FIXTURES, SNIPPETS, Judge, complaint, dump_tree
+from fuzz_helpers import FIXTURES, SNIPPETS, complaint, dump_tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -39,13 +39,6 @@ def test_a_mutant_is_converted_or_refused(seed, count, tmp_path):
     print(counts)
     assert counts["faults"] == []
     assert counts["refused"] > count / 2 and counts["kinds of message"] > count / 20  # beyond the first byte
-
-
-@pytest.fixture(scope="module")
-def judge():
-    judge = Judge()
-    yield judge
-    judge.close()
 
 
 def assert_harmless(judge, path, data):

@@ -208,6 +208,22 @@ def test_a_level_of_the_resnet_form_is_the_scaled_sum_of_both_paths():
     assert level(x).shape == (2, 12, 8, 8)
 
 
+def test_hidden_features_are_those_that_the_logit_is_made_of(architecture):
+    network = discriminator(architecture=architecture)
+    images, seen = make_images(network)[0], {}
+    network.network.conv.register_forward_hook(lambda module, inputs, out: seen.update(x=inputs[0]))
+    network(images)
+    assert torch.equal(network.hidden(images, 2), seen["x"][:, :8])
+    assert network.hidden(images, 1).shape == (4, 12, 8, 8)
+
+
+@pytest.mark.parametrize("levels", [0, 3])
+def test_there_are_no_more_hidden_features_than_levels(levels):
+    network = discriminator()
+    with pytest.raises(ValueError, match="from 1 to 2"):
+        network.hidden(make_images(network)[0], levels)
+
+
 # Refusals
 
 BAD_OPTIONS = {

@@ -230,6 +230,11 @@ def test_an_option_out_of_range_is_refused(options):
         projected(**options)
 
 
+def test_it_gives_no_hidden_features():
+    with pytest.raises(ValueError, match="gives no hidden features"):
+        projected().hidden(pictures(), 1)
+
+
 def test_images_of_two_channels_are_refused():
     with pytest.raises(ValueError, match="these have 2"):
         projected(img_channels=2)

@@ -138,9 +138,9 @@ def test_bench_measures_the_precision_that_auto_takes_and_names_the_processor(ru
 MISTAKES = {
     "a recipe": (["bench", "mobilestylegan"], "needs a model"),
     "a file": (["bench", "x.onnx"], "needs a model"),
-    "an unknown runtime": (["bench", "mobilestylegan_ffhq_64", "--runtime=tensorrt"], "tensorrt"),
+    "an unknown runtime": (["bench", "mobilestylegan_ffhq_64_lite", "--runtime=tensorrt"], "tensorrt"),
     "an unknown model": (["generate", "mobilestylegan_ffh"], "mobilestylegan_ffhq"),
-    "an export": (["export", "mobilestylegan_ffhq_64", "--to=onnx"], "auto"),
+    "an export": (["export", "mobilestylegan_ffhq_64_lite", "--to=onnx"], "auto"),
 }
 
 

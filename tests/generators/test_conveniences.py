@@ -7,6 +7,7 @@ import pytest
 import torch
 from helpers import assert_same_image, tiny, trained
 from PIL import Image
+from processes import SERVER
 from torch.utils.data import DataLoader, Dataset
 
 import ganzoo
@@ -105,7 +106,7 @@ class Samples(Dataset):
 @pytest.mark.parametrize("deployed", [False, True])
 def test_workers_of_a_data_loader_make_the_images_of_their_seeds(deployed):
     made = generator(deployed=deployed)
-    loader = DataLoader(Samples(made, 5), batch_size=2, num_workers=2, multiprocessing_context="spawn")
+    loader = DataLoader(Samples(made, 5), batch_size=2, num_workers=2, multiprocessing_context=SERVER)
     with torch.inference_mode():
         expected = made(made.sample_z(5), truncation_psi=0.7)
     assert_same_image(torch.cat(list(loader)), expected)

@@ -99,7 +99,7 @@ COMMANDS = {
     "info": ["info", NAME],
     "verify": ["verify", NAME],
     "compare": ["compare", NAME, NAME, "--seeds=0", "--features=none", "--runs=1"],
-    "eval": ["eval", NAME, "--teacher=mobilestylegan_ffhq_64", "--metrics=l1", "--num=2"],
+    "eval": ["eval", NAME, "--teacher=mobilestylegan_ffhq_64_lite", "--metrics=l1", "--num=2"],
 }
 
 
@@ -205,7 +205,7 @@ def test_what_is_in_the_cache_needs_no_hub(hub, model, run, capsys):
     for command in ("info", "generate"):
         result = run(command, "hf-hub:me/other")
         assert_one_line(result, "hf-hub:me/other cannot be read", "cannot be reached")
-        assert "Without a network: mobilestylegan_ffhq_64" in result[2]
+        assert "Without a network: mobilestylegan_ffhq_64_lite" in result[2]
 
 
 def test_nothing_is_asked_when_the_client_is_told_to_be_offline(hub, model, run, monkeypatch):

@@ -244,8 +244,8 @@ def test_a_card_gets_the_license_and_the_lineage_that_it_lacks_on_its_way(hub, m
 
 
 def test_a_published_model_is_pushed_by_its_name_from_python(hub):
-    found = push("mobilestylegan_ffhq_64", "me/copy", dry_run=True)
-    assert found.creates and not found.drafted and "mobilestylegan_ffhq_64.jpg" in found.files
+    found = push("mobilestylegan_ffhq_64_lite", "me/copy", dry_run=True)
+    assert found.creates and not found.drafted and "mobilestylegan_ffhq_64_lite.jpg" in found.files
 
 
 def test_a_base_model_is_a_lineage(hub, model, run):

@@ -13,6 +13,8 @@ from ganzoo.losses import (
     logistic_discriminator,
     nonsaturating_generator,
     r1_penalty,
+    slope_penalty,
+    wasserstein_discriminator,
 )
 
 
@@ -44,6 +46,31 @@ def test_both_sides_of_a_game_have_their_loss():
     assert ADVERSARIAL["logistic"].discriminator is logistic_discriminator
     assert ADVERSARIAL["hinge"].generator is linear_generator
     assert ADVERSARIAL["hinge"].discriminator is hinge_discriminator
+    assert ADVERSARIAL["wasserstein"].generator is linear_generator
+    assert ADVERSARIAL["wasserstein"].discriminator is wasserstein_discriminator
+
+
+def test_the_wasserstein_loss_is_the_difference_of_the_means():
+    real, fake = torch.tensor([[2.0], [0.5]]), torch.tensor([[-3.0], [0.0]])
+    assert wasserstein_discriminator(real, fake).item() == pytest.approx(-1.5 - 1.25)
+
+
+def test_a_slope_of_one_costs_nothing():
+    weight = noise(3, 2, 2)
+    images = noise(5, 3, 2, 2, seed=1).requires_grad_()
+    for length in (1.0, 3.0):
+        scaled = (length * weight / weight.norm()).requires_grad_()
+        penalty = slope_penalty((images * scaled).sum(dim=(1, 2, 3)), images)
+        assert penalty.item() == pytest.approx((length - 1) ** 2, abs=1e-9)
+        (slope,) = torch.autograd.grad(penalty, scaled)
+        torch.testing.assert_close(slope, 2 * (length - 1) * weight / weight.norm(), atol=1e-6, rtol=1e-5)
+
+
+def test_a_constant_discriminator_has_a_finite_slope():
+    weight, images = torch.zeros(3, requires_grad=True), noise(2, 3).float().requires_grad_()
+    penalty = slope_penalty((images * weight).sum(dim=1), images)
+    penalty.backward()
+    assert penalty.item() == pytest.approx(1.0, abs=1e-5) and torch.isfinite(weight.grad).all()
 
 
 def test_logits_of_any_size_have_finite_losses():
@@ -71,7 +98,8 @@ def test_images_that_did_not_require_gradients_are_refused():
     images = noise(2, 3)
     logits = (images * weight).sum(dim=1)
     for given in images, images.clone().requires_grad_():  # too late: the logits do not know of them
-        with pytest.raises(ValueError, match="requires_grad_"):
-            r1_penalty(logits, given)
+        for penalty in (r1_penalty, slope_penalty):
+            with pytest.raises(ValueError, match="requires_grad_"):
+                penalty(logits, given)
     with torch.no_grad(), pytest.raises(ValueError, match="requires_grad_"):
         r1_penalty(logits.detach(), images.requires_grad_())

@@ -6,18 +6,19 @@ import pytest
 import torch
 from loss_helpers import noise
 
-from ganzoo.losses import relation
+from ganzoo.losses import offset_relation, relation
 
 
 def features(n=4, dim=6, seed=0):
     return noise(n, dim, seed=seed)
 
 
-def by_hand(a, b, temperature):
+def by_hand(a, b, temperature, moved=None):
     """The divergence, number by number."""
 
     def attention(x, i):
-        cosines = [torch.dot(x[i], other).item() / (x[i].norm() * other.norm()).item() for other in x]
+        others = x if moved is None else moved[0 if x is a else 1]
+        cosines = [torch.dot(x[i], other).item() / (x[i].norm() * other.norm()).item() for other in others]
         weights = [math.exp(cosine / temperature) for cosine in cosines]
         return [weight / sum(weights) for weight in weights]
 
@@ -77,3 +78,17 @@ def test_other_numbers_of_samples_are_refused():
 def test_a_temperature_that_is_not_positive_is_refused(temperature):
     with pytest.raises(ValueError, match="temperature is positive"):
         relation(features(), features(), temperature)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+def test_the_offset_form_compares_samples_with_moved_ones(temperature):
+    a, b = features(), features(dim=9, seed=1)
+    moved = features(seed=2), features(dim=9, seed=3)
+    found = offset_relation(a, moved[0], b, moved[1], temperature)
+    assert found.item() == pytest.approx(by_hand(a, b, temperature, moved))
+    torch.testing.assert_close(offset_relation(a, a, b, b, temperature), relation(a, b, temperature))
+
+
+def test_samples_and_moved_ones_are_as_many():
+    with pytest.raises(ValueError, match=r"all as many; got \[4, 3, 4, 4\]"):
+        offset_relation(features(), features(3), features(), features())

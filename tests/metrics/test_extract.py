@@ -1,15 +1,12 @@
 """Features in pieces: kept, resumed, never mixed."""
 
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import torch
 from metric_helpers import (
-    HERE,
     ArraySamples,
     TinyFeatures,
     features,
@@ -17,6 +14,8 @@ from metric_helpers import (
     tiny_model,
     write_images,
 )
+from processes import started
+from tiny_cli import tiny_main
 
 import ganzoo
 from ganzoo.metrics import extract as extraction
@@ -152,20 +151,14 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, how):
         "--cache-dir",
         tmp_path / "cache",
     ]
-    command = [sys.executable, str(HERE / "tiny_cli.py"), "eval", *map(str, arguments)]
-    process = subprocess.Popen(
-        [*command, "--features=slow"],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 120
-    while len(pieces(tmp_path / "cache")) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(how)
-    _, err = process.communicate(timeout=60)
+    with started(tmp_path / "said", tiny_main, "eval", *arguments, "--features=slow") as process:
+        deadline = time.monotonic() + 120
+        while len(pieces(tmp_path / "cache")) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(how)
+        status, _, err = process.finish()
     if how == signal.SIGINT:
-        assert process.returncode == 130
+        assert status == 130
         assert err.startswith("ganzoo: Interrupted: the features so far are kept") and err.count("\n") == 1
     times = {path: path.stat().st_mtime_ns for path in pieces(tmp_path / "cache")}
     assert 3 <= len(times) < 14

@@ -1,20 +1,28 @@
-"""Two processes under torchrun: each image once, and one that speaks."""
+"""Two processes, as under torchrun: each image once, and one that speaks."""
 
 import numpy as np
 import pytest
 from metric_helpers import TinyFeatures, records, run_in_two_processes, tiny_model, write_images
+from processes import in_two
+from tiny_cli import tiny_main
 
 
-@pytest.fixture
-def evaluated(run, monkeypatch):
+@pytest.fixture(params=["forked", pytest.param("torchrun", marks=pytest.mark.slow)])
+def evaluated(request, run, monkeypatch, tmp_path):
     """What `ganzoo eval` prints in this process, and in two."""
     monkeypatch.setattr(
         "ganzoo.metrics.evaluation.load_features", lambda name, cache_dir=None: TinyFeatures()
     )
 
     def call(processes, *arguments):
-        if processes == 2:
+        if processes == 2 and request.param == "torchrun":
             return records(run_in_two_processes(*arguments))
+        if processes == 2:
+            (status, out, err), (other, nothing, warned) = in_two(
+                tmp_path / "said", tiny_main, "eval", *arguments
+            )
+            assert (status, other, nothing) == (0, 0, ""), err + warned
+            return records(out)
         status, out, err = run("eval", *arguments)
         assert status == 0, err
         return records(out)

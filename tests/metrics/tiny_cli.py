@@ -25,8 +25,13 @@ class SlowFeatures(TinyFeatures):
         return super().forward(pixels)
 
 
-if __name__ == "__main__":
+def tiny_main():
+    """`ganzoo` with such features, slow ones where the command names them."""
     torch.set_num_threads(1)
     kind = SlowFeatures if "--features=slow" in sys.argv else TinyFeatures
     ganzoo.metrics.evaluation.load_features = lambda name, cache_dir=None: kind()
     main()
+
+
+if __name__ == "__main__":
+    tiny_main()

@@ -53,7 +53,7 @@ def test_models_stand_by_family_and_size():
     assert sorted(found) == list_models() and found[0] == "mobilestylegan_ffhq"
     mobile = [m["resolution"] for m in catalogue.family("mobilestylegan_ffhq")][1:]
     assert mobile == sorted(mobile) and 64 in mobile
-    assert catalogue.family("mobilestylegan_ffhq_64") == catalogue.family("mobilestylegan_ffhq")
+    assert catalogue.family("mobilestylegan_ffhq_64_lite") == catalogue.family("mobilestylegan_ffhq")
     assert [m["name"] for m in catalogue.family("stylegan2_ffhq")] == ["stylegan2_ffhq"]
     assert catalogue.family("nothing") == []
 

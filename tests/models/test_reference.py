@@ -40,7 +40,7 @@ def test_a_reference_is_taken_wherever_a_name_is(folder):
 
 
 def test_a_reference_keeps_its_cache(tmp_path):
-    model = reference("mobilestylegan_ffhq_64", tmp_path)
+    model = reference("mobilestylegan_ffhq_64_lite", tmp_path)
     assert reference(model).cache_dir == reference(model, tmp_path).cache_dir == tmp_path
     with pytest.raises(ValueError, match="is bound to the cache"):
         reference(model, tmp_path / "other")

@@ -6,7 +6,7 @@ from ganzoo.training.loop import Trainer
 
 ALL_OFF = {
     **dict.fromkeys(["pixel_l1", "pixel_l2", "subband_l1", "subband_l2", "feature_l1", "perceptual"], OFF),
-    **dict.fromkeys(["relation", "teacher_features", "gan"], OFF),
+    **dict.fromkeys(["relation", "mmd", "offset_relation", "teacher_features", "hidden_l1", "gan"], OFF),
 }
 PIXEL_L1 = {**ALL_OFF, "pixel_l1": {"weight": 1.0}}
 NUMBERS = [0, 1, 2, 3]

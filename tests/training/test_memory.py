@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+from covering import thinned
 from torch.profiler import ProfilerActivity, profile
 from training_helpers import ALONE, OFF, make_task, make_teacher, run_settings, student_config
 
@@ -58,8 +59,10 @@ def peak(work):
     return largest
 
 
-@pytest.mark.parametrize(("student", "changes"), CASES.values(), ids=CASES.keys())
-def test_the_estimate_is_near_what_a_step_takes(tmp_path, student, changes):
+# bfloat16 is slow on most CPUs, and is there without an adversary.
+@pytest.mark.parametrize("case", thinned(CASES, CASES.keys() - {"bfloat16"}))
+def test_the_estimate_is_near_what_a_step_takes(tmp_path, case):
+    student, changes = CASES[case]
     changes = {"batch_size": 8, "discriminator_channel_max": 32, **changes}
     settings = run_settings(student_config(**student), **changes)
     network = features() if settings.loss.feature_l1.weight else None

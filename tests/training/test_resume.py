@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from covering import thinned
 from resume_helpers import assert_same_run, changed, die, die_after_step
 from training_helpers import (
     forked,
@@ -72,12 +73,16 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS.keys())
+# Each of these is like one that runs always: a step further on, or a checkpoint or a measurement before.
+ALIKE = {"after a checkpoint", "in the first checkpoint", "while measuring"}
+
+
+@pytest.mark.parametrize("moment", thinned(MOMENTS, MOMENTS.keys() - ALIKE))
 def test_a_run_that_is_killed_goes_on_to_the_same_bits(teacher, whole, tmp_path, moment):
     data = changed(teacher, tmp_path / "run")
 
     def work():
-        moment()
+        MOMENTS[moment]()
         distill(data)
 
     assert forked(work) == [-signal.SIGKILL]
@@ -100,16 +105,20 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS.keys())
-def test_runs_of_every_kind_go_on_to_the_same_bits(teacher, whole, tmp_path, changes):
-    data = changed(teacher, tmp_path / "run", **changes)
+# All of them in one run; one by one, with `-m slow`.
+KINDS = {"all": {key: value for changes in OTHERS.values() for key, value in changes.items()}, **OTHERS}
+
+
+@pytest.mark.parametrize("kind", thinned(KINDS, ["all"]))
+def test_runs_of_every_kind_go_on_to_the_same_bits(teacher, whole, tmp_path, kind):
+    data = changed(teacher, tmp_path / "run", **KINDS[kind])
 
     def work():
         die_after_step(5)()
         distill(data)
 
     assert forked(work) == [-signal.SIGKILL]
-    assert_same_run(distill(data), whole(**changes))
+    assert_same_run(distill(data), whole(**KINDS[kind]))
 
 
 def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_bits(teacher, whole, tmp_path):

