@@ -18,16 +18,28 @@ from ganzoo.ops.wavelet import IDWT, BlocksToSpace, haar_pixels, subband_order
 from ganzoo.registry import Registry
 
 OutputKind = Literal["pixel", "wavelet"]
+_DETAILS = 0.1  # of an image are about so strong as its low band; a head of noise learns far more slowly
 
 
 class ToImage(nn.Module):
-    """Modulated 1 x 1 convolution and a bias, no demodulation: `[N, C, r, r]` to `[N, out, r, r]`."""
+    """Modulated 1 x 1 convolution and a bias, no demodulation: `[N, C, r, r]` to `[N, out, r, r]`.
+
+    Args:
+        subbands: Whether the output is sub-bands: those of details start at a tenth of the low bands'.
+    """
 
     def __init__(
-        self, in_channels: int, out_channels: int, w_dim: int, *, clamp: float | None = None
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        *,
+        subbands: bool = False,
+        clamp: float | None = None,
     ) -> None:
         super().__init__()
-        self.conv = FullConv(
+        conv = SubbandConv if subbands else FullConv
+        self.conv = conv(
             in_channels=in_channels,
             out_channels=out_channels,
             w_dim=w_dim,
@@ -50,6 +62,17 @@ class ToImage(nn.Module):
         """Tensors by name for features of these channels alone, as in `Block.narrowed`."""
         every = torch.arange(len(self.bias), device=keep_in.device)
         return {"bias": self.bias, **prefixed("conv", self.conv.narrowed(keep_in, every))}
+
+
+class SubbandConv(FullConv):
+    """A convolution to sub-bands."""
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights anew, those of details weaker."""
+        super().reset_parameters(generator)
+        if not self.weight.is_meta:
+            self.weight[self.out_channels // 4 :] *= _DETAILS
 
 
 class Head(Block, ABC):
@@ -75,10 +98,11 @@ class Head(Block, ABC):
         super().__init__()
         self.idwt = IDWT() if output == "wavelet" else None
         self.last_level = len(channels) - 1
-        per_pixel = 4 if output == "wavelet" else 1
+        subbands = output == "wavelet"
+        outputs = 4 * img_channels if subbands else img_channels
         self.to_image = nn.ModuleDict(
             {
-                str(level): ToImage(channels[level], per_pixel * img_channels, w_dim, clamp=clamp)
+                str(level): ToImage(channels[level], outputs, w_dim, subbands=subbands, clamp=clamp)
                 for level in self.predicting_levels()
             }
         )

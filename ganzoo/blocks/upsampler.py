@@ -18,6 +18,8 @@ from ganzoo.ops.resample import Blur
 from ganzoo.ops.wavelet import IDWT, ModulatedIDWT, subband_groups, subband_order
 from ganzoo.registry import Registry
 
+# Details of images are weak: at full strength a network begins as white noise, and learns far more slowly.
+_DETAILS = 0.25
 MakeConv = Callable[[int, int], ModulatedConv]  # in and out channels to a convolution
 
 
@@ -127,7 +129,7 @@ class IDWTUpsampler(Upsampler):
                 f"The idwt upsampler reads its input as four sub-bands: every level's width but the last"
                 f" is a multiple of 4; got {in_channels}."
             )
-        self.modulation = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
+        self.modulation = SubbandModulation(w_dim, in_channels, bias_init=1.0)
         self.idwt = IDWT()
         self.conv = make_conv(in_channels // 4, out_channels)
 
@@ -163,6 +165,18 @@ class IDWTUpsampler(Upsampler):
             **prefixed("modulation", self.modulation.narrowed(keep_in)),
             **prefixed("conv", self.conv.narrowed(transformed, keep_out)),
         }
+
+
+class SubbandModulation(EqualizedLinear):
+    """Factors of sub-bands, of which those of the details start at a quarter of the low bands'."""
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights anew."""
+        super().reset_parameters(generator)
+        if not self.weight.is_meta:
+            for tensor in (self.weight, self.bias):
+                tensor[len(tensor) // 4 :] *= _DETAILS
 
 
 class FoldedIDWT(nn.Module):

@@ -12,7 +12,7 @@ def results(
         str | None, typer.Option(help="What the plot shows; by default the perceptual distance.")
     ] = None,
 ) -> None:
-    """Write table.md, table.csv and plot.svg of the finished runs in a folder."""
+    """Write table.md, table.csv and plot.svg of the finished runs in a folder; seeds are averaged."""
     from ganzoo.system.paths import missing
     from ganzoo.training.results import write_results
 
@@ -21,5 +21,7 @@ def results(
     written = write_results(folder, figure)
     for note in written.notes:
         typer.echo(f"Note: {note}")
-    runs = "1 run" if len(written.results) == 1 else f"{len(written.results)} runs"
+    runs = "1 run" if written.runs == 1 else f"{written.runs} runs"
+    if len(written.results) != written.runs:
+        runs += f" in {len(written.results)} rows"
     typer.echo(f"{runs}: table.md, table.csv and plot.svg ({written.figure}) are in {folder}.")

@@ -72,7 +72,8 @@ class TeacherCache:
             "resolution": resolution,
             "resizer": RESIZER,
             "num_ws": settings.student.num_ws,
-            "seed": settings.seed,
+            # Held-out images are the same for all seeds of a run, unless it draws where their w cross.
+            "seed": settings.seed if first < HELD_OUT or settings.style_mixing else 0,
             "truncation_psi": settings.truncation_psi,
             "style_mixing": settings.style_mixing,
             "noise": settings.noise,

@@ -4,8 +4,9 @@ import csv
 import io
 import json
 import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,23 @@ from ganzoo.training.names import DEFAULT_TASK, TASK
 
 RESULT = "result.json"
 TABLE_CSV, TABLE_MD, PLOT = "table.csv", "table.md", "plot.svg"
+SPREAD = "± is the standard deviation over seeds; in a row of one run, the standard error over images."
 _PANEL = 400  # pixels of height of each plot
 PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs have
 # Settings without which figures are not of the same images.
+SEED = "seed"
+_OWN = (SEED, "name", "out")  # settings that runs of other seeds do not share
 SHARED = ("task", "teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value. Args: uncertainty: its standard error, or None."""
+    """A measured value.
+
+    Args:
+        uncertainty: Its standard error over images; of a mean over seeds, the standard deviation over them;
+            or None.
+    """
 
     value: float
     uncertainty: float | None = None
@@ -41,7 +50,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished run has measured; `settings` are those of its result.json."""
+    """What a finished run has measured, or several that differ by their seed alone.
+
+    Attributes:
+        settings: Settings of its result.json.
+        runs: Number of runs; the folder, the length and the settings are those of the first.
+    """
 
     name: str
     folder: Path
@@ -52,6 +66,7 @@ class Result:
     seconds: float
     figures: Mapping[str, Figure]
     settings: Mapping[str, Any]
+    runs: int = 1
 
     @property
     def hours(self) -> float:
@@ -61,15 +76,23 @@ class Result:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the runs, the figure of the plot, and notes on what is missing or differs."""
+    """What was written: rows of the table, the figure of the plot, notes on what is missing or differs."""
 
     results: tuple[Result, ...]
     figure: str
     notes: tuple[str, ...]
 
+    @property
+    def runs(self) -> int:
+        """Number of runs in all rows."""
+        return sum(result.runs for result in self.results)
+
 
 def write_results(folder: Path, figure: str | None = None) -> Written:
     """Write table.csv, table.md and plot.svg of the runs below a folder into it.
+
+    Runs that differ by their seed alone are one row of table.md and one point of the plot: the mean, and the
+    standard deviation over the seeds. table.csv holds every run.
 
     Args:
         folder: Folder that holds runs, at any depth, or a run itself.
@@ -88,15 +111,18 @@ def write_results(folder: Path, figure: str | None = None) -> Written:
     elif figure not in names:
         raise ValueError(unknown("figure", figure, names))
     notes += (differing := _differences(results))
+    rows = _told_apart(over_seeds(results), folder)
+    if any(row.runs > 1 for row in rows):
+        notes.append(SPREAD)
     texts = {
-        TABLE_CSV: _csv(results, names, folder),
-        TABLE_MD: _markdown(results, names, notes, marked=not differing),
-        PLOT: plot(results, figure),
+        TABLE_CSV: _csv(_told_apart(results, folder), names, folder),
+        TABLE_MD: _markdown(rows, names, notes, marked=not differing),
+        PLOT: plot(rows, figure),
     }
     for name, text in texts.items():
         with replacing(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
-    return Written(tuple(results), figure, tuple(notes))
+    return Written(tuple(rows), figure, tuple(notes))
 
 
 def read_results(folder: Path) -> tuple[list[Result], list[str]]:
@@ -122,7 +148,7 @@ def read_results(folder: Path) -> tuple[list[Result], list[str]]:
             results.append(found)
         else:
             notes.append(f"{where} is left out: {RESULT} holds no figures.")
-    return _told_apart(results, folder), notes
+    return results, notes
 
 
 def read_result(run: Path) -> Result:
@@ -155,6 +181,18 @@ def read_result(run: Path) -> Result:
         raise ValueError(f"{RESULT} is damaged: {str(error).splitlines()[0]}.") from error
 
 
+def over_seeds(results: Iterable[Result]) -> list[Result]:
+    """Results of which those that differ by their seed alone are one: means, with their spread over seeds."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        shared = {key: value for key, value in result.settings.items() if key not in _OWN}
+        key = json.dumps([result.recipe, shared], sort_keys=True, default=str)
+        while any(_seed(other) == _seed(result) for other in groups.get(key, [])):
+            key += "+"  # a seed that was run twice is a row of its own
+        groups.setdefault(key, []).append(result)
+    return [_mean(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
 def summary(result: Result) -> str:
     """A line about a run."""
     figures = ", ".join(f"{name} {figure}" for name, figure in result.figures.items()) or "no figures"
@@ -180,6 +218,28 @@ def plot(results: Sequence[Result], figure: str) -> str:
     return file(panels, title=f"{figure}, {_direction(figure)} is better")
 
 
+def _seed(result: Result) -> Any:
+    return result.settings.get(SEED)
+
+
+def _mean(group: Sequence[Result]) -> Result:
+    """One result of runs of several seeds."""
+    figures = {}
+    for name in _figures(group):
+        values = [r.figures[name].value for r in group if name in r.figures]
+        several = len(values) > 1 and all(map(math.isfinite, values))
+        figures[name] = Figure(sum(values) / len(values), statistics.stdev(values) if several else None)
+    first = group[0]
+    names = ["+".join(p for p in r.name.split("+") if p != f"{SEED}-{_seed(r)}") for r in group]
+    return replace(
+        first,
+        name=names[0] or first.recipe or first.name,
+        seconds=sum(r.seconds for r in group) / len(group),
+        figures=figures,
+        runs=len(group),
+    )
+
+
 def _si(count: int | None) -> str:
     return "unknown" if count is None else si(count)
 
@@ -189,10 +249,10 @@ def _csv(results: Sequence[Result], names: Sequence[str], folder: Path) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     columns = [column for name in names for column in (name, f"{name}_uncertainty")]
-    writer.writerow(["name", "recipe", "folder", "parameters", "macs", "kimg", "hours", *columns])
+    writer.writerow(["name", "recipe", "seed", "folder", "parameters", "macs", "kimg", "hours", *columns])
     for r in results:
         where = r.folder.relative_to(folder).as_posix()
-        row: list[Any] = [r.name, r.recipe, where, r.parameters, r.macs, r.kimg, round(r.hours, 4)]
+        row: list[Any] = [r.name, r.recipe, _seed(r), where, r.parameters, r.macs, r.kimg, round(r.hours, 4)]
         for name in names:
             held = r.figures.get(name)
             row += ["", ""] if held is None else [held.value, held.uncertainty]
@@ -202,7 +262,8 @@ def _csv(results: Sequence[Result], names: Sequence[str], folder: Path) -> str:
 
 def _markdown(results: Sequence[Result], names: Sequence[str], notes: Sequence[str], *, marked: bool) -> str:
     """An aligned table, the best of a column bold where there are several that may be compared."""
-    head = ["name", "parameters", "MACs", "kimg", "hours"]
+    seeds = any(r.runs > 1 for r in results)
+    head = ["name", "parameters", "MACs", "kimg", "hours", *(["seeds"] if seeds else [])]
     head += [f"{name} ({'↑' if higher_is_better(name) else '↓'})" for name in names]
     best: dict[str, float] = {}
     if len(results) > 1 and marked:
@@ -212,6 +273,7 @@ def _markdown(results: Sequence[Result], names: Sequence[str], notes: Sequence[s
     rows = []
     for r in results:
         row = [r.name.replace("|", r"\|"), si(r.parameters), _si(r.macs), f"{r.kimg:g}", f"{r.hours:.2f}"]
+        row += [str(r.runs)] if seeds else []
         for name in names:
             held = r.figures.get(name)
             text = "" if held is None else str(held)
@@ -243,7 +305,7 @@ def _told_apart(results: list[Result], folder: Path) -> list[Result]:
     return [
         r
         if names.count(r.name) == 1
-        else Result(**{**vars(r), "name": f"{r.name} ({r.folder.relative_to(folder).as_posix()})"})
+        else replace(r, name=f"{r.name} ({r.folder.relative_to(folder).as_posix()})")
         for r in results
     ]
 

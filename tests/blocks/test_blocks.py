@@ -193,6 +193,20 @@ def test_a_transposed_convolution_doubles_the_size_with_any_blur(taps, kernel_si
     assert block(torch.randn(1, IN, 4, 4), torch.randn(1, W_DIM)).shape == (1, OUT, 8, 8)
 
 
+def test_the_idwt_upsampler_starts_with_weak_details():
+    random = torch.Generator().manual_seed(0)
+    block = UPSAMPLERS.build(
+        "idwt",
+        in_channels=64,
+        out_channels=4,
+        w_dim=W_DIM,
+        make_conv=lambda below, out: conv("full", in_channels=below, out_channels=out),
+    )
+    factors = block.modulation(torch.randn(64, W_DIM, generator=random))
+    ratio = factors[:, 16:].square().mean() / factors[:, :16].square().mean()
+    assert 0.2 < ratio.sqrt() < 0.3
+
+
 @pytest.mark.parametrize("channels", [1, 6, 9])
 def test_the_idwt_upsampler_refuses_channels_that_are_no_multiple_of_four(channels):
     with pytest.raises(ValueError, match=f"got {channels}"):
@@ -245,6 +259,16 @@ def test_the_image_of_an_aux_or_single_head_is_its_last_prediction(name, output)
     block = randomized(head(name, output))
     image, predictions = run_head(block, torch.randn(2, W_DIM))
     assert torch.equal(image, block.pixels(predictions[-1]))
+
+
+@pytest.mark.parametrize("name", HEADS.names())
+def test_a_head_of_sub_bands_starts_with_weak_details(name):
+    random = torch.Generator().manual_seed(0)
+    network = head(name, "wavelet")
+    for level in network.predicting_levels():
+        x = torch.randn(32, HEAD_CHANNELS[level], 4, 4, generator=random)
+        _, prediction = network(level, x, torch.randn(32, W_DIM, generator=random), None)
+        assert 0.05 < prediction[:, 3:].std() / prediction[:, :3].std() < 0.2
 
 
 def test_a_single_head_is_the_last_of_an_aux_head():

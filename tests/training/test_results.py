@@ -87,8 +87,8 @@ def test_a_damaged_run_is_left_out_with_a_note(runs, case):
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders(runs):
-    results, _ = read_results(runs(a=result("same"), b=result("same"), c=result("other")))
-    assert [r.name for r in results] == ["same (a)", "same (b)", "other"]
+    written = write_results(runs(a=result("same"), b=result("same"), c=result("other")))
+    assert [r.name for r in written.results] == ["same (a)", "same (b)", "other"]
 
 
 def test_a_folder_without_finished_runs_is_an_error_that_says_what_lies_there(runs, tmp_path):
@@ -176,6 +176,81 @@ def test_the_files_of_an_earlier_table_are_replaced(runs):
     write_results(runs(b=result("b")))
     assert "| b " in (folder / "table.md").read_text(encoding="utf-8")
     assert {path.name for path in folder.iterdir()} == {"a", "b", "table.csv", "table.md", "plot.svg"}
+
+
+# Seeds
+
+
+def of_seed(seed, value, name="wide", **changes):
+    settings = {**result()["settings"], "seed": seed, "out": f"runs/{name}-{seed}", **changes}
+    return with_figure(f"{name}+seed-{seed}", value, settings=settings)
+
+
+def rows_of(folder):
+    """Cells of the table, by the row's name."""
+    head, _, *rows = (folder / "table.md").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in (head, *rows)]
+    return {row[0]: dict(zip(cells[0], row, strict=True)) for row in cells[1:]}
+
+
+def test_runs_that_differ_by_their_seed_alone_are_a_row_of_mean_and_spread(runs):
+    narrow = {"student": {"resolution": 256, "channels": [8]}}
+    folder = runs(
+        a=of_seed(0, 1.0), b=of_seed(1, 3.0), c=of_seed(2, 5.0), d=of_seed(0, 2.0, "narrow", **narrow)
+    )
+    written = write_results(folder)
+    rows = rows_of(folder)
+    assert list(rows) == ["wide", "narrow+seed-0"] and written.runs == 4
+    assert (rows["wide"]["seeds"], rows["wide"]["perceptual_net (↓)"]) == ("3", "3 ± 2")
+    assert (rows["narrow+seed-0"]["seeds"], rows["narrow+seed-0"]["perceptual_net (↓)"]) == (
+        "1",
+        "**2 ± 0.01**",
+    )
+    assert any("standard deviation over seeds" in note for note in written.notes)
+
+
+def test_the_plot_shows_the_spread_over_seeds(runs):
+    folder = runs(a=of_seed(0, 1.0), b=of_seed(1, 3.0), c=of_seed(0, 9.0, "other", teacher="faces", kimg=3))
+    write_results(folder)
+    root = ElementTree.fromstring((folder / "plot.svg").read_text(encoding="utf-8"))
+    panel = root.find(f"{SVG}g")
+    bars = [x for x in panel.iter(f"{SVG}line") if x.get("class", "").startswith("spread")]
+    long, short = (abs(float(bar.get("y1")) - float(bar.get("y2"))) for bar in bars)
+    assert long > 50 * short  # sqrt(2) against 0.01
+
+
+def test_the_csv_keeps_every_seed(runs):
+    folder = runs(a=of_seed(0, 1.0), b=of_seed(1, 3.0))
+    write_results(folder)
+    with (folder / "table.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["name"], row["seed"], row["perceptual_net"]) for row in rows] == [
+        ("wide+seed-0", "0", "1.0"),
+        ("wide+seed-1", "1", "3.0"),
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"teacher": "cats"}, {"kimg": 2.0}, {"init": "teacher"}])
+def test_runs_that_differ_by_more_than_their_seed_stay_apart(runs, changes):
+    folder = runs(a=of_seed(0, 1.0), b=of_seed(1, 3.0, **changes))
+    assert [r.runs for r in write_results(folder).results] == [1, 1]
+    assert "seeds" not in (folder / "table.md").read_text(encoding="utf-8")
+
+
+def test_a_seed_that_was_run_twice_is_a_row_of_its_own(runs):
+    folder = runs(a=of_seed(0, 1.0), b=of_seed(1, 3.0), c=of_seed(0, 7.0))
+    assert [(r.name, r.runs) for r in write_results(folder).results] == [("wide", 2), ("wide+seed-0", 1)]
+
+
+def test_runs_that_are_named_by_their_seed_alone_are_called_by_their_recipe(runs):
+    named = {seed: {**of_seed(seed, 1.0), "name": f"seed-{seed}"} for seed in (0, 1)}
+    assert [r.name for r in write_results(runs(a=named[0], b=named[1])).results] == ["mobilestylegan"]
+
+
+def test_a_figure_that_is_not_finite_in_one_seed_has_no_spread(runs):
+    folder = runs(a=of_seed(0, 1.0), b=of_seed(1, float("nan")), c=with_figure("other", 2.0))
+    write_results(folder)
+    assert rows_of(folder)["wide"]["perceptual_net (↓)"] == "nan"
 
 
 # The plot

@@ -195,6 +195,19 @@ def test_settings_that_do_not_matter_share_the_images(tmp_path):
     assert other.folder == make(tmp_path).folder
 
 
+@pytest.mark.parametrize("noise", ["const", "random"])
+def test_held_out_images_are_shared_by_runs_of_other_seeds(tmp_path, noise):
+    first = filled(tmp_path, first=HELD_OUT, noise=noise, seed=0)
+    other = make(tmp_path, first=HELD_OUT, noise=noise, seed=1)
+    assert not other.missing()
+    assert torch.equal(first.images([HELD_OUT]), by_teacher(other, [HELD_OUT]).half().float())
+
+
+def test_held_out_images_whose_w_cross_where_the_seed_says_are_not_shared(tmp_path):
+    filled(tmp_path, first=HELD_OUT, style_mixing=1.0, seed=0)
+    assert make(tmp_path, first=HELD_OUT, style_mixing=1.0, seed=1).missing()
+
+
 def test_a_limit_is_refused_with_what_would_fit(tmp_path):
     with pytest.raises(ValueError) as error:
         make(tmp_path, 1_000_000, limit_gib=0.5)
