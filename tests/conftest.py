@@ -67,14 +67,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_reports_of_use() -> Iterator[None]:
-    """OpenVINO tells its makers of every conversion, each time from a fork of this process, but not in CI."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CI", "true")
-        yield
-
-
 @pytest.fixture
 def blocks_of_this_test() -> Iterator[None]:
     """Blocks that the test registers are forgotten after it."""
