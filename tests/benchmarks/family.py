@@ -87,27 +87,38 @@ def timed(models: list[str], rounds: int, threads: int) -> dict[str, list[float]
 def quality(name: str, network, num: int) -> list[str]:
     """PSNR, perceptual distance, Frechet distance and its floor."""
     student = ganzoo.create(name)
-    teacher = Teacher(
-        ganzoo.create(TEACHER), DistillationSettings(teacher=TEACHER, student=student.config, out="none")
-    )
-    cache = partial(TeacherCache, teacher, num, limit_gib=100.0)
-    held, others = cache(first=HELD_OUT), cache()
-    for images in held, others:
-        images.fill(images.missing())
-    psnr, perceptual, own, theirs, real = [], [], [], [], []
+    teacher, held, real, floor = of_teacher(student.config, network, num)
+    psnr, perceptual, own = [], [], []
     for first in range(0, num, PART):
-        rows = range(first, min(first + PART, num))
-        drawn = teacher.drawn([HELD_OUT + k for k in rows])
+        numbers = [HELD_OUT + k for k in range(first, min(first + PART, num))]
+        drawn = teacher.drawn(numbers)
         image = student.synthesis(drawn.w[:, : student.num_ws], drawn.noise).image
-        target = held.images([HELD_OUT + k for k in rows])
+        target = held.images(numbers)
         psnr += distance("psnr", image, target, None).tolist()
         perceptual += distance("perceptual", image, target, network).tolist()
-        for found, images in (own, image), (theirs, target), (real, others.images(list(rows))):
-            found.append(features(network, images))
-        print(f"{name}: {rows.stop} of {num}", end="\r", file=sys.stderr)
-    fake, floor, wanted = (statistics(np.concatenate(parts)) for parts in (own, theirs, real))
-    distances = frechet_distance(fake, wanted), frechet_distance(floor, wanted)
+        own.append(features(network, image))
+        print(f"{name}: {first + len(numbers)} of {num}", end="\r", file=sys.stderr)
+    distances = frechet_distance(statistics(np.concatenate(own)), real), floor
     return [f"{np.mean(psnr):.2f} dB", f"{np.mean(perceptual):.3f}", *(f"{d:.2f}" for d in distances)]
+
+
+_SEEN: dict[int, tuple] = {}  # by resolution
+
+
+def of_teacher(config, network, num: int) -> tuple:
+    """The teacher of a student, its held-out images, statistics of others, and their distance."""
+    if config.resolution not in _SEEN:
+        settings = DistillationSettings(teacher=TEACHER, student=config, out="none")
+        teacher = Teacher(ganzoo.create(TEACHER), settings)
+        held, others = (TeacherCache(teacher, num, first=first, limit_gib=100.0) for first in (HELD_OUT, 0))
+        found = []
+        for images in held, others:
+            images.fill(images.missing())
+            parts = range(images.first, images.first + num, PART)
+            numbers = [range(k, min(k + PART, images.first + num)) for k in parts]
+            found.append(statistics(np.concatenate([features(network, images.images(n)) for n in numbers])))
+        _SEEN[config.resolution] = teacher, held, found[1], frechet_distance(*found)
+    return _SEEN[config.resolution]
 
 
 def features(network, images: torch.Tensor) -> np.ndarray:
