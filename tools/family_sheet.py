@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import interpolate
 
 import ganzoo
+from ganzoo.models.factory import config_of
 from ganzoo.system.images import shrink, to_images
 
 TEACHER, SEEDS = "mobilestylegan_ffhq", range(8)
@@ -24,7 +25,7 @@ def draw(path: Path, psi: float, tile: int, crop: bool) -> None:
     """Write the sheet."""
     models = sorted(
         ganzoo.list_models(f"{TEACHER}*"),
-        key=lambda name: (-ganzoo.config_of(name).resolution, name.endswith("lite")),
+        key=lambda name: (-config_of(name).resolution, name.endswith("lite")),
     )
     rows = []
     for name in models:

@@ -23,6 +23,7 @@ from ganzoo.features.networks import load_features
 from ganzoo.metrics.distances import distance
 from ganzoo.metrics.figures import frechet_distance, statistics
 from ganzoo.models.cost import costs
+from ganzoo.models.factory import config_of
 from ganzoo.models.published import model_entry
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.images import to_images, to_rgb
@@ -46,7 +47,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     models = options.models or ganzoo.list_models(f"{TEACHER}_*")
-    models.sort(key=lambda name: (-ganzoo.config_of(name).resolution, name.endswith("lite")))
+    models.sort(key=lambda name: (-config_of(name).resolution, name.endswith("lite")))
     times = timed([TEACHER, *models], options.rounds, options.threads)
     network = load_features(options.features)
     print(
@@ -60,7 +61,7 @@ def main() -> None:
 
 def row(name: str, times: dict[str, list[float]], figures: list[str]) -> str:
     """A line of the table."""
-    config, entry = ganzoo.config_of(name), model_entry(name)
+    config, entry = config_of(name), model_entry(name)
     macs = costs(config)["deployed synthesis"].macs
     milliseconds = [
         f"{1e3 * t:.0f} ms ({t / first:.2f})" for t, first in zip(times[name], times[TEACHER], strict=True)
