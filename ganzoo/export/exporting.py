@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.faults import advice, told
 from ganzoo.export.graphs import Graph, Options, graphs
 from ganzoo.export.manifest import MANIFEST_FILE, describe, read_manifest, write_manifest
 from ganzoo.export.targets import Target, require, target
 from ganzoo.generators.generator import Generator
+from ganzoo.models.factory import build
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.files import move_together, refuse_unwritable, size
 from ganzoo.system.paths import user_path
@@ -209,9 +212,10 @@ def runs_here(name: str) -> bool:
 def refuse_random(generator: Generator) -> None:
     """Raise ValueError if a generator has the random weights that it is created with, from whichever seed.
 
-    Biases and strengths of noise begin at 0, gains at 1 (Karras et al. 2019, appendix C), and no training
-    leaves all of them there.
+    Biases, strengths of noise and gains begin at fixed numbers (Karras et al. 2019, appendix C), and no
+    training leaves all of them there.
     """
-    vectors = [p for p in generator.synthesis.parameters() if p.ndim <= 1]
-    if vectors and all(bool((p == 0).all()) or (p.ndim == 1 and bool((p == 1).all())) for p in vectors):
+    begun = dict(build(generator.config).synthesis.named_parameters())
+    vectors = {name: p.cpu() for name, p in generator.synthesis.named_parameters() if p.ndim <= 1}
+    if vectors and all(name in begun and torch.equal(begun[name], p) for name, p in vectors.items()):
         raise ValueError("This generator has random weights: load trained ones before the export.")

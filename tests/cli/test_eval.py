@@ -320,7 +320,7 @@ def test_statistics_of_other_features_get_one_line(run, folders, tmp_path):
 
 
 def test_unknown_features_get_a_near_match(run, folders):
-    result = run("eval", folders / "fake", "--real", folders / "real", "--features=efficientnet_lite")
+    result = run("eval", folders / "fake", "--real", folders / "real", "--features=efficientnet_lit0")
     assert_one_line(result, "Did you mean 'efficientnet_lite0'")
 
 

@@ -61,7 +61,7 @@ def test_weights_and_names_are_in_the_record():
 
 
 def test_unknown_names_get_a_near_match():
-    assert "Did you mean 'efficientnet_lite0'" in refusal(ValueError, "efficientnet_lite")
+    assert "Did you mean 'efficientnet_lite0'" in refusal(ValueError, "efficientnet_lit0")
     assert "resnet18" in refusal(ValueError, "resnet18x")
     assert "trained classifier of timm" in refusal(ValueError, "resnet18.nonsense")
     refusal(ValueError, "hf-hub:some/model")

@@ -4,7 +4,6 @@ import pytest
 import torch
 from combinations import BASES, settings
 from helpers import tiny_config, trained
-from toy_architecture import WavesConfig
 
 CONST = "synthesis.levels.0.const"
 KINDS = ["weights", "response", "saliency"]
@@ -123,5 +122,5 @@ def test_no_samples_are_refused():
         scores(trained(tiny_config()), "response", samples=0)
 
 
-def test_an_architecture_that_says_nothing_has_no_scores():
-    assert scores(trained(WavesConfig()), "response") == {}
+def test_an_architecture_that_says_nothing_has_no_scores(second_architecture):
+    assert scores(trained(second_architecture.WavesConfig()), "response") == {}

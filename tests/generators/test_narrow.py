@@ -8,7 +8,6 @@ import torch
 from combinations import BASES, COMBINATIONS, PAIRS, settings
 from covering import thinned
 from helpers import assert_same_image, tiny_config, trained
-from toy_architecture import WavesConfig
 
 import ganzoo
 from ganzoo.models.factory import build
@@ -194,18 +193,18 @@ def test_a_deployed_teacher_gives_nothing_away():
         teacher.config.inherited(ganzoo.deploy(teacher), {})
 
 
-def test_an_architecture_that_says_nothing_takes_what_agrees_by_name_and_shape():
-    teacher = trained(WavesConfig(depth=3))
-    config = WavesConfig(depth=4)
+def test_an_architecture_that_says_nothing_takes_what_agrees_by_name_and_shape(second_architecture):
+    teacher = trained(second_architecture.WavesConfig(depth=3))
+    config = second_architecture.WavesConfig(depth=4)
     assert teacher.config.channel_scores(teacher) == {}
     found = config.inherited(teacher, {})
     assert "synthesis.layers.2.weight" in found and "synthesis.layers.3.weight" not in found
     assert torch.equal(found["synthesis.layers.2.weight"], teacher.synthesis.layers[2].weight)
 
 
-def test_another_architecture_inherits_what_agrees_by_name_and_shape():
+def test_another_architecture_inherits_what_agrees_by_name_and_shape(second_architecture):
     teacher = trained(tiny_config())
-    found = WavesConfig().inherited(teacher, {})
+    found = second_architecture.WavesConfig().inherited(teacher, {})
     assert [*found] == ["mapping.w_avg"]
 
 

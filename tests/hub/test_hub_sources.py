@@ -107,7 +107,7 @@ def test_weights_of_another_architecture_are_refused(hub, entry, run, model, tmp
 def test_info_shows_the_source(hub, entry, run):
     commit = entry("HUB")
     out = run("info", "tiny_face")[1]
-    assert f"source: {NAME}@{commit}, sha256" in out
+    assert f"source: {NAME}@{commit}, 0.0 MB, sha256" in out
 
 
 def test_a_published_model_is_pushed_with_its_card(hub, entry, run, model):

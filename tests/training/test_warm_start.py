@@ -7,7 +7,6 @@ import pytest
 import torch
 from helpers import tiny, trained
 from resume_helpers import last_tensors
-from toy_architecture import WavesConfig
 from training_helpers import ALONE, make_teacher, merged, result_of, run_data
 
 import ganzoo
@@ -130,19 +129,21 @@ def test_a_narrower_student_takes_chosen_channels_and_tells_so(converted, kind):
     assert all(any(torch.equal(channel, other) for other in theirs[0]) for channel in const[0])
 
 
-def test_nothing_that_fits_is_a_warning(teacher):
-    lines = begun(teacher, WavesConfig(w_dim=5, depth=2), inherit_mapping=False).start.lines()
+def test_nothing_that_fits_is_a_warning(teacher, second_architecture):
+    waves = second_architecture.WavesConfig(w_dim=5, depth=2)
+    lines = begun(teacher, waves, inherit_mapping=False).start.lines()
     assert lines[0].endswith(": 0 tensors copied, 13 new.")
     assert lines[1] == "New, with random weights: mapping, synthesis."
     assert lines[-1] == f"Warning: nothing of the teacher {teacher} fits; the run starts with random weights."
 
 
-def test_an_architecture_of_a_plug_in_begins_with_what_it_shares(tmp_path):
-    original = trained(WavesConfig())
+def test_an_architecture_of_a_plug_in_begins_with_what_it_shares(tmp_path, second_architecture):
+    config = second_architecture.WavesConfig
+    original = trained(config())
     ganzoo.save(original, tmp_path / "waves")
-    same = begun(tmp_path / "waves", WavesConfig(resolution=8))
+    same = begun(tmp_path / "waves", config(resolution=8))
     assert same.start.new == () and equal(same.student, original, original.state_dict())
-    narrow = begun(tmp_path / "waves", WavesConfig(resolution=8, width=4))
+    narrow = begun(tmp_path / "waves", config(resolution=8, width=4))
     assert equal(narrow.student, original, narrow.start.copied)
     assert narrow.start.copied == ("mapping.w_avg", "mapping.layer.weight", "mapping.layer.bias",
                                    "synthesis.to_image.bias")  # fmt: skip
