@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ganzoo.metrics.record import Record
 
 _NUMBERS = ("resolution", "parameters", "MACs")
+_LONGEST = 16  # letters of a word that a column has room for
 _ONE_TABLE = 120  # columns from which the models' license has room beside their cost
 _ROOMY, _NARROW = 72, 60
 _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
@@ -196,8 +197,8 @@ def _where(model: dict[str, Any]) -> str:
     if model["external"]:
         return "to convert"
     if model["bundled"]:
-        return f"in the package, {_megabytes(model['packaged'])}"
-    return "in the cache" if model["cached"] else f"to download, {_megabytes(model['download'])}"
+        return f"in the package ({_megabytes(model['packaged'])})"
+    return "in the cache" if model["cached"] else f"to download ({_megabytes(model['download'])})"
 
 
 def _megabytes(number: int) -> str:
@@ -243,10 +244,19 @@ def _table(title: str | None, *columns: str, rows: Iterable[Sequence[str]] = ())
         title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
         padding=(0, 1 if width >= _ROOMY else 0, 0, 0),
     )  # fmt: skip
-    for column in columns:
+    cells = list(rows)
+    for i, column in enumerate(columns):
         whole = column in _NUMBERS or (column == "name" and width >= _NARROW)
         right = column in _NUMBERS
-        table.add_column(column, justify="right" if right else "left", no_wrap=whole, overflow="fold")
-    for row in rows:
+        words = [word for row in cells for word in row[i].split()] if width >= _NARROW else []
+        longest = max(map(len, words), default=1)  # is not cut either
+        table.add_column(
+            column,
+            justify="right" if right else "left",
+            no_wrap=whole,
+            overflow="fold",
+            min_width=min(longest, _LONGEST),
+        )
+    for row in cells:
         table.add_row(*row)
     return table

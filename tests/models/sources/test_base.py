@@ -120,7 +120,7 @@ def test_list_and_info_show_what_is_in_the_package_and_what_is_to_download(membe
     status, out, _ = run("list", "tiny*")
     rows = [line for line in out.splitlines() if line.startswith("tiny")]
     assert status == 0 and [row.split()[:2] for row in rows] == [[MODEL, "32"], [MEMBER, "16"]]
-    assert all(row.rstrip().endswith(f"to download, {size / 1e6:.1f} MB") for row in rows)
+    assert all(row.rstrip().endswith(f"to download ({size / 1e6:.1f} MB)") for row in rows)
     [shown] = [model for model in catalogue.models() if model["name"] == MEMBER]
     assert (shown["base"], shown["download"], shown["packaged"]) == (MODEL, size, packaged)
     assert not shown["bundled"] and not shown["cached"]
