@@ -31,8 +31,7 @@ def error(student, teacher, first=1000):
     return float((image - teacher.images(drawn.w, drawn.noise)).abs().mean())
 
 
-@pytest.mark.parametrize("output", ["wavelet", "pixel"])
-@pytest.mark.parametrize("head", ["single", "aux", "skip"])
+@pytest.mark.parametrize(("head", "output"), [("single", "pixel"), ("aux", "wavelet"), ("skip", "wavelet")])
 def test_a_head_is_found_again_from_the_images(head, output):
     teacher, student = pair(output, head={"name": head})
     before = error(student, teacher)
