@@ -103,9 +103,11 @@ def test_the_same_file_gives_the_same_weights_in_any_number_of_threads(member, b
         torch.set_num_threads(1)
 
 
-def test_a_member_written_again_is_the_same_file(member, base, tmp_path):
-    first = written(member, base, tmp_path / "a.safetensors").read_bytes()
-    assert written(member, base, tmp_path / "b.safetensors").read_bytes() == first
+def test_a_member_written_again_has_the_same_tensors_and_base(member, base, tmp_path):
+    """The bytes may differ: the library writes the entries of the metadata in any order."""
+    first, again = (written(member, base, tmp_path / name) for name in ("a.safetensors", "b.safetensors"))
+    assert base_of(first) == base_of(again) and stored(first).keys() == stored(again).keys()
+    assert all(torch.equal(tensor, stored(again)[name]) for name, tensor in stored(first).items())
 
 
 def test_the_assembled_weights_are_not_those_in_memory_of_the_base(member, base, tmp_path):
