@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ganzoo.data.resize import resize
@@ -92,16 +93,21 @@ class HeldOut:
         return {metric: distance(metric, a, b, self.network).tolist() for metric in wanted}
 
     def _features(self, images: Tensor) -> Any:
-        """Features `[N, dim]` of images, rounded and resized as those of `ganzoo eval`."""
+        """Features of images for fd; None where it is not asked for."""
         if self.network is None or "fd" not in self.settings.metrics:
             return None
-        seen = to_images(to_rgb(images.clamp(-1, 1)))
-        resized = [resize(image, self.network.info.size) for image in seen]
-        pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
-        return self.network(pixels.to(images.device))[0].float().cpu().numpy()
+        return features_of(self.network, images)
 
     def _frechet(self, gathered: Sequence[tuple[int, Any, Any, Any]]) -> Figure:
         if self._statistics is None:
             self._statistics = statistics(np.concatenate([item[3] for item in gathered]))
         fake = statistics(np.concatenate([item[2] for item in gathered]))
         return Figure(frechet_distance(fake, self._statistics), None)
+
+
+def features_of(network: FeatureNetwork, images: Tensor) -> NDArray[np.float32]:
+    """Features `[N, dim]` of images `[N, C, H, W]` in -1..1, rounded and resized as in `ganzoo eval`."""
+    resized = [resize(image, network.info.size) for image in to_images(to_rgb(images.clamp(-1, 1)))]
+    pixels = torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
+    found: NDArray[np.float32] = network(pixels.to(images.device))[0].float().cpu().numpy()
+    return found

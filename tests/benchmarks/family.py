@@ -18,7 +18,6 @@ import torch
 
 import ganzoo
 from ganzoo import runtimes
-from ganzoo.data.resize import resize
 from ganzoo.features.networks import load_features
 from ganzoo.metrics.distances import distance
 from ganzoo.metrics.figures import frechet_distance, statistics
@@ -26,10 +25,10 @@ from ganzoo.models.cost import costs
 from ganzoo.models.factory import config_of
 from ganzoo.models.published import model_entry
 from ganzoo.system.allocator import keep_freed_memory
-from ganzoo.system.images import to_images, to_rgb
 from ganzoo.system.timing import in_turns
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.held_out import features_of
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher
 
@@ -97,7 +96,7 @@ def quality(name: str, network, num: int) -> list[str]:
         target = held.images(numbers)
         psnr += distance("psnr", image, target, None).tolist()
         perceptual += distance("perceptual", image, target, network).tolist()
-        own.append(features(network, image))
+        own.append(features_of(network, image))
         print(f"{name}: {first + len(numbers)} of {num}", end="\r", file=sys.stderr)
     distances = frechet_distance(statistics(np.concatenate(own)), real), floor
     return [f"{np.mean(psnr):.2f} dB", f"{np.mean(perceptual):.3f}", *(f"{d:.2f}" for d in distances)]
@@ -117,15 +116,11 @@ def of_teacher(config, network, num: int) -> tuple:
             images.fill(images.missing())
             parts = range(images.first, images.first + num, PART)
             numbers = [range(k, min(k + PART, images.first + num)) for k in parts]
-            found.append(statistics(np.concatenate([features(network, images.images(n)) for n in numbers])))
+            found.append(
+                statistics(np.concatenate([features_of(network, images.images(n)) for n in numbers]))
+            )
         _SEEN[config.resolution] = teacher, held, found[1], frechet_distance(*found)
     return _SEEN[config.resolution]
-
-
-def features(network, images: torch.Tensor) -> np.ndarray:
-    """Features of images, rounded and resized as `ganzoo eval` does."""
-    seen = [resize(image, network.info.size) for image in to_images(to_rgb(images.clamp(-1, 1)))]
-    return network(torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2))[0].numpy()
 
 
 if __name__ == "__main__":
