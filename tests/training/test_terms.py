@@ -1,7 +1,5 @@
 """Terms of the literature in a distillation: each is its formula, and is refused where it means nothing."""
 
-from pathlib import Path
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +11,7 @@ import ganzoo
 from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.losses import feature_maps, mmd, offset_relation
 from ganzoo.models.factory import build
+from ganzoo.models.recipes import RECIPES
 from ganzoo.training.hidden_features import HiddenFeatures, load_hidden_features
 from ganzoo.training.latents import Purpose, uniform
 from ganzoo.training.offsets import Offsets
@@ -236,6 +235,6 @@ def test_a_step_with_all_of_them_moves_the_student_and_its_discriminator(tmp_pat
 
 
 def test_the_recipe_says_which_paper_each_term_is_from():
-    text = (Path(ganzoo.__file__).parents[1] / "recipes/training/distillation.yaml").read_text()
+    text = (RECIPES / "training" / "distillation.yaml").read_text()
     for paper in ("StyleKD", "NICKEL & DiME", "Chen 2020", "Aguinaldo 2019"):
         assert paper in text
