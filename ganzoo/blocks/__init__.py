@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ganzoo.blocks.ada import AdaptiveAugment
 from ganzoo.blocks.augment import AUGMENTS, Augment, DiffAugment, NoAugment
 from ganzoo.blocks.base import Block, Fold
 from ganzoo.blocks.conv import CONVS, DepthwiseConv, FullConv, ModulatedConv
@@ -31,8 +32,8 @@ KINDS: dict[str, Registry[Any]] = {**GENERATOR_KINDS, **{r.kind: r for r in (DIS
 __all__ = [
     "AUGMENTS", "CONVS", "DEMODULATIONS", "DISCRIMINATORS", "GENERATOR_KINDS", "HEADS", "KINDS", "MAPPINGS",
     "SHORTCUTS", "UPSAMPLERS",
-    "Augment", "AuxHead", "Block", "ConvTransposeUpsampler", "Demodulation", "DepthwiseConv", "DiffAugment",
-    "DiscriminatorBlock", "Fold", "FullConv", "Head", "IDWTUpsampler", "MLPMapping", "MappingNetwork",
+    "AdaptiveAugment", "Augment", "AuxHead", "Block", "ConvTransposeUpsampler", "Demodulation",
+    "DepthwiseConv", "DiffAugment", "DiscriminatorBlock", "Fold", "FullConv", "Head", "IDWTUpsampler", "MLPMapping", "MappingNetwork",
     "ModulatedConv", "NoAugment", "NoDemodulation", "NoShortcut", "NoiseInjection", "ProjectedDiscriminator",
     "ResidualDiscriminator", "ResidualShortcut", "Shortcut", "SingleHead", "SkipHead", "StaticDemodulation",
     "StyleDemodulation", "StyledLayer", "Upsampler",

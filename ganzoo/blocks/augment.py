@@ -11,16 +11,23 @@ COLORS = 3  # channels; what comes after them is alpha
 
 
 class Augment(nn.Module, ABC):
-    """Base of the augmentations; `numbers` says how many random numbers one sample takes.
+    """Base of the augmentations.
 
     A sample's result depends on its image and its row of numbers alone, whatever else is in the batch, and
     can be differentiated twice with respect to the image (for a gradient penalty).
+
+    Attributes:
+        numbers: How many random numbers one sample takes.
+        p: Strength that a run moves and saves, a 0-dim tensor that is not learnt; None for an augmentation
+            that stays as it is, as all but `ada` do.
     """
 
     numbers: int
+    p: Tensor | None
 
     def __init__(self) -> None:  # nn.Module's takes anything, and this one is the schema
         super().__init__()
+        self.register_buffer("p", None)
 
     @abstractmethod
     def forward(self, images: Tensor, random: Tensor) -> Tensor:
@@ -45,7 +52,7 @@ class NoAugment(Augment):
     numbers = 0
 
     def forward(self, images: Tensor, random: Tensor) -> Tensor:
-        _check_shape(images, random, self.numbers)
+        check_shape(images, random, self.numbers)
         return images
 
 
@@ -95,7 +102,7 @@ class DiffAugment(Augment):
         self.probability = probability
 
     def forward(self, images: Tensor, random: Tensor) -> Tensor:
-        _check_shape(images, random, self.numbers)
+        check_shape(images, random, self.numbers)
         brightness, saturation, contrast, color, *place = random[:, :, None].unbind(1)  # each [N, 1]
         down, right, shift, top, left, cut, mirror = place
         height, width = images.shape[2:]
@@ -184,7 +191,8 @@ def _whole(random: Tensor, low: int, high: int) -> Tensor:
     return low + (random * (high - low + 1)).floor().long()
 
 
-def _check_shape(images: Tensor, random: Tensor, numbers: int) -> None:
+def check_shape(images: Tensor, random: Tensor, numbers: int) -> None:
+    """Refuse random numbers that are no row of `numbers` for every image."""
     expected = (images.shape[0], numbers)  # len() would fix the size of the batch when exported
     if random.shape != expected:
         raise ValueError(
