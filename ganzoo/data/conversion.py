@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from ganzoo.data.decoding import ODDITIES, WHITE, TooManyPixels, Unsupported, check_bounds, decode
+from ganzoo.data.decoding import (
+    ODDITIES,
+    WHITE,
+    Decoded,
+    TooManyPixels,
+    Unsupported,
+    check_bounds,
+    decode,
+)
 from ganzoo.data.partial import Entry
 from ganzoo.data.reading import ImageSet
 from ganzoo.data.resize import Bytes, resize, to_uint8
@@ -46,6 +54,59 @@ class Settings:
             raise ValueError(f"labels is {', '.join(LABELS[:-1])} or {LABELS[-1]}; got {self.labels!r}.")
 
 
+class Unusable(ValueError):
+    """An image cannot be in a set; the message is the reason.
+
+    Attributes:
+        kind: One of `SKIPPED`.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+def usable(data: bytes, name: str, settings: Settings) -> Decoded:
+    """The image of a file, as large as it is; its oddities tell what `square` will do to it, too.
+
+    Args:
+        data: Bytes of the file.
+        name: File name.
+        settings: Settings of the set.
+
+    Raises:
+        Unusable: if it cannot be decoded, or is too large or too small.
+    """
+    try:
+        decoded = decode(
+            data, name=name, channels=settings.channels, max_pixels=settings.max_pixels, white=settings.white
+        )
+    except TooManyPixels as error:
+        raise Unusable("too large", str(error)) from error
+    except Unsupported as error:
+        raise Unusable("unsupported", str(error)) from error
+    except ValueError as error:
+        raise Unusable("corrupt", str(error)) from error
+    image, oddities = decoded.image, decoded.oddities
+    if min(image.size) < settings.resolution:
+        if not settings.upscale:
+            reason = f"{image.width} x {image.height} is smaller than {settings.resolution}"
+            raise Unusable("too small", reason)
+        oddities = (*oddities, "upscaled")
+    if image.width != image.height:
+        oddities = (*oddities, "not square")
+    return replace(decoded, oddities=oddities)
+
+
+def square(image: Image.Image, settings: Settings) -> Bytes:
+    """The pixels of a set's image, `[R, R, C]`: the square in the middle or the whole, resized."""
+    if settings.crop == "center" and image.width != image.height:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    return to_uint8(resize(image, settings.resolution))
+
+
 class Converter:
     """Index of an image to what became of it, and its PNG; pickled once for each worker."""
 
@@ -53,44 +114,22 @@ class Converter:
         self.images, self.settings = images, settings
 
     def __call__(self, index: int) -> tuple[Entry, bytes | None]:
-        settings = self.settings
         entry = Entry(name=self.images.names[index])
         try:
             data = self.images.read_bytes(index)
             entry = replace(entry, sha256=hashlib.sha256(data).hexdigest())
-            decoded = decode(
-                data, name=entry.name, channels=settings.channels, max_pixels=settings.max_pixels,
-                white=settings.white,
-            )  # fmt: skip
-        except TooManyPixels as error:
-            return replace(entry, skipped="too large", reason=str(error)), None
-        except Unsupported as error:
-            return replace(entry, skipped="unsupported", reason=str(error)), None
+            decoded = usable(data, entry.name, self.settings)
         except ValueError as error:
-            return replace(entry, skipped="corrupt", reason=str(error)), None
+            kind = error.kind if isinstance(error, Unusable) else "corrupt"
+            return replace(entry, skipped=kind, reason=str(error)), None
         del data
-        image, oddities = decoded.image, list(decoded.oddities)
-        if min(image.size) < settings.resolution:
-            if not settings.upscale:
-                reason = f"{image.width} x {image.height} is smaller than {settings.resolution}"
-                return replace(entry, skipped="too small", reason=reason), None
-            oddities.append("upscaled")
+        image = decoded.image
         pixels = hashlib.sha256(f"{image.mode} {image.width} {image.height} ".encode())
         pixels.update(image.tobytes())
-        if image.width != image.height:
-            oddities.append("not square")
-            if settings.crop == "center":
-                image = _center(image)
         entry = replace(
-            entry, pixels=pixels.hexdigest(), oddities=tuple(oddities), brightest=decoded.brightest
+            entry, pixels=pixels.hexdigest(), oddities=decoded.oddities, brightest=decoded.brightest
         )
-        return entry, _png(to_uint8(resize(image, settings.resolution)))
-
-
-def _center(image: Image.Image) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))
+        return entry, _png(square(image, self.settings))
 
 
 def _png(pixels: Bytes) -> bytes:

@@ -33,7 +33,8 @@ import PIL
 from ganzoo.data.conversion import CONVERTED, SKIPPED, Converter, Settings
 from ganzoo.data.decoding import MAX_PIXELS, WHITE
 from ganzoo.data.formats import plugins
-from ganzoo.data.labels import LABELS_FILE, RECORD_FILE, Label, folder_classes
+from ganzoo.data.labelled import Labelled, labels_of
+from ganzoo.data.labels import LABELS_FILE, RECORD_FILE, Label
 from ganzoo.data.partial import Entry, PartialZip, member_name
 from ganzoo.data.reading import ImageSet, set_digest
 from ganzoo.data.resize import RESIZER
@@ -146,7 +147,7 @@ def _written(
     progress: Callable[[int, int], None] | None,
 ) -> Report:
     """Write the zip, from where an earlier run stopped."""
-    labelled = _labels(images, settings.labels)
+    labelled = labels_of(images, settings.labels)
     folder = out.with_name(f"{out.name}.partial")
     identity = {**asdict(settings), "source": images.fingerprint(), "versions": versions()}
     try:
@@ -175,26 +176,10 @@ def versions() -> dict[str, str]:
     return {"ganzoo": __version__, "pillow": PIL.__version__, "numpy": np.__version__, **plugins()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Labels:
-    """Labels of the source: where they come from, names of the classes, and one for each image."""
-
-    origin: str
-    classes: tuple[str, ...] = ()
-    values: Sequence[Label] | None = None
-
-    def told(self, index: int) -> str:
-        """The label of an image, for people."""
-        assert self.values is not None
-        value = self.values[index]
-        named = isinstance(value, int) and value < len(self.classes)
-        return f"{value} ({self.classes[value]})" if named else f"{value}"  # type: ignore[index]
-
-
 def _convert_all(
     images: ImageSet,
     settings: Settings,
-    labelled: _Labels,
+    labelled: Labelled,
     partial: PartialZip,
     workers: int,
     progress: Callable[[int, int], None] | None,
@@ -222,19 +207,6 @@ def _convert_all(
                 progress(index + 1, total)
 
 
-def _labels(images: ImageSet, how: str) -> _Labels:
-    """What labels the images of the source have."""
-    if how == "none":
-        return _Labels(origin="none, as asked")
-    if how == "folders":
-        classes, values = folder_classes(images.names, str(images.path))
-        return _Labels(origin="folders", classes=classes, values=values)
-    source, kept = images.labels_file, images.labels
-    if kept is None:
-        return _Labels(origin=f"none: {source} says so" if source else f"none: there is no {LABELS_FILE}")
-    return _Labels(origin=f"of {source}", classes=images.class_names, values=kept)
-
-
 def _labels_text(entries: Sequence[Entry], labels: Sequence[Label] | None) -> str:
     if labels is None:
         return json.dumps({"labels": None})
@@ -242,7 +214,9 @@ def _labels_text(entries: Sequence[Entry], labels: Sequence[Label] | None) -> st
     return json.dumps({"labels": [[member_name(i), label] for i, label in enumerate(kept)]})
 
 
-def _report(out: Path, images: ImageSet, entries: Sequence[Entry], labelled: _Labels, resumed: int) -> Report:
+def _report(
+    out: Path, images: ImageSet, entries: Sequence[Entry], labelled: Labelled, resumed: int
+) -> Report:
     written = [entry.member for entry in entries if entry.member is not None]
     found = Counter(entry.skipped for entry in entries)
     found.update(oddity for entry in entries if entry.member is not None for oddity in entry.oddities)

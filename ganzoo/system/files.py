@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, several of them together; folders that take none; hashes, sizes."""
 
+import errno
 import hashlib
 import json
 import os
@@ -8,6 +9,13 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
+
+# What numpy raises for a file that is not there, or not whole, or whose header is damaged.
+UNREADABLE_ARRAY = (
+    OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError, TokenError,
+)  # fmt: skip
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _BLOCK = 1 << 20
 

@@ -1,11 +1,9 @@
 """The teacher's images on disk, in shards that are resumed and shared, for teachers that cost much."""
 
-import errno
 import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -16,18 +14,17 @@ from torch import Tensor
 from ganzoo.metrics.pairs import RESIZER
 from ganzoo.metrics.seeds import HELD_OUT_SEED
 from ganzoo.models.sources import writable_cache
-from ganzoo.system.files import facts_digest, replacing
+from ganzoo.system.files import DISK_FULL, UNREADABLE_ARRAY, facts_digest, replacing
 from ganzoo.system.paths import default_cache_dir, user_path
 from ganzoo.system.progress import progress_bar
 from ganzoo.system.version import __version__
-from ganzoo.training.latents import HELD_OUT, Purpose, stream
+from ganzoo.training.latents import HELD_OUT
+from ganzoo.training.order import Order
 from ganzoo.training.pace import Pace
 from ganzoo.training.settings import GIB
 from ganzoo.training.teacher import Teacher
 
 SHARD = 128  # images of a file; also what an interruption loses at most
-# What numpy raises for a file that is not there, or not whole, or whose header is damaged.
-UNREADABLE = (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, SyntaxError, TokenError)
 
 
 class TeacherCache:
@@ -91,9 +88,8 @@ class TeacherCache:
                 temporary.write_text(json.dumps(facts, sort_keys=True) + "\n")
         self.teacher = teacher
         self.count, self.first = count, first
-        self.seed = settings.seed
         self._shards: dict[int, NDArray[np.float16]] = {}
-        self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+        self._order = Order(count, settings.seed)
 
     def missing(self) -> list[int]:
         """Shards that are not whole."""
@@ -118,7 +114,7 @@ class TeacherCache:
                     np.save(file, np.stack(rows), allow_pickle=False)
             except OSError as error:
                 # None is numpy's, for a file that it could not write to its end.
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None):
+                if error.errno not in (*DISK_FULL, None):
                     raise
                 raise OSError(
                     f"The teacher's images do not fit on the disk of {self.folder}: make room or give "
@@ -142,10 +138,7 @@ class TeacherCache:
 
     def number(self, position: int) -> int:
         """The image at a position of training: every one once, in an order of its own, over and over."""
-        epoch, index = divmod(position, self.count)
-        if self._order[0] != epoch:
-            self._order = epoch, stream(self.seed, Purpose.ORDER, epoch).permutation(self.count)
-        return self.first + int(self._order[1][index])
+        return self.first + self._order(position)
 
     def length(self, shard: int) -> int:
         """Images of a shard."""
@@ -160,7 +153,7 @@ class TeacherCache:
         if found is None:
             try:
                 found = np.load(self._path(shard), mmap_mode="r", allow_pickle=False)
-            except UNREADABLE:
+            except UNREADABLE_ARRAY:
                 return None
             if found.dtype != np.float16 or found.shape[1:] != self.shape or len(found) < self.length(shard):
                 return None

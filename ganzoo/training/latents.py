@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     PLACES = 6
     MIXTURE = 7
     DIRECTION = 8
+    MIRROR = 9
 
 
 def stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:
