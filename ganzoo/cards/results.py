@@ -74,6 +74,35 @@ def of_run(result: Mapping[str, Any], teacher_sha256: str) -> "list[EvalResult]"
     ]
 
 
+def of_images(result: Mapping[str, Any]) -> "list[EvalResult]":
+    """Distances of a generator from the images that it learnt from, of a run's result.json."""
+    from huggingface_hub import EvalResult
+
+    settings, images = result["settings"], result["images"]
+    definitions = result.get("definitions", {})
+    protocol = {
+        "num_fake": settings["quality"]["num"],
+        "num_real": result["measured_on"],
+        "features": settings["quality"]["features"],
+        "truncation_psi": 1.0,
+        "versions": result["versions"],
+        "date": result["date"],
+    }
+    return [
+        EvalResult(
+            task_type=TASK,
+            dataset_type="images",
+            dataset_name=str(images["source"]).rstrip("/").rpartition("/")[2],
+            dataset_config=_size(settings["generator"]["resolution"]),
+            dataset_revision=images["sha256"],
+            metric_type=name,
+            metric_value=float(figure["value"]),
+            metric_args=_plain({**protocol, "definition": definitions.get(name)}),
+        )
+        for name, figure in result["figures"].items()
+    ]
+
+
 def merged(old: "Iterable[EvalResult]", new: "list[EvalResult]") -> "list[EvalResult]":
     """Both, without the old ones of which the same was measured anew.
 

@@ -10,8 +10,12 @@ from ganzoo.losses.adversarial import (
     linear_generator,
     logistic_discriminator,
     nonsaturating_generator,
+    path_lengths,
     r1_penalty,
+    relativistic_discriminator,
+    relativistic_generator,
     slope_penalty,
+    top_k,
     wasserstein_discriminator,
 )
 from ganzoo.losses.hidden import hidden_l1, triplet
@@ -32,11 +36,15 @@ __all__ = [
     "mmd",
     "nonsaturating_generator",
     "offset_relation",
+    "path_lengths",
     "perceptual",
     "r1_penalty",
     "reconstruction",
     "relation",
+    "relativistic_discriminator",
+    "relativistic_generator",
     "slope_penalty",
+    "top_k",
     "triplet",
     "wasserstein_discriminator",
 ]  # fmt: skip

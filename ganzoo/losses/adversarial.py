@@ -3,6 +3,7 @@
 Logits are of any shape; real images are meant to have positive ones.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,6 +37,50 @@ def wasserstein_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tenso
     return fake_logits.mean() - real_logits.mean()
 
 
+def relativistic_generator(fake_logits: Tensor, real_logits: Tensor) -> Tensor:
+    """Mean of softplus(-(D(G(z)) - D(x))) over pairs (Huang et al. 2024, equation 3)."""
+    return F.softplus(real_logits - fake_logits).mean()
+
+
+def relativistic_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Mean of softplus(-(D(x) - D(G(z)))) over pairs (Huang et al. 2024, equation 3)."""
+    return F.softplus(fake_logits - real_logits).mean()
+
+
+def top_k(fake_logits: Tensor, share: float) -> Tensor:
+    """The logits of the most convincing images, at least one, `[k, ...]` (Sinha et al. 2020, section 3).
+
+    Args:
+        fake_logits: `[N, ...]`; an image is as convincing as the mean of its logits.
+        share: k as a share of N, above 0.
+    """
+    count = max(1, math.ceil(share * len(fake_logits)))
+    if count >= len(fake_logits):
+        return fake_logits
+    return fake_logits[fake_logits.detach().flatten(1).mean(dim=1).topk(count).indices]
+
+
+def path_lengths(images: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+    """Lengths `[N]` of J^T y, by how much an image moves with w (Karras et al. 2020b, section 3.2).
+
+    The root of the mean over rows of the squared norm; it can be differentiated for the weights. The paper's
+    penalty is the squared distance of the lengths from their running mean.
+
+    Args:
+        images: Images `[N, C, H, W]` made of w.
+        w: `[N, num_ws, w_dim]`, which required gradients.
+        noise: y, normal numbers of the images' shape.
+
+    Raises:
+        ValueError: if w required none.
+    """
+    if not (images.requires_grad and w.requires_grad):
+        raise ValueError("Path lengths need w.requires_grad_() before the images are made.")
+    y = noise / math.sqrt(images.shape[2] * images.shape[3])
+    (slope,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
+    return slope.square().sum(dim=2).mean(dim=1).sqrt()
+
+
 def slope_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """Mean over the samples of (|dD(x)/dx| - 1)^2 (Gulrajani et al. 2017, equation 3).
 
@@ -50,19 +95,20 @@ def slope_penalty(logits: Tensor, images: Tensor) -> Tensor:
     return (norm - 1).square().mean()
 
 
-def r1_penalty(real_logits: Tensor, images: Tensor) -> Tensor:
+def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """Mean over the samples of the squared norm of dD(x)/dx (Mescheder et al. 2018, equation 9).
 
-    The paper's factor gamma/2 is the caller's. The penalty can be differentiated for the weights.
+    Of real images it is R1, of the generator's R2. The paper's factor gamma/2 is the caller's. The penalty
+    can be differentiated for the weights.
 
     Args:
-        real_logits: Logits of the real images.
-        images: `[N, C, H, W]`, real ones; they required gradients when the discriminator saw them.
+        logits: Logits of the images.
+        images: `[N, C, H, W]`; they required gradients when the discriminator saw them.
 
     Raises:
         ValueError: if they did not.
     """
-    return _slope(real_logits, images).square().flatten(1).sum(dim=1).mean()
+    return _slope(logits, images).square().flatten(1).sum(dim=1).mean()
 
 
 def _slope(logits: Tensor, images: Tensor) -> Tensor:
@@ -80,16 +126,19 @@ class Adversarial:
     """Losses of both sides.
 
     Attributes:
-        generator: Loss of its images' logits.
+        generator: Loss of its images' logits; of a relativistic game, of real images' logits as well.
         discriminator: Loss of real images' logits and of the generator's.
+        relativistic: Whether logits count against those of the other side alone.
     """
 
-    generator: Callable[[Tensor], Tensor]
+    generator: Callable[..., Tensor]
     discriminator: Callable[[Tensor, Tensor], Tensor]
+    relativistic: bool = False
 
 
 ADVERSARIAL = {
     "logistic": Adversarial(nonsaturating_generator, logistic_discriminator),
     "hinge": Adversarial(linear_generator, hinge_discriminator),
     "wasserstein": Adversarial(linear_generator, wasserstein_discriminator),
+    "relativistic": Adversarial(relativistic_generator, relativistic_discriminator, relativistic=True),
 }

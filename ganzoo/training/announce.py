@@ -21,7 +21,7 @@ from ganzoo.training.task import Task
 from ganzoo.training.trial import Speed, measure_speed
 from ganzoo.training.warm_start import WarmStart, learning_lines
 
-_LONG = 2 * 86400  # seconds after which a way to shorten it is told
+LONG = 2 * 86400  # seconds after which a way to shorten it is told
 
 
 def announce(
@@ -106,21 +106,21 @@ def disk_line(task: DistillationTask, missing: int) -> str:
     """What a checkpoint, the result and the teacher's images take on the disk."""
     settings, kept = task.settings, task.settings.keep_checkpoints
     parts = [
-        f"a checkpoint {_size(checkpoint_bytes(task))} ({kept} {'is' if kept == 1 else 'are'} kept)",
-        f"the student {_size(_bytes(task.student))}",
+        f"a checkpoint {size_text(checkpoint_bytes(task))} ({kept} {'is' if kept == 1 else 'are'} kept)",
+        f"the student {size_text(bytes_of(task.student))}",
     ]
     if missing:
         image = 2 * settings.student.img_channels * settings.student.resolution**2
-        parts.append(f"images of the teacher {_size(missing * image)}")
+        parts.append(f"images of the teacher {size_text(missing * image)}")
     return f"Disk: {', '.join(parts)}."
 
 
 def checkpoint_bytes(task: Task) -> int:
     """Bytes of a checkpoint: weights, their average, and what the optimizers keep of every weight."""
-    total = _bytes(task.modules[task.averaged])
+    total = bytes_of(task.modules[task.averaged])
     for name, module in task.modules.items():
         trained = sum(p.nbytes for p in module.parameters() if p.requires_grad)
-        total += _bytes(module) + round(moments(task.optimizers[name]) * trained)
+        total += bytes_of(module) + round(moments(task.optimizers[name]) * trained)
     return total
 
 
@@ -148,7 +148,7 @@ def time_lines(
         f"Speed: {speed(rate)}. {left / 1000:g} kimg end in about {duration(total)}, {end:%Y-%m-%d %H:%M}"
         + (f": {told}." if told else ".")
     ]
-    if total > _LONG:
+    if total > LONG:
         shorter = ["a smaller resolution", "a smaller kimg"]
         if settings.uses_gan:
             shorter.append("loss.gan.weight=0")
@@ -158,9 +158,11 @@ def time_lines(
     return lines
 
 
-def _bytes(module: nn.Module) -> int:
+def bytes_of(module: nn.Module) -> int:
+    """Bytes of a module's tensors."""
     return sum(x.nbytes for x in module.state_dict().values())
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """Bytes as people say them."""
     return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 2**20:.3g} MiB"

@@ -34,11 +34,20 @@ class Purpose(IntEnum):
     MIXTURE = 7
     DIRECTION = 8
     MIRROR = 9
+    LABEL = 10
+    PATH = 11
 
 
-def stream(seed: int, purpose: Purpose, number: int) -> np.random.Generator:
-    """Random numbers of one image: Philox, keyed by run and purpose, counted by image."""
-    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, number, 0, 0]))
+def stream(seed: int, purpose: Purpose, number: int, lane: int = 0) -> np.random.Generator:
+    """Random numbers of one image: Philox, keyed by run and purpose, counted by image.
+
+    Args:
+        seed: Run seed.
+        purpose: What they are for.
+        number: Image number.
+        lane: Which of several draws of that purpose, where one number stands for several images.
+    """
+    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, number, lane, 0]))
 
 
 def held_out_seed(number: int) -> int:
@@ -64,7 +73,14 @@ class Latents:
 
 
 def latents(
-    numbers: Sequence[int], *, seed: int, z_dim: int, label_dim: int, num_ws: int, mixing: float
+    numbers: Sequence[int],
+    *,
+    seed: int,
+    z_dim: int,
+    label_dim: int,
+    num_ws: int,
+    mixing: float,
+    lane: int = 0,
 ) -> Latents:
     """Latents of images, on the CPU.
 
@@ -75,10 +91,11 @@ def latents(
         label_dim: Width of the teacher's label, 0 for none.
         num_ws: Rows that the student reads: two w cross within them.
         mixing: Share of images with two w.
+        lane: Which draw of the same numbers.
     """
     z, z2, crossover, classes = [], [], [], []
     for number in numbers:
-        random = stream(seed, Purpose.LATENT, number)
+        random = stream(seed, Purpose.LATENT, number, lane)
         z.append(random.standard_normal(z_dim, dtype=np.float32))
         mixed = random.random() < mixing and num_ws > 1
         crossover.append(int(random.integers(1, num_ws)) if mixed else NOT_MIXED)
@@ -101,11 +118,17 @@ def w_of(generator: Generator, batch: Latents, truncation_psi: float) -> Tensor:
     device = generator.mapping.w_avg.device
     label = None if batch.label is None else batch.label.to(device)
     w: Tensor = generator.mapping(batch.z.to(device), label, truncation_psi)
-    if bool((batch.crossover < NOT_MIXED).any()):
-        second = generator.mapping(batch.z2.to(device), label, truncation_psi)
-        crossed = torch.arange(generator.num_ws)[None] >= batch.crossover[:, None]  # [N, num_ws]
-        w = torch.where(crossed[:, :, None].to(device), second, w)
-    return w
+    return mixed(generator, batch, w, truncation_psi)
+
+
+def mixed(generator: Generator, batch: Latents, w: Tensor, truncation_psi: float = 1.0) -> Tensor:
+    """W of the first latents, `[N, num_ws, w_dim]`, with the rows of the second ones where the batch says."""
+    if not bool((batch.crossover < NOT_MIXED).any()):
+        return w
+    label = None if batch.label is None else batch.label.to(w.device)
+    second = generator.mapping(batch.z2.to(w.device), label, truncation_psi)
+    crossed = torch.arange(generator.num_ws)[None] >= batch.crossover[:, None]  # [N, num_ws]
+    return torch.where(crossed[:, :, None].to(w.device), second, w)
 
 
 def uniform(numbers: Sequence[int], *, seed: int, purpose: Purpose, count: int) -> Tensor:
@@ -114,12 +137,12 @@ def uniform(numbers: Sequence[int], *, seed: int, purpose: Purpose, count: int) 
     return torch.from_numpy(np.stack(rows).reshape(len(rows), count))
 
 
-def noise_sources(numbers: Sequence[int], *, seed: int) -> list[torch.Generator]:
+def noise_sources(numbers: Sequence[int], *, seed: int, lane: int = 0) -> list[torch.Generator]:
     """A source of noise for every image."""
     seeds = [
         held_out_seed(number)
         if number >= HELD_OUT
-        else int(stream(seed, Purpose.NOISE, number).integers(2**62))
+        else int(stream(seed, Purpose.NOISE, number, lane).integers(2**62))
         for number in numbers
     ]
     return [torch.Generator("cpu").manual_seed(s) for s in seeds]

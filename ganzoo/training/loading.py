@@ -9,11 +9,10 @@ from typing import Any
 import torch
 
 from ganzoo.features.networks import FeatureNetwork, load_features
-from ganzoo.generators.config import GeneratorConfig, Scores
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.models.factory import build, create
-from ganzoo.models.weights import weights_digest
 from ganzoo.system.paths import user_path
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
@@ -22,7 +21,7 @@ from ganzoo.training.held_out import HeldOut
 from ganzoo.training.hidden_features import HiddenFeatures, load_hidden_features
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.teacher import Teacher, refuse_mismatch
-from ganzoo.training.warm_start import WarmStart, other_blocks, warm_start
+from ganzoo.training.warm_start import WarmStart, start_from
 
 
 @dataclass(frozen=True)
@@ -116,20 +115,8 @@ def warm_student(settings: DistillationSettings, student: Generator, teacher: Te
         keep = {key for key, tensor in student.named_buffers() if id(tensor) in noise}
         if settings.inherit_mapping:
             keep |= {key for key in student.state_dict() if key.startswith("mapping.")}
-    pairs = zip(student.config.level_channels, source.config.level_channels, strict=False)
-    scores: Scores = {}
-    if any(own < theirs for own, theirs in pairs):
-        levels = len(student.config.level_channels)
-        kind, seed = settings.init_channels, settings.seed
-        scores = source.config.channel_scores(source, kind, seed=seed, levels=levels)
-    return warm_start(
-        student,
-        student.config.inherited(source, scores),
-        source.state_dict(),
-        source=name,
-        sha256=weights_digest(source),
-        keep=keep,
-        blocks=other_blocks(student.config, source.config),
+    return start_from(
+        student, source, name=name, kind=settings.init_channels, seed=settings.seed, keep=keep
     )
 
 

@@ -106,3 +106,18 @@ def _above(name: str) -> Iterator[str]:
 def _depth(name: str, part: str) -> int | None:
     """How deep in the network a part lies that a parameter is in; None if it is in none of that name."""
     return next((i for i, above in enumerate(_above(name), 1) if fnmatchcase(above, part)), None)
+
+
+def freeze_layers(discriminator: nn.Module, count: int, setting: str = "freeze_discriminator") -> None:
+    """Keep the first layers of a discriminator, counted from the image, from learning (FreezeD, Mo 2020).
+
+    A layer is a module with parameters of its own, in the order in which images pass them.
+
+    Raises:
+        ValueError: if there are not so many, beside one that learns.
+    """
+    layers = [m for m in discriminator.modules() if next(iter(m.parameters(recurse=False)), None) is not None]
+    if count >= len(layers):
+        raise ValueError(f"{setting}={count}: the discriminator has {len(layers)} layers, and one has to learn.")
+    for layer in layers[:count]:
+        layer.requires_grad_(False)

@@ -51,10 +51,10 @@ def measure_speed(task: DistillationTask, settings: DistillationSettings, share:
     """
     device = task.teacher.device
     count = share if settings.compile else 1  # what is compiled is compiled for a size
-    batch, made = _timed(lambda: task.batch([0], cached=False), device)
+    batch, made = timed(lambda: task.batch([0], cached=False), device)
     learning, student, passed = _learning(task, settings, batch, count)
     if made < SLOW:
-        batch, made = _timed(lambda: task.batch([0], cached=False), device)
+        batch, made = timed(lambda: task.batch([0], cached=False), device)
     if passed < SLOW or settings.compile:
         learning, student, passed = _learning(task, settings, batch, count)
         if (fitting := min(share, int(ENOUGH * count / passed))) > count:
@@ -72,12 +72,12 @@ def _learning(
     batch = _copies(one, count)
     learning = total = 0.0
     for phase in task.phases(kimg):
-        _, seconds = _timed(partial(_gradients, task, phase, batch, kimg), device)
+        _, seconds = timed(partial(_gradients, task, phase, batch, kimg), device)
         learning += seconds / phase.interval
         total += seconds
     with torch.inference_mode():
         w = batch.w[:, : task.student.num_ws]
-        _, seconds = _timed(lambda: task.student.synthesis(w, batch.noise), device)
+        _, seconds = timed(lambda: task.student.synthesis(w, batch.noise), device)
     return learning / count, seconds / count, total + seconds
 
 
@@ -104,7 +104,8 @@ def _gradients(task: DistillationTask, phase: Phase, batch: Batch, kimg: float) 
     loss.backward()  # type: ignore[no-untyped-call]
 
 
-def _timed(work: Callable[[], T], device: torch.device) -> tuple[T, float]:
+def timed(work: Callable[[], T], device: torch.device) -> tuple[T, float]:
+    """What a function gives, and the seconds that it took."""
     began = time.perf_counter()
     found = work()
     if device.type != "cpu":

@@ -1,7 +1,7 @@
 """A warm start: a network takes over what it shares with another one, and tells what is new."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from ganzoo.blocks import KINDS
 from ganzoo.charts.text import si
+from ganzoo.generators.config import Scores
+from ganzoo.generators.generator import Generator
+from ganzoo.models.weights import weights_digest
 from ganzoo.training.parts import summary
 
 
@@ -25,6 +28,7 @@ class WarmStart:
         new_parts: The fewest parts that hold all that is new.
         blocks: Blocks of another kind than there, such as "head single, not skip": what they share may mean
             something else.
+        judge: Where a discriminator's tensors are from, how many were copied, and how many are new.
     """
 
     source: str
@@ -34,6 +38,11 @@ class WarmStart:
     new: tuple[str, ...]
     new_parts: tuple[str, ...]
     blocks: tuple[str, ...] = ()
+    judge: tuple[str, int, int] | None = None
+
+    def with_discriminator(self, source: str, counts: tuple[int, int]) -> "WarmStart":
+        """The same with the tensors that a discriminator took over, and those that it did not."""
+        return replace(self, judge=(source, *counts))
 
     def lines(self) -> list[str]:
         """What was taken over and what was not, for people."""
@@ -46,6 +55,9 @@ class WarmStart:
             lines.append(f"New, with random weights: {', '.join(self.new_parts)}.")
         if self.blocks:
             lines.append(f"Blocks that differ: {', '.join(self.blocks)}.")
+        if self.judge is not None:
+            source, copied, new = self.judge
+            lines.append(f"The discriminator from {source}: {copied} tensors copied, {new} new.")
         if not self.copied and not self.narrowed:
             lines.append(f"Warning: nothing of {self.source} fits; the run starts with random weights.")
         return lines
@@ -54,7 +66,10 @@ class WarmStart:
         """The same for a run's record: what is new by name, the rest by number."""
         numbers = {"copied": len(self.copied), "narrowed": len(self.narrowed)}
         parts = {"new": list(self.new_parts), "blocks": list(self.blocks)}
-        return {"source": self.source, "sha256": self.sha256, **numbers, **parts}
+        found = {"source": self.source, "sha256": self.sha256, **numbers, **parts}
+        if self.judge is not None:
+            found["discriminator"] = dict(zip(("source", "copied", "new"), self.judge, strict=True))
+        return found
 
 
 @torch.no_grad()
@@ -93,6 +108,50 @@ def warm_start(
         new_parts=tuple(summary(new, own)),
         blocks=tuple(blocks),
     )
+
+
+def start_from(
+    network: Generator,
+    source: Generator,
+    *,
+    name: str,
+    kind: str = "response",
+    seed: int = 0,
+    keep: Collection[str] = (),
+) -> WarmStart:
+    """Give a generator what it shares with another one; where it is narrower, chosen channels.
+
+    Args:
+        network: Generator, changed in place.
+        source: The other one.
+        name: Name of it, for people.
+        kind: How channels are chosen; see `GeneratorConfig.channel_scores`.
+        seed: Seed of that.
+        keep: Tensors that the generator keeps.
+    """
+    pairs = zip(network.config.level_channels, source.config.level_channels, strict=False)
+    scores: Scores = {}
+    if any(own < theirs for own, theirs in pairs):
+        levels = len(network.config.level_channels)
+        scores = source.config.channel_scores(source, kind, seed=seed, levels=levels)
+    return warm_start(
+        network,
+        network.config.inherited(source, scores),
+        source.state_dict(),
+        source=name,
+        sha256=weights_digest(source),
+        keep=keep,
+        blocks=other_blocks(network.config, source.config),
+    )
+
+
+@torch.no_grad()
+def copy_matching(network: nn.Module, source: nn.Module) -> tuple[int, int]:
+    """Give a network every tensor of another one that has its name and shape; how many, and how many not."""
+    own, theirs = network.state_dict(), source.state_dict()
+    fitting = {n: x for n, x in theirs.items() if n in own and own[n].shape == x.shape}
+    network.load_state_dict({**own, **fitting}, strict=True)
+    return len(fitting), len(own) - len(fitting)
 
 
 def other_blocks(config: Any, source: Any) -> list[str]:
