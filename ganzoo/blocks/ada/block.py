@@ -74,11 +74,11 @@ DRAWN = {
 class AdaptiveAugment(Augment):
     """The 18 transforms of adaptive augmentation (Karras et al. 2020a, section 3 and appendix B).
 
-    A transform is applied to a sample with the chance `multiplier * p`. `p` is a 0-dim tensor that a run moves
-    (`ganzoo.training.ada`) and saves. A transform of multiplier 0 leaves its numbers unread, so the others'
-    draws stay as they were. The first three channels are colors, one or two are gray and alpha; what comes
-    after the colors is not recolored, but undergoes the rest. Noise is drawn sample by sample, which breaks a
-    compiled graph.
+    A transform is applied to a sample with the chance `multiplier * p`. `p` is a 0-dim tensor that a run
+    moves (`ganzoo.training.ada`) and saves. A transform of multiplier 0 leaves its numbers unread, so the
+    others' draws stay as they were. The first three channels are colors, one or two are gray and alpha; what
+    comes after the colors is not recolored, but undergoes the rest. Noise is drawn sample by sample, which
+    breaks a compiled graph.
 
     Args:
         groups: Which transforms have multiplier 1, the others 0: one group, or the initials of several; `bgc`
