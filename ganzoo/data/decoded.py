@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -168,32 +168,27 @@ class DecodedImages:
         return images, rows
 
     def _fill(self, workers: int | None, report: Callable[[int], None]) -> None:
-        if self._opened() is None:
+        found = self._opened()
+        if found is None:
             self._create()
-        images = np.load(self.folder / _IMAGES, mmap_mode="r", allow_pickle=False)
-        rows = np.load(self.folder / _ROWS, mmap_mode="r+", allow_pickle=False)
-        missing = _missing(rows).tolist()
+        missing = list(range(len(self.images))) if found is None else _missing(found[1]).tolist()
         if workers is None:
             workers = usable_cores() if len(missing) > _FEW else 1
-        decoder = _Decoder(self.images, self.settings)
         with (
-            (self.folder / _IMAGES).open("r+b") as file,
-            closing(ordered_map(decoder, missing, workers=workers)) as results,
-            _Rows(file, rows) as kept,
+            (self.folder / _IMAGES).open("r+b") as images,
+            (self.folder / _ROWS).open("r+b") as rows,
+            closing(ordered_map(_Decoder(self.images, self.settings), missing, workers=workers)) as results,
+            _Writer(images, rows) as writer,
         ):
             for done, (index, (row, pixels)) in enumerate(zip(missing, results, strict=True), start=1):
-                if pixels is not None:
-                    file.seek(images.offset + index * pixels.nbytes)
-                    file.write(pixels.tobytes())
-                kept.append(index, row)
+                writer.append(index, row, pixels)
                 report(len(self.images) - len(missing) + done)
 
     def _create(self) -> None:
         """Both files, of the right size, without an image."""
-        (self.folder / _ROWS).unlink(missing_ok=True)  # first: it would speak of images that are gone
         for name, dtype, shape in (
+            (_ROWS, _ROW, self.shape[:1]),  # first: old ones would speak of images that are gone
             (_IMAGES, np.dtype(np.uint8), self.shape),
-            (_ROWS, _ROW, self.shape[:1]),
         ):
             with replacing(self.folder / name) as temporary, temporary.open("wb") as file:
                 descr = np.lib.format.dtype_to_descr(dtype)
@@ -215,33 +210,48 @@ class DecodedImages:
         )
 
 
-class _Rows:
-    """Rows that wait until their images are on the disk; a context manager that leaves none behind."""
+class _Writer:
+    """Writes images, and their rows once they are on the disk; a context manager that leaves none behind."""
 
-    def __init__(self, file: IO[bytes], rows: NDArray[Any]) -> None:
-        self._file, self._rows = file, rows
-        self._waiting: list[tuple[int, tuple[int, int, NDArray[np.uint8]]]] = []
+    def __init__(self, images: IO[bytes], rows: IO[bytes]) -> None:
+        self._images, self._rows = images, rows
+        self._starts = [_start(file) for file in (images, rows)]
+        self._waiting: list[tuple[int, bytes]] = []
         self._written_at = time.monotonic()
 
-    def __enter__(self) -> "_Rows":
+    def __enter__(self) -> "_Writer":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._write()
+        self._checkpoint()
 
-    def append(self, index: int, row: tuple[int, int, NDArray[np.uint8]]) -> None:
+    def append(self, index: int, row: bytes, pixels: bytes | None) -> None:
+        """Add what became of an image."""
+        if pixels is not None:
+            self._images.seek(self._starts[0] + index * len(pixels))
+            self._images.write(pixels)
         self._waiting.append((index, row))
         if time.monotonic() - self._written_at > _SECONDS:
-            self._write()
+            self._checkpoint()
 
-    def _write(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def _checkpoint(self) -> None:
+        """Put images, then the rows that tell of them, on the disk."""
+        self._images.flush()
+        os.fsync(self._images.fileno())
         for index, row in self._waiting:
-            self._rows[index] = row
-        self._rows.flush()  # type: ignore[attr-defined]
+            self._rows.seek(self._starts[1] + index * len(row))
+            self._rows.write(row)
         self._waiting.clear()
+        self._rows.flush()
+        os.fsync(self._rows.fileno())
         self._written_at = time.monotonic()
+
+
+def _start(file: IO[bytes]) -> int:
+    """Where the array of a `.npy` file begins."""
+    np.lib.format.read_magic(file)
+    np.lib.format.read_array_header_1_0(file)
+    return file.tell()
 
 
 class _Decoder:
@@ -253,7 +263,7 @@ class _Decoder:
     def __init__(self, images: ImageSet, settings: Settings) -> None:
         self.images, self.settings = images, replace(settings, upscale=True)
 
-    def __call__(self, index: int) -> tuple[tuple[int, int, NDArray[np.uint8]], Bytes | None]:
+    def __call__(self, index: int) -> tuple[bytes, bytes | None]:
         digest = bytes(32)
         try:
             data = self.images.read_bytes(index)
@@ -261,10 +271,14 @@ class _Decoder:
             decoded = usable(data, self.images.names[index], self.settings)
         except ValueError as error:
             kind = error.kind if isinstance(error, Unusable) else "corrupt"
-            return (_SKIPPED + SKIPPED.index(kind), 0, np.frombuffer(digest, np.uint8)), None
-        pixels = np.ascontiguousarray(square(decoded.image, self.settings).transpose(2, 0, 1))
-        oddities = sum(1 << CONVERTED.index(oddity) for oddity in decoded.oddities)
-        return (_THERE, oddities, np.frombuffer(digest, np.uint8)), pixels
+            return _row(_SKIPPED + SKIPPED.index(kind), (), digest), None
+        pixels = square(decoded.image, self.settings).transpose(2, 0, 1)
+        return _row(_THERE, decoded.oddities, digest), pixels.tobytes()
+
+
+def _row(kind: int, oddities: Sequence[str], digest: bytes) -> bytes:
+    bits = sum(1 << CONVERTED.index(oddity) for oddity in oddities)
+    return np.array((kind, bits, np.frombuffer(digest, np.uint8)), _ROW).tobytes()
 
 
 def _missing(rows: NDArray[Any]) -> NDArray[np.int64]:
@@ -283,7 +297,7 @@ def _held(folder: Path) -> Iterator[None]:
         except Timeout:
             with stage(f"Another run decodes the same images into {folder}: waiting for it", told=True):
                 lock.acquire()
-    except NotImplementedError:  # a file system without locks
+    except (NotImplementedError, OSError):  # a file system without locks
         yield
         return
     try:

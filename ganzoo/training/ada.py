@@ -14,8 +14,8 @@ class AdaSettings:
     Args:
         target: Mean sign of the discriminator's answers to real images that p is moved towards.
         interval: Steps from one move of p to the next; the signs of all of them are averaged.
-        kimg: Thousands of images in which p goes from 0 to 1 at the quickest; 100 suits a run that starts from
-            a trained network.
+        kimg: Thousands of images in which p goes from 0 to 1 at the quickest; 100 suits a run that starts
+            from a trained network.
         fixed: Strength for the whole run; None adapts it.
     """
 

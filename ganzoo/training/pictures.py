@@ -158,11 +158,11 @@ class Pictures:
 
     def images(self, positions: Sequence[int]) -> Tensor:
         """Images at positions of training, `[N, C, R, R]` in -1..1, float32, on the CPU."""
-        found = self.samples([self.number(position) for position in positions])
+        rows = self._rows([self.number(position) for position in positions])
         if self.mirror:
             coins = uniform(positions, seed=self.seed, purpose=Purpose.MIRROR, count=1)[:, 0] < 0.5
-            found[coins] = found[coins].flip(-1)
-        return found
+            rows[coins] = rows[coins].flip(-1)
+        return _values(rows)
 
     def labels(self, positions: Sequence[int]) -> Tensor | None:
         """Labels at positions of training, `[N, label_dim]`, one-hot for classes; None for a set without."""
@@ -170,8 +170,7 @@ class Pictures:
 
     def samples(self, numbers: Sequence[int]) -> Tensor:
         """Images of these numbers, never mirrored: `[N, C, R, R]` in -1..1, float32, on the CPU."""
-        rows = torch.from_numpy(self.decoded.rows(self._numbers[numbers]))
-        return rows.float().div_(127.5).sub_(1)
+        return _values(self._rows(numbers))
 
     def labels_of(self, numbers: Sequence[int]) -> Tensor | None:
         """Labels of these numbers, `[N, label_dim]`, one-hot for classes; None for a set without."""
@@ -206,6 +205,9 @@ class Pictures:
             )
         return lines
 
+    def _rows(self, numbers: Sequence[int]) -> Tensor:
+        return torch.from_numpy(self.decoded.rows(self._numbers[numbers]))
+
     def _hint(self) -> str:
         """How to make classes of the folders, where there are some that look like classes."""
         if self.label_dim or self.decoded.settings.labels == "none":
@@ -233,6 +235,11 @@ class Pictures:
             f"first, {self.source.names[first]}: {self.decoded.fault(first)}. {', '.join(ways)}".rstrip()
             + ("." if ways else "")
         )
+
+
+def _values(rows: Tensor) -> Tensor:
+    """Values in -1..1 of bytes."""
+    return rows.float().div_(127.5).sub_(1)
 
 
 def _refuse_empty_classes(source: ImageSet, classes: Sequence[str]) -> None:

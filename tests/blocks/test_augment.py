@@ -40,33 +40,42 @@ def draws(block, n):
 # Every augmentation
 
 every = pytest.mark.parametrize("name", AUGMENTS.names())
+ALWAYS = {"ada": {"p": 1.0, "groups": "bgcfnc"}}  # options with which a block does all that it can
+
+
+TOLERANCES = {"ada": 1e-5}  # of a graph, which moves the whole batch at once
+
+
+def at_work(name, **options):
+    """The augmentation of that name with everything on."""
+    return AUGMENTS.build({"name": name, **ALWAYS.get(name, {}), **options})
 
 
 @every
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("size", SIZES)
 def test_an_augmentation_keeps_the_shape(name, channels, size):
-    block = AUGMENTS.build(name)
+    block = at_work(name)
     assert block(make_images(2, channels, *size), draws(block, 2)).shape == (2, channels, *size)
 
 
 @every
 def test_an_augmentation_takes_a_batch_of_none(name):
-    block = AUGMENTS.build(name)
+    block = at_work(name)
     assert block(torch.zeros(0, 3, 8, 8), draws(block, 0)).shape == (0, 3, 8, 8)
 
 
 @every
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
 def test_an_augmentation_keeps_the_precision(name, dtype):
-    block = AUGMENTS.build(name)
+    block = at_work(name)
     images = make_images(2, 3, 8, 8, dtype=dtype)
     assert block(images, draws(block, 2)).dtype == dtype
 
 
 @every
 def test_an_augmentation_leaves_its_inputs_as_they_were(name):
-    block = AUGMENTS.build(name)
+    block = at_work(name)
     images, random = make_images(2, 3, 8, 8), draws(block, 2)
     copies = images.clone(), random.clone()
     block(images, random)
@@ -75,13 +84,13 @@ def test_an_augmentation_leaves_its_inputs_as_they_were(name):
 
 @every
 def test_an_augmentation_takes_every_sample_by_itself(name):
-    block = AUGMENTS.build(name)
+    block = at_work(name)
     assert_batch_independent(block, make_images(5, 3, 8, 8), draws(block, 5))
 
 
 @every
 def test_an_augmentation_draws_nothing_itself(name):
-    block = AUGMENTS.build(name)
+    block = at_work(name)
     images, random = make_images(4, 3, 8, 8), draws(block, 4)
     before = torch.get_rng_state()
     first = block(images, random)
@@ -91,22 +100,22 @@ def test_an_augmentation_draws_nothing_itself(name):
 
 @every
 def test_an_augmentation_has_nothing_to_train_or_save(name):
-    assert not AUGMENTS.build(name).state_dict()
+    assert not at_work(name).state_dict()
 
 
 @every
 def test_an_augmentation_can_be_differentiated_twice(name):
-    block = AUGMENTS.build(name)
+    block = at_work(name)
     images, random = make_images(2, 3, 4, 4, dtype=torch.float64).requires_grad_(), draws(block, 2).double()
     assert torch.autograd.gradcheck(block, (images, random))
-    assert torch.autograd.gradgradcheck(block, (images, random))
+    assert torch.autograd.gradgradcheck(block, (images, random), fast_mode=True)
 
 
 @every
 def test_a_gradient_penalty_through_an_augmentation_reaches_the_judge(name):
-    block, judge = AUGMENTS.build(name), nn.Conv2d(3, 1, 3)
+    block, judge = at_work(name), nn.Conv2d(3, 1, 3)
     images = make_images(2, 3, 8, 8).requires_grad_()
-    logits = judge(block(images, numbers(2, 0.3)[:, : block.numbers])).square().sum(dim=(1, 2, 3))
+    logits = judge(block(images, torch.full((2, block.numbers), 0.3))).square().sum(dim=(1, 2, 3))
     [gradient] = torch.autograd.grad(logits.sum(), images, create_graph=True)
     gradient.square().sum().backward()
     assert judge.weight.grad.abs().sum() > 0
@@ -115,18 +124,20 @@ def test_a_gradient_penalty_through_an_augmentation_reaches_the_judge(name):
 @every
 def test_an_augmentation_is_one_graph_for_all_numbers_and_sizes_of_the_batch(name):
     torch._dynamo.reset()
-    block = AUGMENTS.build(name)
+    block = at_work(name, **({"noise": 0.0} if name == "ada" else {}))  # noise is drawn sample by sample
     compiled = torch.compile(block, backend="eager", fullgraph=True, dynamic=True)
     compiled(make_images(4, 3, 8, 8), draws(block, 4))
     with torch.compiler.set_stance("fail_on_recompile"):
         for n in (4, 4, 5, 7):
             images, random = make_images(n, 3, 8, 8), draws(block, n)
-            assert torch.equal(compiled(images, random), block(images, random))
+            torch.testing.assert_close(
+                compiled(images, random), block(images, random), rtol=0, atol=TOLERANCES.get(name, 0)
+            )
 
 
 @every
 def test_the_numbers_must_be_a_row_for_every_image(name):
-    block = AUGMENTS.build(name)
+    block = at_work(name)
     for shape in [(3, block.numbers), (2, block.numbers + 1), (block.numbers,), (2, block.numbers, 1)]:
         with pytest.raises(ValueError, match=rf"2 images take .* \[2, {block.numbers}\].*; got \["):
             block(make_images(2, 3, 8, 8), torch.rand(shape))

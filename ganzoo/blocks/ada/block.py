@@ -1,6 +1,7 @@
 """The augment block: options, and strengths from random numbers."""
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -62,11 +63,14 @@ def _constant(u: Tensor, strength: float) -> Tensor:
     return torch.full_like(u[:, :1], strength)
 
 
-DRAWN = {
-    "xflip": _coin, "rotate90": _quarters, "xint": _uniform,
-    "scale": _factor, "rotate": _angle, "aniso": _factor, "xfrac": _normal,
-    "brightness": _normal, "contrast": _factor, "lumaflip": _coin, "hue": _angle, "saturation": _factor,
-    "imgfilter": _factor, "noise": _half_normal, "cutout": _constant,
+# How a uniform number becomes the strength of a transform, and the option that scales it.
+DRAWN: dict[str, tuple[Callable[[Tensor, float], Tensor], str]] = {
+    "xflip": (_coin, ""), "rotate90": (_quarters, ""), "xint": (_uniform, "xint_max"),
+    "scale": (_factor, "scale_std"), "rotate": (_angle, "rotate_max"), "aniso": (_factor, "aniso_std"),
+    "xfrac": (_normal, "xfrac_std"), "brightness": (_normal, "brightness_std"),
+    "contrast": (_factor, "contrast_std"), "lumaflip": (_coin, ""), "hue": (_angle, "hue_max"),
+    "saturation": (_factor, "saturation_std"), "imgfilter": (_factor, "imgfilter_std"),
+    "noise": (_half_normal, "noise_std"), "cutout": (_constant, "cutout_size"),
 }  # fmt: skip
 
 
@@ -74,11 +78,11 @@ DRAWN = {
 class AdaptiveAugment(Augment):
     """The 18 transforms of adaptive augmentation (Karras et al. 2020a, section 3 and appendix B).
 
-    A transform is applied to a sample with the chance `multiplier * p`. `p` is a 0-dim tensor that a run moves
-    (`ganzoo.training.ada`) and saves. A transform of multiplier 0 leaves its numbers unread, so the others'
-    draws stay as they were. The first three channels are colors, one or two are gray and alpha; what comes
-    after the colors is not recolored, but undergoes the rest. Noise is drawn sample by sample, which breaks a
-    compiled graph.
+    A transform is applied to a sample with the chance `multiplier * p`. `p` is a 0-dim tensor that a run
+    moves (`ganzoo.training.ada`) and saves. A transform of multiplier 0 leaves its numbers unread, so the
+    others' draws stay as they were. The first three channels are colors, one or two are gray and alpha; what
+    comes after the colors is not recolored, but undergoes the rest. Noise is drawn sample by sample, which
+    breaks a compiled graph.
 
     Args:
         groups: Which transforms have multiplier 1, the others 0: one group, or the initials of several; `bgc`
@@ -157,10 +161,10 @@ class AdaptiveAugment(Augment):
     ) -> None:
         super().__init__()
         self.strengths = {
-            "xint": xint_max, "scale": scale_std, "rotate": rotate_max, "aniso": aniso_std,
-            "xfrac": xfrac_std, "brightness": brightness_std, "contrast": contrast_std, "hue": hue_max,
-            "saturation": saturation_std, "imgfilter": imgfilter_std, "noise": noise_std,
-            "cutout": cutout_size,
+            "xint_max": xint_max, "scale_std": scale_std, "rotate_max": rotate_max, "aniso_std": aniso_std,
+            "xfrac_std": xfrac_std, "brightness_std": brightness_std, "contrast_std": contrast_std,
+            "hue_max": hue_max, "saturation_std": saturation_std, "imgfilter_std": imgfilter_std,
+            "noise_std": noise_std, "cutout_size": cutout_size,
         }  # fmt: skip
         given = {
             "xflip": xflip, "rotate90": rotate90, "xint": xint, "scale": scale, "rotate": rotate,
@@ -171,9 +175,10 @@ class AdaptiveAugment(Augment):
         members = _members(groups)
         self.multipliers = {n: float(n in members) if m is None else m for n, m in given.items()}
         self.bands = imgfilter_bands
-        for value in (p, *self.strengths.values(), *self.multipliers.values(), *self.bands):
+        bands = {f"imgfilter_bands[{i}]": share for i, share in enumerate(self.bands)}
+        for name, value in ({"p": p} | self.strengths | self.multipliers | bands).items():
             if not 0 <= value < math.inf:
-                raise ValueError(f"Numbers of augment ada are finite and not negative; got {value!r}.")
+                raise ValueError(f"augment.{name} is not negative, and finite; got {value!r}.")
         self.register_buffer("p", torch.tensor(float(p), device="cpu"), persistent=False)
 
     def forward(self, images: Tensor, random: Tensor) -> Tensor:
@@ -214,7 +219,8 @@ class AdaptiveAugment(Augment):
         chance = self.multipliers[name] * share * self.p
         if name == "rotate":  # either of two turns has the chance (appendix B.1)
             chance = 1 - (1 - chance.clamp(0, 1)).sqrt()
-        values = DRAWN[name](columns[:, :-1], self.strengths.get(name, 1.0))
+        draw, option = DRAWN[name]
+        values = draw(columns[:, :-1], self.strengths.get(option, 1.0))
         values = torch.where(columns[:, -1:] < chance, values, neutral(name))
         return values if values.shape[1] > 1 else values[:, 0]
 

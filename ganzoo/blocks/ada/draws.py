@@ -68,5 +68,5 @@ def neutral(name: str) -> float:
 def touched(draws: Draws, names: tuple[str, ...]) -> Tensor | None:
     """Which samples one of these transforms changes, `[N]`; None if all of them are left out."""
     values = [(name, getattr(draws, name)) for name in names if getattr(draws, name) is not None]
-    marks = [(value != neutral(name)).reshape(len(value), -1).any(dim=1) for name, value in values]
+    marks = [(value != neutral(name))[..., None].flatten(1).any(dim=1) for name, value in values]
     return torch.stack(marks).any(dim=0) if marks else None

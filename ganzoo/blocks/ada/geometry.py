@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.blocks.ada.draws import Draws
+from ganzoo.ops.conv import is_captured
 from ganzoo.ops.sampling import reflected, sample
 
 # The low-pass filter of the symlet of 6 vanishing moments (Daubechies 1992, table 6.3), of sum 1.
@@ -62,36 +63,80 @@ def inverse_matrix(draws: Draws, width: int, height: int) -> Tensor | None:
 def warp(images: Tensor, matrix: Tensor) -> Tensor:
     """Images whose places come from those that the matrix says, `[N, C, H, W]`.
 
+    On a CPU samples are moved one by one, each upsampled no further than it reaches: 94 ms instead of 155 for
+    16 x 3 x 128 x 128 at p = 0.6 on one core.
+
     Args:
         images: `[N, C, H, W]`.
         matrix: Output to input, in pixels from the centre, `[N, 3, 3]`.
     """
-    height, width = images.shape[2:]
-    rows, columns = _upsampling(height, images), _upsampling(width, images)
-    fine = rows @ images @ columns.mT  # [N, C, 2 periods + 1, 2 periods + 1]
-    moved = sample(fine, _grid(matrix, height, width))
-    return _downsampling(height, images) @ moved @ _downsampling(width, images).mT
+    up = tuple(_upsampling(size, images) for size in images.shape[2:])
+    by_y, by_x = _origins(matrix, *images.shape[2:])
+    if is_captured() or images.device.type != "cpu":
+        sampled = _sampled(images, by_y, by_x, up, [_whole(filters) for filters in up])
+    else:
+        samples = zip(*(torch.split(x, 1) for x in (images, by_y, by_x)), strict=True)
+        sampled = torch.cat([_sampled(x, y, z, up, _reach(y, z, up)) for x, y, z in samples])
+    down_y, down_x = (_downsampling(size, images) for size in images.shape[2:])
+    return down_y @ sampled @ down_x.mT
+
+
+def _sampled(
+    images: Tensor, by_y: Tensor, by_x: Tensor, up: tuple[Tensor, ...], spans: list[tuple[int, int]]
+) -> Tensor:
+    """Upsampled images at the fine places that the result's own come from, `[N, C, h, w]`.
+
+    Args:
+        images: `[N, C, H, W]`.
+        by_y: What the y of a fine place adds to the x and y that it comes from, `[N, 2, h]`.
+        by_x: What its x adds, `[N, 2, w]`.
+        up: One period of the filters along y and along x.
+        spans: First fine place to upsample to, and how many, along y and along x.
+    """
+    rows, columns = (
+        filters[torch.arange(first, first + count, device=images.device) % len(filters)]
+        for filters, (first, count) in zip(up, spans, strict=True)
+    )
+    first = by_x.new_tensor([span[0] for span in spans[::-1]])[:, None]
+    length = by_x.new_tensor([span[1] - 1 for span in spans[::-1]])[:, None]
+    turns = ((by_x - first) / length)[:, :, None] + (by_y / length)[..., None]  # [N, 2, h, w]
+    grid = ((turns - turns.floor()) * 2 - 1).movedim(1, 3)  # a period is one turn
+    return sample(rows @ images @ columns.mT, grid)
+
+
+def _whole(filters: Tensor) -> tuple[int, int]:
+    """The span of a period; its first place comes again as the last."""
+    return 0, len(filters) + 1
+
+
+def _reach(by_y: Tensor, by_x: Tensor, up: tuple[Tensor, ...]) -> list[tuple[int, int]]:
+    """The spans that hold all fine places one sample comes from, along y and along x; a period at most."""
+    lowest = (by_y.amin(dim=2) + by_x.amin(dim=2))[0].flip(0).floor().long().tolist()
+    highest = (by_y.amax(dim=2) + by_x.amax(dim=2))[0].flip(0).floor().long().tolist()
+    spans = [(low, high - low + 3) for low, high in zip(lowest, highest, strict=True)]  # 2 and 1 for rounding
+    return [s if s[1] <= len(filters) else _whole(filters) for s, filters in zip(spans, up, strict=True)]
 
 
 def _scaling(x: Tensor, y: Tensor) -> Tensor:
-    return torch.diag_embed(torch.stack([x, y, torch.ones_like(x)], dim=-1))
+    zero = torch.zeros_like(x)
+    return _matrix(x, zero, zero, zero, y, zero)
 
 
 def _rotation(angle: Tensor) -> Tensor:
-    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    entries = [cos, -sin, zero, sin, cos, zero, zero, zero, one]
-    return torch.stack(entries, dim=-1).view(-1, 3, 3)
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    return _matrix(cos, -sin, zero, sin, cos, zero)
 
 
 def _shift(by: Tensor) -> Tensor:
-    column = torch.cat([by, torch.zeros_like(by[:, :1])], dim=1)[:, :, None]
-    none = torch.zeros_like(column)
-    return torch.eye(3, dtype=by.dtype, device=by.device) + torch.cat([none, none, column], dim=2)
+    x, y = by.unbind(dim=1)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    return _matrix(one, zero, x, zero, one, y)
 
 
-def _period(size: int) -> int:
-    """Pixels after which a side that is continued by reflection comes again."""
-    return max(2 * (size - 1), 1)
+def _matrix(*entries: Tensor) -> Tensor:
+    """Homogeneous matrices `[N, 3, 3]` from the entries `[N]` of their first two rows."""
+    zero = torch.zeros_like(entries[0])
+    return torch.stack([*entries, zero, zero, zero + 1], dim=1).view(-1, 3, 3)
 
 
 def _places(size: int, like: Tensor) -> Tensor:
@@ -107,28 +152,23 @@ def _taps(places: Tensor, pixels: Tensor, like: Tensor) -> Tensor:
 
 
 def _upsampling(size: int, like: Tensor) -> Tensor:
-    """Matrix from the pixels of a side to the fine places of one period and the first of the next."""
-    period = _period(size)
+    """Matrix from the pixels of a side to the fine places of one period, `[2 periods, size]`."""
+    period = max(2 * (size - 1), 1)
     pixels = torch.arange(-AHEAD, period + AHEAD, device=like.device)
-    places = torch.arange(2 * period + 1, device=like.device)
-    matrix = like.new_zeros(2 * period + 1, size)
+    places = torch.arange(2 * period, device=like.device)
+    matrix = like.new_zeros(2 * period, size)
     return torch.index_add(matrix, 1, reflected(pixels, size), 2 * _taps(places, pixels, like))
 
 
 def _downsampling(size: int, like: Tensor) -> Tensor:
-    """Matrix from fine places to pixels."""
+    """Matrix from fine places to pixels, `[size, places]`."""
     return _taps(_places(size, like), torch.arange(size, device=like.device), like).mT
 
 
-def _grid(matrix: Tensor, height: int, width: int) -> Tensor:
-    """Where the fine places lie in the upsampled period, for `sample`, `[N, h, w, 2]`."""
-    # Fine place j is at (j + 1 - size) / 2 pixels from the centre; its axis is 2 periods long.
-    x = (_places(width, matrix) + (1 - width)).to(matrix.dtype)
-    y = (_places(height, matrix) + (1 - height)).to(matrix.dtype)
-    size = matrix.new_tensor([width, height])
-    length = matrix.new_tensor([2 * _period(width), 2 * _period(height)])[:, None]
-    linear, shift = matrix[:, :2, :2] / length, (2 * matrix[:, :2, 2] + size - 1)[:, :, None] / length
-    along_x = linear[:, :, :1] * x + shift  # [N, 2, w]
-    along_y = linear[:, :, 1:] * y  # [N, 2, h]
-    turns = along_x[:, :, None] + along_y[:, :, :, None]  # [N, 2, h, w]
-    return ((turns - turns.floor()) * 2 - 1).movedim(1, 3)
+def _origins(matrix: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The fine places that fine places come from: what y and x add, `[N, 2, h]` and `[N, 2, w]`."""
+    # Fine place j is at (j + 1 - size) / 2 pixels from the centre.
+    y, x = (_places(size, matrix) + (1 - size) for size in (height, width))
+    center = matrix.new_tensor([width - 1, height - 1])
+    along_y = matrix[:, :2, 1:2] * y
+    return along_y, matrix[:, :2, :1] * x + (2 * matrix[:, :2, 2] + center)[:, :, None]
