@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ada_golden import percentile_rows
 from adversarial_helpers import settings_of, task_of, write_pictures
 from training_helpers import ALONE
 
 import ganzoo
+from ganzoo.blocks import AUGMENTS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.training.ada import AdaSettings, adapted
 from ganzoo.training.adversarial import (
@@ -207,6 +209,35 @@ def test_a_regularizer_of_every_step_shares_the_update(name, tmp_path):
     batch.drawn[PATH_LENGTH] = drawn(e["z"][:2], e["c"][:2] if "c" in e else None, directions=e["Greg0_pl_noise"])
     gradients_of(task, GENERATOR, batch)
     assert_gradients(task.generator, e, "Gboth")
+
+
+class Percentile(torch.nn.Module):
+    """The pipe bgc with every transform drawn as the original's debug percentile draws it."""
+
+    numbers, p = 0, None
+
+    def __init__(self, percentile):
+        super().__init__()
+        self.pipe, self.percentile = AUGMENTS.build({"name": "ada", "p": 1.0}), percentile
+
+    def forward(self, images, random):
+        return self.pipe(images, percentile_rows(self.percentile, len(images)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_phases_see_augmented_images(name, tmp_path):
+    e = arrays(name, "losses")
+    task, batch = golden_task(tmp_path, name, e), batch_of(e)
+    task.augment = Percentile(float(e["aug_percentile"]))
+    for phase, key, module in (
+        (GENERATOR, "aug_Gmain", task.generator),
+        (DISCRIMINATOR, "aug_Dmain", task.discriminator),
+        (PENALTY, "aug_Dreg", task.discriminator),
+    ):
+        loss, terms = gradients_of(task, phase, batch)
+        assert_close(loss.item(), INTERVALS[phase] * e[f"{key}_loss"].mean())
+        assert_gradients(module, e, key)
+    assert_close(terms["r1"], e["aug_Dreg_r1_penalty"].mean())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ import torch
 
 from ganzoo.blocks.ada.block import COLUMNS
 
-FOLDER = Path(__file__).parents[1] / "golden" / "ada"
+FOLDER = Path(__file__).parent / "golden" / "ada"
 NORMAL = {"scale", "aniso", "xfrac", "brightness", "contrast", "saturation"} | {f"band{i}" for i in range(4)}
 
 
