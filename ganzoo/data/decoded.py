@@ -12,7 +12,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
@@ -291,15 +291,12 @@ def _missing(rows: NDArray[Any]) -> NDArray[np.int64]:
 def _held(folder: Path) -> Iterator[None]:
     """Hold a folder against other processes, and wait for the one that does."""
     lock = FileLock(folder / _LOCK)
-    try:
+    with suppress(NotImplementedError, OSError):  # of a file system without locks
         try:
             lock.acquire(timeout=0)
         except Timeout:
             with stage(f"Another run decodes the same images into {folder}: waiting for it", told=True):
                 lock.acquire()
-    except (NotImplementedError, OSError):  # a file system without locks
-        yield
-        return
     try:
         yield
     finally:

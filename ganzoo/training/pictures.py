@@ -118,11 +118,14 @@ class Pictures:
         if missing:
             writable_cache(self.decoded.folder, "cache.folder=FOLDER")
         shown = shown and missing > 0
-        pace = Pace(total, done=total - missing, lines=shown and not sys.stderr.isatty())
+        pace: Pace | None = None
         with progress_bar("left", shown=shown) as progress:
             bar = progress.add_task("Decoding images", total=total, completed=total - missing, left="")
 
             def report(done: int) -> None:
+                nonlocal pace
+                if pace is None:  # not before: processes take seconds to start
+                    pace = Pace(total, done=done, lines=shown and not sys.stderr.isatty())
                 progress.update(bar, completed=done, left=pace.left(done))
                 pace.tell(done, lambda: f"Images decoded: {done} of {total}")
 
