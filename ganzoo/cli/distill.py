@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli.options import Multirun, PrintSettings
+from ganzoo.cli.options import DryRun, Multirun, PrintSettings
 from ganzoo.cli.settings import preset_names, setting_lines
 from ganzoo.cli.train import start
 
@@ -42,6 +42,7 @@ def distill(
     ] = None,
     multirun: Multirun = False,
     print_settings: PrintSettings = False,
+    dry_run: DryRun = False,
     help_: Annotated[
         bool,
         typer.Option("-h", "--help", is_eager=True, callback=_show_help, help="Show all settings and exit."),
@@ -51,7 +52,7 @@ def distill(
     given = list(arguments or [])
     if named := [text for text in given if text.partition("=")[0] == "task"]:
         raise ValueError(f"{named[0]}: this command is short for ganzoo train task=distillation.")
-    start(given, "distillation", sweep=multirun, shown=print_settings)
+    start(given, "distillation", sweep=multirun, shown=print_settings, dry=dry_run)
 
 
 def _settings_help() -> Iterator[str]:

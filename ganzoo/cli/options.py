@@ -12,6 +12,9 @@ Multirun = Annotated[
 PrintSettings = Annotated[
     bool, typer.Option("--print", "--cfg", help="Print all settings as YAML, and train nothing.")
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Tell memory, disk and time of the run, and train nothing.")
+]
 
 
 def psi(text: str) -> Any:

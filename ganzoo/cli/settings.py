@@ -29,11 +29,17 @@ def setting_lines(name: str) -> Iterator[str]:
     yield from (f"  {setting:<38} {comment}".rstrip() for setting, comment in _flat(settings, comments))
 
 
-def preset_names() -> list[str]:
-    """Names of the presets of distillation."""
+def preset_names(task: str = "distillation") -> list[str]:
+    """Names of a task's presets: its own settings, and those that build on them."""
+    from omegaconf import OmegaConf
+
     from ganzoo.system.paths import DATA
 
-    return sorted({file.stem for file in (DATA / "recipes" / "training").glob("*.yaml")} - {"loop"})
+    found = {}
+    for file in sorted((DATA / "recipes" / "training").glob("*.yaml")):
+        data: Any = OmegaConf.to_container(OmegaConf.load(file))
+        found[file.stem] = data.get("defaults", [])
+    return [name for name, above in found.items() if name == task or task in above]
 
 
 def _flat(data: dict[Any, Any], comments: dict[str, str], above: str = "") -> Iterator[tuple[str, str]]:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.cli.options import Multirun, PrintSettings
+from ganzoo.cli.options import DryRun, Multirun, PrintSettings
 from ganzoo.cli.results import results
-from ganzoo.cli.settings import setting_lines
+from ganzoo.cli.settings import preset_names, setting_lines
 from ganzoo.system.allocator import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 Examples:
-  ganzoo train task=distillation teacher=my-teacher            as ganzoo distill teacher=my-teacher
-  ganzoo train mobilestylegan task=distillation teacher=my-teacher kimg=200 out=runs/first
-  ganzoo train task=mine size=3 kimg=10                        a task of a plug-in, with an option of its own
-  ganzoo train -m task=mine size=3,4,5                         a sweep
+  ganzoo train stylegan2 data=photos/ resolution=64 kimg=200 out=runs/mine
+  ganzoo train stylegan2 data=photos/ resolution=64 training=projected         few images, or no GPU
+  ganzoo train data=photos/ init=my-model ada.kimg=100                         goes on from a trained network
+  ganzoo train teacher=my-teacher resolution=256                               as ganzoo distill
+  ganzoo train -m stylegan2 data=photos/ resolution=64 penalty.r1=0.1,1,10     a sweep
+  ganzoo train task=mine size=3 kimg=10                                        a task of a plug-in
 
-ganzoo train task=NAME --print shows all settings of a task; ganzoo distill --help explains its own.
+data= trains from images, teacher= distils; any other task is named by task=. ganzoo train … --print shows all
+settings of a run, --dry-run says what it will cost; ganzoo distill --help explains those of distillation.
 The same command again goes on with a run that was cut off, and leaves a finished one as it is.
 """
 
@@ -29,7 +32,10 @@ def _show_help(context: typer.Context, asked: bool) -> None:
     if asked:
         typer.echo(context.get_help())
         typer.echo(EXAMPLES)
-        typer.echo("\n".join(["Settings of every run:", *setting_lines("loop")]))
+        typer.echo("\n".join(["Settings of every run:", *setting_lines("loop"), ""]))
+        presets = ", ".join(preset_names("adversarial"))
+        typer.echo(f"Training from images, by training= one of {presets}:")
+        typer.echo("\n".join(setting_lines("adversarial")))
         raise typer.Exit
 
 
@@ -37,30 +43,45 @@ def train(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RECIPE] task=NAME [KEY=VALUE]…",
-            help="A recipe of `ganzoo list`, for a task that trains one; the task; and settings.",
+            metavar="[RECIPE] [KEY=VALUE]…",
+            help="A recipe of `ganzoo list`, for a task that trains one; and settings.",
         ),
     ] = None,
     multirun: Multirun = False,
     print_settings: PrintSettings = False,
+    dry_run: DryRun = False,
     help_: Annotated[
         bool,
         typer.Option("-h", "--help", is_eager=True, callback=_show_help, help="Show all settings and exit."),
     ] = False,
 ) -> None:
-    """Train by a task, or a sweep of such runs."""
+    """Train from images, distil a teacher, or train by a task of a plug-in."""
     given = list(arguments or [])
-    tasks = [text.partition("=")[2] for text in given if text.partition("=")[0] == "task"]
-    if len(tasks) != 1:
-        from ganzoo.training.tasks import task_names
-
-        what = "task is missing" if not tasks else "task is given twice"
-        raise ValueError(f"{what}: task=NAME. Choose from: {', '.join(task_names())}.")
+    task = _task_of(given)
     given = [text for text in given if text.partition("=")[0] != "task"]
-    start(given, tasks[0], sweep=multirun, shown=print_settings)
+    start(given, task, sweep=multirun, shown=print_settings, dry=dry_run)
 
 
-def start(given: Sequence[str], task: str, *, sweep: bool, shown: bool) -> None:
+def _task_of(given: Sequence[str]) -> str:
+    """The task that is named, or the only one that learns from what is given."""
+    from ganzoo.training.tasks import options_of, task_names
+
+    keys = [text.partition("=")[0] for text in given]
+    named = [text.partition("=")[2] for key, text in zip(keys, given, strict=True) if key == "task"]
+    if len(named) > 1:
+        raise ValueError(f"task is given twice: task=NAME. Choose from: {', '.join(task_names())}.")
+    if named:
+        return named[0]
+    fitting = [name for name in task_names() if {*options_of(name).sources} & {*keys}]
+    if len(fitting) != 1:
+        raise ValueError(
+            "What is learnt from is missing: data=FOLDER trains from images, teacher=MODEL distils; "
+            f"task=NAME names any other task. Choose from: {', '.join(task_names())}."
+        )
+    return fitting[0]
+
+
+def start(given: Sequence[str], task: str, *, sweep: bool, shown: bool, dry: bool) -> None:
     """Train, or show settings, as a command line asks.
 
     Args:
@@ -68,6 +89,7 @@ def start(given: Sequence[str], task: str, *, sweep: bool, shown: bool) -> None:
         task: Name of the task.
         sweep: Whether there may be several runs.
         shown: Whether settings are printed and nothing is trained.
+        dry: Whether the cost is told and nothing is trained.
     """
     from ganzoo.training.compose import plan
 
@@ -76,6 +98,10 @@ def start(given: Sequence[str], task: str, *, sweep: bool, shown: bool) -> None:
     found = plan(recipe, settings, task=task, sweep=sweep, complete=not shown)
     if shown:
         _print(found)
+    elif dry:
+        if sweep:
+            raise ValueError("--dry-run is about one run: leave out -m.")
+        _dry(found)
     elif sweep:
         _sweep(found)
     else:
@@ -91,6 +117,15 @@ def _run(found: "Plan") -> None:
     _tell(found)
     folder = carry_out(found.jobs[0])
     typer.echo(f"{folder}: {summary(read_result(folder))}")
+
+
+def _dry(found: "Plan") -> None:
+    """What one run would cost."""
+    from ganzoo.training.run import carry_out
+
+    keep_freed_memory()
+    _tell(found)
+    carry_out(found.jobs[0], dry=True)
 
 
 def _sweep(found: "Plan") -> None:

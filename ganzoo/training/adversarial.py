@@ -155,8 +155,9 @@ class AdversarialTask(Task):
             return
         self.signs += torch.tensor([terms["signs/real"].item(), 1.0], dtype=torch.float64)
         if self.signs[1] >= self.settings.ada.interval:
-            mean = (self.signs[0] / self.signs[1]).item()
-            strength.fill_(adapted(strength.item(), mean, self.settings.batch_size, self.settings.ada))
+            mean_sign = float(self.signs[0] / self.signs[1])
+            moved = adapted(float(strength), mean_sign, self.settings.batch_size, self.settings.ada)
+            strength.fill_(moved)
             self.signs.zero_()
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -244,7 +245,7 @@ class AdversarialTask(Task):
                 continue
             images = images.detach().float().requires_grad_(True)
             with self._autocast():
-                # Of the images before they are augmented; and what is compiled cannot be differentiated twice.
+                # Of images before they are augmented. What is compiled cannot be differentiated twice.
                 logits = self._logits(images, label, batch, purpose, self.discriminator)
             found = r1_penalty(logits, images)
             loss, terms[name] = loss + interval * 0.5 * gamma * found, found.detach()

@@ -16,7 +16,7 @@ from ganzoo.models.factory import build, create
 from ganzoo.models.folders import TRAINED
 from ganzoo.models.weights import load, save
 from ganzoo.system.paths import user_path
-from ganzoo.training.adversarial import GENERATOR, AdversarialTask
+from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.automatic import automatic_line
 from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
@@ -81,8 +81,8 @@ class AdversarialRun(AdversarialTask):
         )
         if pictures.label_dim != own.label_dim and own.label_dim:
             raise ValueError(
-                f"The images have labels of width {pictures.label_dim}, the generator of {own.label_dim}: give "
-                f"label_dim={pictures.label_dim}, or labels=none and label_dim=0."
+                f"The images have labels of width {pictures.label_dim}, the generator of {own.label_dim}: "
+                f"give label_dim={pictures.label_dim}, or labels=none and label_dim=0."
             )
         generator = build(own, seed=settings.seed)
         discriminator = build(settings.discriminator_config(), seed=settings.seed + 1)
@@ -112,7 +112,7 @@ class AdversarialRun(AdversarialTask):
             facts["init"] = self.start.record()
         self.begun = facts.get("init")
 
-    def prepare(self, kimg: float) -> float | None:
+    def announce(self, kimg: float) -> float:
         """Tell what the run learns from and what it costs."""
         from ganzoo.training.announce_adversarial import announce  # with timm
 
@@ -183,6 +183,7 @@ def _begin_with(
     theirs = load(user_path(folder))
     if not isinstance(theirs, Discriminator):
         raise ValueError(
-            f"init_discriminator={folder} is a generator: give what `ganzoo convert --part discriminator` wrote."
+            f"init_discriminator={folder} is a generator: give what `ganzoo convert --part discriminator` "
+            "wrote."
         )
     return start.with_discriminator(folder, copy_matching(discriminator, theirs))

@@ -15,6 +15,7 @@ from ganzoo.training.settings import EMASettings, OptimizerSettings, require
 from ganzoo.training.task_settings import TaskSettings
 
 FIGURES = ("fd", "kid")
+_HALF_LIFE, _ADA = EMASettings(half_life_kimg=10.0, ramp_up=None), AdaSettings()
 _ADAM = OptimizerSettings(lr=0.0025, warmup_kimg=0.0, schedule="constant", final=1.0)
 
 
@@ -148,14 +149,14 @@ class AdversarialSettings(TaskSettings):
     penalty: PenaltySettings = PenaltySettings()
     path_length: PathLengthSettings = PathLengthSettings()
     clip: float | None = None
-    ema: EMASettings = EMASettings(half_life_kimg=10.0, ramp_up=None)
+    ema: EMASettings = _HALF_LIFE
     optimizer: OptimizerSettings = _ADAM
     discriminator_optimizer: OptimizerSettings = _ADAM
     discriminator: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"name": "residual"})
     discriminator_channel_base: int = 32768
     discriminator_channel_max: int = 512
     augment: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"name": "ada"})
-    ada: AdaSettings = AdaSettings()
+    ada: AdaSettings = _ADA
     init: str | None = None
     init_discriminator: str | None = None
     freeze: tuple[str, ...] = ()
@@ -196,7 +197,8 @@ class AdversarialSettings(TaskSettings):
     def preset(cls, device: str, *, elsewhere: bool) -> tuple[str | None, str]:
         """Settings by the images, whatever the device."""
         return "auto", (
-            "Preset auto: settings by the size of the images. training=projected learns from few images, and on a CPU."
+            "Preset auto: settings by the size of the images. training=projected needs fewer images, and suits "
+            "a CPU."
         )
 
     @classmethod

@@ -41,13 +41,13 @@ def announce(task: AdversarialTask, state: Any, *, kimg: float) -> float:
         "Measuring the speed of a step ...",
     )
     share = settings.batch_size // (state.num_processes * settings.accumulate)
-    rate = state.num_processes / _seconds(task, share)
+    rate: float = state.num_processes / _seconds(task, share)
     left = settings.steps * settings.batch_size / 1000 - kimg
     total = 1000 * left / rate
     end = datetime.now().astimezone() + timedelta(seconds=min(total, 1e10))
     tell(
-        f"Speed: {speed(rate)}, {duration(1000 / rate)} a kimg. {left:g} kimg end in about {duration(total)}, "
-        f"{end:%Y-%m-%d %H:%M}, and measuring."
+        f"Speed: {speed(rate)}, {duration(1000 / rate)} a kimg. {left:g} kimg end in about "
+        f"{duration(total)}, {end:%Y-%m-%d %H:%M}, and measuring."
     )
     if total > LONG:
         ways = "a smaller resolution or kimg, or training=projected, which needs fewer images"

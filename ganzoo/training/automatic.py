@@ -1,4 +1,4 @@
-"""Settings that follow from the images that are learnt from (Karras et al. 2020a, section 4 and appendix C)."""
+"""Settings that follow from the images that are learnt from (Karras et al. 2020a, appendix C)."""
 
 import os
 from collections.abc import Mapping
@@ -38,7 +38,8 @@ def by_images(data: Mapping[str, Any], given: Mapping[str, Any], *, whole: bool)
     if found["data"] == MISSING:
         if whole:
             raise ValueError(
-                "data is missing: data=FOLDER with images, or a zip of them, such as `ganzoo data prepare` writes."
+                "data is missing: data=FOLDER with images, or a zip of them, such as `ganzoo data prepare` "
+                "writes."
             )
     elif isinstance(found["data"], str):
         found["data"] = str(user_path(found["data"]))
@@ -55,7 +56,7 @@ def by_images(data: Mapping[str, Any], given: Mapping[str, Any], *, whole: bool)
     return found
 
 
-def automatic(resolution: int, data: Mapping[str, Any], given: Mapping[str, Any] = {}) -> dict[str, Any]:  # noqa: B006
+def automatic(resolution: int, data: Mapping[str, Any], given: Mapping[str, Any] = {}) -> dict[str, Any]:
     """The settings of `training=auto`, by dotted keys.
 
     Args:
@@ -132,7 +133,7 @@ def _label_dim(images: ImageSet, how: str) -> int:
     first = labelled.values[0]
     if isinstance(first, list):
         return len(first)
-    return max(len(labelled.classes), max(labelled.values) + 1)
+    return max(len(labelled.classes), *(label + 1 for label in labelled.values if isinstance(label, int)))
 
 
 def _whole(value: Any, default: int) -> int:

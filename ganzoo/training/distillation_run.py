@@ -11,7 +11,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.metrics.figures import Figure
 from ganzoo.models.folders import STUDENT as RESULT
-from ganzoo.training.cache import fill_together
+from ganzoo.training.cache import TeacherCache, fill_together
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.head_fit import fit_head
@@ -64,19 +64,25 @@ class DistillationRun(DistillationTask):
             if self.held_out.state.is_main_process:
                 print(fit_line(errors), file=sys.stderr)
 
-    def prepare(self, kimg: float) -> float | None:
-        """Tell what the run costs, and make the teacher's images that are missing."""
+    def announce(self, kimg: float) -> float:
+        """Tell what the run costs."""
         from ganzoo.training.announce import (  # with timm, which a command line need not wait for
             announce,
             per_second,
         )
 
-        state, caches = self.held_out.state, [self.held_out.cache]
-        caches += [self.cache] if self.cache is not None else []
-        found = announce(self, state, kimg=kimg, caches=caches, start=self.start)
-        for cache in caches:
-            fill_together(cache, state, found.teacher)
+        state = self.held_out.state
+        found = announce(self, state, kimg=kimg, caches=self._caches(), start=self.start)
+        self.seconds_an_image = found.teacher
         return per_second(found, self.settings, state.num_processes)
+
+    def prepare(self) -> None:
+        """Make the teacher's images that are missing."""
+        for cache in self._caches():
+            fill_together(cache, self.held_out.state, self.seconds_an_image)
+
+    def _caches(self) -> list[TeacherCache]:
+        return [self.held_out.cache, *([self.cache] if self.cache is not None else [])]
 
     def measure(self, averaged: nn.Module) -> dict[str, Figure]:
         """Distances from the teacher on held-out latents."""

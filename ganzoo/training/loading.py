@@ -115,9 +115,7 @@ def warm_student(settings: DistillationSettings, student: Generator, teacher: Te
         keep = {key for key, tensor in student.named_buffers() if id(tensor) in noise}
         if settings.inherit_mapping:
             keep |= {key for key in student.state_dict() if key.startswith("mapping.")}
-    return start_from(
-        student, source, name=name, kind=settings.init_channels, seed=settings.seed, keep=keep
-    )
+    return start_from(student, source, name=name, kind=settings.init_channels, seed=settings.seed, keep=keep)
 
 
 def with_mapping_of(teacher: GeneratorConfig, settings: DistillationSettings) -> DistillationSettings:

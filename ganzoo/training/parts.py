@@ -118,6 +118,8 @@ def freeze_layers(discriminator: nn.Module, count: int, setting: str = "freeze_d
     """
     layers = [m for m in discriminator.modules() if next(iter(m.parameters(recurse=False)), None) is not None]
     if count >= len(layers):
-        raise ValueError(f"{setting}={count}: the discriminator has {len(layers)} layers, and one has to learn.")
+        raise ValueError(
+            f"{setting}={count}: the discriminator has {len(layers)} layers, and one has to learn."
+        )
     for layer in layers[:count]:
         layer.requires_grad_(False)

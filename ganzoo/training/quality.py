@@ -57,7 +57,9 @@ class Quality:
         if self.network is None:
             return {}
         if self._real is None:
-            self._real = self._features(_spread(self.pictures.count, self.settings.num), self.pictures.samples)
+            self._real = self._features(
+                _spread(self.pictures.count, self.settings.num), self.pictures.samples
+            )
         numbers = range(HELD_OUT, HELD_OUT + self.settings.num)
         fake = self._features(numbers, lambda part: self.images(generator, part))
         found = {}
@@ -95,14 +97,13 @@ class Quality:
     def images(self, generator: Generator, numbers: Sequence[int]) -> Tensor:
         """Images of held-out latents `[N, C, R, R]`; their classes are those of images of the set."""
         config = generator.config
-        drawn = latents(
-            numbers, seed=0, z_dim=config.z_dim, label_dim=0, num_ws=config.num_ws, mixing=0.0
-        )
+        drawn = latents(numbers, seed=0, z_dim=config.z_dim, label_dim=0, num_ws=config.num_ws, mixing=0.0)
         label = None
         if config.label_dim:
             label = self.pictures.labels_of([number % self.pictures.count for number in numbers])
             label = None if label is None else label.to(generator.device)
-        return generator(drawn.z.to(generator.device), label).float()
+        images: Tensor = generator(drawn.z.to(generator.device), label)
+        return images.float()
 
     def _features(self, numbers: Sequence[int], images: Any) -> np.ndarray[Any, Any]:
         """Features `[N, dim]` of images by their numbers, made in equal parts on all processes."""

@@ -36,14 +36,14 @@ def distill(data: Mapping[str, Any]) -> Path:
     return train(settings, data.get("recipe"))
 
 
-def carry_out(job: Job) -> Path:
+def carry_out(job: Job, *, dry: bool = False) -> Path:
     """Train what a job of a command line asks for, and return the run's folder; raises the same."""
     if job.settings is None:
         raise ValueError(f"The settings of {job.name} are not whole.")
-    return train(job.settings, job.recipe)
+    return train(job.settings, job.recipe, dry=dry)
 
 
-def train(settings: TaskSettings, recipe: str | None = None) -> Path:
+def train(settings: TaskSettings, recipe: str | None = None, *, dry: bool = False) -> Path:
     """Train what a task trains, or go on with it, and return the run's folder.
 
     The folder holds settings.json, log.jsonl and figures.jsonl, TensorBoard events, samples/ (sheets),
@@ -53,6 +53,7 @@ def train(settings: TaskSettings, recipe: str | None = None) -> Path:
     Args:
         settings: Settings of the task.
         recipe: Name of the generator's recipe.
+        dry: Whether only to tell what the run would cost; no folder is made.
 
     Raises:
         ValueError: for settings that do not fit the folder or what is learnt from; if training fails.
@@ -71,7 +72,10 @@ def train(settings: TaskSettings, recipe: str | None = None) -> Path:
     try:
         if settings.precision == "fp16" and state.device.type == "cpu":
             raise ValueError("precision=fp16 is for GPUs: give bf16 or fp32 on a CPU.")
-        if settings.resume == "never" or not finished(folder, settings):
+        if dry:
+            task = _first_here(state, lambda: load_task(settings, state))
+            task.announce(_learnt(folder, settings))
+        elif settings.resume == "never" or not finished(folder, settings):
             _run(settings, recipe, folder, state)
     except KeyboardInterrupt:
         saved = "nothing was learnt yet, what was prepared is kept"
@@ -91,7 +95,8 @@ def _run(settings: TaskSettings, recipe: str | None, folder: Path, state: Any) -
     task.resume(trainer.facts)
     if resumed and state.is_main_process:
         print(f"Going on from {trainer.kimg:g} kimg.", file=sys.stderr)
-    per_second = task.prepare(trainer.kimg)
+    per_second = task.announce(trainer.kimg)
+    task.prepare()
     if not resumed:
         trainer.begin()  # with what was prepared, and after it was told what a run costs
     with Reports(trainer, folder, recipe, per_second) as reports:
@@ -102,6 +107,12 @@ def _run(settings: TaskSettings, recipe: str | None, folder: Path, state: Any) -
         measured = measured_of(trainer.kimg, trainer.facts, reports.figures, state, task.best)
         write_result(folder, settings, task, trainer.ema.module, measured, recipe=recipe)
     state.wait_for_everyone()
+
+
+def _learnt(folder: Path, settings: TaskSettings) -> float:
+    """Thousands of images that the run in a folder has learnt from, by its last checkpoint."""
+    found = checkpoints(folder / CHECKPOINTS)
+    return int(found[-1].name) * settings.batch_size / 1000 if found else 0.0
 
 
 def _first_here(state: Any, work: Callable[[], T]) -> T:

@@ -150,9 +150,12 @@ class Task(ABC):
         weights of the first one.
         """
 
-    def prepare(self, kimg: float) -> float | None:
-        """Tell what the rest of a run costs, make what it needs, and return images a second, if known."""
+    def announce(self, kimg: float) -> float | None:
+        """Tell what a run learns from, and what the rest of it costs; images a second, if known."""
         return None
+
+    def prepare(self) -> None:  # noqa: B027 - nothing by default
+        """Make what the run needs, after all was told."""
 
     def measure(self, averaged: nn.Module) -> dict[str, Figure]:
         """Figures of the averaged module, by name; called on every process."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import ganzoo.training.adversarial_run  # noqa: F401 - registers its task
+import ganzoo.training.adversarial_run
 import ganzoo.training.distillation_run  # noqa: F401 - likewise
 from ganzoo.plugins import load_plugins
 from ganzoo.training.names import DEFAULT_TASK, TASK

@@ -13,7 +13,13 @@ from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.pictures import Pictures
 
-NETWORKS = {"resolution": 8, "channels": [8, 8], "z_dim": 6, "w_dim": 6, "mapping": {"name": "mlp", "depth": 1}}
+NETWORKS = {
+    "resolution": 8,
+    "channels": [8, 8],
+    "z_dim": 6,
+    "w_dim": 6,
+    "mapping": {"name": "mlp", "depth": 1},
+}
 RUN = {
     **NETWORKS,
     "task": "adversarial",

@@ -41,7 +41,7 @@ INTERVALS = {GENERATOR: 1, PATH_LENGTH: 4, DISCRIMINATOR: 1, PENALTY: 16}
 
 @cache
 def arrays(name, part):
-    return {key: value for key, value in np.load(GOLDEN / f"{name}_{part}.npz").items()}
+    return dict(np.load(GOLDEN / f"{name}_{part}.npz").items())
 
 
 def tensor(array):
@@ -206,7 +206,9 @@ def test_a_regularizer_of_every_step_shares_the_update(name, tmp_path):
     assert [phase.name for phase in task.phases(0.0)] == [GENERATOR, DISCRIMINATOR]
     gradients_of(task, DISCRIMINATOR, batch)
     assert_gradients(task.discriminator, e, "Dboth")
-    batch.drawn[PATH_LENGTH] = drawn(e["z"][:2], e["c"][:2] if "c" in e else None, directions=e["Greg0_pl_noise"])
+    batch.drawn[PATH_LENGTH] = drawn(
+        e["z"][:2], e["c"][:2] if "c" in e else None, directions=e["Greg0_pl_noise"]
+    )
     gradients_of(task, GENERATOR, batch)
     assert_gradients(task.generator, e, "Gboth")
 
@@ -301,7 +303,11 @@ def test_whole_steps_of_the_loop(name, tmp_path):
 
     def note(images):
         moved.append(
-            [_moves(start, task.generator), _moves(judged, task.discriminator), _moves(before, trainer.ema.module)]
+            [
+                _moves(start, task.generator),
+                _moves(judged, task.discriminator),
+                _moves(before, trainer.ema.module),
+            ]
         )
 
     trainer.run(Events(step=note))
@@ -376,7 +382,9 @@ def test_named_settings(fact, tmp_path, monkeypatch):
     assert s.optimizer.lr == pytest.approx(wanted["G_opt_kwargs"]["lr"])
     assert s.generator.mapping["depth"] == wanted["G_kwargs"]["mapping_kwargs"]["num_layers"]
     base = wanted["G_kwargs"]["synthesis_kwargs"]["channel_base"]
-    widths = GeneratorConfig.from_dict({"resolution": side, "channel_base": base, "channel_max": 512}).channels
+    widths = GeneratorConfig.from_dict(
+        {"resolution": side, "channel_base": base, "channel_max": 512}
+    ).channels
     assert s.generator.channels == widths
     assert s.discriminator_config().channels == widths
     group = wanted["D_kwargs"]["epilogue_kwargs"]["mbstd_group_size"]
