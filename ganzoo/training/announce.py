@@ -13,7 +13,7 @@ from ganzoo.models.cost import costs
 from ganzoo.training.cache import TeacherCache
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
-from ganzoo.training.memory import available_bytes, estimate_bytes
+from ganzoo.training.memory import estimate_bytes, memory_line
 from ganzoo.training.optimizers import moments
 from ganzoo.training.pace import duration, speed
 from ganzoo.training.settings import GIB
@@ -42,6 +42,7 @@ def announce(
         start: What the student took over.
     """
     settings = task.settings
+    judged = None if task.discriminator is None else task.discriminator.seen
 
     def tell(*lines: str) -> None:
         if state.is_main_process:
@@ -52,7 +53,11 @@ def announce(
         *network_lines(settings.student, task.teacher.original.config),
         *(start.lines() if start is not None else []),
         *learning_lines(task.student, settings.freeze, settings.lr_scale),
-        memory_line(task, state),
+        memory_line(
+            estimate_bytes(settings, state.num_processes, task.network, judged),
+            state.device,
+            " beside the teacher",
+        ),
         disk_line(task, missing),
         "Measuring the speed of a step ...",
     )
@@ -87,19 +92,6 @@ def network_lines(student: GeneratorConfig, teacher: GeneratorConfig) -> list[st
             f"MACs, not {si(theirs)} and {si(their_macs)}. channel_base or channel_max make it smaller."
         )
     return told
-
-
-def memory_line(task: DistillationTask, state: Any) -> str:
-    """How much memory training takes, and what to do if it is too much."""
-    judged = None if task.discriminator is None else task.discriminator.seen
-    needed = estimate_bytes(task.settings, state.num_processes, task.network, judged)
-    free = available_bytes(state.device)
-    line = f"Memory: training takes about {needed / GIB:.1f} GiB beside the teacher"
-    if free is not None:
-        line += f", of {free / GIB:.1f} GiB free"
-        if needed > 0.9 * free:
-            line += ": if it fails, give a smaller batch_size or accumulate=2 or more"
-    return f"{line}."
 
 
 def disk_line(task: DistillationTask, missing: int) -> str:

@@ -9,6 +9,7 @@ from ganzoo.charts.text import si
 from ganzoo.models.cost import costs
 from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.announce import LONG, bytes_of, checkpoint_bytes, size_text
+from ganzoo.training.memory import adversarial_bytes, memory_line
 from ganzoo.training.pace import duration, speed
 from ganzoo.training.trial import ENOUGH, timed
 
@@ -36,6 +37,7 @@ def announce(task: AdversarialTask, state: Any, *, kimg: float) -> float:
     tell(
         f"Generator of {side} x {side}: {si(sum(part.parameters for part in parts))} parameters, "
         f"{si(sum(part.macs for part in parts))} MACs. Discriminator: {si(judge)} parameters.",
+        memory_line(adversarial_bytes(settings, state.num_processes, task.discriminator.seen), state.device),
         f"Disk: a checkpoint {size_text(checkpoint_bytes(task))} ({settings.keep_checkpoints} kept), the "
         f"generator {size_text(bytes_of(task.generator))}.",
         "Measuring the speed of a step ...",

@@ -58,12 +58,13 @@ class RunLog:
         self._progress.update(self._task, completed=images, left=self._pace.left(images))
         self._pace.tell(images, lambda: f"{images / 1000:g} of {self._total / 1000:g} kimg{self._loss}")
 
-    def terms(self, kimg: float, terms: Mapping[str, float], seconds: float) -> None:
-        """A line of losses, and the speed."""
+    def terms(self, kimg: float, terms: Mapping[str, float], seconds: float, waited: float = 0.0) -> None:
+        """A line of losses, the speed, and the share of the time in which steps waited for their images."""
         rate = (kimg * 1000 - self.start) / max(seconds, 1e-9)
         self._loss = f", loss {terms['total']:.3g}" if "total" in terms else ""
         self._progress.update(self._task, speed=f"{kimg:.1f} kimg, {speed(rate)}{self._loss}")
-        self._write(LOG, kimg, {**terms, "images_per_second": rate})
+        waiting = round(waited / max(seconds, 1e-9), 4)
+        self._write(LOG, kimg, {**terms, "images_per_second": rate, "waiting": waiting})
 
     def figures(self, kimg: float, figures: Mapping[str, float]) -> None:
         """A line of held-out figures, in the place of one that was cut off after it."""

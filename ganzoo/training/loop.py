@@ -87,6 +87,7 @@ class Trainer:
         step: Steps done.
         ema: Average of the task's averaged module.
         facts: What else a checkpoint keeps, as JSON.
+        waited: Seconds that steps have waited for their images.
 
     Raises:
         ValueError: for a batch that cannot be divided among the processes, or an unknown optimiser.
@@ -103,6 +104,7 @@ class Trainer:
         if taken := {"ema", "task", "means"} & task.modules.keys():
             raise TypeError(f"A module cannot be called {min(taken)!r}: so is a part of every checkpoint.")
         self.step = 0
+        self.waited = 0.0
         self.ema = EMA(task.modules[task.averaged], settings.ema)
         self.facts: dict[str, Any] = {}
         self.optimizers, self.schedules = {}, {}
@@ -165,7 +167,9 @@ class Trainer:
     def _step(self) -> dict[str, Tensor]:
         """One step of all phases; its terms."""
         task = self.task
+        asked = time.perf_counter()
         batches = self._batches(self.step)
+        self.waited += time.perf_counter() - asked
         terms: dict[str, Tensor] = {}
         for phase in task.phases(self.kimg):
             if self.step % phase.interval == 0:

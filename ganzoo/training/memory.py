@@ -10,8 +10,10 @@ from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.losses import feature_maps
+from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.distillation import shown_size
 from ganzoo.training.distillation_settings import DistillationSettings
+from ganzoo.training.settings import GIB
 
 ADAM_STATES = 2
 HALF = 0.75  # of what is kept in float32, measured with bf16: what is cast is kept besides
@@ -62,6 +64,49 @@ def estimate_bytes(
     if settings.precision != "fp32":
         kept = int(HALF * kept)
     return weights + kept
+
+
+def adversarial_bytes(
+    settings: AdversarialSettings, num_processes: int = 1, judged: nn.Module | None = None
+) -> int:
+    """The same of adversarial training, whose largest phases are the generator's and the discriminator's.
+
+    Args:
+        settings: Settings of the run.
+        num_processes: Processes that share a step.
+        judged: Network whose features the discriminator judges.
+    """
+    share = settings.batch_size // (num_processes * settings.accumulate)
+    generator, judge = empty(settings.generator), empty(settings.discriminator_config())
+    if judged is not None:
+        judge.look_through(copy.deepcopy(judged).to("meta"))
+    weights = 4 * ((3 + ADAM_STATES) * _size(generator) + (2 + ADAM_STATES) * _size(judge))
+    own = settings.generator
+    images = torch.empty(share, own.img_channels, *[own.resolution] * 2, device="meta")
+    label = torch.empty(share, own.label_dim, device="meta") if own.label_dim else None
+    made, seen = _kept(generator, share), _saved(lambda: judge(images.requires_grad_(True), label))
+    phases = [made + seen, 2 * seen]
+    if settings.path_length.weight:  # what the first derivative keeps is kept for the second
+        phases.append(2 * made // settings.path_length.shrink)
+    kept = max(phases)
+    return weights + (int(HALF * kept) if settings.precision != "fp32" else kept)
+
+
+def memory_line(needed: int, device: torch.device, beside: str = "") -> str:
+    """How much memory training takes, for people, and what to do if it is too much.
+
+    Args:
+        needed: Estimated bytes.
+        device: Where it is.
+        beside: What the estimate leaves out.
+    """
+    free = available_bytes(device)
+    line = f"Memory: training takes about {needed / GIB:.1f} GiB{beside}"
+    if free is not None:
+        line += f", of {free / GIB:.1f} GiB free"
+        if needed > 0.9 * free:
+            line += ": if it fails, give a smaller batch_size or accumulate=2 or more"
+    return f"{line}."
 
 
 def available_bytes(device: torch.device) -> int | None:

@@ -77,4 +77,4 @@ class Reports:
 
     def _log(self, kimg: float, terms: dict[str, float], seconds: float) -> None:
         self.trainer.facts["seconds"] = self._before + time.perf_counter() - self._began
-        self._lines.terms(kimg, terms, seconds)
+        self._lines.terms(kimg, terms, seconds, self.trainer.waited)

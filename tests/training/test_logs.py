@@ -31,7 +31,7 @@ def test_a_line_has_its_terms_and_the_speed(tmp_path):
         found.terms(1.5, {"total": 0.25, "gan": 2.0}, seconds=10.0)
         found.figures(1.5, {"l1": 0.5})
     assert lines(tmp_path / "log.jsonl") == [
-        {"kimg": 1.5, "total": 0.25, "gan": 2.0, "images_per_second": 50.0}
+        {"kimg": 1.5, "total": 0.25, "gan": 2.0, "images_per_second": 50.0, "waiting": 0.0}
     ]
     assert lines(tmp_path / "figures.jsonl") == [{"kimg": 1.5, "l1": 0.5}]
 

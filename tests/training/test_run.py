@@ -156,7 +156,7 @@ def test_the_log_has_every_term(finished):
     found = lines(finished / "log.jsonl")
     assert [line["kimg"] for line in found] == [round(0.004 * i, 6) for i in range(1, 9)]
     assert {"pixel_l1", "subband_l2", "gan", "total", "discriminator", "r1", "logits/real"} <= found[0].keys()
-    assert {"gradient/student", "gradient/discriminator", "images_per_second"} <= found[0].keys()
+    assert {"gradient/student", "gradient/discriminator", "images_per_second", "waiting"} <= found[0].keys()
     assert ["r1" in line for line in found] == [True, False, False] * 2 + [True, False]
 
 
