@@ -41,8 +41,6 @@ def draws(block, n):
 
 every = pytest.mark.parametrize("name", AUGMENTS.names())
 ALWAYS = {"ada": {"p": 1.0, "groups": "bgcfnc"}}  # options with which a block does all that it can
-
-
 TOLERANCES = {"ada": 1e-5}  # of a graph, which moves the whole batch at once
 
 

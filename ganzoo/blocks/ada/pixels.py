@@ -59,10 +59,10 @@ def filtered(images: Tensor, gains: Tensor) -> Tensor:
         gains: `[N, 4]`, low to high.
     """
     power = gains.new_tensor(POWER)
+    own = torch.eye(BANDS, dtype=torch.bool, device=gains.device)
     mixed = torch.ones_like(gains)
     for band in range(BANDS):
-        alone = torch.ones_like(gains)
-        alone = torch.cat([alone[:, :band], gains[:, band : band + 1], alone[:, band + 1 :]], dim=1)
+        alone = torch.where(own[band], gains, 1.0)
         mixed = mixed * alone / (power * alone.square()).sum(dim=1, keepdim=True).sqrt()
     rows, columns = (
         (mixed @ _band_matrices(size, images).flatten(1)).view(-1, 1, size, size) for size in images.shape[2:]
