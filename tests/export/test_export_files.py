@@ -41,7 +41,7 @@ def test_a_file_gives_the_image_of_the_trained_generator(engine, exported, gener
 @pytest.mark.parametrize("case", crossed(ENGINES, ["pixel", "wavelet"], t=1), ids=str)
 def test_a_free_batch_takes_any_number_of_images_and_their_noise(case, tmp_path):
     engine, network = case
-    generator = small(network)
+    generator = small(network, resolution=8)
     written(generator, tmp_path, [engine], parts="together", noise="given", batch=None)
     for n in (1, 3):
         z = generator.sample_z(n)
@@ -52,7 +52,7 @@ def test_a_free_batch_takes_any_number_of_images_and_their_noise(case, tmp_path)
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
 def test_labels_one_style_and_a_fixed_batch(engine, tmp_path):
-    generator = small("pixel", label_dim=3)
+    generator = small("pixel", resolution=8, label_dim=3)
     written(generator, tmp_path, [engine], space="w", noise="none", batch=2)
     z, label = generator.sample_z(2), torch.eye(3)[:2]
     w = session(tmp_path, engine, "mapping")(numpy_of(z, label, torch.ones(1)))
