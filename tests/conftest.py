@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -13,8 +14,7 @@ import torch
 
 import ganzoo
 from ganzoo.blocks import KINDS, MAPPINGS
-from ganzoo.generators.config import GENERATORS, GeneratorConfig
-from ganzoo.models import cost
+from ganzoo.generators.config import GENERATORS
 from ganzoo.system import allocator
 
 MOST_WORKERS = 8  # each takes about half a gigabyte
@@ -26,18 +26,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     shares = re.search(r"(?<!not )\b(network|gpu)\b", config.option.markexpr)  # one line, or one device
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MOST_WORKERS) if everything and not shares and cores > 1 else 0
-
-
-def pytest_configure() -> None:
-    """The costs of a config are counted once in all tests: it takes a quarter of a second."""
-    count, known = cost.costs, {}
-
-    def costs(config: GeneratorConfig, *, deployed: bool = True) -> dict[str, cost.Cost]:
-        key = f"{config} {deployed}"
-        known[key] = known[key] if key in known else count(config, deployed=deployed)
-        return dict(known[key])
-
-    cost.costs = costs  # before anything imports it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -92,6 +80,19 @@ def run(
         return int(stop.value.code or 0), out, err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def operators_of_onnx_are_read_once() -> Iterator[None]:
+    """torch.onnx reads the source of five hundred operators for every file, which takes half of the time."""
+    try:
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+    except ImportError:  # another version's, or no onnxscript
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        yield
 
 
 @pytest.fixture(scope="session")

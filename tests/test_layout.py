@@ -1,6 +1,7 @@
 """Rules about the files of the package, checked on the files."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,12 @@ from ganzoo.system.paths import DATA
 
 PACKAGE = Path(ganzoo.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text()) for path in FILES}
 HEAVY = ("hydra", "huggingface_hub", "timm", "openvino")
+
+
+@functools.cache
+def tree(path):
+    return ast.parse(path.read_text())
 
 
 def name(path):
@@ -33,12 +38,12 @@ def imported(nodes):
 
 
 def everywhere(path):
-    return imported(ast.walk(TREES[path]))
+    return imported(ast.walk(tree(path)))
 
 
 def at_import(path):
     """What a file imports when it is imported: all but what stands in functions and under TYPE_CHECKING."""
-    nodes, found = list(TREES[path].body), []
+    nodes, found = list(tree(path).body), []
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -71,7 +76,7 @@ def test_no_file_of_the_package_is_longer_than_one_sitting():
 
 
 def test_a_file_says_what_it_is():
-    assert not [name(path) for path in FILES if not ast.get_docstring(TREES[path])]
+    assert not [name(path) for path in FILES if not ast.get_docstring(tree(path))]
 
 
 @pytest.mark.parametrize("folder", ["registry", "recipes", "hub_cards"])
@@ -123,7 +128,7 @@ def test_no_function_is_longer_than_a_screen():
     functions = [
         (name(path), node.name, node.end_lineno - node.lineno + 1)
         for path in FILES
-        for node in ast.walk(TREES[path])
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     assert not [function for function in functions if function[2] > 60]

@@ -26,12 +26,6 @@ def test_the_readme_gives_the_two_commands():
 
 
 TEXTS = [*ROOT.glob("*.md"), *ROOT.glob("hub_cards/*.md"), *ROOT.glob("docs/*.md")]
-DOCSTRINGS = [
-    ast.get_docstring(node) or ""
-    for path in sorted(ROOT.glob("ganzoo/**/*.py"))
-    for node in ast.walk(ast.parse(path.read_text()))
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-]
 # Each name in an interpreter that knows nothing of ganzoo yet; they share what is heavy and not ganzoo's.
 RESOLVE = """
 import os, sys, torch, numpy, typer, rich, PIL.Image
@@ -52,6 +46,13 @@ for dotted in sys.stdin.read().split():
 """
 
 
+def docstrings():
+    for path in ROOT.glob("ganzoo/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                yield ast.get_docstring(node) or ""
+
+
 def dotted_names(texts):
     found = {name for text in texts for name in re.findall(r"(?<![\w./-])ganzoo(?:\.[A-Za-z]\w*)+", text)}
     return {name for name in found if not name.endswith((".json", ".py", ".md"))}
@@ -60,7 +61,7 @@ def dotted_names(texts):
 def test_every_dotted_name_that_is_printed_is_there_after_import_ganzoo_alone():
     printed = dotted_names(path.read_text() for path in TEXTS)
     assert {"ganzoo.runtimes.load", "ganzoo.converters.rows", "ganzoo.plugins"} <= printed
-    names = sorted(printed | dotted_names(DOCSTRINGS))
+    names = sorted(printed | dotted_names(docstrings()))
     command = [sys.executable, "-c", RESOLVE]
     result = subprocess.run(command, input="\n".join(names), capture_output=True, text=True, check=True)
     assert result.stdout == ""

@@ -12,7 +12,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,12 @@ _SMALL = 1024  # numbers; tensors of fewer stay in float32
 def write(graph: Graph, path: Path, precision: str) -> None:
     """Write a graph as IR: `path` and the .bin file beside it."""
     openvino = load()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        torch.no_grad(),
+        _without_reports(),
+    ):
         warnings.simplefilter("ignore")  # of the tracer, about branches that are settled for good
         model = openvino.convert_model(
             graph.module,
@@ -55,16 +60,24 @@ def write(graph: Graph, path: Path, precision: str) -> None:
 def load() -> Any:
     """The package of OpenVINO, which may not report to its makers what it converts.
 
-    It would send every report from a process of its own, 3 s of a core each. Whether it may is settled when
-    it is imported, and it may not in CI.
-
     Raises:
         ImportError: if it is not installed.
+    """
+    with _without_reports():
+        return engine("openvino", EXTRA)
+
+
+@contextlib.contextmanager
+def _without_reports() -> Iterator[None]:
+    """A block in which OpenVINO takes this for CI, where it does not report what is done with it.
+
+    Every report is sent by a copy of this process, up to 3 s each. Whether there are any is settled as it is
+    imported, and again as it first converts.
     """
     before = os.environ.get("CI")
     os.environ["CI"] = "true"
     try:
-        return engine("openvino", EXTRA)
+        yield
     finally:
         if before is None:
             del os.environ["CI"]

@@ -1,5 +1,6 @@
 """State dicts of golden files under the names and in the wrappings of other repositories."""
 
+import functools
 import re
 
 import torch
@@ -13,9 +14,12 @@ CONVERTED = GOLDEN / "rosinality" / "ros_convert_64_cm1.pt"
 DISTILLER = GOLDEN / "mobilestylegan" / "msg_32_distiller.ckpt"
 
 
+opened = functools.cache(open_checkpoint)
+
+
 def state(path, *keys):
     """A state dict of a golden file, as torch tensors; a pickled module's by its tensors' names."""
-    found = open_checkpoint(path)
+    found = opened(path)
     for key in keys:
         found = found[key]
     return {name: torch.from_numpy(ref.array()) for name, ref in flatten(found)}

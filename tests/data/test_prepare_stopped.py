@@ -11,19 +11,24 @@ import zipfile
 import pytest
 from image_helpers import encoded, make_image, write_folder
 from PIL import Image
+from processes import started
 
-from ganzoo.data import ImageSet, prepare
+from ganzoo.data import ImageSet, partial, prepare
 
 COUNT, DONE = 40, 9
-PREPARE_SOME = f"""
-import sys, time
-from ganzoo.data import partial, prepare
-partial._SECONDS = 0.0  # all is on the disk after every image
-def wait(done, total):
-    if done == {DONE}:
-        time.sleep(600)
-prepare(sys.argv[1], sys.argv[2], resolution=64, workers=int(sys.argv[3]), progress=wait)
-"""
+
+
+def prepare_some():
+    """In a group of processes of its own, and never more than nine images."""
+    os.setsid()
+    partial._SECONDS = 0.0  # all is on the disk after every image
+
+    def wait(done, total):
+        if done == DONE:
+            time.sleep(600)
+
+    source, out, workers = sys.argv[1:]
+    prepare(source, out, resolution=64, workers=int(workers), progress=wait)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,7 @@ def journal(out):
 
 
 def children(process):
-    """Processes of the group that the run leads: itself and its workers."""
+    """Number of processes of the group that the run leads: itself and its workers."""
     listing = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in listing.splitlines()]
     return sum(pgid == str(process.pid) and not state.startswith("Z") for pgid, state in rows)
@@ -61,16 +66,11 @@ def children(process):
 
 def killed(source, out, workers=2):
     """Kill a run after nine images, by a signal that it cannot see."""
-    command = [sys.executable, "-c", PREPARE_SOME, str(source), str(out), str(workers)]
-    process = subprocess.Popen(command, start_new_session=True)
-    try:
+    with started(source.parent / "said", prepare_some, source, out, workers) as run:
         deadline = time.monotonic() + 60
         while len(journal(out)) < DONE and time.monotonic() < deadline:
             time.sleep(0.005)
-    finally:
-        process.kill()
-        process.wait()
-    return process
+    return run.process
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,7 +1,6 @@
 """Models that are exported, each once in a session."""
 
 import shutil
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,8 @@ from ganzoo import runtimes
 
 
 @pytest.fixture(scope="session", autouse=True)
-def operators_of_onnx_are_read_once():
-    """torch.onnx reads the source of five hundred operators for every file, which takes half of the time."""
-    try:
-        from torch.onnx._internal.exporter._registration import ONNXRegistry
-    except ImportError:  # another version's, or no onnxscript
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
-        yield
+def quick_onnx(operators_of_onnx_are_read_once):
+    """Most of these tests write ONNX files."""
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ def test_models_of_grey_and_rgba_images_are_pushed_and_pulled(hub, run, tmp_path
 @pytest.mark.parametrize(
     "command",
     [
-        ["generate", NAME, "--seeds=0", "--runtime=onnxruntime"],
+        ["generate", NAME, "--seeds=0", "--runtime=openvino"],
         ["compare", NAME, NAME, "--seeds=0", "--features=none", "--runs=1"],
     ],
     ids=["generate", "compare"],
@@ -95,7 +95,7 @@ def test_a_model_on_the_hub_runs_in_another_engine(hub, model, tmp_path):
 
 COMMANDS = {
     "generate in PyTorch": ["generate", NAME, "--seeds=0"],
-    "generate in an engine": ["generate", NAME, "--seeds=0", "--runtime=onnxruntime", "--noise=random"],
+    "generate in an engine": ["generate", NAME, "--seeds=0", "--runtime=openvino", "--noise=random"],
     "info": ["info", NAME],
     "verify": ["verify", NAME],
     "compare": ["compare", NAME, NAME, "--seeds=0", "--features=none", "--runs=1"],

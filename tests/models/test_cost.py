@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from ganzoo.blocks import CONVS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.models.cost import Cost, costs
 from ganzoo.models.factory import build, config_of
@@ -61,5 +62,12 @@ def test_a_label_adds_its_embedding_to_the_mapping_network():
 
 
 def test_counting_leaves_no_default_device_behind():
-    costs(GeneratorConfig.from_dict(TINY))
+    costs(GeneratorConfig.from_dict({**TINY, "w_dim": 5}))  # not counted yet
     assert torch.empty(1).device.type == "cpu"
+
+
+def test_a_block_of_the_same_name_that_is_another_is_counted_anew(blocks_of_this_test):
+    config = GeneratorConfig.from_dict(TINY)
+    before, convs = costs(config), CONVS.classes()
+    CONVS.restore({**convs, config.conv["name"]: convs["depthwise"]})
+    assert costs(config)["synthesis"].macs < before["synthesis"].macs

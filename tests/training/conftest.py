@@ -6,7 +6,6 @@ import pytest
 from resume_helpers import changed
 from training_helpers import remembered, save_teacher
 
-from ganzoo.models import cost
 from ganzoo.training import announce
 from ganzoo.training.run import distill
 
@@ -18,16 +17,18 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quick():
-    """Costs are counted once for the same settings."""
+    """What a run takes is estimated once for the same settings."""
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((cost, "costs"), (announce, "costs"), (announce, "estimate_bytes")):
-            patch.setattr(owner, name, remembered(getattr(owner, name)))
+        patch.setattr(announce, "estimate_bytes", remembered(announce.estimate_bytes))
         yield
 
 
 @pytest.fixture(scope="module")
 def whole(teacher, tmp_path_factory):
-    """Folders of runs that nothing cut off, made where they are asked for."""
+    """Folders of runs that nothing cut off, made where they are asked for.
+
+    Before others are forked: what was counted for it, they know.
+    """
     root, made = tmp_path_factory.mktemp("whole"), {}
 
     def find(**changes):

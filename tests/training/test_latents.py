@@ -1,13 +1,13 @@
 """Random numbers of training: a function of the run's seed and an image's number, and of nothing else."""
 
 import json
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
 from helpers import tiny_config, trained
+from processes import started
 
 from ganzoo.generators.generator import mix_styles
 from ganzoo.training.latents import (
@@ -20,13 +20,6 @@ from ganzoo.training.latents import (
     uniform,
     w_of,
 )
-
-TELLS = """
-import sys, json, torch
-sys.path[:0] = json.loads(sys.argv[1])
-from test_latents import numbers_of
-print(json.dumps(numbers_of([int(n) for n in sys.argv[2:]])))
-"""
 
 
 def drawn(numbers, seed=3, **changes):
@@ -43,6 +36,10 @@ def numbers_of(numbers):
     return torch.cat([row.double() for row in rows], dim=1).tolist()
 
 
+def tell_numbers():
+    print(json.dumps(numbers_of([int(number) for number in sys.argv[1:]])))
+
+
 MANY = [5, 0, 17, 2**40, HELD_OUT, HELD_OUT + 499]
 
 
@@ -53,12 +50,13 @@ def test_a_image_is_the_same_in_any_batch_and_order():
     assert len({tuple(row) for row in together}) == len(MANY)
 
 
-def test_a_image_is_the_same_in_another_process_whatever_was_drawn_before():
+def test_a_image_is_the_same_in_another_process_whatever_was_drawn_before(tmp_path):
     torch.manual_seed(99)
     np.random.seed(99)
     here = numbers_of(MANY)
-    command = [sys.executable, "-c", TELLS, json.dumps(sys.path), *map(str, MANY)]
-    there = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    with started(tmp_path, tell_numbers, *MANY) as process:
+        status, there, err = process.finish()
+    assert status == 0, err
     assert json.loads(there) == here
 
 

@@ -79,6 +79,7 @@ ALIKE = {"after a checkpoint", "in the first checkpoint", "while measuring"}
 
 @pytest.mark.parametrize("moment", thinned(MOMENTS, MOMENTS.keys() - ALIKE))
 def test_a_run_that_is_killed_goes_on_to_the_same_bits(teacher, whole, tmp_path, moment):
+    expected = whole()
     data = changed(teacher, tmp_path / "run")
 
     def work():
@@ -87,7 +88,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bits(teacher, whole, tmp_path,
 
     assert forked(work) == [-signal.SIGKILL]
     assert not (tmp_path / "run" / "result.json").exists()
-    assert_same_run(distill(data), whole())
+    assert_same_run(distill(data), expected)
 
 
 OTHERS = {
@@ -111,6 +112,7 @@ KINDS = {"all": {key: value for changes in OTHERS.values() for key, value in cha
 
 @pytest.mark.parametrize("kind", thinned(KINDS, ["all"]))
 def test_runs_of_every_kind_go_on_to_the_same_bits(teacher, whole, tmp_path, kind):
+    expected = whole(**KINDS[kind])
     data = changed(teacher, tmp_path / "run", **KINDS[kind])
 
     def work():
@@ -118,10 +120,11 @@ def test_runs_of_every_kind_go_on_to_the_same_bits(teacher, whole, tmp_path, kin
         distill(data)
 
     assert forked(work) == [-signal.SIGKILL]
-    assert_same_run(distill(data), whole(**KINDS[kind]))
+    assert_same_run(distill(data), expected)
 
 
 def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_bits(teacher, whole, tmp_path):
+    expected = whole()
     data = changed(teacher, tmp_path / "run", checkpoint_kimg=0.004)
     for step in range(2, 9, 2):
 
@@ -130,7 +133,7 @@ def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_bits(teacher, 
             distill(data)
 
         assert forked(work) == [-signal.SIGKILL]
-    assert_same_run(distill(data), whole())
+    assert_same_run(distill(data), expected)
 
 
 def command(data, folder):
@@ -153,6 +156,7 @@ def planned(data):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_run_that_is_asked_to_stop_tells_what_it_kept_and_goes_on(teacher, whole, tmp_path, number):
+    expected = whole()
     data = changed(teacher, tmp_path / "run")
 
     def work():
@@ -166,7 +170,7 @@ def test_a_run_that_is_asked_to_stop_tells_what_it_kept_and_goes_on(teacher, who
     told = (tmp_path / "stderr").read_text().splitlines()
     assert told[-1:] == ["ganzoo: Interrupted: a checkpoint is saved, the same command goes on."]
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["000000003", "000000004"]
-    assert_same_run(distill(data), whole())
+    assert_same_run(distill(data), expected)
 
 
 def test_a_run_that_is_stopped_before_it_learnt_says_so(teacher, tmp_path):
@@ -194,6 +198,7 @@ def test_what_is_not_finite_in_the_teacher_ends_in_one_line(tmp_path):
 
 
 def test_a_disk_that_fills_up_ends_in_one_line_and_keeps_the_last_checkpoint(teacher, whole, tmp_path):
+    expected = whole()
     data = changed(teacher, tmp_path / "run")
 
     def work():
@@ -214,4 +219,4 @@ def test_a_disk_that_fills_up_ends_in_one_line_and_keeps_the_last_checkpoint(tea
     assert told[-1].startswith("ganzoo: ") and "Traceback" not in "".join(told)
     assert "could not be written (No space left on device); the last one, " in told[-1]
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["000000003"]
-    assert_same_run(distill(data), whole())
+    assert_same_run(distill(data), expected)

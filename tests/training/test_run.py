@@ -22,7 +22,6 @@ from training_helpers import (
 
 import ganzoo
 from ganzoo.metrics.figures import Figure
-from ganzoo.models import cost
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.images import read_settings, to_images
 from ganzoo.training import announce, distillation_run, loading
@@ -39,7 +38,7 @@ WHOLE = {"held_out": ALL_FIGURES, "sample_kimg": 0.012, "eval_every": 0.012, "re
 def tiny_features():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "load_features", TinyFeatures)
-        patch.setattr(cost, "costs", remembered(cost.costs))
+        patch.setattr(announce, "estimate_bytes", remembered(announce.estimate_bytes))
         yield
 
 

@@ -3,20 +3,14 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 import torch
 from resume_helpers import assert_same_run, changed, die_after_step, last_tensors, without_time
-from training_helpers import (
-    HERE,
-    OFF,
-    forked,
-    lines,
-    merged,
-)
+from torch.distributed.launcher import LaunchConfig, elastic_launch
+from training_helpers import OFF, forked, lines, merged
 
 import ganzoo.training.cache as images
 from ganzoo.training.run import distill
@@ -45,10 +39,11 @@ def assert_close_runs(folder, expected):
     ids=["with an adversary", "without one", "from the disk"],
 )
 def test_two_processes_learn_what_one_does(teacher, whole, tmp_path, changes, alone):
+    kept = {key: value for key, value in changes.items() if key != "loss"}
+    expected = whole(**merged(kept, alone))
     data = changed(teacher, tmp_path / "run", **merged(changes, {"cache": {"folder": str(tmp_path / "p")}}))
     assert forked(lambda: distill(data), processes=2) == [0, 0]
-    kept = {key: value for key, value in changes.items() if key != "loss"}
-    assert_close_runs(tmp_path / "run", whole(**merged(kept, alone)))
+    assert_close_runs(tmp_path / "run", expected)
 
 
 def test_two_processes_go_on_to_the_same_bits(teacher, tmp_path):
@@ -114,31 +109,22 @@ def test_every_shard_is_made_by_one_of_the_processes_however_late_they_look(teac
     ]
 
 
-SWEEP = """
-import json, sys
-sys.path[:0] = json.loads(sys.argv[1])
-import torch; torch.set_num_threads(1)
-from ganzoo.training.jobs import Job, Plan
-from ganzoo.training.run import distill
-from ganzoo.training.tasks import read_settings
-for data in json.loads(sys.argv[2]):
-    distill(data)
-"""
-
-
-def test_torchrun_carries_out_one_run_after_the_other(teacher, tmp_path):
+def test_torchrun_carries_out_one_run_after_the_other(teacher, tmp_path, monkeypatch):
+    """Its launcher, and forks instead of processes that import everything first."""
     jobs = [changed(teacher, tmp_path / name, kimg=0.008, device="auto") for name in ("one", "two")]
-    script = tmp_path / "sweep.py"
-    script.write_text(SWEEP)
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "--", str(script)]
-    done = subprocess.run(
-        [sys.executable, *launcher, json.dumps([str(HERE), str(HERE.parent)]), json.dumps(jobs)],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # auto finds no accelerator
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("GiB beside the teacher") == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # auto finds no accelerator
+
+    def sweep():
+        for data in jobs:
+            distill(data)
+
+    def launch():
+        sys.stderr = (tmp_path / "stderr").open("w")
+        place = {"rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0"}
+        config = LaunchConfig(1, 1, nproc_per_node=2, start_method="fork", monitor_interval=0.1, **place)
+        elastic_launch(config, sweep)()
+
+    assert forked(launch, timeout=90) == [0]
+    assert (tmp_path / "stderr").read_text().count("GiB beside the teacher") == 2
     for name in ("one", "two"):
         assert "2 processes" in json.loads((tmp_path / name / "result.json").read_text())["hardware"]

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -22,7 +21,6 @@ from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.loading import networks, with_mapping_of
 from ganzoo.training.teacher import Teacher
 
-HERE = Path(__file__).parent
 Process = multiprocessing.get_context("fork").Process
 ALONE = SimpleNamespace(
     num_processes=1,
