@@ -3,6 +3,9 @@
     python tools/file_model.py runs/first mobilestylegan_ffhq_256 --base mobilestylegan_ffhq \
         --summary "Faces of 256 x 256, a member of mobilestylegan_ffhq's family"
 
+    python tools/file_model.py runs/avatars stylegan2_lorelei_64 --recipe stylegan2 \
+        --data "Lorelei, CC0 1.0" --summary "Drawn heads" --origin "Trained by the ganzoo authors on 20,000 avatars"
+
 Writes `ganzoo/models/bundled/NAME.safetensors`, `registry/model/NAME.yaml` and, where there is none yet,
 `hub_cards/NAME.md` with its image of pairs. It overwrites the first two, so that it can be run again.
 """
@@ -54,6 +57,18 @@ are rarer than in the world, as in FFHQ.
 """
 
 
+TRAINED = """{summary}.
+
+![Samples]({name}.jpg)
+
+Seeds 0 to {last}, truncation psi {psi}, constant noise.
+
+**Intended use.** Trying ganzoo; a small teacher that learns and exports in minutes.
+
+**Known faults.** Look at the images.
+"""
+
+
 def file_model(
     folder: str | Path,
     name: str,
@@ -63,6 +78,7 @@ def file_model(
     teacher: str | None = None,
     recipe: str = "mobilestylegan",
     origin: str | None = None,
+    data: str | None = None,
 ) -> ModelEntry:
     """The entry of a trained generator, after all its files were written.
 
@@ -74,13 +90,14 @@ def file_model(
         teacher: Published model that it learnt from (default: the base).
         recipe: Recipe from which its config differs least.
         origin: Who trained it, from which teacher, on which data (default: told from the teacher's entry).
+        data: License of the images that it learnt from, of a model without a teacher.
 
     Raises:
-        ValueError: if the recipe is one of another architecture, or neither base nor teacher is named.
+        ValueError: if the recipe is one of another architecture, or it is not said what the model learnt from.
     """
     source = teacher or base
-    if source is None:
-        raise ValueError("Name --base or --teacher: the entry tells licenses and origin by them.")
+    if source is None and not (data and origin):
+        raise ValueError("Name --base, or --teacher, or --data and --origin: licenses are told by them.")
     generator = without_auxiliary_heads(ganzoo.load(folder))
     path = packed.BUNDLED / f"{name}.safetensors"
     if base is None:
@@ -91,7 +108,8 @@ def file_model(
         write_delta(generator, began, path, base_name=base)
         found = read_delta(generator.config, began, path)
     entry_file = published.MODELS / f"{name}.yaml"
-    entry_file.write_text(_entry(found, path, name, summary, base, source, recipe, origin))
+    license, origin = _lineage(source, base, data, origin)
+    entry_file.write_text(_entry(found, path, name, summary, base, license, recipe, origin))
     entry = ModelEntry.from_dict(read_yaml(entry_file))
     if GeneratorConfig.from_dict(compose(entry.recipe, entry.overrides)) != found.config:
         raise ValueError(f"{entry_file} does not give the config in {folder}.")
@@ -103,11 +121,12 @@ def file_model(
     return entry
 
 
-def _entry(
-    generator: Generator, path: Path, name: str, summary: str, base: str | None, teacher: str, recipe: str,
-    origin: str | None,
-) -> str:  # fmt: skip
-    """The YAML of an entry, by hand: comments and short lists are there to be read."""
+def _lineage(
+    teacher: str | None, base: str | None, data: str | None, origin: str | None
+) -> tuple[dict[str, str], str]:
+    """Licenses by part, and the origin in a sentence."""
+    if teacher is None:
+        return {"weights": "Apache-2.0", "teacher": "none", "data": str(data)}, str(origin)
     whole = published.model_entry(teacher)
     if origin is None:
         began = ", whose weights it began with" if base == teacher else ""
@@ -120,6 +139,14 @@ def _entry(
         "teacher": f"{teacher}, {whole.license['weights']}; its own teacher {whole.license['teacher']}",
         "data": whole.license["data"],
     }
+    return license, origin
+
+
+def _entry(
+    generator: Generator, path: Path, name: str, summary: str, base: str | None, license: Mapping[str, str],
+    recipe: str, origin: str,
+) -> str:  # fmt: skip
+    """The YAML of an entry, by hand: comments and short lists are there to be read."""
     counted = costs(generator.config, deployed=False)
     lines = [
         f"# {summary}. ganzoo/models/{'packed' if base is None else 'delta'}.py",
@@ -190,15 +217,22 @@ def _psnr(a: Generator, b: Generator) -> float:
 
 
 @torch.inference_mode()
-def _card(generator: Generator, name: str, summary: str, teacher: str) -> None:
-    """Image of pairs beside the teacher, and a draft of the prose where there is none yet."""
+def _card(generator: Generator, name: str, summary: str, teacher: str | None) -> None:
+    """Image of pairs beside the teacher, or of samples, and a draft of the prose where there is none yet."""
+    prose = cards.CARDS / f"{name}.md"
+    if teacher is None:
+        images = [generator(generator.sample_z(1, seed), truncation_psi=PSI) for seed in range(4 * PAIRS)]
+        sheet = generator.to_pil(torch.cat(images)).sheet()
+        sheet.convert("RGB").save(cards.CARDS / f"{name}.jpg", quality=88)
+        if not prose.exists():
+            prose.write_text(TRAINED.format(summary=summary, name=name, last=4 * PAIRS - 1, psi=PSI))
+        return
     other, pairs = ganzoo.create(teacher), list[list[torch.Tensor]]()
     for seed in range(PAIRS):
         theirs, own = (g(g.sample_z(1, seed), truncation_psi=PSI) for g in (other, generator))
         pairs.append([interpolate(theirs, generator.resolution, mode="area"), own])
     left, right = (torch.cat(images) for images in zip(*pairs, strict=True))
     pair_sheet(left, right).save(cards.CARDS / f"{name}.jpg", quality=88)
-    prose = cards.CARDS / f"{name}.md"
     if not prose.exists():
         prose.write_text(
             PROSE.format(summary=summary, name=name, teacher=teacher, pairs=PAIRS, last=PAIRS - 1, psi=PSI)
@@ -212,7 +246,7 @@ if __name__ == "__main__":
     parser.add_argument("folder")
     parser.add_argument("name")
     parser.add_argument("--summary", required=True)
-    for option in ("--base", "--teacher", "--origin"):
+    for option in ("--base", "--teacher", "--origin", "--data"):
         parser.add_argument(option)
     parser.add_argument("--recipe", default="mobilestylegan")
     file_model(**vars(parser.parse_args()))
