@@ -4,7 +4,7 @@
         --summary "Faces of 256 x 256, a member of mobilestylegan_ffhq's family"
 
     python tools/file_model.py runs/avatars stylegan2_lorelei_64 --recipe stylegan2 \
-        --data "Lorelei, CC0 1.0" --summary "Drawn heads" --origin "Trained by the ganzoo authors on 20,000 avatars"
+        --data "Lorelei, CC0 1.0" --summary "Drawn heads" --origin "Trained by the ganzoo authors on avatars"
 
 Writes `ganzoo/models/bundled/NAME.safetensors`, `registry/model/NAME.yaml` and, where there is none yet,
 `hub_cards/NAME.md` with its image of pairs. It overwrites the first two, so that it can be run again.
@@ -93,7 +93,7 @@ def file_model(
         data: License of the images that it learnt from, of a model without a teacher.
 
     Raises:
-        ValueError: if the recipe is one of another architecture, or it is not said what the model learnt from.
+        ValueError: if the recipe is one of another architecture, or nothing says what the model learnt from.
     """
     source = teacher or base
     if source is None and not (data and origin):

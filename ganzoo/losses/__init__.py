@@ -21,12 +21,13 @@ from ganzoo.losses.adversarial import (
 from ganzoo.losses.hidden import hidden_l1, triplet
 from ganzoo.losses.perceptual import feature_l1, feature_maps, perceptual
 from ganzoo.losses.reconstruction import reconstruction
-from ganzoo.losses.relation import offset_relation, relation
+from ganzoo.losses.relation import distance_consistency, offset_relation, relation
 from ganzoo.losses.statistics import mmd
 from ganzoo.system.lazy import offer_modules
 
 __all__ = [
     "ADVERSARIAL",
+    "distance_consistency",
     "feature_l1",
     "feature_maps",
     "hidden_l1",

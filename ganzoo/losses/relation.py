@@ -64,6 +64,36 @@ def offset_relation(
     return F.kl_div(found, wanted, reduction="batchmean", log_target=True)
 
 
+def distance_consistency(features: Tensor, source_features: Tensor) -> Tensor:
+    """Divergence of the samples' similarities from those they had before (Ojha et al. 2021, section 3.1).
+
+    Row i `[N - 1]` holds the cosines between sample i's features and those of every other sample, passed
+    through a softmax; the loss is KL(features || source_features), averaged over the N rows. So a generator
+    that adapts to few images keeps apart what it kept apart.
+
+    Args:
+        features: `[N, ...]`, flattened per sample; N is at least 3.
+        source_features: `[N, ...]` of the generator that it began as, of any width.
+
+    Raises:
+        ValueError: for fewer samples, of which none has two others, or other numbers of them.
+    """
+    if len(features) != len(source_features) or len(features) < 3:
+        raise ValueError(
+            "A consistency is between at least 3 samples, as many as of the source; got "
+            f"{len(features)} and {len(source_features)}."
+        )
+    own, before = (F.log_softmax(_others(x), dim=1) for x in (features, source_features))
+    return F.kl_div(before, own, reduction="batchmean", log_target=True)
+
+
+def _others(x: Tensor) -> Tensor:
+    """Cosines of every sample with all others, `[N, N - 1]`."""
+    one = F.normalize(x.flatten(1), dim=1)
+    n = len(one)
+    return (one @ one.T).flatten()[1:].view(n - 1, n + 1)[:, :-1].reshape(n, n - 1)  # without the diagonal
+
+
 def _attention(x: Tensor, others: Tensor, temperature: float) -> Tensor:
     """Logarithm of how each sample divides its attention among the others, `[N, N]`."""
     one, other = (F.normalize(y.flatten(1), dim=1) for y in (x, others))

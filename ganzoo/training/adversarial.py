@@ -15,6 +15,7 @@ from ganzoo.generators.synthesis import Output
 from ganzoo.losses import ADVERSARIAL, path_lengths, r1_penalty, top_k
 from ganzoo.training.ada import adapted
 from ganzoo.training.adversarial_settings import AdversarialSettings
+from ganzoo.training.consistency import Consistency
 from ganzoo.training.latents import Latents, Purpose, latents, mixed, noise_sources, stream, uniform
 from ganzoo.training.pictures import Pictures
 from ganzoo.training.settings import OptimizerSettings
@@ -73,6 +74,7 @@ class AdversarialTask(Task):
         pictures: Images to learn from.
         generator: Generator on its device.
         discriminator: Discriminator there.
+        consistency: Comparison with the generator that the run began with, for its term.
     """
 
     options = AdversarialSettings
@@ -84,8 +86,10 @@ class AdversarialTask(Task):
         pictures: Pictures,
         generator: Generator,
         discriminator: Discriminator,
+        consistency: Consistency | None = None,
     ) -> None:
         self.settings: AdversarialSettings = settings
+        self.consistency = consistency
         self.pictures, self.generator, self.discriminator = pictures, generator, discriminator
         self.modules = {GENERATOR: generator, DISCRIMINATOR: discriminator}
         self.device = generator.device
@@ -184,6 +188,10 @@ class AdversarialTask(Task):
                     judged = [fake, self._logits(batch.real, batch.label, batch, Purpose.AUGMENT_REAL)]
         loss = self.game.generator(*judged)
         terms = {"generator": loss.detach(), f"w/{GENERATOR}": mean}
+        if self.consistency is not None:
+            with self._autocast():
+                kept = self.consistency.loss(self.generator, batch.positions)
+            loss, terms["consistency"] = loss + self.settings.consistency.weight * kept, kept.detach()
         if self._path_interval != 1:
             return loss, terms
         penalty, others = self._path_length(batch, 1)

@@ -20,6 +20,7 @@ from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.automatic import automatic_line
 from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
+from ganzoo.training.consistency import Consistency
 from ganzoo.training.parts import freeze, freeze_layers
 from ganzoo.training.pictures import Pictures
 from ganzoo.training.quality import Quality
@@ -44,6 +45,7 @@ class AdversarialRun(AdversarialTask):
         discriminator: Discriminator there.
         quality: What measures and draws.
         start: What the networks took over; None where they begin with random weights, or go on.
+        consistency: Comparison with the generator that the run began with.
     """
 
     result = TRAINED
@@ -56,8 +58,9 @@ class AdversarialRun(AdversarialTask):
         discriminator: Discriminator,
         quality: Quality,
         start: WarmStart | None,
+        consistency: Consistency | None,
     ) -> None:
-        super().__init__(settings, pictures, generator, discriminator)
+        super().__init__(settings, pictures, generator, discriminator, consistency)
         self.quality, self.start = quality, start
         self.begun: dict[str, Any] | None = None
         self.best = settings.quality.best if settings.quality.metrics else None
@@ -99,7 +102,11 @@ class AdversarialRun(AdversarialTask):
             network = load_features(settings.quality.features).to(state.device)
         pictures.fill(shown=state.is_main_process)
         quality = Quality(settings.quality, pictures, network, state)
-        return cls(settings, pictures, generator, discriminator, quality, start)
+        consistency = None
+        if settings.consistency.weight:
+            source = create(str(settings.init), pretrained=True, device=state.device)
+            consistency = Consistency(source, settings.consistency, settings.seed)
+        return cls(settings, pictures, generator, discriminator, quality, start, consistency)
 
     def resume(self, facts: dict[str, Any]) -> None:
         """Refuse other images than when the run began, and note what the networks took over."""

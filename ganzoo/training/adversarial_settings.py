@@ -86,6 +86,24 @@ class PathLengthSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConsistencySettings:
+    """Distance consistency with the generator that a run began with (Ojha et al. 2021, section 3.1).
+
+    Args:
+        weight: 0 for none; the paper's is 1000.
+        samples: Latents that are compared.
+    """
+
+    weight: float = 0.0
+    samples: int = 4
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require(self.weight >= 0, "weight is not negative", self.weight)
+        require(self.samples >= 3, "samples is at least 3", self.samples)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PictureCacheSettings:
     """Decoded images on disk. Args: folder: None for the cache folder."""
 
@@ -148,6 +166,7 @@ class AdversarialSettings(TaskSettings):
     game: GameSettings = GameSettings()
     penalty: PenaltySettings = PenaltySettings()
     path_length: PathLengthSettings = PathLengthSettings()
+    consistency: ConsistencySettings = ConsistencySettings()
     clip: float | None = None
     ema: EMASettings = _HALF_LIFE
     optimizer: OptimizerSettings = _ADAM
@@ -176,6 +195,12 @@ class AdversarialSettings(TaskSettings):
             require(scale > 0, f"lr_scale of {part} is positive; freeze keeps a part as it is", scale)
         if self.init_discriminator is not None and self.init is None:
             raise ValueError("init_discriminator goes with the generator that it judged: give init as well.")
+        if self.consistency.weight and self.init is None:
+            raise ValueError(
+                "consistency compares with the generator that a run began with: give init=MODEL."
+            )
+        if self.consistency.weight and self.generator.label_dim:
+            raise ValueError("consistency is for generators without classes: give consistency.weight=0.")
         self.discriminator_config()
         self._refuse_discriminator()
 

@@ -36,6 +36,7 @@ class Purpose(IntEnum):
     MIRROR = 9
     LABEL = 10
     PATH = 11
+    LEVEL = 12
 
 
 def stream(seed: int, purpose: Purpose, number: int, lane: int = 0) -> np.random.Generator:
