@@ -48,6 +48,8 @@ def by_images(data: Mapping[str, Any], given: Mapping[str, Any], *, whole: bool)
             found["resolution"] = _side(images)
         if "label_dim" not in given and found["labels"] != "none":
             found["label_dim"] = _label_dim(images, str(found["labels"]))
+    if "head" not in given and found["head"]["name"] == "aux":
+        found["head"] = {"name": "single"}  # the discriminator sees the last level alone
     if found["init"] is not None:
         found = _over(found, given, {"ada.kimg": TRANSFER_KIMG, "ema.ramp_up": None})
     resolution = found["resolution"]
