@@ -17,6 +17,7 @@ from ganzoo.training.ada import adapted
 from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.consistency import Consistency
 from ganzoo.training.latents import Latents, Purpose, latents, mixed, noise_sources, stream, uniform
+from ganzoo.training.parts import Learning
 from ganzoo.training.pictures import Pictures
 from ganzoo.training.settings import OptimizerSettings
 from ganzoo.training.task import Phase, Task
@@ -105,7 +106,7 @@ class AdversarialTask(Task):
             DISCRIMINATOR: lazy(settings.discriminator_optimizer, self._penalty_interval),
         }
         self.lr_scales = {GENERATOR: settings.lr_scale}
-        self._learning = [p for p in discriminator.parameters() if p.requires_grad]
+        self._learning = Learning(discriminator)
         self.path_mean = torch.zeros((), device=self.device)
         self.signs = torch.zeros(2, dtype=torch.float64)  # their sum and number since the strength changed
         self._synthesis: nn.Module = generator.synthesis
@@ -136,8 +137,7 @@ class AdversarialTask(Task):
 
     def loss(self, phase: Phase, batch: Batch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a phase and its terms."""
-        for parameter in self._learning:
-            parameter.requires_grad_(phase.name in (DISCRIMINATOR, PENALTY))
+        self._learning.switch(phase.name in (DISCRIMINATOR, PENALTY))
         if phase.name == GENERATOR:
             return self._generator(batch, kimg)
         if phase.name == PATH_LENGTH:

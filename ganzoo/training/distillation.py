@@ -30,7 +30,7 @@ from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.hidden_features import HiddenFeatures
 from ganzoo.training.latents import Purpose, uniform
 from ganzoo.training.offsets import Offsets
-from ganzoo.training.parts import freeze
+from ganzoo.training.parts import Learning, freeze
 from ganzoo.training.task import Phase, Task
 from ganzoo.training.teacher import Drawn, Teacher
 from ganzoo.training.teacher_features import TeacherFeatures
@@ -95,6 +95,7 @@ class DistillationTask(Task):
         self.game = ADVERSARIAL[settings.loss.gan.kind]
         if discriminator is not None:
             self.modules[DISCRIMINATOR] = discriminator
+            self._learning = Learning(discriminator)
         student.mapping.requires_grad_(not settings.inherit_mapping)
         freeze(student, settings.freeze)
         self.lr_scales = {STUDENT: settings.lr_scale}
@@ -140,7 +141,7 @@ class DistillationTask(Task):
             return self._student(batch, kimg)
         if self.discriminator is None:
             raise RuntimeError("Without a discriminator there is one phase only.")
-        self.discriminator.requires_grad_(True)
+        self._learning.switch(True)
         if phase.name == R1:
             real = batch.target.detach().requires_grad_(True)
             with self._autocast():
@@ -213,7 +214,7 @@ class DistillationTask(Task):
                 terms["hidden_l1"] = self.hidden.loss(image, batch.target)
         scales = {name: getattr(weights, name).weight for name in terms}
         if self.discriminator is not None and kimg >= weights.gan.start_kimg:
-            self.discriminator.requires_grad_(False)
+            self._learning.switch(False)
             with self._autocast():
                 logits = self._logits(image, batch, Purpose.AUGMENT_GENERATOR)
             terms["gan"] = self.game.generator(logits)

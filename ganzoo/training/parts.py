@@ -108,6 +108,21 @@ def _depth(name: str, part: str) -> int | None:
     return next((i for i, above in enumerate(_above(name), 1) if fnmatchcase(above, part)), None)
 
 
+class Learning:
+    """The parameters of a network that learn, to be kept from it while another network's turn is on.
+
+    What is frozen stays so.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._parameters = [p for p in module.parameters() if p.requires_grad]
+
+    def switch(self, on: bool) -> None:
+        """Let them learn, or keep them from it."""
+        for parameter in self._parameters:
+            parameter.requires_grad_(on)
+
+
 def freeze_layers(discriminator: nn.Module, count: int, setting: str = "freeze_discriminator") -> None:
     """Keep the first layers of a discriminator, counted from the image, from learning (FreezeD, Mo 2020).
 
