@@ -24,6 +24,11 @@ DISCRIMINATORS: Registry[nn.Module] = Registry(
 )
 
 
+def layers_of(network: nn.Module) -> list[nn.Module]:
+    """The modules with parameters of their own, in the order in which they were registered."""
+    return [m for m in network.modules() if next(m.parameters(recurse=False), None) is not None]
+
+
 class DiscriminatorBlock(nn.Module):
     """Base of discriminators with wishes of their own; one without any may be a plain module.
 
@@ -57,6 +62,10 @@ class DiscriminatorBlock(nn.Module):
             ValueError: if it has none, or not so many.
         """
         raise ValueError(f"{type(self).__name__} gives no hidden features.")
+
+    def layers(self) -> list[nn.Module]:
+        """The modules with parameters of their own, in the order in which images pass them."""
+        return layers_of(self)
 
     def after_step(self) -> None:
         """Move what follows the weights; called after every step of training."""
@@ -159,6 +168,11 @@ class ResidualDiscriminator(DiscriminatorBlock):
             return x
         projected = x * cast(Tensor, self.mapping(label))
         return projected.sum(dim=1, keepdim=True) / math.sqrt(x.shape[1])
+
+    def layers(self) -> list[nn.Module]:
+        parts = [*self.from_image.items(), *self.levels.items()]
+        level = {id(layer): int(i) for i, part in parts for layer in part.modules()}
+        return sorted(super().layers(), key=lambda layer: -level.get(id(layer), -1))
 
     def hidden(self, images: Tensor, levels: int) -> Tensor:
         in_range("levels", levels, 1, self.last_level)

@@ -73,7 +73,10 @@ def _task_of(given: Sequence[str]) -> str:
     if named:
         return named[0]
     fitting = [name for name in task_names() if {*options_of(name).sources} & {*keys}]
-    if len(fitting) != 1:
+    if len(fitting) > 1:
+        told = " and ".join(f"{key}=" for key in keys if any(key in options_of(n).sources for n in fitting))
+        raise ValueError(f"{told} are of different tasks, {' and '.join(fitting)}: give one of them.")
+    if not fitting:
         raise ValueError(
             "What is learnt from is missing: data=FOLDER trains from images, teacher=MODEL distils; "
             f"task=NAME names any other task. Choose from: {', '.join(task_names())}."

@@ -7,6 +7,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from ganzoo.blocks import DISCRIMINATORS, KINDS, DiscriminatorBlock
+from ganzoo.blocks.discriminator import layers_of
 from ganzoo.generators.config import MAX_IMG_CHANNELS, MAX_LABELS
 from ganzoo.generators.stylegan2.config import WIDTHS, check_levels, with_channels
 from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
@@ -111,6 +112,11 @@ class Discriminator(nn.Module):
         if not isinstance(self.network, DiscriminatorBlock):
             raise ValueError(f"{type(self.network).__name__} gives no hidden features.")
         return self.network.hidden(images, levels)
+
+    def layers(self) -> list[nn.Module]:
+        """The modules with parameters of their own, in the order in which images pass them."""
+        network = self.network
+        return network.layers() if isinstance(network, DiscriminatorBlock) else layers_of(network)
 
     def after_step(self) -> None:
         """Move what follows the weights; to be called after every step of training."""

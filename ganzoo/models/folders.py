@@ -63,7 +63,7 @@ def _folder(name: str, path: Path) -> str:
         )
     if (path / RUN_FILE).is_file():
         there = f" Did you mean {str(path / BEST)!r}?" if find_model(path / BEST) else ""
-        return f"{name!r} is a training run without a student yet: the same `ganzoo distill` goes on.{there}"
+        return f"{name!r} is a training run without a result yet: the same command goes on.{there}"
     if models := sorted(str(found) for child in _children(path) if (found := find_model(child))):
         more = f", and {len(models) - _SHOWN} more" if len(models) > _SHOWN else ""
         shown = " or ".join(map(repr, models[:_SHOWN]))

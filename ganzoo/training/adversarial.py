@@ -202,7 +202,7 @@ class AdversarialTask(Task):
         count = max(1, len(batch.positions) // path.shrink)
         with self._autocast():
             w, mean, _ = self._w(batch, PATH_LENGTH, count)
-            drawn = batch.drawn[PATH_LENGTH]
+            w, drawn = w.float(), batch.drawn[PATH_LENGTH]  # so that lengths are float32, too
             if not w.requires_grad:  # of a mapping network that does not learn
                 w.requires_grad_(True)
             # What is compiled cannot be differentiated twice.

@@ -13,9 +13,9 @@ from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.metrics.figures import Figure
 from ganzoo.models.factory import build, create
-from ganzoo.models.folders import TRAINED
+from ganzoo.models.folders import TRAINED, find_model
 from ganzoo.models.weights import load, save
-from ganzoo.system.paths import user_path
+from ganzoo.system.paths import DIRECTORY, user_path
 from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.automatic import automatic_line
@@ -183,8 +183,9 @@ def _begin_with(
     start = start_from(generator, create(name, pretrained=True), name=name, seed=settings.seed)
     folder = settings.init_discriminator
     if folder is None:
-        beside = user_path(name) / DISCRIMINATOR_FOLDER
-        folder = str(beside) if beside.is_dir() else None
+        model = find_model(name.removeprefix(DIRECTORY))
+        beside = None if model is None else model.absolute().with_name(DISCRIMINATOR_FOLDER)
+        folder = str(beside) if beside is not None and beside.is_dir() else None
     if folder is None:
         return start
     theirs = load(user_path(folder))

@@ -35,6 +35,8 @@ class GameSettings:
     def __post_init__(self) -> None:
         check_fields(self)
         require(0 < self.top_k <= 1, "top_k is a share above 0, at most 1", self.top_k)
+        if self.kind == "relativistic" and self.top_k < 1:
+            raise ValueError("game.kind=relativistic plays with pairs, and has no top_k: leave it at 1.")
 
 
 @dataclass(frozen=True, kw_only=True)

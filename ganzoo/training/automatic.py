@@ -68,7 +68,7 @@ def automatic(resolution: int, data: Mapping[str, Any], given: Mapping[str, Any]
     """
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     batch = max(min(processes * min(PIXELS // resolution, MAX_SHARE), MAX_BATCH), processes)
-    batch = _whole(given.get("batch_size"), batch)
+    batch = max(_whole(given.get("batch_size"), batch), 1)  # what is below is refused with the settings
     rate = QUICK if resolution >= LARGEST else QUICKEST
     width = WIDE if resolution >= LARGE else NARROW
     found = {
@@ -82,7 +82,7 @@ def automatic(resolution: int, data: Mapping[str, Any], given: Mapping[str, Any]
         "ema.half_life_kimg": batch * HALF_LIVES,
     }
     if data["discriminator"]["name"] == "residual":
-        found["discriminator.mbstd_group_size"] = min(batch // processes, GROUP)
+        found["discriminator.mbstd_group_size"] = max(min(batch // processes, GROUP), 1)
     if data["init"] is None:
         found["ema.ramp_up"] = RAMP_UP
     return found
@@ -99,7 +99,7 @@ def automatic_line(settings: Any) -> str:
 
 
 def _sized(given: Mapping[str, Any]) -> bool:
-    return "resolution" in given or "channels" in given or given.get("training") in _SIZED
+    return "resolution" in given or given.get("training") in _SIZED
 
 
 _SIZED = ("paper256", "paper512", "paper1024", "cifar")

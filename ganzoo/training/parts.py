@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from ganzoo.generators.discriminator import Discriminator
 from ganzoo.system.validation import unknown
 
 _SHOWN = 3  # names in a part's name that a message lists
@@ -123,15 +124,15 @@ class Learning:
             parameter.requires_grad_(on)
 
 
-def freeze_layers(discriminator: nn.Module, count: int, setting: str = "freeze_discriminator") -> None:
+def freeze_layers(discriminator: Discriminator, count: int, setting: str = "freeze_discriminator") -> None:
     """Keep the first layers of a discriminator, counted from the image, from learning (FreezeD, Mo 2020).
 
-    A layer is a module with parameters of its own, in the order in which images pass them.
+    A layer is a module with parameters of its own.
 
     Raises:
         ValueError: if there are not so many, beside one that learns.
     """
-    layers = [m for m in discriminator.modules() if next(iter(m.parameters(recurse=False)), None) is not None]
+    layers = discriminator.layers()
     if count >= len(layers):
         raise ValueError(
             f"{setting}={count}: the discriminator has {len(layers)} layers, and one has to learn."

@@ -80,15 +80,20 @@ class Quality:
     def nearest(self, images: Tensor) -> list[int]:
         """Numbers of the set's images that are nearest to some, by the pixels of both at 32 x 32.
 
+        Of a set that is shown mirrored, either way round.
+
         Args:
             images: `[N, C, R, R]` in -1..1.
         """
         numbers, small = self._searched
-        wanted = _small(images.clamp(-1, 1)).flatten(1)
+        wanted = [_small(images.clamp(-1, 1))]
+        if self.pictures.mirror:  # so that it may have copied either
+            wanted.append(wanted[0].flip(-1))
         best = torch.full((len(images),), torch.inf)
         found = torch.zeros(len(images), dtype=torch.long)
         for first in range(0, len(small), 1024):
-            distances = torch.cdist(wanted, _floats(small[first : first + 1024]).flatten(1))
+            rows = _floats(small[first : first + 1024]).flatten(1)
+            distances = torch.stack([torch.cdist(x.flatten(1), rows) for x in wanted]).amin(dim=0)
             value, index = distances.min(dim=1)
             found = torch.where(value < best, index + first, found)
             best = torch.minimum(best, value)

@@ -29,6 +29,8 @@ PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs
 SEED = "seed"
 _OWN = (SEED, "name", "out")  # settings that runs of other seeds do not share
 SHARED = ("task", "teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
+SHARED += ("data", "generator.resolution", "quality.num")
+_OF_STUDENTS = ("noise", "style_mixing")  # others are not measured with what they learn with
 
 
 @dataclass(frozen=True)
@@ -314,7 +316,8 @@ def _differences(results: Sequence[Result]) -> list[str]:
     """Notes on what keeps figures from being compared."""
     notes = []
     for key in SHARED:
-        values = sorted({str(_setting(r.settings, key)) for r in results})
+        counted = [r for r in results if key not in _OF_STUDENTS or "teacher" in r.settings]
+        values = sorted({str(_setting(r.settings, key)) for r in counted})
         if len(values) > 1:
             told = f"{key} differs ({', '.join(values)})"
             notes.append(f"{told}: figures of such runs are not to be compared, and no best one is marked.")

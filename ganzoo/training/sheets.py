@@ -34,7 +34,7 @@ class Sheets:
 
 
 def pair_sheet(teacher: Tensor, student: Tensor) -> Image.Image:
-    """Images `[N, C, R, R]` in pairs, four of them a row; what is transparent lies on white."""
+    """Images `[N, C, R, R]` in pairs; what is transparent lies on white."""
     left, right = (to_images(to_rgb(images.clamp(-1, 1))) for images in (teacher, student))
     pairs: Sequence[Image.Image] = [_beside(a, b) for a, b in zip(left, right, strict=True)]
     return contact_sheet(pairs)

@@ -74,7 +74,7 @@ def test_a_run_without_a_student_offers_its_best(run_folder):
     shutil.rmtree(run_folder / "student")
     assert f"Did you mean {str(run_folder / 'best')!r}?" in message(run_folder, FileNotFoundError)
     shutil.rmtree(run_folder / "best")
-    assert "without a student yet" in message(run_folder, FileNotFoundError)
+    assert "without a result yet" in message(run_folder, FileNotFoundError)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
