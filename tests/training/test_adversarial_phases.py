@@ -1,4 +1,4 @@
-"""What the phases of adversarial training do: games, penalties, what is frozen, labels, channels, precision."""
+"""The phases of adversarial training: games, penalties, what is frozen, labels, channels, precision."""
 
 import pytest
 import torch
