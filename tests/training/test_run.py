@@ -24,7 +24,7 @@ import ganzoo
 from ganzoo.metrics.figures import Figure
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.images import read_settings, to_images
-from ganzoo.training import announce, distillation_run, loading
+from ganzoo.training import announce, distillation_run, loading, memory
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.run import distill
 from ganzoo.training.teacher import Teacher
@@ -210,7 +210,7 @@ def test_a_run_from_images_on_the_disk(run, teacher):
 
 
 def test_too_little_memory_is_told_with_what_to_do(run, capsys, monkeypatch):
-    monkeypatch.setattr(announce, "available_bytes", lambda device: 1000)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 1000)
     run()
     assert "0.0 GiB free: if it fails, give a smaller batch_size or accumulate=2" in capsys.readouterr().err
 
