@@ -28,8 +28,10 @@ PLOTTED = ("perceptual", "lpips", "fd", "psnr", "l1")  # the first that the runs
 # Settings without which figures are not of the same images.
 SEED = "seed"
 _OWN = (SEED, "name", "out")  # settings that runs of other seeds do not share
-SHARED = ("task", "teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing")
-SHARED += ("data", "generator.resolution", "quality.num")
+SHARED = (
+    *("task", "teacher", "student.resolution", "held_out.num", "truncation_psi", "noise", "style_mixing"),
+    *("data", "generator.resolution", "quality.num"),
+)
 _OF_STUDENTS = ("noise", "style_mixing")  # others are not measured with what they learn with
 
 

@@ -1,4 +1,4 @@
-"""What the phases of adversarial training do: games, penalties, what is frozen, labels, channels, precision."""
+"""What the phases of adversarial training do: games, penalties, who learns, labels, channels, precision."""
 
 import pytest
 import torch
@@ -174,7 +174,9 @@ def test_layers_are_counted_as_images_pass_them(tmp_path, architecture):
     names = {id(module): name for name, module in discriminator.named_modules()}
     found = [names[id(layer)] for layer in discriminator.layers()]
     around = [name for name in found if name.endswith("shortcut")]  # beside the convolutions, not after them
-    assert [n for n in found if n not in around] == [names[id(m)] for m in passed if names[id(m)] not in around]
+    assert [n for n in found if n not in around] == [
+        names[id(m)] for m in passed if names[id(m)] not in around
+    ]
     assert found[0] == "network.from_image.1" and found[-1] == "network.out"
 
 
@@ -187,7 +189,9 @@ def test_frozen_layers_stay_frozen_through_all_phases(tmp_path):
     trainer = trainer_of(task, tmp_path)
     for _ in range(4):  # past all intervals
         trainer._step()
-    frozen = {name for name in before if name.startswith(("network.from_image.1.", "network.levels.1.conv0."))}
+    frozen = {
+        name for name in before if name.startswith(("network.from_image.1.", "network.levels.1.conv0."))
+    }
     assert len(frozen) == 4
     assert moved(discriminator, before) == before.keys() - frozen
     assert {name for name, p in discriminator.named_parameters() if not p.requires_grad} >= frozen

@@ -32,7 +32,15 @@ EVERYTHING = {
     "ada": {"interval": 2, "kimg": 0.2},
     "quality": {"num": 8, "features": "tiny"},
 }
-PARTS = {"generator", "discriminator", "generator.optimizer", "discriminator.optimizer", "ema", "task", "means"}
+PARTS = {
+    "generator",
+    "discriminator",
+    "generator.optimizer",
+    "discriminator.optimizer",
+    "ema",
+    "task",
+    "means",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -111,7 +119,11 @@ def assert_same_run(folder, expected):
 def test_a_checkpoint_holds_all_that_the_next_step_depends_on(whole):
     tensors = last_tensors(whole)
     assert {name.partition("/")[0] for name in tensors} >= PARTS - {"means"}
-    assert {name for name in tensors if name.startswith("task/")} == {"task/p", "task/signs", "task/path_mean"}
+    assert {name for name in tensors if name.startswith("task/")} == {
+        "task/p",
+        "task/signs",
+        "task/path_mean",
+    }
     assert 0 < tensors["task/p"] != 0.5 and tensors["task/path_mean"] > 0
     assert tensors["generator/mapping.w_avg"].any()
     assert len({line["augment/p"] for line in lines(whole / "log.jsonl")}) == 5

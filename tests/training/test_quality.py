@@ -136,8 +136,9 @@ def test_images_are_of_the_held_out_latents_with_classes_of_the_set(folder):
     quality.pictures.labels_of = lambda numbers: eye[[number % 2 for number in numbers]]
     quality.images(Conditional(quality.pictures), range(HELD_OUT, HELD_OUT + 3))
     [(z, label)] = seen
-    expected = [np.random.RandomState(seed).randn(4).astype("float32") for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + 3)]
+    expected = [
+        np.random.RandomState(seed).randn(4).astype("float32")
+        for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + 3)
+    ]
     assert torch.equal(z, torch.from_numpy(np.stack(expected)))
     assert torch.equal(label, eye[[(HELD_OUT + i) % COUNT % 2 for i in range(3)]])
-
-
