@@ -16,8 +16,9 @@ def generator_card(result: Mapping[str, Any]) -> str:
     config = GeneratorConfig.from_dict(settings["generator"])
     size = config.resolution
     hours, versions = result["seconds"] / 3600, result["versions"].items()
+    mirrored = ", each also mirrored" if settings["mirror"] else ""
     lineage = [
-        f"Images: {images['count']:,} of `{images['source']}`, sha256 `{images['sha256']}`.",
+        f"Images: {images['count']:,} of `{images['source']}`, sha256 `{images['sha256']}`{mirrored}.",
         f"Recipe: `{result['recipe']}`; {result['kimg']:g} kimg in steps of {settings['batch_size']}, "
         f"{hours:.2f} h on {result['hardware']}, {result['date']}.",
         f"Discriminator `{settings['discriminator']['name']}`, augmentation `{settings['augment']['name']}`.",

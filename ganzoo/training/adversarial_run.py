@@ -101,6 +101,10 @@ class AdversarialRun(AdversarialTask):
         if settings.quality.metrics:
             network = load_features(settings.quality.features).to(state.device)
         pictures.fill(shown=state.is_main_process)
+        if network is not None and pictures.count < 2:
+            raise ValueError(
+                f"{settings.data} has 1 image, and figures take at least 2: give more, or quality.metrics=[]."
+            )
         quality = Quality(settings.quality, pictures, network, state)
         consistency = None
         if settings.consistency.weight:

@@ -16,7 +16,7 @@ from ganzoo.training.task_settings import TaskSettings
 
 FIGURES = ("fd", "kid")
 _HALF_LIFE, _ADA = EMASettings(half_life_kimg=10.0, ramp_up=None), AdaSettings()
-_ADAM = OptimizerSettings(lr=0.0025, warmup_kimg=0.0, schedule="constant", final=1.0)
+_ADAM = OptimizerSettings(lr=0.002, warmup_kimg=0.0, schedule="constant", final=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +155,12 @@ class AdversarialSettings(TaskSettings):
 
     data: str
     generator: GeneratorConfig
+    kimg: float = 25000.0
+    batch_size: int = 32
+    log_kimg: float = 1.0
+    sample_kimg: float = 50.0
+    checkpoint_kimg: float = 50.0
+    eval_every: float = 200.0
     labels: Literal["keep", "folders", "none"] = "keep"
     crop: Literal["center", "none"] = "center"
     upscale: bool = False

@@ -206,7 +206,15 @@ def _data(row: Row, task: str, launcher: Sequence[str]) -> dict[str, Any]:
                 card.parent.mkdir(exist_ok=True)
                 OmegaConf.save({"name": choice.value}, card)
         searched = (cards, *map(str, preset_folders(task)[1:]))
-        composed = _compose(first.value if first.key == "recipe" else None, told, *searched)
+        recipe = first.value if first.key == "recipe" else None
+        composed = _compose(recipe, told, *searched)
+        blocks = {choice.key for choice in others if choice.key in KINDS and "training" in keys}
+        if blocks:
+            untold = [c.override for c in others if c.key.split(".")[0] not in blocks]
+            own = _compose(recipe, untold, *searched)
+            for kind in blocks:
+                if own[kind].name != composed[kind].name:
+                    composed[kind] = _chosen(kind, others)
     try:
         given = {str(key): _plain(composed, str(key)) for key in composed if key != "hydra"}
     except OmegaConfBaseException as error:
@@ -215,6 +223,16 @@ def _data(row: Row, task: str, launcher: Sequence[str]) -> dict[str, Any]:
     if isinstance(data["out"], str):
         data["out"] = str(user_path(data["out"]))
     return override(data, {key: data[key] for key in _WIDTHS if key in keys})
+
+
+def _chosen(kind: str, choices: Sequence[Choice]) -> dict[str, Any]:
+    """A block with the options that are given, without those of a preset, which are of another block."""
+    [name] = [choice.value for choice in choices if choice.key == kind]
+    block = OmegaConf.create(override({}, {kind: name})[kind])
+    for choice in choices:
+        if choice.key.startswith(f"{kind}."):
+            OmegaConf.update(block, choice.key.removeprefix(f"{kind}."), choice.value)
+    return dict(_plain(OmegaConf.create({kind: block}), kind))
 
 
 def _over(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
