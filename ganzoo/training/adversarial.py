@@ -23,7 +23,7 @@ from ganzoo.training.settings import OptimizerSettings
 from ganzoo.training.task import Phase, Task
 
 GENERATOR, PATH_LENGTH, DISCRIMINATOR, PENALTY = "generator", "path_length", "discriminator", "penalty"
-LANES = {GENERATOR: 0, PATH_LENGTH: 2, DISCRIMINATOR: 1}  # each phase makes images of its own, in this order
+LANES = {GENERATOR: 0, PATH_LENGTH: 1, DISCRIMINATOR: 2}  # each phase makes images of its own, in this order
 _FALL = 0.99  # of the share of top-k, with every pass over the images
 _AMP = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

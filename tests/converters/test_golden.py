@@ -11,7 +11,9 @@ import ganzoo
 from ganzoo.converters.conversion import convert_with_account
 
 EXPECTED = sorted([*GOLDEN.glob("*/*_expected.npz"), GOLDEN / "losses" / "msg_32_losses.npz"])
-CHECKPOINTS = [path for kind in ("pkl", "pt", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
+TRAINED_ON = GOLDEN / "training"  # whose snapshots are converted, and trained on, in tests/training
+FOUND = [path for kind in ("pkl", "pt", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
+CHECKPOINTS = [path for path in FOUND if path.parent != TRAINED_ON]
 CASES = [
     pytest.param(network, name, id=f"{network}-{name}", marks=network.recorded)
     for network in NETWORKS
