@@ -194,6 +194,7 @@ class AdversarialTask(Task):
         count = max(1, len(batch.positions) // path.shrink)
         with self._autocast():
             w, mean, _ = self._w(batch, PATH_LENGTH, count)
+            w = w.float()  # the slope has its precision
             drawn = batch.drawn[PATH_LENGTH]
             if not w.requires_grad:  # of a mapping network that does not learn
                 w.requires_grad_(True)
