@@ -29,8 +29,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of training come first: they fork this process, and engines and compilers leave threads in it."""
+    """Tests of training come first: they fork this process, and engines and compilers leave threads in it.
+
+    Those of a GPU are left out where there is none.
+    """
     items.sort(key=lambda item: item.path.parent.name != "training")
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="PyTorch finds no CUDA device"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -78,7 +78,7 @@ def settings_of(arguments: argparse.Namespace) -> DistillationSettings:
     }
     changes = OmegaConf.from_dotlist(arguments.settings)
     data = OmegaConf.to_container(OmegaConf.merge(data, changes))  # type: ignore[assignment]
-    return DistillationSettings.from_dict({**data, **student})
+    return DistillationSettings.from_dict({**student, **data})
 
 
 def task_of(settings: DistillationSettings, device: str) -> DistillationTask:

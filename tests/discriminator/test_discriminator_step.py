@@ -37,13 +37,17 @@ def test_the_layout_of_the_images_does_not_matter():
     torch.testing.assert_close(gradients(network, images.double()), gradients(network, last))
 
 
-def test_the_features_are_channels_last_on_the_cpu():
+@pytest.mark.parametrize(
+    ("capability", "layout"), [("AVX512", torch.channels_last), ("AVX2", torch.contiguous_format)]
+)
+def test_the_features_are_in_the_layout_that_suits_the_processor(capability, layout, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     network = discriminator()
     seen = []
     for level in network.network.levels.values():
         level.register_forward_hook(lambda module, inputs, output: seen.append(output))
     network(*make_images(network))
-    assert seen and all(x.is_contiguous(memory_format=torch.channels_last) for x in seen)
+    assert seen and all(x.is_contiguous(memory_format=layout) for x in seen)
 
 
 def test_autocast_reaches_the_gradient_penalty():
