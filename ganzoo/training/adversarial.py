@@ -16,9 +16,9 @@ from ganzoo.losses import ADVERSARIAL, path_lengths, r1_penalty, top_k
 from ganzoo.training.ada import adapted
 from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.consistency import Consistency
+from ganzoo.training.images import TrainingImages
 from ganzoo.training.latents import Latents, Purpose, latents, mixed, noise_sources, stream, uniform
 from ganzoo.training.parts import Learning
-from ganzoo.training.pictures import Pictures
 from ganzoo.training.settings import OptimizerSettings
 from ganzoo.training.task import Phase, Task
 
@@ -72,7 +72,7 @@ class AdversarialTask(Task):
 
     Args:
         settings: Settings of the run.
-        pictures: Images to learn from.
+        data: Images to learn from.
         generator: Generator on its device.
         discriminator: Discriminator there.
         consistency: Comparison with the generator that the run began with, for its term.
@@ -84,14 +84,14 @@ class AdversarialTask(Task):
     def __init__(
         self,
         settings: AdversarialSettings,
-        pictures: Pictures,
+        data: TrainingImages,
         generator: Generator,
         discriminator: Discriminator,
         consistency: Consistency | None = None,
     ) -> None:
         self.settings: AdversarialSettings = settings
         self.consistency = consistency
-        self.pictures, self.generator, self.discriminator = pictures, generator, discriminator
+        self.data, self.generator, self.discriminator = data, generator, discriminator
         self.modules = {GENERATOR: generator, DISCRIMINATOR: discriminator}
         self.device = generator.device
         self.game = ADVERSARIAL[settings.game.kind]
@@ -128,10 +128,10 @@ class AdversarialTask(Task):
     @torch.no_grad()
     def batch(self, positions: Sequence[int]) -> Batch:
         """The real images at these positions of the run, and their labels."""
-        label = self.pictures.labels(positions) if self.generator.label_dim else None
+        label = self.data.labels(positions) if self.generator.label_dim else None
         return Batch(
             positions=list(positions),
-            real=self.pictures.images(positions).to(self.device),
+            real=self.data.images(positions).to(self.device),
             label=None if label is None else label.to(self.device),
         )
 
@@ -181,7 +181,7 @@ class AdversarialTask(Task):
         with self._autocast():
             images, mean, label = self._images(batch, GENERATOR)
             fake = self._logits(images, label, batch, Purpose.AUGMENT_GENERATOR)
-            share = max(self.settings.game.top_k, _FALL ** int(1000 * kimg / self.pictures.count))
+            share = max(self.settings.game.top_k, _FALL ** int(1000 * kimg / self.data.count))
             judged = [top_k(fake, share)]
             if self.game.relativistic:
                 with torch.no_grad():
@@ -289,8 +289,8 @@ class AdversarialTask(Task):
         )
         if config.label_dim:  # classes as often as the images have them
             streams = [stream(settings.seed, Purpose.LABEL, position, lane) for position in positions]
-            numbers = [int(random.integers(self.pictures.count)) for random in streams]
-            found = replace(found, label=self.pictures.labels_of(numbers))
+            numbers = [int(random.integers(self.data.count)) for random in streams]
+            found = replace(found, label=self.data.labels_of(numbers))
         random = settings.noise == "random"
         sources = noise_sources(positions, seed=settings.seed, lane=lane) if random else None
         return Drawn(latents=found, noise=settings.noise, sources=sources)

@@ -21,8 +21,8 @@ from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.automatic import automatic_line
 from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
 from ganzoo.training.consistency import Consistency
+from ganzoo.training.images import TrainingImages
 from ganzoo.training.parts import freeze, freeze_layers
-from ganzoo.training.pictures import Pictures
 from ganzoo.training.quality import Quality
 from ganzoo.training.task import TASKS, Sheet
 from ganzoo.training.warm_start import WarmStart, copy_matching, learning_lines, start_from
@@ -40,7 +40,7 @@ class AdversarialRun(AdversarialTask):
 
     Args:
         settings: Settings of the run.
-        pictures: Images to learn from, decoded.
+        data: Images to learn from, decoded.
         generator: Generator on its device.
         discriminator: Discriminator there.
         quality: What measures and draws.
@@ -53,14 +53,14 @@ class AdversarialRun(AdversarialTask):
     def __init__(
         self,
         settings: AdversarialSettings,
-        pictures: Pictures,
+        data: TrainingImages,
         generator: Generator,
         discriminator: Discriminator,
         quality: Quality,
         start: WarmStart | None,
         consistency: Consistency | None,
     ) -> None:
-        super().__init__(settings, pictures, generator, discriminator, consistency)
+        super().__init__(settings, data, generator, discriminator, consistency)
         self.quality, self.start = quality, start
         self.begun: dict[str, Any] | None = None
         self.best = settings.quality.best if settings.quality.metrics else None
@@ -70,7 +70,7 @@ class AdversarialRun(AdversarialTask):
     def load(cls, settings: AdversarialSettings, state: Any) -> "AdversarialRun":
         """The task, with its images decoded and its networks made."""
         own = settings.generator
-        pictures = Pictures(
+        data = TrainingImages(
             settings.data,
             own.resolution,
             img_channels=own.img_channels,
@@ -82,10 +82,10 @@ class AdversarialRun(AdversarialTask):
             seed=settings.seed,
             folder=settings.cache.folder,
         )
-        if pictures.label_dim != own.label_dim and own.label_dim:
+        if data.label_dim != own.label_dim and own.label_dim:
             raise ValueError(
-                f"The images have labels of width {pictures.label_dim}, the generator of {own.label_dim}: "
-                f"give label_dim={pictures.label_dim}, or labels=none and label_dim=0."
+                f"The images have labels of width {data.label_dim}, the generator of {own.label_dim}: "
+                f"give label_dim={data.label_dim}, or labels=none and label_dim=0."
             )
         generator = build(own, seed=settings.seed)
         discriminator = build(settings.discriminator_config(), seed=settings.seed + 1)
@@ -100,21 +100,21 @@ class AdversarialRun(AdversarialTask):
         network = None
         if settings.quality.metrics:
             network = load_features(settings.quality.features).to(state.device)
-        pictures.fill(shown=state.is_main_process)
-        if network is not None and pictures.count < 2:
+        data.fill(shown=state.is_main_process)
+        if network is not None and data.count < 2:
             raise ValueError(
                 f"{settings.data} has 1 image, and figures take at least 2: give more, or quality.metrics=[]."
             )
-        quality = Quality(settings.quality, pictures, network, state)
+        quality = Quality(settings.quality, data, network, state)
         consistency = None
         if settings.consistency.weight:
             source = create(str(settings.init), pretrained=True, device=state.device)
             consistency = Consistency(source, settings.consistency, settings.seed)
-        return cls(settings, pictures, generator, discriminator, quality, start, consistency)
+        return cls(settings, data, generator, discriminator, quality, start, consistency)
 
     def resume(self, facts: dict[str, Any]) -> None:
         """Refuse other images than when the run began, and note what the networks took over."""
-        if facts.setdefault("images_sha256", self.pictures.sha256) != self.pictures.sha256:
+        if facts.setdefault("images_sha256", self.data.sha256) != self.data.sha256:
             raise ValueError(
                 f"{self.settings.data} holds other images than when the run in {self.settings.out} began: "
                 "give another out=."
@@ -127,7 +127,7 @@ class AdversarialRun(AdversarialTask):
         """Tell what the run learns from and what it costs."""
         from ganzoo.training.announce_adversarial import announce  # with timm
 
-        lines = self.pictures.lines()
+        lines = self.data.lines()
         if self.settings.automatic:
             lines.append(automatic_line(self.settings))
         if self.start is not None:
@@ -153,15 +153,15 @@ class AdversarialRun(AdversarialTask):
     def describe(self, averaged: nn.Module) -> dict[str, Any]:
         """The images, the generator's cost, and what the figures mean."""
         names = {self.quality.name(metric): metric for metric in self.settings.quality.metrics}
-        images = {"source": self.settings.data, "count": self.pictures.count, "sha256": self.pictures.sha256}
-        if self.pictures.class_names:
-            images["classes"] = list(self.pictures.class_names)
+        images = {"source": self.settings.data, "count": self.data.count, "sha256": self.data.sha256}
+        if self.data.class_names:
+            images["classes"] = list(self.data.class_names)
         return {
             "images": images,
             **super().describe(averaged),
             **({"init": self.begun} if self.begun is not None else {}),
             "definitions": {name: DEFINITIONS[metric] for name, metric in names.items()},
-            "measured_on": min(self.settings.quality.num, self.pictures.count),
+            "measured_on": min(self.settings.quality.num, self.data.count),
         }
 
     def save(self, averaged: nn.Module, folder: Path, recipe: str | None) -> None:

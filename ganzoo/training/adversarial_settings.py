@@ -106,7 +106,7 @@ class ConsistencySettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureCacheSettings:
+class DecodedSettings:
     """Decoded images on disk. Args: folder: None for the cache folder."""
 
     folder: str | None = None
@@ -166,7 +166,7 @@ class AdversarialSettings(TaskSettings):
     upscale: bool = False
     skip: bool = False
     mirror: bool = False
-    cache: PictureCacheSettings = PictureCacheSettings()
+    cache: DecodedSettings = DecodedSettings()
     automatic: bool = False
     style_mixing: float = 0.9
     noise: Literal["random", "const", "none"] = "random"

@@ -21,8 +21,8 @@ from ganzoo.metrics.figures import (
 from ganzoo.system.images import shrink
 from ganzoo.training.adversarial_settings import QualitySettings
 from ganzoo.training.held_out import features_of
+from ganzoo.training.images import TrainingImages
 from ganzoo.training.latents import HELD_OUT, latents
-from ganzoo.training.pictures import Pictures
 from ganzoo.training.sheets import pair_sheet
 
 SHOWN = 24  # samples on a sheet
@@ -36,15 +36,15 @@ class Quality:
 
     Args:
         settings: Part of the run's settings.
-        pictures: Images that it learns from.
+        data: Images that it learns from.
         network: Network of the features; None where nothing is measured.
         state: Accelerate's `PartialState`.
     """
 
     def __init__(
-        self, settings: QualitySettings, pictures: Pictures, network: FeatureNetwork | None, state: Any
+        self, settings: QualitySettings, data: TrainingImages, network: FeatureNetwork | None, state: Any
     ) -> None:
-        self.settings, self.pictures, self.network, self.state = settings, pictures, network, state
+        self.settings, self.data, self.network, self.state = settings, data, network, state
         self._real: np.ndarray[Any, Any] | None = None
 
     def name(self, metric: str) -> str:
@@ -57,9 +57,7 @@ class Quality:
         if self.network is None:
             return {}
         if self._real is None:
-            self._real = self._features(
-                _spread(self.pictures.count, self.settings.num), self.pictures.samples
-            )
+            self._real = self._features(_spread(self.data.count, self.settings.num), self.data.samples)
         numbers = range(HELD_OUT, HELD_OUT + self.settings.num)
         fake = self._features(numbers, lambda part: self.images(generator, part))
         found = {}
@@ -75,7 +73,7 @@ class Quality:
     def sheet(self, generator: Generator) -> Image.Image:
         """Samples, each beside the image of the set that is nearest to it."""
         samples = self.images(generator, range(HELD_OUT, HELD_OUT + SHOWN)).cpu()
-        return pair_sheet(samples, self.pictures.samples(self.nearest(samples)))
+        return pair_sheet(samples, self.data.samples(self.nearest(samples)))
 
     def nearest(self, images: Tensor) -> list[int]:
         """Numbers of the set's images that are nearest to some, by the pixels of both at 32 x 32.
@@ -87,7 +85,7 @@ class Quality:
         """
         numbers, small = self._searched
         wanted = [_small(images.clamp(-1, 1))]
-        if self.pictures.mirror:  # so that it may have copied either
+        if self.data.mirror:  # so that it may have copied either
             wanted.append(wanted[0].flip(-1))
         best = torch.full((len(images),), torch.inf)
         found = torch.zeros(len(images), dtype=torch.long)
@@ -105,7 +103,7 @@ class Quality:
         drawn = latents(numbers, seed=0, z_dim=config.z_dim, label_dim=0, num_ws=config.num_ws, mixing=0.0)
         label = None
         if config.label_dim:
-            label = self.pictures.labels_of([number % self.pictures.count for number in numbers])
+            label = self.data.labels_of([number % self.data.count for number in numbers])
             label = None if label is None else label.to(generator.device)
         images: Tensor = generator(drawn.z.to(generator.device), label)
         return images.float()
@@ -126,9 +124,9 @@ class Quality:
     @cached_property
     def _searched(self) -> tuple[list[int], Tensor]:
         """Numbers of the images that are searched, and these, uint8 `[N, C, 32, 32]`."""
-        numbers = _spread(self.pictures.count, _SEARCHED)
+        numbers = _spread(self.data.count, _SEARCHED)
         parts = [numbers[i : i + 256] for i in range(0, len(numbers), 256)]
-        small = [((_small(self.pictures.samples(part)) + 1) * 127.5).round().byte() for part in parts]
+        small = [((_small(self.data.samples(part)) + 1) * 127.5).round().byte() for part in parts]
         return numbers, torch.cat(small)
 
 

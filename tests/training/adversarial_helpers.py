@@ -11,7 +11,7 @@ from training_helpers import ALONE
 from ganzoo.models.factory import build
 from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.adversarial_settings import AdversarialSettings
-from ganzoo.training.pictures import Pictures
+from ganzoo.training.images import TrainingImages
 
 NETWORKS = {
     "resolution": 8,
@@ -68,7 +68,7 @@ def settings_of(data, out="unused", **changes):
 def task_of(settings, generator=None, discriminator=None, state=ALONE):
     """The task of settings, on its images."""
     own = settings.generator
-    pictures = Pictures(
+    pictures = TrainingImages(
         settings.data,
         own.resolution,
         img_channels=own.img_channels,

@@ -246,8 +246,8 @@ def test_every_phase_makes_images_of_its_own(tmp_path):
 
 def test_images_have_classes_as_often_as_the_set_has(tmp_path):
     task = tiny_task(tmp_path, classes=3)
-    labels = task.pictures.labels_of(range(12))
-    task.pictures.labels_of = lambda numbers: labels[[n % 12 for n in numbers]]
+    labels = task.data.labels_of(range(12))
+    task.data.labels_of = lambda numbers: labels[[n % 12 for n in numbers]]
     batch = task.batch(range(400))
     drawn = task._drawn(batch.positions, 0).latents.label
     assert drawn.shape == (400, 3) and (drawn.sum(dim=1) == 1).all()

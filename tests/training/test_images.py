@@ -11,7 +11,7 @@ from PIL import Image
 
 from ganzoo.data import ImageSet, prepare
 from ganzoo.data.resize import resize, to_uint8
-from ganzoo.training.pictures import Pictures
+from ganzoo.training.images import TrainingImages
 
 SIDE = 8
 
@@ -49,7 +49,7 @@ def ten(tmp_path):
 
 
 def opened(path, resolution=SIDE, **options):
-    pictures = Pictures(path, resolution, folder=str(path.parent / "cache"), **options)
+    pictures = TrainingImages(path, resolution, folder=str(path.parent / "cache"), **options)
     pictures.fill(workers=1)
     return pictures
 
@@ -209,7 +209,7 @@ def test_what_cannot_be_used_is_one_line(tmp_path, files, options, told):
 
 def test_a_path_that_leads_nowhere_is_one_line(tmp_path):
     with pytest.raises(ValueError, match="does not exist: there is no photos in"):
-        Pictures(tmp_path / "photos", SIDE)
+        TrainingImages(tmp_path / "photos", SIDE)
 
 
 @pytest.mark.parametrize("names", [["a/0.png"], ["a/0.png", "c/0.png"]], ids=["one", "two"])

@@ -38,7 +38,7 @@ _CROPS = {
 }
 
 
-class Pictures:
+class TrainingImages:
     """Images of a folder, a zip or a zip for StyleGAN's tools, as training asks for them: by position.
 
     Images number 0 to `count - 1`, in the order of their names, are those that can be used. Position k of
