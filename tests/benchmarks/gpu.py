@@ -38,7 +38,7 @@ from ganzoo.training.devices import start
 from ganzoo.training.loop import Trainer
 
 ROOT = Path(__file__).parents[2]
-SHARES = {"peak": 1, "tests": 4, "images": 11, "distillation": 6, "adversarial": 8}  # of the minutes
+SHARES = {"peak": 3, "tests": 4, "images": 11, "distillation": 6, "adversarial": 8}  # of the minutes
 PRECISIONS = ("bf16", "fp16", "fp32")
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 PEAK_OF = {"fp32": "tf32", "bf16": "bf16", "fp16": "fp16"}
