@@ -2,7 +2,10 @@
 
 import hashlib
 
-from ganzoo.system.files import facts_digest, sha256, size
+import pytest
+
+from ganzoo.system import files
+from ganzoo.system.files import facts_digest, replacing, sha256, size
 
 
 def test_a_files_hash_is_that_of_its_bytes_however_many_blocks_they_fill(tmp_path):
@@ -30,3 +33,16 @@ def test_facts_have_one_hash_whatever_the_order_of_their_keys():
     # Folders of caches carry it: another way to compute it would orphan them.
     assert facts_digest(facts)[:16] == "337a8350bce7cf8b"
     assert facts_digest({**facts, "seed": 4}) != facts_digest(facts)
+
+
+@pytest.mark.parametrize("step", ["close", "stat"])
+def test_an_interruption_as_the_file_is_made_leaves_nothing(tmp_path, monkeypatch, step):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    owner = files.os if step == "close" else files.Path
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(owner, step, interrupted)
+        with replacing(tmp_path / "image.png"):
+            pass
+    assert list(tmp_path.iterdir()) == []
