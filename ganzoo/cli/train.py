@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 Examples:
   ganzoo train stylegan2 data=photos/ resolution=64 kimg=200 out=runs/mine
-  ganzoo train stylegan2 data=photos/ resolution=64 training=projected         few images, or no GPU
+  ganzoo train stylegan2 data=photos/ resolution=64 training=projected         judged by a trained network
   ganzoo train data=photos/ init=my-model ada.kimg=100                         goes on from a trained network
   ganzoo train teacher=my-teacher resolution=256                               as ganzoo distill
   ganzoo train -m stylegan2 data=photos/ resolution=64 penalty.r1=0.1,1,10     a sweep

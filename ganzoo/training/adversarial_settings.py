@@ -230,8 +230,8 @@ class AdversarialSettings(TaskSettings):
     def preset(cls, device: str, *, elsewhere: bool) -> tuple[str | None, str]:
         """Settings by the images, whatever the device."""
         return "auto", (
-            "Preset auto: settings by the size of the images. training=projected needs fewer images, and "
-            "suits a CPU."
+            "Preset auto: settings by the size of the images. The best penalty.r1 depends on them, too: try "
+            "others."
         )
 
     @classmethod

@@ -52,7 +52,7 @@ def announce(task: AdversarialTask, state: Any, *, kimg: float) -> float:
         f"{duration(total)}, {end:%Y-%m-%d %H:%M}, and measuring."
     )
     if total > LONG:
-        ways = "a smaller resolution or kimg, or training=projected, which needs fewer images"
+        ways = "a smaller resolution, narrower networks (channel_base=2048) or a smaller kimg"
         tell(f"That is long. Shorter: {ways}. Ctrl-C stops, and the same command goes on.")
     return rate
 
