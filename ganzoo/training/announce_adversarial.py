@@ -11,7 +11,7 @@ from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.announce import LONG, bytes_of, checkpoint_bytes, size_text
 from ganzoo.training.memory import adversarial_bytes, memory_line
 from ganzoo.training.pace import duration, speed
-from ganzoo.training.trial import ENOUGH, timed
+from ganzoo.training.trial import ENOUGH, gradients, timed
 
 _FEW = 4  # images of the first trial: as many as share a deviation
 
@@ -73,12 +73,7 @@ def _learning(task: AdversarialTask, count: int) -> tuple[float, float]:
     batch, learning = timed(lambda: task.batch(range(count)), task.device)
     total = learning
     for phase in task.phases(0.0):
-
-        def gradients(phase: Any) -> None:
-            loss, _ = task.loss(phase, batch, 0.0)
-            loss.backward()  # type: ignore[no-untyped-call]
-
-        _, seconds = timed(partial(gradients, phase), task.device)
+        _, seconds = timed(partial(gradients, task, phase, batch, 0.0), task.device)
         learning += seconds / phase.interval
         total += seconds
     return learning / count, total

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch import Tensor
 from ganzoo.training.distillation import Batch, DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.latents import Latents
-from ganzoo.training.task import Phase
+from ganzoo.training.task import Phase, Task
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ def _learning(
     batch = _copies(one, count)
     learning = total = 0.0
     for phase in task.phases(kimg):
-        _, seconds = timed(partial(_gradients, task, phase, batch, kimg), device)
+        _, seconds = timed(partial(gradients, task, phase, batch, kimg), device)
         learning += seconds / phase.interval
         total += seconds
     with torch.inference_mode():
@@ -99,7 +99,8 @@ def _repeated(x: Tensor, count: int) -> Tensor:
     return torch.cat([x] * count)
 
 
-def _gradients(task: DistillationTask, phase: Phase, batch: Batch, kimg: float) -> None:
+def gradients(task: Task, phase: Phase, batch: Any, kimg: float) -> None:
+    """Loss of a phase, and its gradients in the modules."""
     loss, _ = task.loss(phase, batch, kimg)
     loss.backward()  # type: ignore[no-untyped-call]
 
