@@ -1,151 +1,75 @@
-"""Directions: unit vectors of w along which something changes, and the files that hold them.
+"""Files of directions, and which of them go with a model.
 
-    directions = read_directions("faces", generator)
+    directions = read_directions("mobilestylegan_ffhq")
     older = edit(w, directions["age"], 2)
 
 A set of directions is two files: `directions.yaml` names each one and says what it changes, and
-`directions.safetensors` beside it holds the vectors. The names may be changed there, and lines deleted. The
-set belongs to a mapping network, which all members of a family share; `ganzoo.latent.collections` finds the
-sets that go with a model.
+`directions.safetensors` beside it holds the vectors. In the first, names may be changed and entries deleted.
+A set belongs to a mapping network, which all members of a family share. It lies in a model's folder, here or
+on the Hub, or comes with the package: `registry/directions` and `ganzoo/latent/bundled`.
 """
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
-from torch import Tensor
 
 from ganzoo.generators.generator import Generator
+from ganzoo.latent.direction import FACTS, Rows
+from ganzoo.latent.direction import Direction as Direction
+from ganzoo.latent.direction import Directions as Directions
 from ganzoo.latent.saved import same_mapping
+from ganzoo.models.reference import Folder, HubModel, Name, Published, Reference, reference
 from ganzoo.system.files import replacing
 from ganzoo.system.kinds import open_tensors
-from ganzoo.system.paths import missing, user_path
+from ganzoo.system.paths import DATA, missing, user_path
 from ganzoo.system.validation import from_mapping, unknown
 
 DIRECTIONS_FILE, VECTORS_FILE = "directions.yaml", "directions.safetensors"
-FACTS = ("changes", "method", "origin", "license", "measured")  # what may be said of a direction
+SHIPPED, BUNDLED = DATA / "registry" / "directions", Path(__file__).parent / "bundled"
 MAX_YAML = 1 << 20
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
-_UNIT = 1e-3  # by which a vector's length may differ from 1
-_NO_FACTS: Mapping[str, str] = MappingProxyType({})
-
-Rows = tuple[int, int]
 
 
-@dataclass(frozen=True, eq=False)
-class Direction:
-    """A direction in W.
+def read_directions(
+    source: Name, generator: Generator | None = None, cache_dir: str | os.PathLike[str] | None = None
+) -> Directions:
+    """The directions of a model or a file.
 
-    Attributes:
-        name: Letters, digits, `.`, `_` and `-`.
-        vector: Unit vector `[w_dim]`, kept in float32 on the CPU.
-        deviation: Standard deviation of w along the vector: the unit of strengths.
-        rows: First row of w that it is for, and the one after the last; None for all.
-        facts: What is said of it, by the keys of `FACTS`.
+    Args:
+        source: Name of a model as `ganzoo.create` takes it, a YAML file of directions or its folder.
+        generator: Generator that they are to move: they are checked to be its own, and those that come with
+            the package for its mapping network are added.
+        cache_dir: Where a model on the Hub is kept.
 
     Raises:
-        ValueError: for another name or key, a vector of another length than 1, a deviation that is not
-            positive, or rows that are no range.
+        ValueError: if there are none, they are another model's, or a file is not as it should be.
+        OSError: if a file cannot be had.
     """
-
-    name: str
-    vector: Tensor
-    deviation: float
-    rows: Rows | None = None
-    facts: Mapping[str, str] = field(default_factory=lambda: _NO_FACTS)
-
-    def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise ValueError(
-                f"A direction's name is up to 64 letters, digits and ._-, such as age; got {self.name!r}."
-            )
-        vector = self.vector.detach().float().cpu().contiguous()
-        if vector.ndim != 1 or not abs(float(vector.norm()) - 1) <= _UNIT:
-            raise ValueError(
-                f"The vector of {self.name!r} is [w_dim] and of length 1; got {list(vector.shape)} of length "
-                f"{float(vector.norm()):.4g}."
-            )
-        if not 0 < self.deviation < float("inf"):
-            raise ValueError(f"The deviation of {self.name!r} is positive; got {self.deviation}.")
-        if self.rows is not None:
-            check_rows(self.rows, self.name)
-        for key in self.facts:
-            if key not in FACTS:
-                raise ValueError(unknown(f"fact of the direction {self.name!r}", key, FACTS))
-        object.__setattr__(self, "vector", vector)
+    own = _own(source, cache_dir)
+    sets = [] if own is None else [own]
+    if own is not None and generator is not None:
+        own.check(generator)
+    if generator is not None:
+        sets = [*(s for s in shipped() if same_mapping(s.mapping, generator)), *sets]
+    if not sets:
+        raise ValueError(
+            f"There are no directions of {str(source)!r} yet. `ganzoo directions {source} --method ganspace "
+            "--out FOLDER` finds some."
+        )
+    found, *others = sets
+    for other in others:  # what lies with the model goes before what comes with the package
+        found = found.with_others(other)
+    return found
 
 
-@dataclass(frozen=True, eq=False)
-class Directions:
-    """Directions that belong to one mapping network.
-
-    Attributes:
-        directions: Directions of different names and one width.
-        mapping: Fingerprint of the mapping network (`ganzoo.latent.saved.fingerprint`).
-        model: Name of the model in which they were found.
-
-    Raises:
-        ValueError: for none, a name that comes twice, or widths that differ.
-    """
-
-    directions: tuple[Direction, ...]
-    mapping: tuple[float, ...]
-    model: str = ""
-
-    def __post_init__(self) -> None:
-        names, widths = self.names, {len(direction.vector) for direction in self.directions}
-        if len(widths) != 1:
-            raise ValueError(f"Directions are one or more, of one width; got the widths {sorted(widths)}.")
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"Every direction has a name of its own; {', '.join(twice)} come twice.")
-
-    @property
-    def names(self) -> list[str]:
-        """Names, in their order."""
-        return [direction.name for direction in self.directions]
-
-    def __len__(self) -> int:
-        return len(self.directions)
-
-    def __iter__(self) -> Iterator[Direction]:
-        return iter(self.directions)
-
-    def __getitem__(self, name: str) -> Direction:
-        """The direction of that name.
-
-        Raises:
-            ValueError: if there is none; the message says which there are, and a near one.
-        """
-        for direction in self.directions:
-            if direction.name == name:
-                return direction
-        raise ValueError(unknown("direction", name, self.names))
-
-    def check(self, generator: Generator) -> None:
-        """Raise ValueError unless they are directions of a generator's w."""
-        width = len(self.directions[0].vector)
-        if width != generator.w_dim:
-            raise ValueError(
-                f"These directions are {width} wide and this model's w {generator.w_dim}: they are another "
-                "model's."
-            )
-        if not same_mapping(self.mapping, generator):
-            raise ValueError(
-                f"These directions are of another model{f', {self.model}' if self.model else ''}: its "
-                "mapping network is not this one's."
-            )
-
-    def with_others(self, others: Iterable[Direction]) -> "Directions":
-        """These and others of the same mapping network; of two with one name, the other."""
-        merged = {direction.name: direction for direction in (*self.directions, *others)}
-        return Directions(tuple(merged.values()), self.mapping, self.model)
+def shipped() -> Iterator[Directions]:
+    """The sets that come with the package."""
+    for path in sorted(SHIPPED.glob("*.yaml")):
+        yield read_file(path, BUNDLED / f"{path.stem}.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +153,7 @@ def write_directions(
         if direction.rows is not None:
             entry["rows"] = list(direction.rows)
         entries.append({**entry, **{key: direction.facts[key] for key in FACTS if key in direction.facts}})
-    data = {"model": directions.model, "mapping": list(directions.mapping), "directions": entries}
+    data = {"model": directions.model, "directions": entries, "mapping": list(directions.mapping)}
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(vectors) as temporary:
         save_file({d.name: d.vector for d in directions}, temporary, {"format": "pt"})
@@ -242,26 +166,6 @@ def yaml_file(path: str | os.PathLike[str]) -> Path:
     """The YAML file that a path stands for: itself, or `directions.yaml` in the folder."""
     file = user_path(path)
     return file if file.suffix == ".yaml" else file / DIRECTIONS_FILE
-
-
-def check_rows(rows: Sequence[int], what: str) -> None:
-    """Raise ValueError for what is no first row and the one after the last."""
-    if not (len(rows) == 2 and 0 <= rows[0] < rows[1]):
-        raise ValueError(
-            f"The rows of {what} are the first one and the one after the last, such as (0, 3); got {rows}."
-        )
-
-
-def unit(vector: Tensor) -> Tensor:
-    """A vector `[w_dim]` brought to length 1, its largest number positive: the sign says nothing.
-
-    Raises:
-        ValueError: if it has no length.
-    """
-    length = torch.linalg.vector_norm(vector)
-    if not length > 0:
-        raise ValueError("A vector of length 0 is no direction.")
-    return vector / length * vector[vector.abs().argmax()].sign()
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -284,3 +188,19 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError("it holds no mapping.")
     return data  # type: ignore[return-value]
+
+
+def _own(source: Name, cache_dir: str | os.PathLike[str] | None) -> Directions | None:
+    """The set that lies in a folder or on the Hub, or comes with the package for that model; or None."""
+    if not isinstance(source, Reference) and str(source).endswith(".yaml"):
+        return read_file(source)
+    model = reference(source, cache_dir)
+    if isinstance(model, Published):
+        names = (model.name, model.entry.base)
+        return next((found for found in shipped() if found.model in names), None)
+    if isinstance(model, HubModel):
+        model.remote.pull(DIRECTIONS_FILE, VECTORS_FILE)
+    folders = [model.folder] if isinstance(model, HubModel) else []
+    if isinstance(model, Folder):
+        folders = [model.path, *([model.folder] if model.is_model else [])]
+    return next((read_file(folder) for folder in folders if yaml_file(folder).is_file()), None)

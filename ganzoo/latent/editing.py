@@ -5,7 +5,7 @@ images = generator.synthesis(edit(w, directions["age"], 2)).image
 
 from torch import Tensor
 
-from ganzoo.latent.directions import Direction, Rows, check_rows
+from ganzoo.latent.direction import Direction, Rows, check_rows
 
 
 def edit(w: Tensor, direction: Direction, strength: float | Tensor, rows: Rows | None = None) -> Tensor:
@@ -14,8 +14,8 @@ def edit(w: Tensor, direction: Direction, strength: float | Tensor, rows: Rows |
     Args:
         w: `[N, num_ws, w_dim]`.
         direction: Direction of a mapping network whose w they are.
-        strength: Standard deviations of w along the direction; -3 to 3 is what is seen among samples. A number
-            for all, or a tensor `[N]`.
+        strength: Standard deviations of w along the direction, as a number or a tensor `[N]`; samples lie
+            within -3 to 3.
         rows: First row to move and the one after the last; None for those that the direction is for. A
             generator that has fewer moves those that it has.
 
@@ -25,8 +25,8 @@ def edit(w: Tensor, direction: Direction, strength: float | Tensor, rows: Rows |
     width = len(direction.vector)
     if w.ndim != 3 or w.shape[2] != width:
         raise ValueError(
-            f"{direction.name!r} is a direction of w [N, num_ws, {width}]; got {list(w.shape)}: it is another "
-            "model's."
+            f"{direction.name!r} is a direction of w [N, num_ws, {width}]; got {list(w.shape)}: it is "
+            "another model's."
         )
     chosen = rows or direction.rows or (0, w.shape[1])
     check_rows(chosen, direction.name)

@@ -10,7 +10,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.models.generating import Look
 
 BATCH = 1000
-SAMPLES = 50_000
+SAMPLES = 20_000
 
 
 @torch.no_grad()
