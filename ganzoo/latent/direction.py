@@ -146,5 +146,5 @@ def unit(vector: Tensor) -> Tensor:
     length = torch.linalg.vector_norm(vector)
     if not length > 0:
         raise ValueError("A vector of length 0 is no direction.")
-    sign: Tensor = vector[vector.abs().argmax()].sign()
-    return sign * vector / length
+    found: Tensor = vector[vector.abs().argmax()].sign() * vector / length
+    return found
