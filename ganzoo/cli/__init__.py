@@ -11,15 +11,19 @@ from ganzoo.cli.card import card
 from ganzoo.cli.compare import compare
 from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
+from ganzoo.cli.directions import directions
 from ganzoo.cli.distill import distill
+from ganzoo.cli.edit import edit
 from ganzoo.cli.evaluate import evaluate
 from ganzoo.cli.export import export
 from ganzoo.cli.generate import generate
 from ganzoo.cli.habits import told
 from ganzoo.cli.help import settings
+from ganzoo.cli.mix import mix
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
+from ganzoo.cli.swap import swap
 from ganzoo.cli.train import train
 from ganzoo.cli.verify import verify
 from ganzoo.system.interruption import Interrupted
@@ -35,7 +39,8 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "info": info, "generate": generate, "verify": verify, "convert": convert,
     "export": export, "distill": distill, "train": train, "bench": bench, "results": results,
-    "eval": evaluate, "compare": compare, "card": card, "push": push,
+    "eval": evaluate, "compare": compare, "directions": directions, "edit": edit, "mix": mix, "swap": swap,
+    "card": card, "push": push,
 }  # fmt: skip
 for name, function in _COMMANDS.items():
     app.command(name, **settings(name), add_help_option=name not in ("distill", "train"))(function)
