@@ -108,5 +108,5 @@ def _write(generator: "Generator", found: "Directions", out: Path, seed: int, lo
         sheet = directions_sheet(generator, points, tuple(found), strengths, report)
     settings = {"model": found.model, "seed": seed, "truncation_psi": look.truncation_psi}
     save_png(sheet, out / SHEET_FILE, {**settings, "directions": found.names, "strengths": strengths})
-    latent.list_directions(found.model, found)
-    typer.echo(f"{yaml_file(out)} holds {len(whole)} directions; {out / SHEET_FILE} shows the new ones.")
+    typer.echo(f"{yaml_file(out)} holds {len(whole)} directions; {out / SHEET_FILE} shows the new ones:")
+    latent.list_directions(found.model, found, str(out))

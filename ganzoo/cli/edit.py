@@ -58,7 +58,7 @@ def edit(
     generator, deployed = latent.opened(name, device, cache_dir)
     found = read_directions(name if directions is None else directions, generator, cache_dir)
     if direction is None:
-        latent.list_directions(name, found)
+        latent.list_directions(name, found, directions)
         return
     chosen = [found[part.strip()] for part in dict.fromkeys(direction.split(","))]
     range_ = None if rows is None else rows_of(rows, generator.config, "--rows")

@@ -57,15 +57,21 @@ def parse_numbers(text: str, what: str) -> list[float]:
     return list(dict.fromkeys(numbers))
 
 
-def list_directions(name: str, found: "Directions") -> None:
-    """Print the names of directions and what they change."""
+def list_directions(name: str, found: "Directions", where: str | None = None) -> None:
+    """Print the names of directions, what they change, and how one is seen.
+
+    Args:
+        name: Name of the model.
+        found: Directions.
+        where: Where they lie, if not with the model.
+    """
     width = max(map(len, found.names))
     for direction in found:
         rows = "all rows" if direction.rows is None else f"rows {direction.rows[0]}-{direction.rows[1] - 1}"
         said = [direction.facts[key] for key in ("changes", "method", "measured") if key in direction.facts]
         typer.echo(f"{direction.name:<{width}}  {rows:<10}  {'; '.join(said)}".rstrip())
-    example = f"ganzoo edit {shlex.quote(name)} --seeds 0-3 --direction {found.names[0]}"
-    typer.echo(f"{len(found)} directions. To see one: {example}", err=True)
+    example = f"ganzoo edit {shlex.quote(name)} --direction {found.names[0]}"
+    typer.echo(f"To see one: {example}{'' if where is None else f' --directions {shlex.quote(where)}'}")
 
 
 @contextmanager
