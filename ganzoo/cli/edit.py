@@ -62,10 +62,8 @@ def edit(
         return
     chosen = [found[part.strip()] for part in dict.fromkeys(direction.split(","))]
     range_ = None if rows is None else rows_of(rows, generator.config, "--rows")
-    if w is None:
-        points = Points.of_seeds(deployed, numbers, look)
-    else:
-        points = Points.of_file(deployed, w, noise, other=other_mapping)
+    of_seeds = w is None
+    points = Points.of_seeds(deployed, numbers, look) if w is None else Points.of_file(deployed, w, noise)
     moved = edited_w(points, chosen, strengths, range_)
     out.mkdir(parents=True, exist_ok=True)
     settings = {"model": name, "truncation_psi": psi if w is None else None, "noise": noise, "label": label}

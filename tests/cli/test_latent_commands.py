@@ -229,3 +229,19 @@ def test_ctrl_c_tells_how_many_images_there_are(run, faces, found, tmp_path, mon
     assert (
         status == 130 and "2 of 28 images were made" in err and len(list((tmp_path / "out").iterdir())) == 2
     )
+
+
+OPTIONS = {  # scripts rely on these names: a change here is a change for users
+    "directions": "--list --method --scores --num --rows --samples --share --seed --psi --label --out --device "
+    "--cache-dir",
+    "edit": "--direction --seeds --w --strength --strengths --rows --directions --other-mapping --psi --cutoff "
+    "--noise --label --save-w --out --device --cache-dir",
+    "mix": "--rows --columns --layers --psi --cutoff --noise --label --out --device --cache-dir",
+    "swap": "--from --out --license --cache-dir",
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_options_of_moving_w_are_frozen(run, command):
+    page = run(command, "--help")[1]
+    assert [option for option in OPTIONS[command].split() if option not in page] == []
