@@ -19,7 +19,7 @@ DryRun = Annotated[
 
 SavedW = Annotated[
     Path | None,
-    typer.Option("--w", help="Saved w instead of seeds: a file of --save-w or of `ganzoo project`."),
+    typer.Option("--w", help="Saved w instead of seeds: a file of --save-w or `ganzoo project`."),
 ]
 OtherMapping = Annotated[
     bool, typer.Option("--other-mapping", help="Take w that were made with another mapping network.")
