@@ -14,7 +14,7 @@ from ganzoo.system.files import refuse_unwritable
 if TYPE_CHECKING:
     from ganzoo.generators.generator import Generator
     from ganzoo.latent.direction import Directions, Rows
-    from ganzoo.models.generating import Look
+    from ganzoo.latent.look import Look
 
 METHODS = ("ganspace", "sefa")
 
@@ -54,9 +54,9 @@ def directions(
         raise ValueError(unknown("--method", method, METHODS))
 
     from ganzoo.latent.directions import read_directions
+    from ganzoo.latent.look import Look
     from ganzoo.latent.ranges import rows_of
     from ganzoo.latent.score_table import boundaries, read_scores
-    from ganzoo.models.generating import Look
     from ganzoo.system.progress import stage
 
     look = Look(psi, label=label)
@@ -93,7 +93,8 @@ def _of_method(
 def _write(generator: "Generator", found: "Directions", out: Path, seed: int, look: "Look") -> None:
     """The files, to which those that the folder holds already belong, and the sheet of the new ones."""
     from ganzoo.latent.directions import read_file, write_directions, yaml_file
-    from ganzoo.latent.points import SHEET_FILE, Points, directions_sheet
+    from ganzoo.latent.edits import SHEET_FILE, directions_sheet
+    from ganzoo.latent.points import points
     from ganzoo.system.images import save_png
 
     whole = found
@@ -103,9 +104,9 @@ def _write(generator: "Generator", found: "Directions", out: Path, seed: int, lo
         whole = before.with_others(found)
     write_directions(out, whole)
     strengths = latent.parse_numbers(SHOWN, "--strength")
-    points = Points.of_seeds(generator, [seed], look)
+    start = points(generator, look, [seed])
     with latent.counted("Drawing", len(found) * len(strengths), out) as report:
-        sheet = directions_sheet(generator, points, tuple(found), strengths, report)
+        sheet = directions_sheet(generator, start, tuple(found), strengths, report)
     settings = {"model": found.model, "seed": seed, "truncation_psi": look.truncation_psi}
     save_png(sheet, out / SHEET_FILE, {**settings, "directions": found.names, "strengths": strengths})
     typer.echo(f"{yaml_file(out)} holds {len(whole)} directions; {out / SHEET_FILE} shows the new ones:")

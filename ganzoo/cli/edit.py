@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli import latent
+from ganzoo.cli import latent, options
 from ganzoo.cli.common import parse_seeds
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.files import refuse_unwritable
@@ -13,45 +13,62 @@ from ganzoo.system.files import refuse_unwritable
 SHOWN = "-3,-2,-1,0,1,2,3"
 
 
+Chosen = Annotated[
+    str | None, typer.Option(help="Directions, such as age,smile; without it, those there are.")
+]
+Seeds = Annotated[str | None, typer.Option(help="Images to move: 0-3, or 1,4,10-12 (default: 0-3).")]
+Strengths = Annotated[
+    str, typer.Option("--strength", "--strengths", help="Strengths, in deviations of w: -3,0,1.5.")
+]
+Rows = Annotated[
+    str | None, typer.Option(help="Rows of w to move: coarse, middle, fine, or 0-7 (default: its own).")
+]
+Source = Annotated[
+    str | None, typer.Option(help="Take directions from this folder, YAML file or other model.")
+]
+Psi = Annotated[
+    float | None,
+    options.psi("Truncation: 1 for full variety, 0 for the mean image (default: 0.7; of saved w 1)."),
+]
+SaveW = Annotated[
+    bool, typer.Option("--save-w", help="Write the w of the images, too: w.safetensors in the folder.")
+]
+
+
 def edit(
     name: latent.Model,
-    direction: Annotated[
-        str | None, typer.Option(help="Directions, such as age,smile; without it, those there are.")
-    ] = None,
-    seeds: Annotated[str, typer.Option(help="Images to move: 0-3, or 1,4,10-12.")] = "0-3",
-    w: Annotated[Path | None, typer.Option(help="Move the w of this file instead of seeds.")] = None,
-    strength: Annotated[
-        str, typer.Option("--strength", "--strengths", help="Strengths, in deviations of w: -3,0,1.5.")
-    ] = SHOWN,
-    rows: Annotated[
-        str | None, typer.Option(help="Rows of w to move: coarse, middle, fine, or 0-7 (default: its own).")
-    ] = None,
-    directions: Annotated[
-        str | None, typer.Option(help="Take directions from this folder, YAML file or other model.")
-    ] = None,
-    other_mapping: Annotated[
-        bool, typer.Option("--other-mapping", help="Take w of a model of another mapping network.")
-    ] = False,
-    psi: latent.Psi = 0.7,
+    direction: Chosen = None,
+    seeds: Seeds = None,
+    w: options.SavedW = None,
+    strength: Strengths = SHOWN,
+    rows: Rows = None,
+    directions: Source = None,
+    psi: Psi = None,
     cutoff: latent.Cutoff = None,
     noise: latent.Noise = "const",
     label: latent.Label = None,
-    save_w: Annotated[
-        Path | None, typer.Option(help="Save the w of all images in this file, for --w of other commands.")
-    ] = None,
+    save_w: SaveW = False,
+    other_mapping: options.OtherMapping = False,
     out: latent.Out = Path("edited"),
     device: latent.Device = "cpu",
     cache_dir: latent.CacheDir = None,
 ) -> None:
     """Write an image a seed and strength, and a sheet a direction: a row a seed, a column a strength."""
-    numbers, strengths = parse_seeds(seeds), latent.parse_numbers(strength, "--strength")
+    if seeds is not None and w is not None:
+        raise ValueError("--w takes the place of --seeds: give one of the two.")
+    numbers, strengths = parse_seeds(seeds or "0-3"), latent.parse_numbers(strength, "--strength")
 
     from ganzoo.latent.directions import read_directions
-    from ganzoo.latent.points import Points, edited_w, write_edits
+    from ganzoo.latent.edits import edited_w, write_edits
+    from ganzoo.latent.generating import W_FILE
+    from ganzoo.latent.look import PSI, Look
+    from ganzoo.latent.points import points
     from ganzoo.latent.ranges import rows_of
+    from ganzoo.latent.saved import load_w
     from ganzoo.latent.saved import save_w as write_w
-    from ganzoo.models.generating import Look
 
+    if psi is None:
+        psi = PSI if w is None else 1.0
     look = Look(psi, cutoff, noise, label)
     keep_freed_memory()
     refuse_unwritable(out, "--out")
@@ -62,16 +79,16 @@ def edit(
         return
     chosen = [found[part.strip()] for part in dict.fromkeys(direction.split(","))]
     range_ = None if rows is None else rows_of(rows, generator.config, "--rows")
-    of_seeds = w is None
-    points = Points.of_seeds(deployed, numbers, look) if w is None else Points.of_file(deployed, w, noise)
-    moved = edited_w(points, chosen, strengths, range_)
+    saved = None if w is None else load_w(w, deployed, other_mapping=other_mapping)
+    start = points(deployed, look, numbers, saved)
+    moved = edited_w(start.w(deployed), chosen, strengths, range_)
     out.mkdir(parents=True, exist_ok=True)
-    settings = {"model": name, "truncation_psi": psi if w is None else None, "noise": noise, "label": label}
+    settings = {"model": name, "truncation_psi": psi, "noise": noise, "label": label}
     with latent.counted("Editing", len(moved), out) as report:
         sheets = write_edits(
-            deployed, points, chosen, strengths, out, rows=range_, settings=settings, report=report
+            deployed, start, chosen, strengths, out, rows=range_, settings=settings, report=report
         )
-    if save_w is not None:
-        facts = {"points": ",".join(points.names), "directions": direction, "strengths": strength}
-        write_w(save_w, moved, generator, facts=facts)
+    if save_w:
+        facts = {"points": ",".join(start.names()), "directions": direction, "strengths": strength}
+        write_w(out / W_FILE, moved, generator, facts=facts)
     typer.echo(f"{len(moved)} images and {', '.join(sheet.name for sheet in sheets)} in {out}.")

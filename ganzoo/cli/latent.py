@@ -65,9 +65,11 @@ def list_directions(name: str, found: "Directions", where: str | None = None) ->
         found: Directions.
         where: Where they lie, if not with the model.
     """
+    from ganzoo.latent.direction import shown_rows
+
     width = max(map(len, found.names))
     for direction in found:
-        rows = "all rows" if direction.rows is None else f"rows {direction.rows[0]}-{direction.rows[1] - 1}"
+        rows = "all rows" if direction.rows is None else f"rows {shown_rows(direction.rows)}"
         said = [direction.facts[key] for key in ("changes", "method", "measured") if key in direction.facts]
         typer.echo(f"{direction.name:<{width}}  {rows:<10}  {'; '.join(said)}".rstrip())
     example = f"ganzoo edit {shlex.quote(name)} --direction {found.names[0]}"

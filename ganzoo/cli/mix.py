@@ -31,20 +31,22 @@ def mix(
     """Write an image for each pair, and the grid of them all with its sources at the margins."""
     left, top = parse_seeds(rows, "--rows"), parse_seeds(columns, "--columns")
 
-    from ganzoo.latent.points import Points, write_mix
+    from ganzoo.latent.direction import shown_rows
+    from ganzoo.latent.edits import write_mix
+    from ganzoo.latent.look import Look
+    from ganzoo.latent.points import points
     from ganzoo.latent.ranges import rows_of
-    from ganzoo.models.generating import Look
 
     look = Look(psi, cutoff, noise, label)
     keep_freed_memory()
     refuse_unwritable(out, "--out")
     _, generator = latent.opened(name, device, cache_dir)
     range_ = rows_of(layers, generator.config, "--layers")
-    points, sources = (Points.of_seeds(generator, seeds, look) for seeds in (left, top))
+    start, sources = (points(generator, look, seeds) for seeds in (left, top))
     out.mkdir(parents=True, exist_ok=True)
     settings = {"model": name, "truncation_psi": psi, "noise": noise, "label": label}
     total = (len(left) + 1) * (len(top) + 1) - 1
     with latent.counted("Mixing", total, out) as report:
-        sheet = write_mix(generator, points, sources, range_, out, settings=settings, report=report)
+        sheet = write_mix(generator, start, sources, range_, out, settings=settings, report=report)
     count = f"{len(left) * len(top)} images"
-    typer.echo(f"{count} and {sheet.name} in {out}: rows {range_[0]}-{range_[1] - 1} are from the top.")
+    typer.echo(f"{count} and {sheet.name} in {out}: rows {shown_rows(range_)} are from the top.")

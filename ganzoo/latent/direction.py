@@ -129,6 +129,12 @@ class Directions:
         return Directions(tuple(merged.values()), self.mapping, self.model)
 
 
+def shown_rows(rows: Rows) -> str:
+    """Rows as commands and files say them, the last one included: `0-6`, or `4`."""
+    first, stop = rows
+    return str(first) if stop == first + 1 else f"{first}-{stop - 1}"
+
+
 def check_rows(rows: Sequence[int], what: str) -> None:
     """Raise ValueError for what is no first row and the one after the last."""
     if not (len(rows) == 2 and 0 <= rows[0] < rows[1]):

@@ -10,7 +10,8 @@ on the Hub, or comes with the package: `registry/directions` and `ganzoo/latent/
 """
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
 from ganzoo.generators.generator import Generator
-from ganzoo.latent.direction import FACTS, Rows
+from ganzoo.latent.direction import FACTS, Rows, shown_rows
 from ganzoo.latent.direction import Direction as Direction
 from ganzoo.latent.direction import Directions as Directions
 from ganzoo.latent.saved import same_mapping
@@ -51,19 +52,17 @@ def read_directions(
     """
     own = _own(source, cache_dir)
     sets = [] if own is None else [own]
-    if own is not None and generator is not None:
-        own.check(generator)
     if generator is not None:
+        for found in sets:
+            found.check(generator)
+        # What lies with the model goes before what comes with the package.
         sets = [*(s for s in shipped() if same_mapping(s.mapping, generator)), *sets]
-    if not sets:
+    if (whole := _together(sets)) is None:
         raise ValueError(
             f"There are no directions of {str(source)!r} yet. `ganzoo directions {source} --method ganspace "
             "--out FOLDER` finds some."
         )
-    found, *others = sets
-    for other in others:  # what lies with the model goes before what comes with the package
-        found = found.with_others(other)
-    return found
+    return whole
 
 
 def shipped() -> Iterator[Directions]:
@@ -78,7 +77,7 @@ class _Entry:
 
     name: str
     deviation: float
-    rows: Rows | None = None
+    rows: int | str | None = None
     vector: str | None = None
     changes: str | None = None
     method: str | None = None
@@ -126,7 +125,9 @@ def read_file(path: str | os.PathLike[str], vectors: Path | None = None) -> Dire
             facts = {fact: text for fact in FACTS if (text := getattr(entry, fact)) is not None}
             found.append((entry, opened.get_tensor(key), facts))
     try:
-        directions = (Direction(e.name, vector, e.deviation, e.rows, facts) for e, vector, facts in found)
+        directions = (
+            Direction(e.name, vector, e.deviation, _rows(e.name, e.rows), facts) for e, vector, facts in found
+        )
         return Directions(tuple(directions), data.mapping, data.model)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
@@ -151,12 +152,12 @@ def write_directions(
     for direction in directions:
         entry: dict[str, Any] = {"name": direction.name, "deviation": round(direction.deviation, 5)}
         if direction.rows is not None:
-            entry["rows"] = list(direction.rows)
+            entry["rows"] = shown_rows(direction.rows)
         entries.append({**entry, **{key: direction.facts[key] for key in FACTS if key in direction.facts}})
     data = {"model": directions.model, "directions": entries, "mapping": list(directions.mapping)}
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(vectors) as temporary:
-        save_file({d.name: d.vector for d in directions}, temporary, {"format": "pt"})
+        save_file({d.name: d.vector.clone() for d in directions}, temporary, {"format": "pt"})
     with replacing(file) as temporary:
         temporary.write_text(OmegaConf.to_yaml(OmegaConf.create(data)), encoding="utf-8")
     return file
@@ -166,6 +167,16 @@ def yaml_file(path: str | os.PathLike[str]) -> Path:
     """The YAML file that a path stands for: itself, or `directions.yaml` in the folder."""
     file = user_path(path)
     return file if file.suffix == ".yaml" else file / DIRECTIONS_FILE
+
+
+def _rows(name: str, text: int | str | None) -> Rows | None:
+    """The first row and the one after the last of a text such as `0-6`, which includes the last."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", str(text), re.ASCII)
+    if found is None:
+        raise ValueError(f"{name}: rows are written such as 0-6, the last one included; got {text!r}.")
+    return int(found[1]), int(found[2] or found[1]) + 1
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -190,6 +201,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return data  # type: ignore[return-value]
 
 
+def _together(sets: Iterable[Directions]) -> Directions | None:
+    """All directions of some sets of one mapping network, of equal names the last; None for no set."""
+    whole: Directions | None = None
+    for found in sets:
+        whole = found if whole is None else whole.with_others(found)
+    return whole
+
+
 def _own(source: Name, cache_dir: str | os.PathLike[str] | None) -> Directions | None:
     """The set that lies in a folder or on the Hub, or comes with the package for that model; or None."""
     if not isinstance(source, Reference) and str(source).endswith(".yaml"):
@@ -197,7 +216,7 @@ def _own(source: Name, cache_dir: str | os.PathLike[str] | None) -> Directions |
     model = reference(source, cache_dir)
     if isinstance(model, Published):
         names = (model.name, model.entry.base)
-        return next((found for found in shipped() if found.model in names), None)
+        return _together([found for found in shipped() if found.model in names])
     if isinstance(model, HubModel):
         model.remote.pull(DIRECTIONS_FILE, VECTORS_FILE)
     folders = [model.folder] if isinstance(model, HubModel) else []

@@ -1,6 +1,7 @@
 """W of random latents, in batches, for statistics over many of them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -41,27 +42,6 @@ def sampled_w(
 
 
 @torch.no_grad()
-def seeds_w(generator: Generator, seeds: Sequence[int], look: Look | None = None) -> Tensor:
-    """W of seeds `[N, num_ws, w_dim]`, as the images of a look are made of them.
-
-    Args:
-        generator: Generator whose w they are.
-        seeds: Seeds.
-        look: Truncation and class; None for neither.
-
-    Raises:
-        ValueError: for a class or cutoff that the generator does not take.
-    """
-    look = look or Look(truncation_psi=1.0)
-    look.check(generator)
-    z, labels = generator.sample_z(seeds), None
-    if look.label is not None:
-        labels = one_hot(torch.full([len(z)], look.label, device=z.device), generator.label_dim).to(z)
-    w: Tensor = generator.mapping(z, labels, look.truncation_psi, look.truncation_cutoff)
-    return w
-
-
-@torch.no_grad()
 def scored(
     generator: Generator,
     score: Callable[[Tensor], Tensor],
@@ -82,15 +62,15 @@ def scored(
         batch_size: Images at once.
 
     Raises:
-        ValueError: if the function gives another number of scores.
+        ValueError: for a class that the generator does not take, or another number of scores.
     """
-    vectors, scores = [], []
+    look, vectors, scores = Look(truncation_psi, label=label), [], []
+    look.check(generator)
     for start in range(0, len(seeds), batch_size):
         batch = seeds[start : start + batch_size]
-        images = generator.synthesis(seeds_w(generator, batch, Look(truncation_psi, label=label))).image
-        found = score(images)
+        found = score(generator.draw(look.w(generator, batch)))
         if found.shape != (len(batch),):
             raise ValueError(f"A score for each of {len(batch)} images is needed; got {list(found.shape)}.")
-        vectors.append(seeds_w(generator, batch, Look(1.0, label=label))[:, 0])
+        vectors.append(replace(look, truncation_psi=1.0).w(generator, batch)[:, 0])
         scores.append(found.float())
     return torch.cat(vectors), torch.cat(scores)

@@ -16,9 +16,9 @@ from ganzoo.generators.generator import Generator
 from ganzoo.generators.sampling import MAX_SEED
 from ganzoo.latent.boundary import boundary
 from ganzoo.latent.direction import Directions, Rows
-from ganzoo.latent.samples import BATCH, seeds_w
+from ganzoo.latent.look import Look
+from ganzoo.latent.samples import BATCH
 from ganzoo.latent.saved import fingerprint
-from ganzoo.models.generating import Look
 from ganzoo.system.paths import missing, user_path
 
 _SEED = "seed"
@@ -61,6 +61,7 @@ def read_scores(path: str | os.PathLike[str]) -> tuple[list[int], dict[str, Tens
     return seeds, dict(zip(names[1:], columns, strict=True))
 
 
+@torch.no_grad()
 def boundaries(
     generator: Generator,
     seeds: list[int],
@@ -84,8 +85,9 @@ def boundaries(
         ValueError: as for `boundary`.
     """
     look = Look(1.0, label=label)
+    look.check(generator)
     batches = (seeds[start : start + BATCH] for start in range(0, len(seeds), BATCH))
-    w = torch.cat([seeds_w(generator, batch, look)[:, 0] for batch in batches])
+    w = torch.cat([look.w(generator, batch)[:, 0] for batch in batches])
     found = (
         boundary(w, values.to(w.device), name=name, share=share, rows=rows) for name, values in scores.items()
     )

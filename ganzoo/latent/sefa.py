@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.generators.generator import TRAINABLE, Generator
-from ganzoo.latent.direction import Direction, Directions, Rows, check_rows, unit
+from ganzoo.latent.direction import Direction, Directions, Rows, check_rows, shown_rows, unit
 from ganzoo.latent.samples import SAMPLES, sampled_w
 from ganzoo.latent.saved import fingerprint
 
@@ -37,7 +37,7 @@ def sefa(
         along = w.double() @ vectors.T
         total, squares, count = total + along.sum(dim=0), squares + along.square().sum(dim=0), count + len(w)
     deviations = (squares / count - (total / count).square()).sqrt()
-    facts = {"method": f"SeFa, rows {rows[0]}-{rows[1] - 1}" if rows else "SeFa"}
+    facts = {"method": f"SeFa, rows {shown_rows(rows)}" if rows else "SeFa"}
     found = (
         Direction(f"sefa-{i + 1}", vector, float(deviation), rows, facts)
         for i, (vector, deviation) in enumerate(zip(vectors, deviations, strict=True))

@@ -1,14 +1,10 @@
-"""Images of w: one at a time, and on sheets with names at the margins."""
+"""Sheets of images with names at their margins."""
 
 from collections.abc import Sequence
 
-import torch
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
-from ganzoo.generators.generator import Generator
-from ganzoo.generators.synthesis import Noise
-from ganzoo.system.images import MAX_SHEET, MAX_TILE, to_images
+from ganzoo.system.images import MAX_SHEET, MAX_TILE
 
 _GAP, _TEXT = 4, 16
 
@@ -46,11 +42,3 @@ class Sheet:
     def _place(self, row: int, column: int) -> tuple[int, int]:
         step = self.side + _GAP
         return self._left + column * step, _TEXT + 2 * _GAP + row * step
-
-
-@torch.inference_mode()
-def draw(generator: Generator, w: Tensor, noise: Noise = "const", seed: int = 0) -> Image.Image:
-    """The image of one w `[num_ws, w_dim]`; random noise is that of a seed, as in `ganzoo generate`."""
-    random = [torch.Generator().manual_seed(seed)] if noise == "random" else None
-    [image] = to_images(generator.synthesis(w[None], noise, random).image)
-    return image

@@ -96,8 +96,7 @@ def test_scores_give_a_direction_a_column(run, faces, tmp_path):
 def test_edited_images_are_those_of_the_api(run, faces, found, tmp_path):
     status, told, _ = run(
         "edit", faces, "--seeds", "3-4", "--direction", "ganspace-2,ganspace-1", "--strength", "-2,0",
-        "--rows", "0-2", "--directions", found, "--save-w", tmp_path / "w.safetensors",
-        "--out", tmp_path / "out",
+        "--rows", "0-2", "--directions", found, "--save-w", "--out", tmp_path / "out",
     )  # fmt: skip
     assert status == 0 and "8 images and ganspace-2.png, ganspace-1.png" in told
     generator, [direction, _] = ganzoo.load(faces), read_file(found)
@@ -107,9 +106,9 @@ def test_edited_images_are_those_of_the_api(run, faces, found, tmp_path):
     assert np.abs(pixels(file).astype(int) - image_of(generator, w)).max() <= 1
     told = read_settings(file)
     assert told["strength"] == -2 and told["rows"] == [0, 3] and told["point"] == "seed0004"
-    every = load_w(tmp_path / "w.safetensors", generator)
+    every = load_w(tmp_path / "out" / "w.safetensors", generator)
     assert len(every.w) == 8 and torch.allclose(every.w[6], w[0]) and every.facts["strengths"] == "-2,0"
-    assert len(list((tmp_path / "out").iterdir())) == 10
+    assert len(list((tmp_path / "out").iterdir())) == 11
 
 
 def test_saved_w_are_edited_with_their_noise(run, faces, found, tmp_path):
@@ -171,6 +170,7 @@ MISTAKES = {
     "a strength without end": (["edit", "M", "--strength=inf"], "such as -3,0,3"),
     "rows that are not there": ([*ONE, "--rows=4-9"], "rows 0-5"),
     "no directions there": (["edit", "M", "--directions=nowhere.yaml"], "does not exist"),
+    "seeds and saved w": ([*ONE, "--seeds=0", "--w=W"], "one of the two"),
     "a file of w that is none": ([*ONE, "--w=W"], "is not a whole"),
     "an unknown method": (["directions", "M", "--method=pca"], "ganspace, sefa"),
     "two methods": (["directions", "M", "--method=sefa", "--scores=W"], "exclude each other"),
@@ -213,17 +213,14 @@ def test_a_table_of_scores_is_read_strictly(tmp_path, text, told):
 
 
 def test_ctrl_c_tells_how_many_images_there_are(run, faces, found, tmp_path, monkeypatch):
-    from ganzoo.latent import points
-
-    calls = []
+    images = iter([Image.new("RGB", (16, 16))] * 2)
 
     def interrupting(*args):
-        calls.append(args)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return points.Image.new("RGB", (16, 16))
+        for image in images:
+            return image
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(points, "draw", interrupting)
+    monkeypatch.setattr("ganzoo.latent.edits._image", interrupting)
     args = ["edit", faces, "--directions", found, "--direction=ganspace-1", "--out", tmp_path / "out"]
     status, _, err = run(*args)
     assert (
@@ -232,10 +229,10 @@ def test_ctrl_c_tells_how_many_images_there_are(run, faces, found, tmp_path, mon
 
 
 OPTIONS = {  # scripts rely on these names: a change here is a change for users
-    "directions": "--list --method --scores --num --rows --samples --share --seed --psi --label --out --device "
-    "--cache-dir",
-    "edit": "--direction --seeds --w --strength --strengths --rows --directions --other-mapping --psi --cutoff "
-    "--noise --label --save-w --out --device --cache-dir",
+    "directions": "--list --method --scores --num --rows --samples --share --seed --psi --label --out "
+    "--device --cache-dir",
+    "edit": "--direction --seeds --w --strength --strengths --rows --directions --other-mapping --psi "
+    "--cutoff --noise --label --save-w --out --device --cache-dir",
     "mix": "--rows --columns --layers --psi --cutoff --noise --label --out --device --cache-dir",
     "swap": "--from --out --license --cache-dir",
 }

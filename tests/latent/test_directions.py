@@ -1,5 +1,7 @@
 """Directions: their files, the two ways to find them without scores, and which of them go with a model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,12 @@ def test_directions_come_back_as_they_were_written(tmp_path, found):
     assert back["age"].facts == FACTS and back["smile"].facts == {} and back["smile"].deviation == 0.5
 
 
+def test_one_vector_may_be_two_directions_of_different_rows(tmp_path, found):
+    two = Directions((found["age"], replace(found["age"], name="skin", rows=(3, 6))), found.mapping)
+    back = read_file(write_directions(tmp_path, two))
+    assert torch.equal(back["skin"].vector, back["age"].vector) and back["skin"].rows == (3, 6)
+
+
 def test_a_direction_may_be_renamed_and_another_deleted_in_the_file(tmp_path, found):
     file = write_directions(tmp_path, found)
     kept = file.read_text().replace("- name: age\n", "- name: years\n  vector: age\n")
@@ -59,7 +67,9 @@ def test_a_direction_may_be_renamed_and_another_deleted_in_the_file(tmp_path, fo
         (("deviation: 0.5", "deviation: -1.0"), "is positive"),
         (("- name: smile", "- name: smirk"), "Did you mean 'smile'"),
         (("- name: smile", "- name: age"), "age come twice"),
-        (("- 0\n  - 3", "- 3\n  - 0"), r"such as \(0, 3\)"),
+        (("rows: 0-2", "rows: 3-1"), "age"),
+        (("rows: 0-2", "rows: coarse"), "such as 0-6"),
+        (("rows: 0-2", "rows: [0, 3]"), "rows must be"),
         (("model: faces", "model: &x faces\nx: *x"), "refers to parts of itself"),
         (("model: faces\n", "[\n"), "cannot be read"),
     ],
