@@ -70,7 +70,9 @@ def list_directions(name: str, found: "Directions", where: str | None = None) ->
     width = max(map(len, found.names))
     for direction in found:
         rows = "all rows" if direction.rows is None else f"rows {shown_rows(direction.rows)}"
-        said = [direction.facts[key] for key in ("changes", "method", "measured") if key in direction.facts]
+        facts = direction.facts
+        keys = ("changes",) if "changes" in facts else ("method", "measured")
+        said = [facts[key] for key in keys if key in facts]
         typer.echo(f"{direction.name:<{width}}  {rows:<10}  {'; '.join(said)}".rstrip())
     example = f"ganzoo edit {shlex.quote(name)} --direction {found.names[0]}"
     typer.echo(f"To see one: {example}{'' if where is None else f' --directions {shlex.quote(where)}'}")
