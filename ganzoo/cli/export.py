@@ -9,14 +9,18 @@ import typer
 from ganzoo.cli import options
 from ganzoo.system.files import refuse_unwritable
 
+Name = Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")]
+More = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", hidden=True)]
+To = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TARGET...", help="onnx, openvino, torch, executorch, litert, coreml."),
+]
+
 
 def export(
-    name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")],
-    more: Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", hidden=True)] = None,
-    to: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TARGET...", help="onnx, openvino, torch, executorch, litert, coreml."),
-    ] = None,
+    name: Name,
+    more: More = None,
+    to: To = None,
     out: Annotated[Path, typer.Option(help="Folder for the files; made if need be.")] = Path("exported"),
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Run every file in its engine, against PyTorch.")
@@ -61,11 +65,10 @@ def export(
     refuse_unwritable(out, "--out")
     generator = reference(name, cache_dir).load()
     saved = None if w is None else load_w(w, generator, other_mapping=other_mapping).w
-    command = command_line()
     with stage("Exporting") as shown:
         written = write(
             generator, targets, out, name=name, options=taken, precision=precision, opset=opset,
-            verify=verify, latents=latents, w=saved, command=command, report=shown.update,
+            verify=verify, latents=latents, w=saved, command=command_line(), report=shown.update,
         )  # fmt: skip
     for item in written:
         told = "not verified"

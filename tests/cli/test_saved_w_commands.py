@@ -72,6 +72,19 @@ def test_what_does_not_go_with_saved_w_is_told(run, model_folder, saved, tmp_pat
     assert not out.exists()
 
 
+def test_tensors_are_drawn_like_files_if_they_fit(model_folder, tmp_path):
+    model = ganzoo.load(model_folder)
+    w = model.mapping(model.sample_z(1)).detach()
+    [image] = ganzoo.generate_images(model, None, tmp_path / "w", w=w).images
+    assert pixels(image) == model.to_pil(model.synthesis(w).image)[0].tobytes()
+    for wrong, told in ((w[:, :2], "are \\[N, 8, "), (w[:0], "no w to draw")):
+        with pytest.raises(ValueError, match=told):
+            ganzoo.generate_images(model, None, tmp_path / "new", w=wrong)
+    with pytest.raises(ValueError, match="not both"):
+        ganzoo.generate_images(model, [0], tmp_path / "new", w=w)
+    assert not (tmp_path / "new").exists()
+
+
 def test_w_of_another_model_are_told_in_one_line(run, saved, tmp_path):
     ganzoo.save(trained(tiny(), seed=3), tmp_path / "other")
     command = ["generate", tmp_path / "other", "--w", saved / "w.safetensors", "--out", tmp_path / "new"]
