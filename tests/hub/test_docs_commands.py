@@ -148,6 +148,7 @@ MAKE = {
 def run_python(code, names):
     """Run a block with the names of the blocks before it, smaller."""
     code = code.replace('"mobilestylegan_ffhq"', '"tiny"').replace("=256", "=16").replace("num=500", "num=4")
+    code = code.replace("range(500)", "range(500), batch_size=100")
     exec(code, names)
 
 
