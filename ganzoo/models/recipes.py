@@ -113,7 +113,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path} must hold a mapping.")
-    return data  # type: ignore[return-value]
+    return data
 
 
 @lru_cache(maxsize=256)
