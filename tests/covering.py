@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-ORDERS = 12  # in which rows that are as good are looked at; the least array is taken
+ORDERS = 12  # beside the rows' own, in which equally good ones are looked at; the least array is taken
 
 
 def meetings(row, t):
@@ -25,7 +25,7 @@ def covering(rows, t, begin=()):
     """
     found = {row: meetings(row, t) for row in rows}
     missing = set().union(*found.values()).difference(*(found[row] for row in begin))
-    orders = [random.Random(i).sample(list(found), len(found)) for i in range(ORDERS)]
+    orders = [list(found), *(random.Random(i).sample(list(found), len(found)) for i in range(ORDERS))]
     return [*begin, *min((_greedy(found, order, missing) for order in orders), key=len)]
 
 
