@@ -24,9 +24,12 @@ def covering(rows, t, begin=()):
     begin: Rows of them that are chosen first.
     """
     found = {row: meetings(row, t) for row in rows}
-    missing = set().union(*found.values()).difference(*(found[row] for row in begin))
+    every = set().union(*found.values())
+    missing = every.difference(*(found[row] for row in begin))
     orders = [list(found), *(random.Random(i).sample(list(found), len(found)) for i in range(ORDERS))]
-    return [*begin, *min((_greedy(found, order, missing) for order in orders), key=len)]
+    # A greedy choice that does not know of `begin` is at times the better one.
+    choices = (_greedy(found, order, wanted) for order in orders for wanted in (missing, every))
+    return min((list(dict.fromkeys([*begin, *choice])) for choice in choices), key=len)
 
 
 def _greedy(found, order, missing):
