@@ -20,9 +20,7 @@ BASES = [  # StyleGAN2 and MobileStyleGAN
 ]
 COMBINATIONS = list(itertools.product(*AXES.values()))
 # The bases, and as many as it takes for every block to be there, for any two to meet, or any three.
-ONES = list(dict.fromkeys([*BASES, *covering(COMBINATIONS, 1)]))
-PAIRS = list(dict.fromkeys([*BASES, *covering(COMBINATIONS, 2)]))
-TRIPLES = list(dict.fromkeys([*BASES, *covering(COMBINATIONS, 3)]))
+ONES, PAIRS, TRIPLES = (covering(COMBINATIONS, t, begin=BASES) for t in (1, 2, 3))
 
 
 def settings(combination):

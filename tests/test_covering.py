@@ -32,6 +32,13 @@ def test_what_never_meets_is_not_made_to():
     assert set(chosen) <= set(rows) and met(chosen, 2) == met(rows, 2)
 
 
+def test_rows_that_are_there_already_are_counted():
+    rows = list(itertools.product(range(3), range(3), range(3)))
+    chosen = covering(rows, 2, begin=rows[:1])
+    assert chosen[0] == rows[0] and met(chosen, 2) == met(rows, 2)
+    assert len(set(chosen)) == len(chosen) == len(covering(rows, 2)) == 9
+
+
 def test_an_array_is_much_smaller_than_the_product():
     assert len(covering(itertools.product(range(2), repeat=10), 2)) <= 10  # of 1024
     assert len(covering(itertools.product(range(3), repeat=4), 2)) <= 12  # of 81

@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_models_table_is_the_registrys():
-    code = "import sys; sys.argv = ['ganzoo', 'list', '--markdown']; from ganzoo.cli import main; main()"
-    table = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+def test_the_models_table_is_the_registrys(run):
+    status, table, _ = run("list", "--markdown")
+    assert status == 0
     [shown] = re.findall(r"<!-- models -->\n(.*)\n<!-- /models -->", README, re.DOTALL)
     assert shown.strip() == table.strip()
 

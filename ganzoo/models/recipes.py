@@ -11,6 +11,9 @@ rest:
 """
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import lru_cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +108,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ValueError: if it is no readable mapping.
     """
     try:
-        data = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        data = deepcopy(_parsed(path.read_text(encoding="utf-8")))
     except (OSError, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path} must hold a mapping.")
-    return data  # type: ignore[return-value]
+    return data
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> object:
+    """What a YAML file says, read once: planning a run asks for every preset twice, which took most of it."""
+    return OmegaConf.to_container(OmegaConf.load(StringIO(text)), resolve=True)
 
 
 def _expand(

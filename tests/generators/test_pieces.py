@@ -1,11 +1,12 @@
 """Many images in one call are made a few at a time, and are the same images."""
 
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from helpers import assert_same_image, seeded, tiny, tiny_config, trained
+from processes import Started
 
 from ganzoo.generators import generator as module
 from ganzoo.generators.deploy import deploy
@@ -102,35 +103,28 @@ def test_an_exported_call_takes_its_batch_whole(three_at_once):
     assert_same_image(program.module()(generator.sample_z(9)), generator(generator.sample_z(9)))
 
 
-MEASURE = """
-import sys, torch
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from helpers import tiny, trained
-from ganzoo.generators import generator as module
-
-def peak():
+def _peak():
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1000
 
-torch.set_num_threads(1)
-module.PIECE_BYTES = 20_000_000
-network = trained(tiny("pixel", resolution=64))
-with torch.inference_mode():
-    z = network.sample_z(400)
-    network(z[:10])
-    before = peak()
-    network(z)
-    pieces = peak() - before
-    network.synthesis(network.mapping(z))
-    print(pieces, peak() - before)
-"""
+
+def print_peaks():
+    torch.set_num_threads(1)
+    module.PIECE_BYTES = 20_000_000
+    network = trained(tiny("pixel", resolution=64))
+    with torch.inference_mode():
+        z = network.sample_z(400)
+        network(z[:10])
+        before = _peak()
+        network(z)
+        pieces = _peak() - before
+        network.synthesis(network.mapping(z))
+        print(pieces, _peak() - before, flush=True)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_pieces_take_a_fraction_of_the_memory():
-    tests = __file__.rpartition("generators")[0]
-    command = [sys.executable, "-c", MEASURE.format(tests=tests)]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    pieces, whole = map(float, result.stdout.split())
+def test_pieces_take_a_fraction_of_the_memory(tmp_path):
+    status, out, err = Started(tmp_path, print_peaks).finish(120)
+    assert status == 0, err
+    pieces, whole = map(float, out.split())
     assert pieces < 80 < 150 < whole  # MB; the images alone are 20, and twice that as they are put together

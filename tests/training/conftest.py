@@ -4,9 +4,10 @@ import json
 
 import pytest
 from resume_helpers import changed
-from training_helpers import remembered, save_teacher
+from training_helpers import TinyFeatures, remembered, save_teacher
 
-from ganzoo.training import announce
+from ganzoo.models import cost
+from ganzoo.training import adversarial_run, announce, announce_adversarial
 from ganzoo.training.run import distill
 
 
@@ -15,11 +16,24 @@ def teacher(tmp_path_factory):
     return save_teacher(tmp_path_factory.mktemp("teacher"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session", autouse=True)
 def quick():
-    """What a run takes is estimated once for the same settings."""
+    """What a run takes is counted once for the same settings: on tiny networks a third of a run."""
+    counted = remembered(cost.costs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(announce, "estimate_bytes", remembered(announce.estimate_bytes))
+        patch.setattr(announce_adversarial, "costs", counted)
+        known = remembered(announce_adversarial.adversarial_bytes)
+        patch.setattr(announce_adversarial, "adversarial_bytes", known)
+        patch.setattr(cost, "costs", counted)
+        yield
+
+
+@pytest.fixture(scope="module")
+def tiny_features():
+    """Figures of adversarial runs by a tiny network of features."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adversarial_run, "load_features", TinyFeatures)
         yield
 
 

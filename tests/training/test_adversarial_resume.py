@@ -8,14 +8,15 @@ import pytest
 import torch
 from adversarial_helpers import settings_of, write_pictures
 from resume_helpers import last_tensors, without_time
-from training_helpers import TinyFeatures, forked, lines, remembered
+from training_helpers import forked, lines
 
 import ganzoo
 import ganzoo.training.checkpoint as checkpoint
-from ganzoo.models import cost
-from ganzoo.training import adversarial_run, announce_adversarial, reports
+from ganzoo.training import reports
 from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.run import train
+
+pytestmark = pytest.mark.usefixtures("tiny_features")
 
 # Ten steps of all that has a state: checkpoints after the third, fifth (measured), sixth and ninth.
 EVERYTHING = {
@@ -41,16 +42,6 @@ PARTS = {
     "task",
     "means",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adversarial_run, "load_features", TinyFeatures)
-        counted = remembered(cost.costs)
-        for owner in (cost, announce_adversarial):
-            patch.setattr(owner, "costs", counted)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,16 @@ import torch
 from adversarial_helpers import write_pictures
 from PIL import Image
 from safetensors.torch import load_file
-from training_helpers import TinyFeatures, lines, remembered
+from training_helpers import lines
 
 import ganzoo
 from ganzoo.generators.discriminator import Discriminator
-from ganzoo.models import cost
 from ganzoo.system.images import read_settings
-from ganzoo.training import adversarial_run, announce_adversarial
+from ganzoo.training import adversarial_run
 from ganzoo.training.compose import plan
 from ganzoo.training.run import carry_out
+
+pytestmark = pytest.mark.usefixtures("tiny_features")
 
 SETTINGS = [
     *("channels=[8,8]", "z_dim=6", "w_dim=6", "mapping.depth=1", "discriminator_channel_max=8"),
@@ -24,14 +25,6 @@ SETTINGS = [
     *("sample_kimg=0.016", "eval_every=0.012", "quality.num=8", "quality.features=tiny"),
 ]
 CLASSES = ["labels=folders", "mirror=true"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adversarial_run, "load_features", TinyFeatures)
-        patch.setattr(announce_adversarial, "costs", remembered(cost.costs))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -5,23 +5,15 @@ import json
 import pytest
 import torch
 from adversarial_helpers import settings_of, write_pictures
-from training_helpers import ALONE, TinyFeatures, remembered
+from training_helpers import ALONE
 
 import ganzoo
-from ganzoo.models import cost
 from ganzoo.models.factory import build
-from ganzoo.training import adversarial_run, announce_adversarial
 from ganzoo.training.adversarial_run import AdversarialRun
 from ganzoo.training.run import train
 from ganzoo.training.warm_start import copy_matching
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adversarial_run, "load_features", TinyFeatures)
-        patch.setattr(announce_adversarial, "costs", remembered(cost.costs))
-        yield
+pytestmark = pytest.mark.usefixtures("tiny_features")
 
 
 @pytest.fixture(scope="module")

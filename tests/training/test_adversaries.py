@@ -89,7 +89,6 @@ def tiny(monkeypatch):
     monkeypatch.setattr(loading, "load_features", TinyFeatures)
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_run_that_is_cut_off_goes_on_to_the_same_bits(teacher, tmp_path, tiny):
     whole = distill(changed(teacher, tmp_path / "whole", **PROJECTED))
     data = changed(teacher, tmp_path / "cut", **PROJECTED)
@@ -105,7 +104,6 @@ def test_a_run_that_is_cut_off_goes_on_to_the_same_bits(teacher, tmp_path, tiny)
     assert not any("convs" in name for name in names)
 
 
-@pytest.mark.usefixtures("quick")
 def test_two_networks_of_one_name_are_one(teacher, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(loading, "load_features", lambda name: asked.append(name) or TinyFeatures(name))

@@ -23,8 +23,6 @@ from ganzoo.training.jobs import Job, Plan
 from ganzoo.training.run import distill
 from ganzoo.training.tasks import read_settings
 
-pytestmark = pytest.mark.usefixtures("quick")
-
 
 def die_saving(count, half):
     """At the `count`-th checkpoint, with half of it written, or in front of its last move."""

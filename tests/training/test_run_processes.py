@@ -15,7 +15,6 @@ from training_helpers import OFF, forked, lines, merged
 import ganzoo.training.cache as images
 from ganzoo.training.run import distill
 
-pytestmark = pytest.mark.usefixtures("quick")
 NO_GAN = {"loss": {"gan": OFF}}
 
 
