@@ -1,0 +1,47 @@
+"""How far images are from those that are projected: in the features of a network, and in pixels."""
+
+from torch import Tensor
+
+from ganzoo.features.networks import FeatureNetwork
+from ganzoo.losses.perceptual import feature_maps, unit_distances
+from ganzoo.system.images import shrink
+
+FEATURES = "efficientnet_lite0"
+FEATURE_SIDE = 256  # features of larger images are those of their means over areas, as in StyleGAN2's projector
+PIXEL_WEIGHT = 3.0
+
+
+class ImageDistance:
+    """Images `[N, C, R, R]` in -1..1 to their distance from fixed targets, `[N]`.
+
+    The distance is that of the features in LPIPS's form (Zhang et al. 2018, equation 1, unweighted), at 256 x
+    256 at most, plus the mean squared difference of the pixels, weighted.
+
+    Args:
+        targets: `[N, C, S, S]` in -1..1, brought to the side of the images by means over areas.
+        side: Side R of the images.
+        network: Feature network; None for pixels alone.
+        pixel_weight: Weight of the pixels.
+    """
+
+    def __init__(
+        self,
+        targets: Tensor,
+        side: int,
+        network: FeatureNetwork | None,
+        pixel_weight: float = PIXEL_WEIGHT,
+    ) -> None:
+        self.side, self.targets = side, shrink(targets, side)
+        self.network, self.pixel_weight = network, pixel_weight
+        self._maps = [] if network is None else [x.detach() for x in self._features(self.targets)]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        distances = self.pixel_weight * (images - self.targets).square().mean(dim=(1, 2, 3))
+        if self._maps:
+            distances = distances + unit_distances(self._features(images), self._maps)
+        return distances
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        assert self.network is not None
+        side = min(FEATURE_SIDE, images.shape[-1])
+        return feature_maps(self.network, shrink(images, side), side)
