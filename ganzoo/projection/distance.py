@@ -7,7 +7,9 @@ from ganzoo.losses.perceptual import feature_maps, unit_distances
 from ganzoo.system.images import shrink
 
 FEATURES = "efficientnet_lite0"
-FEATURE_SIDE = 256  # features of larger images are those of their means over areas, as in StyleGAN2's projector
+FEATURE_SIDE = (
+    256  # features of larger images are those of their means over areas, as in StyleGAN2's projector
+)
 PIXEL_WEIGHT = 3.0
 
 
@@ -36,10 +38,15 @@ class ImageDistance:
         self._maps = [] if network is None else [x.detach() for x in self._features(self.targets)]
 
     def __call__(self, images: Tensor) -> Tensor:
-        distances = self.pixel_weight * (images - self.targets).square().mean(dim=(1, 2, 3))
-        if self._maps:
-            distances = distances + unit_distances(self._features(images), self._maps)
-        return distances
+        features, pixels = self.parts(images)
+        return features + self.pixel_weight * pixels
+
+    def parts(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The distance in features, and the mean squared difference of the pixels, unweighted: `[N]` each."""
+        pixels = (images - self.targets).square().mean(dim=(1, 2, 3))
+        if not self._maps:
+            return pixels.new_zeros(len(pixels)), pixels
+        return unit_distances(self._features(images), self._maps), pixels
 
     def _features(self, images: Tensor) -> list[Tensor]:
         assert self.network is not None

@@ -26,9 +26,9 @@ from ganzoo.projection.statistics import WStatistics, w_statistics
 
 W, W_PLUS = "w", "w+"
 SPACES = (W, W_PLUS)
-STEPS = 200
-FAST = Schedule(rate=0.1, warm_up=0.05, cool_down=0.5, w_noise=0.0)
-"""Along the axes of w, in deviations. What it reaches in 100 steps takes StyleGAN2's schedule 1000."""
+STEPS = 100
+FAST = Schedule(rate=0.2, cool_down=0.5, w_noise=0.0)
+"""For few steps along the axes of w: in deviations, and without noise on w."""
 _LATER = 0.5  # of the rate, in every part of a projection but the first
 
 
@@ -139,6 +139,12 @@ def project(
         return _drawn(generator, w.clone(), found_noise, distance)
 
 
+def check_space(space: str, what: str = "space") -> None:
+    """Raise ValueError for a space that there is not."""
+    if space not in SPACES:
+        raise ValueError(f"{what} is {' or '.join(SPACES)}; got {space!r}.")
+
+
 def _drawn(
     generator: Generator, w: Tensor, noise: tuple[Tensor, ...] | None, distance: ImageDistance
 ) -> Projected:
@@ -151,17 +157,17 @@ def _drawn(
 def _parts(
     generator: Generator, space: str, steps: int, coarse: Sequence[Generator], *, from_start: bool
 ) -> list[_Part]:
-    """What each generator does: every one takes half as many steps as the one before it.
+    """What each generator does.
 
-    A W+ begins in W, unless it has a start of its own: with the first generator, or the first half of the
-    only one's steps.
+    Half of the steps are the generator's own: a coarse one is no more than near it, and 20 steps take it as
+    near as it comes. Among the coarse ones, each takes half as many as the one before. A W+ begins in W,
+    unless it has a start of its own: with the first generator, or the first half of the only one's steps.
     """
     generators = [*coarse, generator]
     if space == W_PLUS and not coarse and not from_start:
         generators = [generator, generator]
-        weights = [1, 1]
-    else:
-        weights = [2**i for i in reversed(range(len(generators)))]
+    weights = [2**i for i in reversed(range(len(generators) - 1))]
+    weights.append(sum(weights) or 1)
     ends = [round(steps * sum(weights[: i + 1]) / sum(weights)) for i in range(len(weights))]
     counts = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     spaces = [space] * len(generators)
@@ -178,7 +184,7 @@ def _quick(generator: Generator) -> Generator:
 
 
 def _rows(w: Tensor, space: str) -> Tensor:
-    """w as a descent in that space begins."""
+    """W as a descent in that space begins."""
     return (w.mean(dim=1, keepdim=True) if space == W else w).contiguous()
 
 
@@ -191,15 +197,17 @@ def _started(generator: Generator, start: Tensor | None, samples: int, statistic
     return start.detach().to(statistics.mean).expand(shape)
 
 
-def _check(
-    generator: Generator, images: Tensor, space: str, steps: int, coarse: Sequence[Generator]
-) -> None:
-    if space not in SPACES:
-        raise ValueError(f"space is {' or '.join(SPACES)}; got {space!r}.")
+def _check(generator: Generator, images: Tensor, space: str, steps: int, coarse: Sequence[Generator]) -> None:
+    check_space(space)
     if steps < 1:
         raise ValueError(f"A projection takes 1 step at least; got {steps}.")
     channels = generator.img_channels
-    if images.ndim != 4 or images.shape[1] != channels or images.shape[2] != images.shape[3] or not len(images):
+    if (
+        images.ndim != 4
+        or images.shape[1] != channels
+        or images.shape[2] != images.shape[3]
+        or not len(images)
+    ):
         raise ValueError(f"images are square, [N, {channels}, R, R], N at least 1; got {list(images.shape)}.")
     known = fingerprint(generator) if coarse else ()
     sides = [one.resolution for one in (*coarse, generator)]

@@ -19,7 +19,11 @@ SCHEDULES = json.loads((GOLDEN / "schedule.json").read_text())["schedules"]
 
 
 def arrays(name):
-    return {key: torch.from_numpy(array) for key, array in np.load(GOLDEN / f"{name}.npz").items() if array.dtype.kind != "U"}
+    return {
+        key: torch.from_numpy(array)
+        for key, array in np.load(GOLDEN / f"{name}.npz").items()
+        if array.dtype.kind != "U"
+    }
 
 
 @pytest.mark.parametrize("golden", SCHEDULES, ids=[str(golden["steps"]) for golden in SCHEDULES])
@@ -41,7 +45,9 @@ def regularisation():
 def test_the_noise_of_every_layer_is_regularised_as_by_the_original(regularisation):
     golden, maps = regularisation
     for i, noise in enumerate(maps):
-        assert noise_regularisation([noise]).item() == pytest.approx(golden[f"reg_noise_{i}"].item(), abs=1e-5)
+        assert noise_regularisation([noise]).item() == pytest.approx(
+            golden[f"reg_noise_{i}"].item(), abs=1e-5
+        )
     total = noise_regularisation(maps)
     total.backward()
     assert total.item() == pytest.approx(golden["reg_total"].item(), abs=1e-5)
@@ -58,7 +64,9 @@ def test_noise_is_normalised_as_by_the_original(regularisation):
 
 
 def test_samples_are_regularised_and_normalised_each_by_itself(regularisation):
-    both = torch.cat([regularisation[1][3].detach(), torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))])
+    both = torch.cat(
+        [regularisation[1][3].detach(), torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))]
+    )
     apart = sum(noise_regularisation([one[None]]) for one in both)
     assert noise_regularisation([both]).item() == pytest.approx(apart.item())
     normalise_noise([both])

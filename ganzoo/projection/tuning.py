@@ -1,0 +1,127 @@
+"""`tune`: a generator that draws given images of given w, and nearly the same as before of all others.
+
+Pivotal tuning (Roich et al. 2021): w stays, the synthesis network learns. Edits of such a w keep what a
+projection alone would lose, for the w lies where the generator edits well.
+"""
+
+import copy
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganzoo.features.networks import FeatureNetwork, load_features
+from ganzoo.generators.generator import TRAINABLE, Generator
+from ganzoo.projection.distance import FEATURES, ImageDistance
+
+STEPS, RATE = 350, 3e-4
+STOP = 0.1  # of the distance in features, which is no LPIPS: see docs/project.md
+PIXEL_WEIGHT = 10.0
+_RADIUS, _LOCAL = 30.0, 0.1  # of the locality regularisation: section 3.3 and its weights
+
+
+@dataclass(frozen=True)
+class TuningStep:
+    """Where a tuning is: steps that are done, steps at most, `[N]` distances, and images `[N, C, R, R]`."""
+
+    number: int
+    steps: int
+    distances: Tensor
+    images: Tensor
+
+
+def tune(
+    generator: Generator,
+    w: Tensor,
+    images: Tensor,
+    *,
+    noise: Sequence[Tensor] | None = None,
+    steps: int = STEPS,
+    rate: float = RATE,
+    stop: float = STOP,
+    locality: bool = False,
+    features: str | FeatureNetwork | None = FEATURES,
+    pixel_weight: float = PIXEL_WEIGHT,
+    label: Tensor | None = None,
+    seed: int = 0,
+    cache_dir: str | os.PathLike[str] | None = None,
+    report: Callable[[TuningStep], None] = lambda step: None,
+) -> Generator:
+    """A copy of a generator that learnt to draw some images of some w (Roich et al. 2021, section 3.2).
+
+    Args:
+        generator: Generator as `create` gives it; it stays as it is.
+        w: `[N, num_ws, w_dim]`, as `project` gives it.
+        images: `[N, C, R, R]` in -1..1; another side is brought to the generator's.
+        noise: Noise of every layer that goes with w; None for the noise saved with the weights.
+        steps: Steps at most.
+        rate: Learning rate of Adam.
+        stop: Mean distance in features at which it is done.
+        locality: Whether every step also holds the images of a w nearby to what they were (section 3.3).
+        features: Feature network by name or as it is; None for pixels alone, which never stop early.
+        pixel_weight: Weight of the mean squared difference of pixels.
+        label: `[1, label_dim]`, for the w nearby of a conditional generator.
+        seed: Seed of the w nearby.
+        cache_dir: Cache of the feature network.
+        report: Function that is told of every step.
+
+    Raises:
+        TypeError: for a generator that is deployed.
+        ValueError: for w or images of another shape, or fewer than 1 step.
+        OSError: if the feature network cannot be had.
+    """
+    if generator.form != TRAINABLE:
+        raise TypeError(f"tune takes a Generator as create() gives it, not one that is {generator.form}.")
+    if steps < 1 or len(w) != len(images):
+        raise ValueError(f"tune takes 1 step at least, and a w for every image; got {steps}, {len(w)} w.")
+    network = load_features(features, cache_dir=cache_dir) if isinstance(features, str) else features
+    network = network if network is None else network.to(generator.device)
+    with torch.inference_mode(False), torch.enable_grad():
+        tuned = copy.deepcopy(generator)
+        tuned.requires_grad_(False).synthesis.requires_grad_(True)
+        distance = ImageDistance(images.to(generator.device), generator.resolution, network, pixel_weight)
+        nearby = _Nearby(generator, w, network, pixel_weight, label, seed) if locality else None
+        adam = torch.optim.Adam([p for p in tuned.synthesis.parameters()], lr=rate)
+        w = w.detach().clone()
+        for number in range(1, steps + 1):
+            drawn = tuned.synthesis(w, noise="const" if noise is None else noise).image
+            features_apart, pixels_apart = distance.parts(drawn)
+            distances = features_apart + pixel_weight * pixels_apart
+            report(TuningStep(number, steps, distances.detach(), drawn.detach()))
+            if network is not None and features_apart.mean() <= stop:
+                break
+            loss = distances.mean() if nearby is None else distances.mean() + nearby(tuned)
+            adam.zero_grad(set_to_none=True)
+            loss.backward()
+            adam.step()
+    return tuned.requires_grad_(False)
+
+
+class _Nearby:
+    """How far a tuned generator's image of a w near a pivot is from the old one's, another w at every call."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        w: Tensor,
+        network: FeatureNetwork | None,
+        pixel_weight: float,
+        label: Tensor | None,
+        seed: int,
+    ) -> None:
+        self.generator, self.w, self.network, self.pixel_weight = generator, w.detach(), network, pixel_weight
+        self.label, self.random = label, torch.Generator().manual_seed(seed)
+
+    def __call__(self, tuned: Generator) -> Tensor:
+        generator = self.generator
+        with torch.no_grad():
+            z = torch.randn(1, generator.z_dim, generator=self.random).to(self.w)
+            chosen = int(torch.randint(len(self.w), (), generator=self.random))
+            pivot = self.w[chosen : chosen + 1]
+            way = generator.mapping(z, self.label) - pivot
+            w = pivot + _RADIUS * way / way.norm(dim=2, keepdim=True).clamp(min=1e-8)
+            before = generator.synthesis(w).image
+        distance = ImageDistance(before, generator.resolution, self.network, self.pixel_weight)
+        return _LOCAL * distance(tuned.synthesis(w).image).mean()
