@@ -14,9 +14,7 @@ from ganzoo.system.files import replacing
 from ganzoo.system.paths import user_path
 from ganzoo.system.version import __version__
 
-_UNSAID = (
-    f"{UNKNOWN}: it is at most as free as the model's and the images'; say what it is before you pass it on"
-)
+_UNSAID = f"{UNKNOWN}: at most as free as the model's and the images'; say what it is before you pass it on"
 
 
 def save_tuned(
@@ -46,8 +44,8 @@ def save_tuned(
     card = render(
         Facts(
             title=folder.absolute().name,
-            text=f"A generator of {size} x {size} images, tuned by ganzoo {__version__} until it drew {count} "
-            "of given w; what it draws of other w is nearly what it was.",
+            text=f"A generator of {size} x {size} images, tuned by ganzoo {__version__} until it drew "
+            f"{count} of given w; what it draws of other w is nearly what it was.",
             config=generator.config,
             create=f"ganzoo.load({folder.name!r})  # this folder",
             lineage=[

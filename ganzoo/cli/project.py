@@ -100,7 +100,8 @@ def _start(generator: "Generator", start: str, cache_dir: Path | None) -> "Tenso
         return None
     if start.isascii() and start.isdecimal():
         with torch.no_grad():
-            return generator.mapping(generator.sample_z([int(start)]))
+            w: torch.Tensor = generator.mapping(generator.sample_z([int(start)]))
+            return w
     if not Path(start).exists():
         raise ValueError(f"--start is {MEAN}, a seed, or a file of w; got {start!r}.")
     return load_w(start, generator).w

@@ -85,7 +85,7 @@ def descend(
         if maps:
             loss = loss + noise_weight * noise_regularisation(maps)
         adam.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         adam.step()
         if maps:
             normalise_noise(maps)

@@ -105,10 +105,10 @@ def write_projected(
 def write_tuned(
     folder: Path, tuned: Generator, projected: Projected, targets: Tensor, settings: Mapping[str, Any]
 ) -> Tensor:
-    """Write `tuned.png`, each target beside what a tuned generator draws of its w: `[N, C, R, R]`, returned."""
+    """Write `tuned.png`, each target beside what a tuned generator draws, which is returned."""
+    noise = "const" if projected.noise is None else projected.noise
     with torch.no_grad():
-        noise = "const" if projected.noise is None else projected.noise
-        images = tuned.synthesis(projected.w, noise=noise).image
+        images: Tensor = tuned.synthesis(projected.w, noise=noise).image
     pairs = list(map(_beside, to_images(targets), to_images(images)))
     save_png(contact_sheet(pairs), folder / TUNED_FILE, settings)
     return images

@@ -1,4 +1,4 @@
-"""Noise maps that are fitted together with w, kept from drawing the image (Karras et al. 2020, appendix D)."""
+"""Noise fitted together with w, kept from drawing the image (Karras et al. 2020, appendix D)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How far a projection steps, and how much it shakes w, at each of its steps (Karras et al. 2020, appendix D)."""
+"""How far each step of a projection goes, and how much it shakes w (Karras et al. 2020, appendix D)."""
 
 import math
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ def w_statistics(generator: Generator, samples: int = SAMPLES, label: Tensor | N
     labels = None if label is None else label.to(z.device)
     pieces = [
         generator.mapping(piece, None if labels is None else labels.expand(len(piece), -1))[:, 0]
-        for piece in z.split(_AT_ONCE)
+        for piece in torch.split(z, _AT_ONCE)
     ]
     w = torch.cat(pieces)
     mean = w.mean(dim=0)

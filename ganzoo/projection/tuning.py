@@ -83,7 +83,7 @@ def tune(
         tuned.requires_grad_(False).synthesis.requires_grad_(True)
         distance = ImageDistance(images.to(generator.device), generator.resolution, network, pixel_weight)
         nearby = _Nearby(generator, w, network, pixel_weight, label, seed) if locality else None
-        adam = torch.optim.Adam([p for p in tuned.synthesis.parameters()], lr=rate)
+        adam = torch.optim.Adam(list(tuned.synthesis.parameters()), lr=rate)
         w = w.detach().clone()
         for number in range(1, steps + 1):
             drawn = tuned.synthesis(w, noise="const" if noise is None else noise).image
@@ -94,13 +94,13 @@ def tune(
                 break
             loss = distances.mean() if nearby is None else distances.mean() + nearby(tuned)
             adam.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
     return tuned.requires_grad_(False)
 
 
 class _Nearby:
-    """How far a tuned generator's image of a w near a pivot is from the old one's, another w at every call."""
+    """How far a tuned generator's image of a w near a pivot is from the old one's; every call has its own."""
 
     def __init__(
         self,

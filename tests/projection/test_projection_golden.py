@@ -67,7 +67,7 @@ def test_samples_are_regularised_and_normalised_each_by_itself(regularisation):
     both = torch.cat(
         [regularisation[1][3].detach(), torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))]
     )
-    apart = sum(noise_regularisation([one[None]]) for one in both)
+    apart = sum(noise_regularisation([x[None]]) for x in both)
     assert noise_regularisation([both]).item() == pytest.approx(apart.item())
     normalise_noise([both])
     torch.testing.assert_close(both.var(dim=(1, 2, 3), unbiased=False), torch.ones(2))
