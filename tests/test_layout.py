@@ -86,7 +86,7 @@ def test_a_data_folder_holds_no_python(folder):
 
 ROOMS = (  # low to high
     "system", "ops", "plugins", "registry", "blocks", "generators", "converters", "models", "latent",
-    "features", "losses", "data", "metrics", "charts", "cards", "export", "runtimes", "bench", "compare",
+    "features", "faces", "losses", "data", "metrics", "charts", "cards", "export", "runtimes", "bench", "compare",
     "training", "hub", "cli",
 )  # fmt: skip
 MOST_ARROWS = 135
