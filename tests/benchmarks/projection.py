@@ -3,8 +3,8 @@
     python tests/benchmarks/projection.py mobilestylegan_ffhq --seeds 8
 
 Prints a row per seed and the medians: PSNR in dB (range 2, unclipped, at the network's own size), steps, and
-seconds of the processor, which a busy machine stretches less than the clock. With --out, targets and projections
-are written side by side.
+seconds of the processor, which a busy machine stretches less than the clock. With --out, targets and what was
+found are written side by side.
 """
 
 import argparse

@@ -34,9 +34,9 @@ def folder(tmp_path_factory):
     return folder
 
 
-def project(run, folder, *words):
+def project(run, folder, *words, model="model"):
     """The command without a feature network, which would be downloaded."""
-    return run("project", folder / "model", *words, "--features", "none")
+    return run("project", folder / model, *words, "--features", "none")
 
 
 def test_an_image_becomes_w_a_pair_and_a_film(run, folder, tmp_path):
@@ -110,16 +110,13 @@ def test_a_mistake_in_a_projection_gets_one_line(run, folder, tmp_path, case):
     words, told = MISTAKES[case]
     words = [word.replace("IMAGE", str(folder)) for word in words]
     model = "big" if case == "a tiny image" else "model"
-    assert_one_line(
-        run("project", folder / model, *words, "--features", "none", "--out", tmp_path / "out"), told
-    )
+    assert_one_line(project(run, folder, *words, "--out", tmp_path / "out", model=model), told)
 
 
 def test_ctrl_c_keeps_the_w_that_there_is(folder, tmp_path):
-    words = [str(folder / "made" / "seed0003.png"), "--steps", "99999", "--features", "none"]
-    with interruptible(
-        [*GANZOO, "project", str(folder / "model"), *words, "--out", str(tmp_path)]
-    ) as process:
+    words = ["project", folder / "model", folder / "made" / "seed0003.png", "--steps", "99999"]
+    words += ["--features", "none", "--out", tmp_path]
+    with interruptible([*GANZOO, *map(str, words)]) as process:
         while not (tmp_path / PROGRESS_FILE).is_file():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
