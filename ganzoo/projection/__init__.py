@@ -1,0 +1,1 @@
+"""Images back to w: projection, and a generator tuned around it."""
