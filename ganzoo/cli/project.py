@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ganzoo.models.reference import Reference
     from ganzoo.projection.projecting import Projected
 
-MEAN = "mean"
 TUNED = "tuned"
 
 
@@ -35,7 +34,9 @@ def project(
         bool | None,
         typer.Option(help="Bring faces to where FFHQ has them (default: for models that learnt from it)."),
     ] = None,
-    start: Annotated[str, typer.Option(help="mean, a seed, or a file of w.")] = MEAN,
+    start: Annotated[
+        str, typer.Option(help="mean, a seed, a file of w, encoder, or an encoder's folder.")
+    ] = "mean",
     noise: Annotated[bool, typer.Option("--noise", help="Fit the noise of every layer as well.")] = False,
     features: Annotated[
         str, typer.Option(help="Network that measures how alike images are: any classifier of timm, or none.")
@@ -60,6 +61,7 @@ def project(
     from ganzoo.projection.files import W_FILE, write_projected
     from ganzoo.projection.photos import is_of_aligned_faces, read_targets
     from ganzoo.projection.projecting import check_space
+    from ganzoo.projection.starts import start_of
     from ganzoo.system.progress import stage
 
     check_space(space, "--space")
@@ -73,7 +75,7 @@ def project(
     targets = read_targets(images, config.resolution, config.img_channels, align=align).to(device)
     with stage(f"Opening {name}") as shown:
         generator = model.load().to(device)
-        begin = _start(generator, start, cache_dir)
+        begin = start_of(model, generator, targets, start)
         shown.update("Opening the smaller models")
         first = _coarse(model, coarse, device)
     settings = {"model": name, "space": space, "steps": steps, "start": start, "features": features}
@@ -88,23 +90,6 @@ def project(
     if tune:
         _tune(generator, found, targets, out, model, tune_steps, settings, cache_dir)
     typer.echo(f"{W_FILE} in {out}: ganzoo generate {out / TUNED if tune else name} --w {out / W_FILE}")
-
-
-def _start(generator: "Generator", start: str, cache_dir: Path | None) -> "Tensor | None":
-    """The w to start from; None for the mean."""
-    import torch
-
-    from ganzoo.latent.saved import load_w
-
-    if start == MEAN:
-        return None
-    if start.isascii() and start.isdecimal():
-        with torch.no_grad():
-            w: torch.Tensor = generator.mapping(generator.sample_z([int(start)]))
-            return w
-    if not Path(start).exists():
-        raise ValueError(f"--start is {MEAN}, a seed, or a file of w; got {start!r}.")
-    return load_w(start, generator).w
 
 
 def _coarse(model: "Reference", coarse: str | None, device: str) -> "list[Generator]":

@@ -99,7 +99,8 @@ MISTAKES = {
     "what is no image": (["IMAGE/model/config.json"], "cannot be read"),
     "a tiny image": (["IMAGE/dot.png"], "too small"),
     "another space": (["IMAGE/grey.png", "--space", "z"], "w or w+"),
-    "no start": (["IMAGE/grey.png", "--start", "here"], "mean, a seed, or a file"),
+    "no start": (["IMAGE/grey.png", "--start", "here"], "mean, encoder, a seed, or a file"),
+    "no encoder": (["IMAGE/grey.png", "--start", "encoder"], "there is none for"),
     "a w of another model": (["IMAGE/grey.png", "--start", "IMAGE/other.safetensors"], "another model"),
     "another mapping": (["IMAGE/grey.png", "--coarse", "IMAGE/other"], "mapping network"),
 }
