@@ -86,7 +86,7 @@ def project(
     )  # fmt: skip
     files = write_projected(out, generator, found, targets, [path.stem for path in images], settings)
     for file, nearness in zip(files, psnr(found.images, targets).tolist(), strict=True):
-        typer.echo(f"{file.name}: {nearness:.1f} dB in {'W' if space == 'w' else 'W+'}")
+        typer.echo(f"{file.name}: {nearness:.1f} dB in {space.upper()}")
     if tune:
         _tune(generator, found, targets, out, model, tune_steps, settings, cache_dir)
     typer.echo(f"{W_FILE} in {out}: ganzoo generate {out / TUNED if tune else name} --w {out / W_FILE}")

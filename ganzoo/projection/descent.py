@@ -44,7 +44,6 @@ def descend(
     steps: int,
     *,
     schedule: Schedule,
-    along_axes: bool = False,
     noise: Sequence[Tensor] | None = None,
     noise_weight: float = WEIGHT,
     draw: Callable[[Tensor], Tensor] = torch.randn_like,
@@ -57,8 +56,7 @@ def descend(
         start: `[N, 1, w_dim]` to stay in W, or `[N, num_ws, w_dim]` for W+.
         statistics: Of the generator's w, for the noise on it and for the axes.
         steps: Number of steps.
-        schedule: Learning rate and noise of w. With `along_axes` the rate is in deviations along each axis.
-        along_axes: Whether Adam sees w in the coordinates of `statistics.axes`.
+        schedule: Learning rate and noise of w; its axes are those of `statistics`.
         noise: Noise of every layer `[N, 1, r, r]` to be fitted, too, which changes in place; None for the
             noise that is saved with the weights.
         noise_weight: Weight of the noise's regularisation.
@@ -70,7 +68,7 @@ def descend(
     adam = torch.optim.Adam([moved, *maps], lr=0.0, betas=(0.9, 0.999))
 
     def point() -> Tensor:
-        return start + (moved @ statistics.axes if along_axes else moved)
+        return start + (moved @ statistics.axes if schedule.along_axes else moved)
 
     for number in range(steps):
         for group in adam.param_groups:

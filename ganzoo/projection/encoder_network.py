@@ -161,9 +161,7 @@ class Encoder(nn.Module):
             widths = tuple(m.shape[1] for m in maps)
             if widths != own.widths:
                 raise ValueError(f"{own.features} gives stages of {widths} channels, not {own.widths}.")
-            found = [
-                F.adaptive_avg_pool2d(m, g).flatten(1) for m, g in zip(maps, own.grids, strict=True) if g
-            ]
+            found = [F.adaptive_avg_pool2d(m, g).flatten(1) for m, g in zip(maps, own.grids, strict=True) if g]
         if own.pixels:
             found.append(F.adaptive_avg_pool2d(small, own.pixels).flatten(1))
         return torch.cat(found, dim=1)

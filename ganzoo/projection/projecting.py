@@ -21,14 +21,12 @@ from ganzoo.latent.saved import fingerprint, same_mapping
 from ganzoo.projection.descent import Step, descend
 from ganzoo.projection.distance import FEATURES, PIXEL_WEIGHT, ImageDistance
 from ganzoo.projection.noise import drawn_noise
-from ganzoo.projection.schedule import Schedule
+from ganzoo.projection.schedule import FAST, Schedule
 from ganzoo.projection.statistics import WStatistics, w_statistics
 
 W, W_PLUS = "w", "w+"
 SPACES = (W, W_PLUS)
 STEPS = 100
-FAST = Schedule(rate=0.2, cool_down=0.5, w_noise=0.0)
-"""For few steps along the axes of w: in deviations, and without noise on w."""
 _LATER = 0.5  # of the rate, in every part of a projection but the first
 
 
@@ -71,8 +69,6 @@ def project(
     features: str | FeatureNetwork | None = FEATURES,
     pixel_weight: float = PIXEL_WEIGHT,
     schedule: Schedule = FAST,
-    along_axes: bool = True,
-    label: Tensor | None = None,
     statistics: WStatistics | None = None,
     seed: int = 0,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -91,11 +87,9 @@ def project(
         coarse: Smaller generators of the same mapping network, from low to high, which take the first steps.
         features: Feature network by name or as it is; None for pixels alone.
         pixel_weight: Weight of the mean squared difference of pixels beside the features.
-        schedule: Learning rate and noise of w.
-        along_axes: Whether the steps are measured along the principal axes of w, in deviations, and not in
-            w itself. `schedule=Schedule(), along_axes=False, pixel_weight=0` is StyleGAN2's projector.
-        label: `[1, label_dim]`, for a conditional generator.
-        statistics: Of w, where they are known already.
+        schedule: Learning rate and noise of w; with `Schedule()`, pixel_weight=0 and noise=True, the steps
+            are those of StyleGAN2's projector.
+        statistics: Of w, where they are known already; of all classes by default.
         seed: Seed of the noise on w and of the noise's start.
         cache_dir: Cache of the feature network.
         report: Function that is told of every step.
@@ -108,7 +102,7 @@ def project(
     _check(generator, images, space, steps, coarse)
     network = load_features(features, cache_dir=cache_dir) if isinstance(features, str) else features
     network = network if network is None else network.to(generator.device)
-    statistics = statistics or w_statistics(generator, label=label)
+    statistics = statistics or w_statistics(generator)
     random = torch.Generator().manual_seed(seed)
     targets = images.detach().to(generator.device, torch.float32)
     w = _started(generator, start, len(images), statistics)
@@ -116,27 +110,24 @@ def project(
     parts = _parts(generator, space, steps, coarse, from_start=start is not None)
     done, distance = 0, ImageDistance(targets, parts[0].generator.resolution, network, pixel_weight)
     with torch.inference_mode(False), torch.enable_grad():
-        for number, part in enumerate(parts):
+        for part in parts:
             if (side := part.generator.resolution) != distance.side:
                 distance = ImageDistance(targets, side, network, pixel_weight)
-            own = schedule if number == 0 else replace(schedule, rate=schedule.rate * _LATER, w_noise=0.0)
-            found = descend(
+            for step in descend(
                 _quick(part.generator),
                 distance,
-                _rows(w, part.space),
+                w.mean(dim=1, keepdim=True) if part.space == W else w.contiguous(),
                 statistics,
                 part.steps,
-                schedule=own,
-                along_axes=along_axes,
+                schedule=schedule
+                if done == 0
+                else replace(schedule, rate=schedule.rate * _LATER, w_noise=0.0),
                 noise=maps if part.generator is generator else None,
                 draw=lambda w: torch.randn(w.shape, generator=random).to(w),
-            )
-            for step in found:
-                w = step.w.expand(-1, generator.num_ws, -1)
-                done += 1
+            ):
+                done, w = done + 1, step.w.expand(-1, generator.num_ws, -1)
                 report(replace(step, number=done, steps=steps, w=w))
-        found_noise = None if maps is None else tuple(x.detach() for x in maps)
-        return _drawn(generator, w.clone(), found_noise, distance)
+    return _drawn(generator, w.clone(), None if maps is None else [x.detach() for x in maps], distance)
 
 
 def check_space(space: str, what: str = "space") -> None:
@@ -146,12 +137,12 @@ def check_space(space: str, what: str = "space") -> None:
 
 
 def _drawn(
-    generator: Generator, w: Tensor, noise: tuple[Tensor, ...] | None, distance: ImageDistance
+    generator: Generator, w: Tensor, noise: Sequence[Tensor] | None, distance: ImageDistance
 ) -> Projected:
     """What a generator draws of a w, and how near it is."""
     with torch.no_grad():
         images = generator.synthesis(w, noise="const" if noise is None else noise).image
-        return Projected(w, noise, images, distance(images))
+        return Projected(w, None if noise is None else tuple(noise), images, distance(images))
 
 
 def _parts(
@@ -181,11 +172,6 @@ def _quick(generator: Generator) -> Generator:
     if generator.form != TRAINABLE:
         return generator
     return deploy(generator).to(memory_format=torch.channels_last)
-
-
-def _rows(w: Tensor, space: str) -> Tensor:
-    """W as a descent in that space begins."""
-    return (w.mean(dim=1, keepdim=True) if space == W else w).contiguous()
 
 
 def _started(generator: Generator, start: Tensor | None, samples: int, statistics: WStatistics) -> Tensor:

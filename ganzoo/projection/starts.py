@@ -47,11 +47,7 @@ def start_of(model: Reference, generator: Generator, images: Tensor, start: str)
 def _encoded(generator: Generator, images: Tensor, name: str) -> Tensor:
     encoder = load_encoder(name).to(images.device)
     if encoder.config.w_dim != generator.w_dim or not same_mapping(encoder.mapping.tolist(), generator):
-        raise ValueError(
-            f"The encoder {name} gives w of another model: its mapping network is not this one's."
-        )
-    w: Tensor = encoder(images)
-    rows = generator.num_ws
-    return (
-        w[:, :rows] if w.shape[1] >= rows else torch.cat([w, w[:, -1:].expand(-1, rows - w.shape[1], -1)], 1)
-    )
+        raise ValueError(f"{name} gives w of another model: its mapping network is not this one's.")
+    w: Tensor = encoder(images)[:, : generator.num_ws]
+    lacking = generator.num_ws - w.shape[1]  # of an encoder for a smaller member of the family
+    return torch.cat([w, w[:, -1:].expand(-1, lacking, -1)], dim=1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ganzoo.generators.generator import Generator
@@ -36,7 +37,7 @@ def w_statistics(generator: Generator, samples: int = SAMPLES, label: Tensor | N
     Args:
         generator: Generator whose mapping network is asked.
         samples: Number of latents, at least 2.
-        label: `[1, label_dim]`, for a conditional generator.
+        label: `[1, label_dim]`, for a conditional generator; None takes all classes in turn.
 
     Raises:
         ValueError: for fewer than 2 samples.
@@ -46,12 +47,12 @@ def w_statistics(generator: Generator, samples: int = SAMPLES, label: Tensor | N
     z = torch.from_numpy(np.random.RandomState(_SEED).randn(samples, generator.z_dim)).to(
         generator.mapping.w_avg
     )
-    labels = None if label is None else label.to(z.device)
-    pieces = [
-        generator.mapping(piece, None if labels is None else labels.expand(len(piece), -1))[:, 0]
-        for piece in torch.split(z, _AT_ONCE)
-    ]
-    w = torch.cat(pieces)
+    if label is None and generator.label_dim:
+        classes = torch.arange(samples, device=z.device) % generator.label_dim
+        label = F.one_hot(classes, generator.label_dim).to(z)
+    labels = [None] * samples if label is None else torch.split(label.to(z).expand(samples, -1), _AT_ONCE)
+    pieces = zip(torch.split(z, _AT_ONCE), labels, strict=False)
+    w = torch.cat([generator.mapping(piece, own)[:, 0] for piece, own in pieces])
     mean = w.mean(dim=0)
     offsets = (w - mean).double()
     variances, axes = torch.linalg.eigh(offsets.T @ offsets / samples)

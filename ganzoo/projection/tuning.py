@@ -44,7 +44,6 @@ def tune(
     locality: bool = False,
     features: str | FeatureNetwork | None = FEATURES,
     pixel_weight: float = PIXEL_WEIGHT,
-    label: Tensor | None = None,
     seed: int = 0,
     cache_dir: str | os.PathLike[str] | None = None,
     report: Callable[[TuningStep], None] = lambda step: None,
@@ -58,11 +57,10 @@ def tune(
         noise: Noise of every layer that goes with w; None for the noise saved with the weights.
         steps: Steps at most.
         rate: Learning rate of Adam.
-        stop: Mean distance in features at which it is done.
+        stop: Mean distance in features at which it is done; pixels alone never are.
         locality: Whether every step also holds the images of a w nearby to what they were (section 3.3).
-        features: Feature network by name or as it is; None for pixels alone, which never stop early.
+        features: Feature network by name or as it is; None for pixels alone.
         pixel_weight: Weight of the mean squared difference of pixels.
-        label: `[1, label_dim]`, for the w nearby of a conditional generator.
         seed: Seed of the w nearby.
         cache_dir: Cache of the feature network.
         report: Function that is told of every step.
@@ -82,15 +80,15 @@ def tune(
         tuned = copy.deepcopy(generator)
         tuned.requires_grad_(False).synthesis.requires_grad_(True)
         distance = ImageDistance(images.to(generator.device), generator.resolution, network, pixel_weight)
-        nearby = _Nearby(generator, w, network, pixel_weight, label, seed) if locality else None
+        nearby = _Nearby(generator, w, network, pixel_weight, seed) if locality else None
         adam = torch.optim.Adam(list(tuned.synthesis.parameters()), lr=rate)
         w = w.detach().clone()
         for number in range(1, steps + 1):
             drawn = tuned.synthesis(w, noise="const" if noise is None else noise).image
-            features_apart, pixels_apart = distance.parts(drawn)
-            distances = features_apart + pixel_weight * pixels_apart
+            in_features, in_pixels = distance.parts(drawn)
+            distances = in_features + pixel_weight * in_pixels
             report(TuningStep(number, steps, distances.detach(), drawn.detach()))
-            if network is not None and features_apart.mean() <= stop:
+            if network is not None and in_features.mean() <= stop:
                 break
             loss = distances.mean() if nearby is None else distances.mean() + nearby(tuned)
             adam.zero_grad(set_to_none=True)
@@ -108,11 +106,10 @@ class _Nearby:
         w: Tensor,
         network: FeatureNetwork | None,
         pixel_weight: float,
-        label: Tensor | None,
         seed: int,
     ) -> None:
         self.generator, self.w, self.network, self.pixel_weight = generator, w.detach(), network, pixel_weight
-        self.label, self.random = label, torch.Generator().manual_seed(seed)
+        self.random = torch.Generator().manual_seed(seed)
 
     def __call__(self, tuned: Generator) -> Tensor:
         generator = self.generator
@@ -120,7 +117,10 @@ class _Nearby:
             z = torch.randn(1, generator.z_dim, generator=self.random).to(self.w)
             chosen = int(torch.randint(len(self.w), (), generator=self.random))
             pivot = self.w[chosen : chosen + 1]
-            way = generator.mapping(z, self.label) - pivot
+            label = None
+            if generator.label_dim:
+                label = torch.eye(generator.label_dim).to(z)[int(z[0, 0] * 997) % generator.label_dim][None]
+            way = generator.mapping(z, label) - pivot
             w = pivot + _RADIUS * way / way.norm(dim=2, keepdim=True).clamp(min=1e-8)
             before = generator.synthesis(w).image
         distance = ImageDistance(before, generator.resolution, self.network, self.pixel_weight)
