@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ganzoo.models.reference import Reference
     from ganzoo.projection.projecting import Projected
 
-TUNED = "tuned"
+TUNED, W_FILE = "tuned", "projected.safetensors"
 
 
 def project(
@@ -27,16 +27,12 @@ def project(
         str, typer.Option(help="w (keeps to what the model knows) or w+ (comes nearer, edits less well).")
     ] = "w",
     steps: Annotated[int, typer.Option(min=1, help="Steps in all.")] = 100,
-    out: Annotated[Path, typer.Option(help="Folder for what is found; made if it does not exist.")] = Path(
-        "projected"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder, made if it does not exist.")] = Path("projected"),
     align: Annotated[
         bool | None,
         typer.Option(help="Bring faces to where FFHQ has them (default: for models that learnt from it)."),
     ] = None,
-    start: Annotated[
-        str, typer.Option(help="mean, a seed, a file of w, encoder, or an encoder's folder.")
-    ] = "mean",
+    start: Annotated[str, typer.Option(help="mean, a seed, a file of w, encoder, or its folder.")] = "mean",
     noise: Annotated[bool, typer.Option("--noise", help="Fit the noise of every layer as well.")] = False,
     features: Annotated[
         str, typer.Option(help="Network that measures how alike images are: any classifier of timm, or none.")
@@ -44,7 +40,7 @@ def project(
     coarse: Annotated[
         str | None,
         typer.Option(
-            help="Smaller model of the same w for the first steps, or none (default: its family's)."
+            help="Smaller model of the same w for the first steps, or none (default: of its family)."
         ),
     ] = None,
     tune: Annotated[
@@ -56,9 +52,7 @@ def project(
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
     """Write the w whose images are nearest to some images, each image beside its projection, and a film."""
-    from ganzoo.metrics.distances import psnr
     from ganzoo.models.reference import reference
-    from ganzoo.projection.files import W_FILE, write_projected
     from ganzoo.projection.photos import is_of_aligned_faces, read_targets
     from ganzoo.projection.projecting import check_space
     from ganzoo.projection.starts import start_of
@@ -69,9 +63,7 @@ def project(
     refuse_device(device)
     refuse_unwritable(out, "--out")
     model = reference(name, cache_dir)
-    config = model.config()
-    if align is None:
-        align = is_of_aligned_faces(model)
+    config, align = model.config(), is_of_aligned_faces(model) if align is None else align
     targets = read_targets(images, config.resolution, config.img_channels, align=align).to(device)
     with stage(f"Opening {name}") as shown:
         generator = model.load().to(device)
@@ -84,12 +76,27 @@ def project(
         space=space, steps=steps, start=begin, noise=noise, coarse=first, seed=seed, cache_dir=cache_dir,
         features=None if features == "none" else features,
     )  # fmt: skip
-    files = write_projected(out, generator, found, targets, [path.stem for path in images], settings)
-    for file, nearness in zip(files, psnr(found.images, targets).tolist(), strict=True):
-        typer.echo(f"{file.name}: {nearness:.1f} dB in {space.upper()}")
+    _write(generator, found, targets, out, images, settings)
     if tune:
         _tune(generator, found, targets, out, model, tune_steps, settings, cache_dir)
     typer.echo(f"{W_FILE} in {out}: ganzoo generate {out / TUNED if tune else name} --w {out / W_FILE}")
+
+
+def _write(
+    generator: "Generator",
+    found: "Projected",
+    targets: "Tensor",
+    out: Path,
+    images: list[Path],
+    settings: dict[str, Any],
+) -> None:
+    """Write what was found, and say how near it is."""
+    from ganzoo.metrics.distances import psnr
+    from ganzoo.projection.files import write_projected
+
+    files = write_projected(out, generator, found, targets, [path.stem for path in images], settings)
+    for file, nearness in zip(files, psnr(found.images, targets).tolist(), strict=True):
+        typer.echo(f"{file.name}: {nearness:.1f} dB in {settings['space'].upper()}")
 
 
 def _coarse(model: "Reference", coarse: str | None, device: str) -> "list[Generator]":
@@ -106,7 +113,7 @@ def _projected(
 ) -> "Projected":
     """What a projection finds, shown as it comes; Ctrl-C keeps what there is."""
     from ganzoo.projection.descent import Step
-    from ganzoo.projection.files import W_FILE, Way, write_w
+    from ganzoo.projection.files import Way, write_w
     from ganzoo.projection.projecting import project as project_images
     from ganzoo.system.progress import progress_bar
 

@@ -1,8 +1,11 @@
 """How far images are from those that are projected: in the features of a network, and in pixels."""
 
+import os
+
+import torch
 from torch import Tensor
 
-from ganzoo.features.networks import FeatureNetwork
+from ganzoo.features.networks import FeatureNetwork, load_features
 from ganzoo.losses.perceptual import feature_maps, unit_distances
 from ganzoo.system.images import shrink
 
@@ -11,6 +14,19 @@ FEATURE_SIDE = (
     256  # features of larger images are those of their means over areas, as in StyleGAN2's projector
 )
 PIXEL_WEIGHT = 3.0
+
+
+def feature_network(
+    features: str | FeatureNetwork | None, device: torch.device, cache_dir: str | os.PathLike[str] | None
+) -> FeatureNetwork | None:
+    """A feature network by name, or as it is, on a device; None for none.
+
+    Raises:
+        ValueError: for an unknown name.
+        OSError: if it cannot be had.
+    """
+    network = load_features(features, cache_dir=cache_dir) if isinstance(features, str) else features
+    return None if network is None else network.to(device)
 
 
 class ImageDistance:
@@ -33,7 +49,7 @@ class ImageDistance:
         network: FeatureNetwork | None,
         pixel_weight: float = PIXEL_WEIGHT,
     ) -> None:
-        self.side, self.targets = side, shrink(targets, side)
+        self.targets = shrink(targets, side)
         self.network, self.pixel_weight = network, pixel_weight
         self._maps = [] if network is None else [x.detach() for x in self._features(self.targets)]
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ganzoo.features.networks import FeatureNetwork, load_features
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import TRAINABLE, Generator
 from ganzoo.latent.saved import fingerprint, same_mapping
 from ganzoo.projection.descent import Step, descend
-from ganzoo.projection.distance import FEATURES, PIXEL_WEIGHT, ImageDistance
+from ganzoo.projection.distance import FEATURES, PIXEL_WEIGHT, ImageDistance, feature_network
 from ganzoo.projection.noise import drawn_noise
 from ganzoo.projection.schedule import FAST, Schedule
 from ganzoo.projection.statistics import WStatistics, w_statistics
@@ -55,6 +55,7 @@ class _Part:
     generator: Generator
     space: str
     steps: int
+    schedule: Schedule
 
 
 def project(
@@ -79,52 +80,41 @@ def project(
     Args:
         generator: Generator, which stays as it is.
         images: `[N, C, R, R]` in -1..1, each projected by itself; another side is brought to the generator's.
-        space: "w", one w for all rows, which keeps to what the generator knows; or "w+", a w for every row,
-            which comes nearer and bears edits less well.
+        space: "w", one w for all rows; or "w+", a w for every row: nearer, and edits suit it less.
         steps: Steps in all.
-        start: `[1 or N, num_ws, w_dim]`; by default the mean of w.
+        start: `[1 or N, num_ws, w_dim]`; None for the mean of w.
         noise: Whether to fit the noise of every layer as well.
-        coarse: Smaller generators of the same mapping network, from low to high, which take the first steps.
+        coarse: Smaller generators of the same mapping network, from low to high, for the first steps.
         features: Feature network by name or as it is; None for pixels alone.
-        pixel_weight: Weight of the mean squared difference of pixels beside the features.
-        schedule: Learning rate and noise of w; with `Schedule()`, pixel_weight=0 and noise=True, the steps
-            are those of StyleGAN2's projector.
+        pixel_weight: Weight of the pixels' mean squared difference.
+        schedule: `Schedule()` with noise and no pixels takes the steps of StyleGAN2's projector.
         statistics: Of w, where they are known already; of all classes by default.
-        seed: Seed of the noise on w and of the noise's start.
+        seed: Seed of all noise.
         cache_dir: Cache of the feature network.
         report: Function that is told of every step.
 
     Raises:
-        ValueError: for another space, no steps, images or a start of another shape, or a coarse generator
-            that is of another mapping network or too large.
+        ValueError: for other spaces or shapes, no steps, or a coarse generator of another mapping network.
         OSError: if the feature network cannot be had.
     """
     _check(generator, images, space, steps, coarse)
-    network = load_features(features, cache_dir=cache_dir) if isinstance(features, str) else features
-    network = network if network is None else network.to(generator.device)
-    statistics = statistics or w_statistics(generator)
-    random = torch.Generator().manual_seed(seed)
+    network = feature_network(features, generator.device, cache_dir)
+    known = statistics or w_statistics(generator)
+    done, random = 0, torch.Generator().manual_seed(seed)
     targets = images.detach().to(generator.device, torch.float32)
-    w = _started(generator, start, len(images), statistics)
+    w = _started(generator, start, len(images), known)
     maps = drawn_noise(generator, len(images), random) if noise else None
-    parts = _parts(generator, space, steps, coarse, from_start=start is not None)
-    done, distance = 0, ImageDistance(targets, parts[0].generator.resolution, network, pixel_weight)
+    parts = _parts([*coarse, generator], space, steps, schedule, from_start=start is not None)
     with torch.inference_mode(False), torch.enable_grad():
         for part in parts:
-            if (side := part.generator.resolution) != distance.side:
-                distance = ImageDistance(targets, side, network, pixel_weight)
-            for step in descend(
-                _quick(part.generator),
-                distance,
-                w.mean(dim=1, keepdim=True) if part.space == W else w.contiguous(),
-                statistics,
-                part.steps,
-                schedule=schedule
-                if done == 0
-                else replace(schedule, rate=schedule.rate * _LATER, w_noise=0.0),
+            distance = ImageDistance(targets, part.generator.resolution, network, pixel_weight)
+            begin = w.mean(dim=1, keepdim=True) if part.space == W else w.contiguous()
+            found = descend(
+                _quick(part.generator), distance, begin, known, part.steps, schedule=part.schedule,
                 noise=maps if part.generator is generator else None,
                 draw=lambda w: torch.randn(w.shape, generator=random).to(w),
-            ):
+            )  # fmt: skip
+            for step in found:
                 done, w = done + 1, step.w.expand(-1, generator.num_ws, -1)
                 report(replace(step, number=done, steps=steps, w=w))
     return _drawn(generator, w.clone(), None if maps is None else [x.detach() for x in maps], distance)
@@ -146,17 +136,16 @@ def _drawn(
 
 
 def _parts(
-    generator: Generator, space: str, steps: int, coarse: Sequence[Generator], *, from_start: bool
+    generators: list[Generator], space: str, steps: int, schedule: Schedule, *, from_start: bool
 ) -> list[_Part]:
     """What each generator does.
 
-    Half of the steps are the generator's own: a coarse one is no more than near it, and 20 steps take it as
-    near as it comes. Among the coarse ones, each takes half as many as the one before. A W+ begins in W,
-    unless it has a start of its own: with the first generator, or the first half of the only one's steps.
+    Half of the steps are those of the last one: the others are no more than near it, and 20 steps take them
+    as near as they come. Among these, each takes half as many as the one before. A W+ begins in W, unless it
+    has a start of its own: with the first generator, or in the first half of the only one's steps.
     """
-    generators = [*coarse, generator]
-    if space == W_PLUS and not coarse and not from_start:
-        generators = [generator, generator]
+    if space == W_PLUS and len(generators) == 1 and not from_start:
+        generators = generators * 2
     weights = [2**i for i in reversed(range(len(generators) - 1))]
     weights.append(sum(weights) or 1)
     ends = [round(steps * sum(weights[: i + 1]) / sum(weights)) for i in range(len(weights))]
@@ -164,7 +153,9 @@ def _parts(
     spaces = [space] * len(generators)
     if not from_start and len(generators) > 1:
         spaces[0] = W
-    return [_Part(*part) for part in zip(generators, spaces, counts, strict=True) if part[2]]
+    later = replace(schedule, rate=schedule.rate * _LATER, w_noise=0.0)
+    kept = [part for part in zip(generators, spaces, counts, strict=True) if part[2]]
+    return [_Part(*part, later if number else schedule) for number, part in enumerate(kept)]
 
 
 def _quick(generator: Generator) -> Generator:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from ganzoo.features.networks import FeatureNetwork, load_features
+from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.generator import TRAINABLE, Generator
-from ganzoo.projection.distance import FEATURES, ImageDistance
+from ganzoo.projection.distance import FEATURES, ImageDistance, feature_network
 
 STEPS, RATE = 350, 3e-4
 STOP = 0.1  # of the distance in features, which is no LPIPS: see docs/project.md
@@ -44,54 +45,50 @@ def tune(
     locality: bool = False,
     features: str | FeatureNetwork | None = FEATURES,
     pixel_weight: float = PIXEL_WEIGHT,
-    seed: int = 0,
     cache_dir: str | os.PathLike[str] | None = None,
     report: Callable[[TuningStep], None] = lambda step: None,
 ) -> Generator:
     """A copy of a generator that learnt to draw some images of some w (Roich et al. 2021, section 3.2).
 
     Args:
-        generator: Generator as `create` gives it; it stays as it is.
+        generator: Generator as `create` gives it, which stays as it is.
         w: `[N, num_ws, w_dim]`, as `project` gives it.
         images: `[N, C, R, R]` in -1..1; another side is brought to the generator's.
         noise: Noise of every layer that goes with w; None for the noise saved with the weights.
         steps: Steps at most.
         rate: Learning rate of Adam.
         stop: Mean distance in features at which it is done; pixels alone never are.
-        locality: Whether every step also holds the images of a w nearby to what they were (section 3.3).
+        locality: Whether every step also keeps the image of a w nearby (section 3.3).
         features: Feature network by name or as it is; None for pixels alone.
         pixel_weight: Weight of the mean squared difference of pixels.
-        seed: Seed of the w nearby.
         cache_dir: Cache of the feature network.
         report: Function that is told of every step.
 
     Raises:
-        TypeError: for a generator that is deployed.
-        ValueError: for w or images of another shape, or fewer than 1 step.
+        TypeError: for a deployed generator.
+        ValueError: for w or images of other shapes, or no steps.
         OSError: if the feature network cannot be had.
     """
     if generator.form != TRAINABLE:
         raise TypeError(f"tune takes a Generator as create() gives it, not one that is {generator.form}.")
     if steps < 1 or len(w) != len(images):
         raise ValueError(f"tune takes 1 step at least, and a w for every image; got {steps}, {len(w)} w.")
-    network = load_features(features, cache_dir=cache_dir) if isinstance(features, str) else features
-    network = network if network is None else network.to(generator.device)
+    network = feature_network(features, generator.device, cache_dir)
     with torch.inference_mode(False), torch.enable_grad():
-        tuned = copy.deepcopy(generator)
-        tuned.requires_grad_(False).synthesis.requires_grad_(True)
+        tuned = copy.deepcopy(generator).requires_grad_(False)
+        tuned.synthesis.requires_grad_(True)
         distance = ImageDistance(images.to(generator.device), generator.resolution, network, pixel_weight)
-        nearby = _Nearby(generator, w, network, pixel_weight, seed) if locality else None
-        adam = torch.optim.Adam(list(tuned.synthesis.parameters()), lr=rate)
-        w = w.detach().clone()
+        nearby = _Nearby(generator, w, network, pixel_weight) if locality else None
+        adam = torch.optim.Adam(tuned.synthesis.parameters(), lr=rate)
         for number in range(1, steps + 1):
-            drawn = tuned.synthesis(w, noise="const" if noise is None else noise).image
+            drawn = tuned.synthesis(w.detach(), noise="const" if noise is None else noise).image
             in_features, in_pixels = distance.parts(drawn)
             distances = in_features + pixel_weight * in_pixels
             report(TuningStep(number, steps, distances.detach(), drawn.detach()))
             if network is not None and in_features.mean() <= stop:
                 break
             loss = distances.mean() if nearby is None else distances.mean() + nearby(tuned)
-            adam.zero_grad(set_to_none=True)
+            adam.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
     return tuned.requires_grad_(False)
@@ -106,10 +103,9 @@ class _Nearby:
         w: Tensor,
         network: FeatureNetwork | None,
         pixel_weight: float,
-        seed: int,
     ) -> None:
         self.generator, self.w, self.network, self.pixel_weight = generator, w.detach(), network, pixel_weight
-        self.random = torch.Generator().manual_seed(seed)
+        self.random = torch.Generator().manual_seed(0)
 
     def __call__(self, tuned: Generator) -> Tensor:
         generator = self.generator
@@ -119,7 +115,8 @@ class _Nearby:
             pivot = self.w[chosen : chosen + 1]
             label = None
             if generator.label_dim:
-                label = torch.eye(generator.label_dim).to(z)[int(z[0, 0] * 997) % generator.label_dim][None]
+                classes = torch.randint(generator.label_dim, (1,), generator=self.random)
+                label = F.one_hot(classes, generator.label_dim).to(z)
             way = generator.mapping(z, label) - pivot
             w = pivot + _RADIUS * way / way.norm(dim=2, keepdim=True).clamp(min=1e-8)
             before = generator.synthesis(w).image

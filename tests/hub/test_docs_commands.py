@@ -125,7 +125,7 @@ def place(hub, run, tmp_path, monkeypatch):
     torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")
     photos(tmp_path / "photos")
     ganzoo.save(trained(tiny("wavelet")), tmp_path / "tiny")
-    modules = ("projection.projecting", "projection.tuning", "features.networks", "metrics.evaluation", "compare.side_by_side", "training.adversarial_run")
+    modules = ("projection.distance", "features.networks", "metrics.evaluation", "compare.side_by_side", "training.adversarial_run")
     for module in modules:
         monkeypatch.setattr(f"ganzoo.{module}.load_features", lambda name, cache_dir=None: Colours())
     monkeypatch.chdir(tmp_path)
