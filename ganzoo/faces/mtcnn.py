@@ -48,7 +48,7 @@ class _Columns(nn.Module):
 
 
 class _Stage(nn.Module):
-    """A trunk and linear heads: crops to logits of no face and face, corrections of the box, perhaps points."""
+    """A trunk and linear heads: crops to logits of no face and a face, shifts of the box, perhaps points."""
 
     def __init__(self, trunk: list[nn.Module], heads: list[nn.Module]) -> None:
         super().__init__()
@@ -119,8 +119,8 @@ class Mtcnn(nn.Module):
             corners = _STRIDE * torch.stack([columns, rows], dim=1)
             cells = torch.cat([corners + 1, corners + _CELL], dim=1).div(scale).floor()
             scores = score[rows, columns]
-            rows_of = torch.cat([cells, shifts[0, :, rows, columns].T, scores[:, None]], dim=1)
-            found.append(rows_of[_best(cells, scores, 0.5)])
+            table = torch.cat([cells, shifts[0, :, rows, columns].T, scores[:, None]], dim=1)
+            found.append(table[_best(cells, scores, 0.5)])
             scale *= _STEP
         cells, moves, scores = torch.cat(found).split([4, 4, 1], dim=1)
         sides = (cells[:, 2:] - cells[:, :2]).repeat(1, 2)
@@ -209,7 +209,8 @@ def _best(boxes: Tensor, scores: Tensor, most: float, *, of_smaller: bool = Fals
     """Indices of the boxes that no better one covers: non-maximum suppression.
 
     Args:
-        boxes, scores: `[B, 4]` and `[B]`.
+        boxes: `[B, 4]`.
+        scores: `[B]`.
         most: Largest overlap of two that stay.
         of_smaller: The overlap is part of the smaller box, instead of the union.
     """

@@ -141,8 +141,8 @@ def _read_face_api() -> dict[str, Tensor]:
 def read_shard(weights: list[dict[str, Any]], data: bytes) -> dict[str, Tensor]:
     """The tensors of a shard of TensorFlow.js, in PyTorch's layout.
 
-    A tensor is bytes that stand for `byte * scale + min`, or plain float32. Filters `[kh, kw, in, out]` become
-    `[out, in, kh, kw]`, those of depthwise convolutions `[in, 1, kh, kw]`, matrices are transposed.
+    A tensor is bytes that stand for `byte * scale + min`, or plain float32. Filters `[kh, kw, in, out]`
+    become `[out, in, kh, kw]`, those of depthwise convolutions `[in, 1, kh, kw]`, matrices are transposed.
 
     Args:
         weights: What the manifest says of each tensor, in the shard's order.

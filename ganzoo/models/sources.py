@@ -180,7 +180,7 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
 
 
 def run_client(command: list[str], name: str, size: int, folder: Path) -> tuple[int, str]:
-    """A package client's exit status and words; a line on stderr follows the bytes it writes below `folder`."""
+    """A package client's exit status and words; a line on stderr follows the bytes below `folder`."""
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
     environment["PYTHONSAFEPATH"] = "1"  # from Python 3.11, a pip.py in the current folder is not the client
     text, whole = f"Fetching {name}, {size / 1e6:.1f} MB", max(1, size)
