@@ -14,6 +14,7 @@ from ganzoo.cli.data import data_app
 from ganzoo.cli.distill import distill
 from ganzoo.cli.evaluate import evaluate
 from ganzoo.cli.export import export
+from ganzoo.cli.film import film
 from ganzoo.cli.generate import generate
 from ganzoo.cli.habits import told
 from ganzoo.cli.help import settings
@@ -34,7 +35,7 @@ app = typer.Typer(
     epilog="Example: ganzoo generate mobilestylegan_ffhq_64_lite --seeds 0-7 --out faces",
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
-    "list": list_, "info": info, "generate": generate, "verify": verify, "convert": convert,
+    "list": list_, "info": info, "generate": generate, "film": film, "verify": verify, "convert": convert,
     "export": export, "distill": distill, "train": train, "bench": bench, "results": results,
     "eval": evaluate, "compare": compare, "project": project, "card": card, "push": push,
 }  # fmt: skip

@@ -13,6 +13,10 @@ COMMANDS = {
         "Images of a model, a PNG for each seed.",
         "ganzoo generate mobilestylegan_ffhq_64_lite --seeds 0-7 --out faces",
     ),
+    "film": (
+        "A film through seeds or saved w: MP4, WebM, GIF, WebP.",
+        "ganzoo film mobilestylegan_ffhq_64_lite --seeds 0-7 --seconds 10 --out film.mp4",
+    ),
     "verify": ("Are these the published weights and images?", "ganzoo verify mobilestylegan_ffhq_64_lite"),
     "convert": ("A checkpoint of other code to a model folder.", "ganzoo convert stylegan2.pkl teacher"),
     "export": (

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ganzoo.generators.generator import Generator
-from ganzoo.models.generating import Look
+from ganzoo.latent.look import Look
 
 BATCH = 1000
 SAMPLES = 20_000
