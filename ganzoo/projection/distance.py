@@ -49,7 +49,7 @@ class ImageDistance:
         network: FeatureNetwork | None,
         pixel_weight: float = PIXEL_WEIGHT,
     ) -> None:
-        self.targets = shrink(targets, side)
+        self.targets = shrink(targets.detach(), side)
         self.network, self.pixel_weight = network, pixel_weight
         self._maps = [] if network is None else [x.detach() for x in self._features(self.targets)]
 
