@@ -12,7 +12,6 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.latent.saved import load_w, save_w
-from ganzoo.models.generating import generate_images
 from ganzoo.projection.files import FILM_FILE, PROGRESS_FILE, W_FILE
 
 GANZOO = [sys.executable, "-m", "ganzoo"]
@@ -23,7 +22,7 @@ def folder(tmp_path_factory):
     """A model, two images that it made, and a grey photo of another size."""
     folder = tmp_path_factory.mktemp("project")
     ganzoo.save(trained(tiny("wavelet")), folder / "model")
-    generate_images(str(folder / "model"), [3, 4], folder / "made")
+    ganzoo.generate_images(str(folder / "model"), [3, 4], folder / "made")
     grey = np.random.RandomState(0).randint(256, size=(40, 30), dtype=np.uint8)
     Image.fromarray(grey).save(folder / "grey.png")
     Image.new("RGB", (1, 1)).save(folder / "dot.png")
@@ -128,3 +127,11 @@ def test_ctrl_c_keeps_the_w_that_there_is(folder, tmp_path):
     assert load_w(tmp_path / W_FILE, ganzoo.load(folder / "model")).w.isfinite().all()
     with Image.open(tmp_path / FILM_FILE) as film:
         film.load()
+
+
+def test_options_of_project_are_frozen(run):
+    # Scripts rely on these names: a change here is a change for users.
+    text = run("project", "--help")[1]
+    options = ["--space", "--steps", "--out", "--align", "--no-align", "--start", "--noise", "--features"]
+    options += ["--coarse", "--tune", "--tune-steps", "--seed", "--device", "--cache-dir"]
+    assert [option for option in options if option not in text] == []
