@@ -17,6 +17,7 @@ from ganzoo.cli.export import export
 from ganzoo.cli.generate import generate
 from ganzoo.cli.habits import told
 from ganzoo.cli.help import settings
+from ganzoo.cli.project import project
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
@@ -35,7 +36,7 @@ app = typer.Typer(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "info": info, "generate": generate, "verify": verify, "convert": convert,
     "export": export, "distill": distill, "train": train, "bench": bench, "results": results,
-    "eval": evaluate, "compare": compare, "card": card, "push": push,
+    "eval": evaluate, "compare": compare, "project": project, "card": card, "push": push,
 }  # fmt: skip
 for name, function in _COMMANDS.items():
     app.command(name, **settings(name), add_help_option=name not in ("distill", "train"))(function)

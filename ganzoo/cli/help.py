@@ -40,6 +40,10 @@ COMMANDS = {
         "Models side by side on one HTML page.",
         "ganzoo compare teacher runs/first --seeds 0-7 --out page.html",
     ),
+    "project": (
+        "Images to the w that a model draws them from.",
+        "ganzoo project mobilestylegan_ffhq me.jpg --space w+ --out me",
+    ),
     "card": (
         "The card of a model: lineage, licenses, figures.",
         "ganzoo card runs/first --records figures.jsonl --out runs/first",
