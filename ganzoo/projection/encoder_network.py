@@ -117,6 +117,8 @@ class Encoder(nn.Module):
         self.inner: nn.Linear | None = None
         if config.hidden:
             self.inner, self.outer = nn.Linear(config.dim, config.hidden), nn.Linear(config.hidden, out)
+            nn.init.normal_(self.inner.weight)  # of what has length 1
+            nn.init.zeros_(self.inner.bias)
             nn.init.zeros_(self.outer.weight)
             nn.init.zeros_(self.outer.bias)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
