@@ -12,16 +12,17 @@ An encoder: images to w of the generator `{teacher}` (weights sha256 `{sha256}`)
     encoder = load_encoder("encoder")  # this folder
     w = encoder(images)  # [N, 3, H, H] in -1..1
 
-It looks at images of {side} x {side} through the frozen feature network `{features}`, whose weights are not in this
-folder. What it learnt, it learnt from {images} images of that generator alone: it gives the nearest that it knows for
-any other image, a photograph included. It is meant as the start of a projection.
+It looks at images of {side} x {side} through the frozen feature network `{features}`, whose weights are
+not in this folder. What it learnt, it learnt from {images} images of that generator alone: it gives the
+nearest that it knows for any other image, a photograph included. It is meant as the start of a projection.
 
 | figure | mean of {held_out} images | ± | definition |
 |---|---|---|---|
 {figures}
 
 * {kimg:g} kimg in steps of {batch_size}, {hours:.2f} h on {hardware}, {date}.
-* License of these weights: not stated. They are at most as free as the generator: say what it is before you pass them on.
+* License of these weights: not stated. They are at most as free as the generator: say what it is before
+  you pass them on.
 """
 
 

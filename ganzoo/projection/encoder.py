@@ -133,9 +133,7 @@ def _read_config(path: Path) -> EncoderConfig:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _assembled(
-    config: EncoderConfig, tensors: Mapping[str, Tensor], source: Any, cache_dir: Any
-) -> Encoder:
+def _assembled(config: EncoderConfig, tensors: Mapping[str, Tensor], source: Any, cache_dir: Any) -> Encoder:
     encoder = Encoder(config, load_features(config.features, cache_dir=cache_dir))
     try:
         encoder.load_state_dict({name: t.float() for name, t in tensors.items()}, strict=True)

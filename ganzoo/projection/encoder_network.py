@@ -1,4 +1,4 @@
-"""An encoder: images to w in one pass, from features of a frozen network, and closer by looking at its own result.
+"""An encoder: images to w in one pass, and closer by a look at what the generator makes of them.
 
     encoder = load_encoder("mobilestylegan_ffhq_encoder")
     w = encoder(images)                                   # in one pass
@@ -117,6 +117,8 @@ class Encoder(nn.Module):
         self.inner: nn.Linear | None = None
         if config.hidden:
             self.inner, self.outer = nn.Linear(config.dim, config.hidden), nn.Linear(config.hidden, out)
+            nn.init.normal_(self.inner.weight)  # of what has length 1
+            nn.init.zeros_(self.inner.bias)
             nn.init.zeros_(self.outer.weight)
             nn.init.zeros_(self.outer.bias)
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
@@ -127,8 +129,9 @@ class Encoder(nn.Module):
 
     def _apply(self, *arguments: Any, **options: Any) -> "Encoder":
         """Take the feature network along, to another device or kind of numbers."""
-        self._network[0]._apply(*arguments, **options)
-        return super()._apply(*arguments, **options)
+        self.network._apply(*arguments, **options)  # type: ignore[no-untyped-call]
+        super()._apply(*arguments, **options)  # type: ignore[no-untyped-call]
+        return self
 
     @property
     def network(self) -> FeatureNetwork:
@@ -161,7 +164,8 @@ class Encoder(nn.Module):
             widths = tuple(m.shape[1] for m in maps)
             if widths != own.widths:
                 raise ValueError(f"{own.features} gives stages of {widths} channels, not {own.widths}.")
-            found = [F.adaptive_avg_pool2d(m, g).flatten(1) for m, g in zip(maps, own.grids, strict=True) if g]
+            pairs = [(m, grid) for m, grid in zip(maps, own.grids, strict=True) if grid]
+            found = [F.adaptive_avg_pool2d(m, grid).flatten(1) for m, grid in pairs]
         if own.pixels:
             found.append(F.adaptive_avg_pool2d(small, own.pixels).flatten(1))
         return torch.cat(found, dim=1)
@@ -178,7 +182,7 @@ class Encoder(nn.Module):
         if self.inner is not None:
             hidden = F.gelu(self.inner(x))
             y = y + self.outer(hidden if kept is None else hidden * kept)
-        return y.unflatten(1, (-1, self.config.w_dim))
+        return y.view(len(y), -1, self.config.w_dim)
 
     def rows(self, answer: Tensor) -> Tensor:
         """An answer as w, `[N, num_ws, w_dim]`."""

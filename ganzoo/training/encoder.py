@@ -124,9 +124,7 @@ class EncoderTask(Task):
             looked_at=seen.looked_at[rows], answer=self.target(seen.w[rows]), kept=kept, images=images
         )
 
-    def loss(
-        self, phase: Phase, batch: EncoderBatch, kimg: float
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, phase: Phase, batch: EncoderBatch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss and its terms, before their weights."""
         weights = self.settings.loss
         answer = self.encoder.answer(batch.looked_at, batch.kept)

@@ -12,18 +12,20 @@ _KEPT_BACK = 8  # every eighth image chooses the strength
 
 @torch.no_grad()
 def normalise(encoder: Encoder, looked_at: Tensor) -> None:
-    """Set the encoder's mean and scale so that every stage, and the pixels, weigh the same: length 1 in all."""
+    """Set mean and scale so that every stage, and the pixels, weigh the same, and all together 1."""
     encoder.mean.copy_(looked_at.mean(dim=0))
     parts = encoder.config.parts
     centred = torch.split(looked_at - encoder.mean, list(parts), dim=1)
-    lengths = [part.square().sum(dim=1).mean().sqrt().clamp(min=1e-12) * len(parts) ** 0.5 for part in centred]
-    encoder.scale.copy_(
-        torch.cat([(1 / n).expand(count) for n, count in zip(lengths, parts, strict=True)])
-    )
+    lengths = [
+        part.square().sum(dim=1).mean().sqrt().clamp(min=1e-12) * len(parts) ** 0.5 for part in centred
+    ]
+    encoder.scale.copy_(torch.cat([(1 / n).expand(count) for n, count in zip(lengths, parts, strict=True)]))
 
 
 @torch.no_grad()
-def fit_linear(encoder: Encoder, looked_at: Tensor, target: Tensor, ridge: Sequence[float]) -> tuple[float, float]:
+def fit_linear(
+    encoder: Encoder, looked_at: Tensor, target: Tensor, ridge: Sequence[float]
+) -> tuple[float, float]:
     """Fit the linear map; returns the strength that was chosen, and the share of w that it explains.
 
     The strength is chosen on every eighth image, by a fit to the others; the fit that stays is to all.

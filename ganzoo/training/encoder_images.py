@@ -1,4 +1,4 @@
-"""What an encoder learns from: a generator's own images with their w, made once, and seen once by its network."""
+"""What an encoder learns from: a generator's own images with their w, made and looked at once."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -61,7 +61,7 @@ class EncoderTeacher:
 
     @torch.no_grad()
     def drawn(self, numbers: Sequence[int]) -> Drawn:
-        """What the images of these numbers are made from: w `[N, num_ws, w_dim]`, each truncated by its own psi."""
+        """What these images are made from: w `[N, num_ws, w_dim]`, each truncated by a psi of its own."""
         own, seed = self.original, self.settings.seed
         batch = latents(
             numbers,
@@ -84,7 +84,7 @@ class EncoderTeacher:
 
     @torch.no_grad()
     def images(self, w: Tensor, noise: Sequence[Tensor]) -> Tensor:
-        """Images `[N, 3, side, side]`, float32, with constant noise; on a CPU one at a time, which is quicker."""
+        """Images `[N, 3, side, side]`, float32, with constant noise; on a CPU one at a time: quicker."""
         parts = w.chunk(len(w)) if self.device.type == "cpu" else (w,)
         shown = [cast(Output, self.quick(rows)).image.float() for rows in parts]
         return torch.cat([shrink(image, self.settings.side) for image in shown])

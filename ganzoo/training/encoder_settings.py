@@ -1,7 +1,7 @@
 """What the training of an encoder is told beside the loop's settings."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ganzoo.projection.encoder import EncoderConfig
 from ganzoo.system.validation import check_fields
@@ -10,6 +10,8 @@ from ganzoo.training.loss_settings import Term
 from ganzoo.training.settings import OptimizerSettings, require
 from ganzoo.training.task_settings import TaskSettings
 
+_ON, _OFF = Term(weight=1.0), Term()
+_IMAGES = CacheSettings(images=4096)
 _HIDDEN = OptimizerSettings(name="adamw", lr=1e-3, betas=(0.9, 0.99), weight_decay=0.05, warmup_kimg=2.0)
 
 
@@ -23,9 +25,9 @@ class EncoderLoss:
         perceptual: The same images in features of `held_out.features`.
     """
 
-    w: Term = Term(weight=1.0)
-    pixel_l1: Term = Term()
-    perceptual: Term = Term()
+    w: Term = _ON
+    pixel_l1: Term = _OFF
+    perceptual: Term = _OFF
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -83,7 +85,7 @@ class EncoderSettings(TaskSettings):
     truncation_psi: tuple[float, float] = (0.5, 1.0)
     style_mixing: float = 0.0
     loss: EncoderLoss = EncoderLoss()
-    cache: CacheSettings = CacheSettings(images=4096)
+    cache: CacheSettings = _IMAGES
     held_out: EncoderHeldOut = EncoderHeldOut()
     optimizer: OptimizerSettings = _HIDDEN
 
@@ -93,7 +95,9 @@ class EncoderSettings(TaskSettings):
         require(0 < low <= high <= 1, "truncation_psi is two numbers, 0 to 1, the lower first", [low, high])
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         require(0 <= self.dropout < 1, "dropout is a share from 0 to below 1", self.dropout)
-        require(self.cache.images >= 16, "cache.images is at least 16: a linear map is fitted", self.cache.images)
+        require(
+            self.cache.images >= 16, "cache.images is at least 16: a linear map is fitted", self.cache.images
+        )
         require(
             bool(self.ridge) and min(self.ridge) > 0, "ridge is positive numbers, one or more", self.ridge
         )
@@ -109,6 +113,14 @@ class EncoderSettings(TaskSettings):
         Raises:
             ValueError: for settings that do not fit these.
         """
-        own: dict[str, Any] = {name: getattr(self, name) for name in ("features", "grids", "side", "pixels")}
-        rows = {"w_dim": w_dim, "num_ws": self.num_ws or num_ws, "groups": self.groups}
-        return EncoderConfig(widths=widths, hidden=self.hidden, **own, **rows)
+        return EncoderConfig(
+            features=self.features,
+            widths=widths,
+            grids=self.grids,
+            side=self.side,
+            pixels=self.pixels,
+            hidden=self.hidden,
+            w_dim=w_dim,
+            num_ws=self.num_ws or num_ws,
+            groups=self.groups,
+        )

@@ -86,8 +86,10 @@ def test_the_result_is_an_encoder_with_its_figures_sheet_and_card(teacher, whole
 
 
 def test_what_it_finds_is_nearer_than_the_mean_and_nearer_still_refined(teacher, tmp_path):
-    """On 512 images of a network of random weights, whose w has 8 numbers."""
-    folder = run(teacher, tmp_path / "run", cache={"images": 512}, kimg=2.0, eval_every=0.0, ridge=[1e-6, 1e-4])
+    """On 128 images of a network of random weights, whose w has 8 numbers."""
+    folder = run(
+        teacher, tmp_path / "run", cache={"images": 512}, kimg=2.0, eval_every=0.0, ridge=[1e-6, 1e-4]
+    )
     encoder, generator = load_encoder(str(folder)), load(teacher)
     target = drawn(generator, range(100, 116))
     with torch.inference_mode():
