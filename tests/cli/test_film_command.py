@@ -1,11 +1,12 @@
 """`ganzoo film`: films of a tiny model, and what it says of mistakes."""
 
+import re
 import signal
 import time
 
 import pytest
 from cli_helpers import GANZOO, assert_one_line
-from helpers import interruptible, tiny, trained
+from helpers import interruptible
 from PIL import Image
 
 import ganzoo
@@ -13,15 +14,24 @@ from ganzoo.films import Motion, frames, through_seeds
 from ganzoo.latent.look import Look
 
 
-def test_a_film_has_the_frames_of_its_length_in_the_fastest_runtime(run, tmp_path):
-    out, cache = tmp_path / "new" / "film.webp", tmp_path / "cache"
-    ganzoo.save(trained(tiny(resolution=32)), tmp_path / "model")
-    command = ["film", tmp_path / "model", "--seeds=0-1", "--seconds=0.5", "--fps=12", "--cache-dir", cache]
+def test_a_film_has_the_frames_of_its_length(run, model_folder, tmp_path):
+    out = tmp_path / "new" / "film.webp"
+    command = ["film", model_folder, "--seeds=0-1", "--seconds=0.5", "--fps=12", "--runtime=torch"]
     status, told, _ = run(*command, "--out", out)
     assert status == 0 and told.startswith("6 frames of 32 x 32 in ") and "0.5 s" in told
     assert "frames a second (cpu" in told
     with Image.open(out) as film:
         assert film.n_frames == 6 and film.size == (32, 32)
+
+
+def test_a_film_is_drawn_in_the_fastest_runtime_and_is_an_mp4(run):
+    text = run("film", "--help")[1]
+    assert "film.mp4" in text and re.search(r"--runtime.*\n?.*\[default: auto\]", text)
+    options = (
+        "--seeds --w --seconds --fps --out --space --curve --ease --no-loop --grid --psi --cutoff --centers "
+        "--labels --noise --noise-seed --runtime --precision --device --other-mapping --cache-dir"
+    )
+    assert [option for option in options.split() if option not in text] == []
 
 
 def test_a_film_shows_the_frames_of_the_api(run, model_folder, tmp_path, monkeypatch):

@@ -55,6 +55,7 @@ SMALLER = {
     r"\b(kimg|batch_size)=\S+": "",
     r"^compare ": "compare --runs 1 ",
     r"steps \d+": "steps 2",
+    r"^film (.*)--seconds \d+": r"film \1--seconds 0.2 --runtime torch",
     r"--tag faces": "--tag ganzoo",  # a tag of this card
 }
 SHORT = ["device=cpu", "kimg=0.004", "batch_size=2", "loss.feature_l1.weight=0"]
