@@ -72,7 +72,7 @@ class EncoderTask(Task):
         self.seen: Seen | None = None
 
     def learnt_from(self) -> Seen:
-        """What the encoder sees of the images, once they are made."""
+        """What the encoder sees of the images, looked at when it is first asked for."""
         if self.seen is None:
             self.seen = Seen(self.encoder, self.teacher, self.cache)
         return self.seen

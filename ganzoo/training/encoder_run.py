@@ -119,10 +119,9 @@ class EncoderRun(EncoderTask):
         return None
 
     def prepare(self) -> None:
-        """Make the images that are missing, and look at them."""
+        """Make the images that are missing."""
         for cache in (self.held, self.cache):
             fill_together(cache, self.state, self.seconds_an_image)
-        self.learnt_from()
 
     @torch.inference_mode()
     def measure(self, averaged: nn.Module) -> dict[str, Figure]:

@@ -4,7 +4,7 @@
 
 Targets are the generator's own images of seeds that no training sees, psi 0.7. PSNR: range 2, unclipped, mean
 over images. Projections are in W, of the first --projected targets, by `ganzoo.projection.projecting`;
-their table holds the first step at which the median of PSNR reaches so many dB. With --out a sheet is written:
+their table holds the first step at which the median of PSNR reaches so many dB. With --out, a sheet is made:
 target, mean w, linear map alone, encoder, refined.
 """
 
