@@ -18,7 +18,7 @@ from ganzoo.generators.generator import TRAINABLE, Generator
 from ganzoo.projection.distance import FEATURES, ImageDistance, feature_network
 
 STEPS, RATE = 350, 3e-4
-STOP = 0.1  # of the distance in features, which is no LPIPS: see docs/project.md
+STOP = 0.5  # of the distance in features, which is no LPIPS: a photograph drawn at 27.7 dB stands at 0.9
 PIXEL_WEIGHT = 10.0
 _RADIUS, _LOCAL = 30.0, 0.1  # of the locality regularisation: section 3.3 and its weights
 
