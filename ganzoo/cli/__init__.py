@@ -22,6 +22,7 @@ from ganzoo.cli.generate import generate
 from ganzoo.cli.habits import told
 from ganzoo.cli.help import settings
 from ganzoo.cli.mix import mix
+from ganzoo.cli.project import project
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
@@ -43,7 +44,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "info": info, "generate": generate, "film": film, "verify": verify, "convert": convert,
     "export": export, "distill": distill, "train": train, "bench": bench, "results": results,
     "eval": evaluate, "compare": compare, "directions": directions, "edit": edit, "mix": mix, "swap": swap,
-    "card": card, "push": push,
+    "project": project, "card": card, "push": push,
 }  # fmt: skip
 for name, function in _COMMANDS.items():
     app.command(name, **settings(name), add_help_option=name not in ("distill", "train"))(function)

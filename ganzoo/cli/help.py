@@ -60,6 +60,10 @@ COMMANDS = {
         "The coarse levels of one model with the fine ones of another.",
         "ganzoo swap runs/a/generator runs/b/generator --from 32 --out swapped",
     ),
+    "project": (
+        "Images to the w that a model draws them from.",
+        "ganzoo project mobilestylegan_ffhq me.jpg --space w+ --out me",
+    ),
     "card": (
         "The card of a model: lineage, licenses, figures.",
         "ganzoo card runs/first --records figures.jsonl --out runs/first",

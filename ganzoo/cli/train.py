@@ -20,6 +20,7 @@ Examples:
   ganzoo train data=photos/ init=my-model ada.kimg=100                         goes on from a trained network
   ganzoo train teacher=my-teacher resolution=256                               as ganzoo distill
   ganzoo train -m stylegan2 data=photos/ resolution=64 penalty.r1=0.1,1,10     a sweep
+  ganzoo train task=encoder teacher=my-teacher                                 images to w, for ganzoo project
   ganzoo train task=mine size=3 kimg=10                                        a task of a plug-in
 
 data= trains from images, teacher= distils; any other task is named by task=. ganzoo train … --print shows all

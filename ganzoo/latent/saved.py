@@ -26,7 +26,7 @@ from ganzoo.system.kinds import open_tensors
 from ganzoo.system.paths import missing, user_path
 
 FINGERPRINT_KEY = "mapping"
-_VALUES = 16  # of the fingerprint
+FINGERPRINT_VALUES = 16
 _TOLERANCE = 0.02  # of its largest value: half precision is off by less, another network by about 1
 _NOISE = "noise."
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
@@ -54,7 +54,7 @@ def fingerprint(generator: Generator) -> tuple[float, ...]:
     if generator.label_dim:
         label = torch.zeros(1, generator.label_dim, device=generator.device)
     w = generator.mapping(generator.sample_z(1, seed=0), label)
-    return tuple(round(value, 5) for value in w[0, 0, :_VALUES].tolist())
+    return tuple(round(value, 5) for value in w[0, 0, :FINGERPRINT_VALUES].tolist())
 
 
 def save_w(

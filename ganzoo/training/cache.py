@@ -1,10 +1,11 @@
 """The teacher's images on disk, in shards that are resumed and shared, for teachers that cost much."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,10 +22,34 @@ from ganzoo.system.version import __version__
 from ganzoo.training.latents import HELD_OUT
 from ganzoo.training.order import Order
 from ganzoo.training.pace import Pace
-from ganzoo.training.settings import GIB
-from ganzoo.training.teacher import Teacher
+from ganzoo.training.settings import GIB, LoopSettings
+from ganzoo.training.teacher import Drawn
 
 SHARD = 128  # images of a file; also what an interruption loses at most
+
+
+class Source(Protocol):
+    """Whatever makes images by their numbers: a teacher.
+
+    Attributes:
+        settings: Settings of the run.
+        shape: Shape of an image, `(C, R, R)`.
+    """
+
+    @property
+    def settings(self) -> LoopSettings: ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+
+    def facts(self, *, held_out: bool) -> dict[str, Any]:
+        """Everything that decides on its images."""
+
+    def drawn(self, numbers: Sequence[int]) -> Drawn:
+        """What the images of these numbers are made from."""
+
+    def images(self, w: Tensor, noise: Sequence[Tensor]) -> Tensor:
+        """Those images."""
 
 
 class TeacherCache:
@@ -46,17 +71,15 @@ class TeacherCache:
 
     def __init__(
         self,
-        teacher: Teacher,
+        teacher: Source,
         count: int,
         *,
         first: int = 0,
         folder: str | None = None,
         limit_gib: float = 20.0,
     ) -> None:
-        settings = teacher.settings
-        resolution, channels = settings.student.resolution, settings.student.img_channels
-        self.shape = (channels, resolution, resolution)
-        size = 2 * channels * resolution**2
+        self.shape = teacher.shape
+        size = 2 * math.prod(self.shape)
         if count * size > limit_gib * GIB:
             asked = "held_out.num" if first >= HELD_OUT else "cache.images"
             raise ValueError(
@@ -64,18 +87,8 @@ class TeacherCache:
                 f"cache.limit_gib={limit_gib:g}: raise it, or give {asked}={int(limit_gib * GIB / size)}."
             )
         facts = {
-            "teacher": teacher.sha256,
-            "config": teacher.generator.config.to_dict(),
-            "resolution": resolution,
+            **teacher.facts(held_out=first >= HELD_OUT),
             "resizer": RESIZER,
-            "num_ws": settings.student.num_ws,
-            # Held-out images are the same for all seeds of a run, unless it draws where their w cross.
-            "seed": settings.seed if first < HELD_OUT or settings.style_mixing else 0,
-            "truncation_psi": settings.truncation_psi,
-            "style_mixing": settings.style_mixing,
-            "noise": settings.noise,
-            "precision": settings.teacher_precision,
-            "device": teacher.device.type,
             "held_out": HELD_OUT_SEED if first >= HELD_OUT else False,
             "shard": SHARD,
             "version": __version__,
@@ -89,7 +102,7 @@ class TeacherCache:
         self.teacher = teacher
         self.count, self.first = count, first
         self._shards: dict[int, NDArray[np.float16]] = {}
-        self._order = Order(count, settings.seed)
+        self._order = Order(count, teacher.settings.seed)
 
     def missing(self) -> list[int]:
         """Shards that are not whole."""

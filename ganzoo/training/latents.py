@@ -37,6 +37,8 @@ class Purpose(IntEnum):
     LABEL = 10
     PATH = 11
     LEVEL = 12
+    TRUNCATION = 13
+    DROPOUT = 14
 
 
 def stream(seed: int, purpose: Purpose, number: int, lane: int = 0) -> np.random.Generator:

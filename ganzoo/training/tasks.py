@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import ganzoo.training.adversarial_run
-import ganzoo.training.distillation_run  # noqa: F401 - likewise
+import ganzoo.training.distillation_run
+import ganzoo.training.encoder_run  # noqa: F401 - likewise
 from ganzoo.plugins import load_plugins
 from ganzoo.training.names import DEFAULT_TASK, TASK
 from ganzoo.training.task import TASKS, Task

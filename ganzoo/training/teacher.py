@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -60,6 +60,29 @@ class Teacher:
         if settings.teacher_precision == "bf16":
             self.quick = copy.deepcopy(self.quick).to(torch.bfloat16)
         self.dtype = torch.bfloat16 if settings.teacher_precision == "bf16" else torch.float32
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of an image at the student's resolution."""
+        student = self.settings.student
+        return student.img_channels, student.resolution, student.resolution
+
+    def facts(self, *, held_out: bool) -> dict[str, Any]:
+        """Everything that decides on its images, by which they are found on disk."""
+        settings = self.settings
+        return {
+            "teacher": self.sha256,
+            "config": self.generator.config.to_dict(),
+            "resolution": settings.student.resolution,
+            "num_ws": settings.student.num_ws,
+            # Held-out images are the same for all seeds of a run, unless it draws where their w cross.
+            "seed": settings.seed if not held_out or settings.style_mixing else 0,
+            "truncation_psi": settings.truncation_psi,
+            "style_mixing": settings.style_mixing,
+            "noise": settings.noise,
+            "precision": settings.teacher_precision,
+            "device": self.device.type,
+        }
 
     def drawn(self, numbers: Sequence[int]) -> Drawn:
         """What the images of these numbers are made from."""

@@ -36,12 +36,14 @@ CHECKPOINTS = {
     "faces.pkl": "nvidia_pkl/ada_cond_skip_32.pkl",
 }
 TEACHER, STUDENT, PHOTOS, FIGURES = "teacher", "runs/first/student", "photos-256.zip", "figures.jsonl"
+ENCODER = "runs/encoder"
 BEFORE = {  # what a page takes from the pages before it
     "distill.md": [TEACHER],
     "measure.md": [TEACHER, STUDENT],
     "compare.md": [TEACHER, STUDENT, FIGURES],
     "share.md": [TEACHER, STUDENT, FIGURES],
     "python.md": [TEACHER, STUDENT],
+    "encoder.md": [ENCODER],
 }
 SMALLER = {
     r"\bmobilestylegan_ffhq\b": "tiny",
@@ -55,12 +57,15 @@ SMALLER = {
     r"\b(kimg|batch_size)=\S+": "",
     r"^compare ": "compare --runs 1 ",
     r"^directions ": "directions --num 2 --samples 50 ",
+    r"steps \d+": "steps 2",
     r"^film (.*)--seconds \d+": r"film \1--seconds 0.2 --runtime torch",
     r"--tag faces": "--tag ganzoo",  # a tag of this card
 }
 SHORT = ["device=cpu", "kimg=0.004", "batch_size=2", "loss.feature_l1.weight=0"]
 SHORT += ["held_out={num: 2, metrics: [l1], best: l1}"]
 SHORT_TRAIN = ["device=cpu", "kimg=0.004", "batch_size=4", "quality={num: 4, metrics: [fd]}", "z_dim=8"]
+SHORT_ENCODER = ["device=cpu", "kimg=0.004", "batch_size=2", "cache={images: 16, folder: images}", "pixels=4"]
+SHORT_ENCODER += ["grids=[2]", "hidden=4", "held_out={num: 2, features: other}"]
 SHORT_TRAIN += ["w_dim=8", "channel_max=8", "discriminator_channel_max=8", "cache.folder=decoded"]
 
 
@@ -82,6 +87,7 @@ def commands(block):
         words = shlex.split(command)
         if words[0] in ("distill", "train"):
             short = SHORT if words[0] == "distill" else SHORT_TRAIN
+            short = SHORT_ENCODER if "task=encoder" in words else short
             words += [setting for setting in short if f"{setting.partition('=')[0]}=" not in command]
             words += ["training=debug"] if words[0] == "distill" and "training=" not in command else []
             words += ["--print"] if "-m" in words else []
@@ -131,7 +137,15 @@ def place(hub, run, tmp_path, monkeypatch):
     ganzoo.save(generator, tmp_path / "tiny")
     turn = Direction("turn", torch.eye(8)[0], 1.0)
     write_directions(tmp_path / "tiny", Directions((turn,), fingerprint(generator)))
-    modules = ("features.networks", "metrics.evaluation", "compare.side_by_side", "training.adversarial_run")
+    modules = (
+        "projection.distance",
+        "features.networks",
+        "metrics.evaluation",
+        "compare.side_by_side",
+        "training.adversarial_run",
+        "training.encoder_run",
+        "projection.encoder",
+    )
     for module in modules:
         monkeypatch.setattr(f"ganzoo.{module}.load_features", lambda name, cache_dir=None: Colours())
     monkeypatch.chdir(tmp_path)
@@ -141,15 +155,17 @@ def place(hub, run, tmp_path, monkeypatch):
 MAKE = {
     TEACHER: ["convert my-stylegan2.pkl teacher"],
     STUDENT: [f"distill teacher=teacher training=debug resolution=16 out=runs/first {shlex.join(SHORT)}"],
+    ENCODER: [f"train task=encoder teacher=tiny side=16 out=runs/encoder {shlex.join(SHORT_ENCODER)}"],
     FIGURES: ["eval runs/first/student --teacher teacher --num 4 --metrics l1 --out figures.jsonl"],
 }
 
 
 def run_python(code, names):
     """Run a block with the names of the blocks before it, smaller."""
+    code = code.replace("mobilestylegan_ffhq_encoder", "runs/encoder")
     code = code.replace('"mobilestylegan_ffhq"', '"tiny"').replace("=256", "=16").replace("num=500", "num=4")
     code = code.replace("range(500)", "range(500), batch_size=100")
-    exec(code, names)
+    exec(re.sub(r"steps=\d+", "steps=2", code), names)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from ganzoo.models.entries import ExternalWeights, ModelEntry, WheelSource
 from ganzoo.models.factory import config_of
 from ganzoo.models.published import MODELS, list_models, model_entry
 from ganzoo.models.recipes import read_yaml
+from ganzoo.projection.encoder import encoder_entry, list_encoders
 
 OURS = [name for name in list_models() if model_entry(name).external is None]
 BUNDLED = [name for name in OURS if model_entry(name).is_bundled]
@@ -92,6 +93,7 @@ def test_a_member_differs_from_the_published_weights_of_a_whole_model():
 
 def test_no_file_is_bundled_without_an_entry():
     named = {source.file for name in [*BUNDLED, *MEMBERS] for source in model_entry(name).sources}
+    named |= {encoder_entry(name).source.file for name in list_encoders()}
     assert {path.name for path in packed.BUNDLED.iterdir()} == named
 
 
