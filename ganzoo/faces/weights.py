@@ -128,7 +128,7 @@ def _read_mtcnn() -> dict[str, Tensor]:
 
 def _read_face_api() -> dict[str, Tensor]:
     files = {PurePosixPath(path).name: data for path, data in npm_files(FACE_API).items()}
-    found = {}
+    found: dict[str, Tensor] = {}
     for file in files:
         if file.endswith(_MANIFEST):
             network = file.removesuffix(_MANIFEST)
