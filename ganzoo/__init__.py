@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ganzoo.generators.generator import Generator, mix_styles
     from ganzoo.generators.synthesis import Output
     from ganzoo.hub.push import push
+    from ganzoo.latent.generating import generate_images
     from ganzoo.models.factory import create, list_blocks
-    from ganzoo.models.generating import generate_images
     from ganzoo.models.published import list_models
     from ganzoo.models.recipes import list_recipes
     from ganzoo.models.reference import reference
@@ -32,7 +32,7 @@ _HOMES = {
     "convert": "ganzoo.converters.conversion",
     "create": "ganzoo.models.factory",
     "list_blocks": "ganzoo.models.factory",
-    "generate_images": "ganzoo.models.generating",
+    "generate_images": "ganzoo.latent.generating",
     "GeneratorConfig": "ganzoo.generators.config",
     "deploy": "ganzoo.generators.deploy",
     "Discriminator": "ganzoo.generators.discriminator",

@@ -86,8 +86,8 @@ def test_a_data_folder_holds_no_python(folder):
 
 ROOMS = (  # low to high
     "system", "ops", "plugins", "registry", "blocks", "generators", "converters", "models", "latent",
-    "features", "faces", "losses", "data", "metrics", "charts", "cards", "export", "runtimes", "bench",
-    "compare", "training", "hub", "cli",
+    "films", "features", "faces", "losses", "data", "metrics", "charts", "cards", "export", "runtimes",
+    "bench", "compare", "training", "hub", "cli",
 )  # fmt: skip
 MOST_ARROWS = 135
 MOST_MODULES_ON_TOP = 8

@@ -251,7 +251,13 @@ def test_a_spec_without_a_name_is_an_error_that_lists_what_exists(widgets):
 
 
 def test_the_registrys_folders_are_the_kinds_of_blocks_the_models_and_their_figures():
-    assert {path.name for path in REGISTRY.iterdir()} == {*KINDS, "model", "measured", "costs.yaml"}
+    assert {path.name for path in REGISTRY.iterdir()} == {
+        *KINDS,
+        "directions",
+        "model",
+        "measured",
+        "costs.yaml",
+    }
 
 
 @pytest.mark.parametrize(("kind", "name"), NAMES)

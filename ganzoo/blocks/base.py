@@ -52,6 +52,13 @@ class Block(nn.Module):
         """
         return w.new_zeros(1)
 
+    def style_weights(self) -> list[Tensor]:
+        """The matrices `[channels, w_dim]` by which it makes styles of w.
+
+        A block that says nothing gives none: closed-form directions leave it out.
+        """
+        return []
+
     def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
         """Tensors by name of the same block with fewer channels, which does what this one does of those.
 

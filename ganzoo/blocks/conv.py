@@ -103,6 +103,9 @@ class ModulatedConv(Block, ABC):
     def input_norms(self, w: Tensor) -> Tensor:
         return cast(Tensor, self.energy().sqrt().sum(dim=0) * self.scale * self.modulation(w).abs())
 
+    def style_weights(self) -> list[Tensor]:
+        return [self.modulation.weight * self.modulation.scale]
+
     def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
         stored = self.weights()
         names = {id(parameter): name for name, parameter in self.named_parameters()}

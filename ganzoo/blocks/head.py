@@ -177,6 +177,9 @@ class Head(Block, ABC):
             return w.new_zeros(1)
         return cast(ToImage, self.to_image[str(level)]).conv.input_norms(w)
 
+    def style_weights(self) -> list[Tensor]:
+        return cast(ToImage, self.to_image[str(self.last_level)]).conv.style_weights()
+
     def narrowed_at(self, keep: Mapping[int, Tensor]) -> dict[str, Tensor]:
         """Tensors by name of the same head on features with fewer channels, as in `Block.narrowed`.
 

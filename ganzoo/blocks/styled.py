@@ -54,6 +54,9 @@ class StyledLayer(Block):
     def folded(self, fold: Fold | None = None) -> nn.Module:
         return FoldedLayer(self, fold or Fold()) if self.can_fold() else self
 
+    def style_weights(self) -> list[Tensor]:
+        return self.conv.style_weights()
+
     def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
         conv = self.conv.narrowed(keep_in, keep_out)
         if not conv:

@@ -93,6 +93,9 @@ class ConvTransposeUpsampler(Upsampler):
     def input_norms(self, w: Tensor) -> Tensor:
         return self.conv.input_norms(w)
 
+    def style_weights(self) -> list[Tensor]:
+        return self.conv.style_weights()
+
     def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
         return prefixed("conv", self.conv.narrowed(keep_in, keep_out)) if self.can_fold() else {}
 
@@ -156,6 +159,9 @@ class IDWTUpsampler(Upsampler):
         norms = cast(Tensor, self.modulation(w)).abs()
         norms[subband_order(len(norms))] *= self.conv.input_norms(w).repeat(4)
         return norms
+
+    def style_weights(self) -> list[Tensor]:
+        return [self.modulation.weight * self.modulation.scale, *self.conv.style_weights()]
 
     def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
         if not self.can_fold():

@@ -21,7 +21,7 @@ def generator_card(result: Mapping[str, Any]) -> str:
         f"Images: {images['count']:,} of `{images['source']}`, sha256 `{images['sha256']}`{mirrored}.",
         f"Recipe: `{result['recipe']}`; {result['kimg']:g} kimg in steps of {settings['batch_size']}, "
         f"{hours:.2f} h on {result['hardware']}, {result['date']}.",
-        f"Discriminator `{settings['discriminator']['name']}`, augmentation `{settings['augment']['name']}`.",
+        _adversary(result),
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions)}.",
     ]
     if (start := result.get("init")) is not None:
@@ -45,4 +45,17 @@ def generator_card(result: Mapping[str, Any]) -> str:
         result=result,
         definitions=result.get("definitions", {}),
         classes=images.get("classes", []),
+    )
+
+
+def _adversary(result: Mapping[str, Any]) -> str:
+    """What the generator learnt against: what decides most about a run, and is asked for first."""
+    settings, strength = result["settings"], result.get("augment_p")
+    penalties = [
+        f"{name} {settings['penalty'][name]:g}" for name in ("r1", "r2") if settings["penalty"][name]
+    ]
+    ended = "" if strength is None else f", p {strength:.3g} at the end"
+    return (
+        f"Discriminator `{settings['discriminator']['name']}`, penalty {' and '.join(penalties) or 'none'}; "
+        f"augmentation `{settings['augment']['name']}`{ended}."
     )

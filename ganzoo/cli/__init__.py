@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 
 import typer
@@ -11,17 +12,23 @@ from ganzoo.cli.card import card
 from ganzoo.cli.compare import compare
 from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
+from ganzoo.cli.directions import directions
 from ganzoo.cli.distill import distill
+from ganzoo.cli.edit import edit
 from ganzoo.cli.evaluate import evaluate
 from ganzoo.cli.export import export
+from ganzoo.cli.film import film
 from ganzoo.cli.generate import generate
 from ganzoo.cli.habits import told
 from ganzoo.cli.help import settings
+from ganzoo.cli.mix import mix
 from ganzoo.cli.push import push
 from ganzoo.cli.results import results
 from ganzoo.cli.show import info, list_
+from ganzoo.cli.swap import swap
 from ganzoo.cli.train import train
 from ganzoo.cli.verify import verify
+from ganzoo.system.files import DISK_FULL, with_advice
 from ganzoo.system.interruption import Interrupted
 from ganzoo.system.paths import user_argument
 
@@ -33,9 +40,10 @@ app = typer.Typer(
     epilog="Example: ganzoo generate mobilestylegan_ffhq_64_lite --seeds 0-7 --out faces",
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
-    "list": list_, "info": info, "generate": generate, "verify": verify, "convert": convert,
+    "list": list_, "info": info, "generate": generate, "film": film, "verify": verify, "convert": convert,
     "export": export, "distill": distill, "train": train, "bench": bench, "results": results,
-    "eval": evaluate, "compare": compare, "card": card, "push": push,
+    "eval": evaluate, "compare": compare, "directions": directions, "edit": edit, "mix": mix, "swap": swap,
+    "card": card, "push": push,
 }  # fmt: skip
 for name, function in _COMMANDS.items():
     app.command(name, **settings(name), add_help_option=name not in ("distill", "train"))(function)
@@ -58,6 +66,7 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    hook, threading.excepthook = threading.excepthook, _of_a_thread
     try:
         status = app([user_argument(text) for text in sys.argv[1:]], standalone_mode=False)
         if status == 130:  # how the option parser tells of Ctrl-C
@@ -69,7 +78,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     except (ValueError, OSError, ImportError) as error:
-        _complain(str(error))
+        _complain(with_advice(error))
         status = 2
     except Exception as error:
         if isinstance(error, typer.Abort):  # the same, in other versions of the parser
@@ -80,7 +89,15 @@ def main() -> None:
             status = 2
         else:
             raise
+    finally:
+        threading.excepthook = hook
     sys.exit(status)
+
+
+def _of_a_thread(found: threading.ExceptHookArgs) -> None:
+    """Keep silent on a full disk, which TensorBoard's thread meets: this thread meets it, too, and tells."""
+    if not (isinstance(found.exc_value, OSError) and found.exc_value.errno in DISK_FULL):
+        threading.__excepthook__(found)
 
 
 def _complain(message: str) -> None:

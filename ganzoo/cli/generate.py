@@ -1,24 +1,28 @@
 """`ganzoo generate`: images of a model as PNG files, and a contact sheet."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ganzoo.cli import options
 from ganzoo.cli.common import parse_seeds, refuse_device
+from ganzoo.cli.opening import in_engine
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
 
-if TYPE_CHECKING:
-    from ganzoo.generators.generator import Generator
-
 
 def generate(
     name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, its folder, or hf-hub:owner/name.")],
-    seeds: Annotated[str, typer.Option(help="One image for each: 0-15, or 1,4,10-12.")] = "0-7",
-    psi: Annotated[float, options.psi("Truncation: 1 for full variety, 0 for the mean image.")] = 0.7,
+    seeds: Annotated[
+        str | None, typer.Option(help="One image for each: 0-15, or 1,4,10-12 (default: 0-7).")
+    ] = None,
+    w: options.SavedW = None,
+    psi: Annotated[
+        float | None,
+        options.psi("Truncation: 1 for full variety, 0 for the mean image (default: 0.7; of saved w 1)."),
+    ] = None,
     cutoff: Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")] = None,
     noise: Annotated[
         str, options.noise("const (saved with the weights), random (by the image's seed), or none.")
@@ -29,28 +33,33 @@ def generate(
     batch_size: Annotated[
         int, typer.Option(min=1, help="Images at once, up to about 2 GB of them; on a CPU, 1 is quickest.")
     ] = 1,
-    runtime: Annotated[
-        str,
-        typer.Option(
-            help="torch, compiled (PyTorch, after a minute), openvino, onnxruntime, or auto: the fastest."
-        ),
-    ] = "torch",
-    precision: Annotated[
-        str, typer.Option(help="fp32, bf16, fp16, int8, as the runtime has them; auto: the fastest here.")
-    ] = "fp32",
+    centers: options.Centers = None,
+    runtime: options.Runtime = "torch",
+    precision: options.Precision = "fp32",
+    save_w: Annotated[
+        bool, typer.Option("--save-w", help="Write the w of the images, too: w.safetensors in the folder.")
+    ] = False,
+    other_mapping: options.OtherMapping = False,
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
-    """Write a PNG for each seed, with its settings inside, and a contact sheet of them all."""
-    numbers = parse_seeds(seeds)
+    """Write a PNG for each seed or saved w, with its settings inside, and a contact sheet of them all."""
+    if seeds is not None and w is not None:
+        raise ValueError("--w takes the place of --seeds: give one of the two.")
+    numbers = parse_seeds(seeds or "0-7") if w is None else None
 
-    from ganzoo.models.generating import Look, generate_images
+    from ganzoo.latent.centers import check_centers
+    from ganzoo.latent.generating import generate_images
+    from ganzoo.latent.saved import load_w
     from ganzoo.system.progress import progress_bar
 
-    Look(psi, cutoff, noise, label)  # a mistake is told before anything is opened
+    if centers is not None:
+        check_centers(centers)
     keep_freed_memory()
     refuse_device(device)
     refuse_unwritable(out, "--out")
-    generator, engine = _in_engine(name, runtime, precision, device, cache_dir)
+    generator, engine = in_engine(name, runtime, precision, device, cache_dir)
+    saved = None if w is None else load_w(w, generator, other_mapping=other_mapping)
+    total = len(saved.w) if saved is not None else len(numbers or ())
     written = 0
 
     def report(done: int) -> None:
@@ -60,40 +69,16 @@ def generate(
 
     try:
         with progress_bar() as progress:
-            task = progress.add_task("Generating", total=len(numbers))
+            task = progress.add_task("Generating", total=total)
             made = generate_images(
-                generator, numbers, out, truncation_psi=psi, truncation_cutoff=cutoff, noise=noise,
-                label=label, batch_size=batch_size, name=name, report=report,
+                generator, numbers, out, w=saved, truncation_psi=psi, truncation_cutoff=cutoff, noise=noise,
+                label=label, centers=centers, save_w=save_w, batch_size=batch_size, name=name, report=report,
             )  # fmt: skip
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: {written} of {len(numbers)} images are in {out}.") from None
-    count = "1 image" if len(numbers) == 1 else f"{len(numbers)} images"
+        raise Interrupted(f"Interrupted: {written} of {total} images are in {out}.") from None
+    count = "1 image" if total == 1 else f"{total} images"
+    files = [made.sheet.name, *([] if made.w is None else [made.w.name])]
     typer.echo(
-        f"{count} and {made.sheet.name} in {out}: {made.seconds / len(numbers):.2f} s per image of "
+        f"{count} and {' and '.join(files)} in {out}: {made.seconds / total:.2f} s per image of "
         f"{made.resolution} x {made.resolution} ({engine})."
     )
-
-
-def _in_engine(
-    name: str, runtime: str, precision: str, device: str, cache_dir: Path | None
-) -> "tuple[Generator, str]":
-    """The generator in a runtime, and what computes."""
-    from dataclasses import replace
-
-    import torch
-
-    from ganzoo.models.reference import reference
-    from ganzoo.runtimes import Setup, choose_precision, opened
-    from ganzoo.system.progress import stage
-
-    setup = Setup(runtime, precision, device, threads=torch.get_num_threads()).here()
-    model = reference(name, cache_dir)
-    if precision == "auto":
-        with stage(f"Opening {name}") as shown:
-            choice = choose_precision(model, setup, report=shown.update)
-        setup = replace(setup, precision=choice.precision)
-        typer.echo(choice.told)
-    with stage(f"Opening {name}") as shown:
-        generator = opened(model, setup, shown.update)
-    where = f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
-    return generator, f"{where}, {setup}"

@@ -13,6 +13,10 @@ COMMANDS = {
         "Images of a model, a PNG for each seed.",
         "ganzoo generate mobilestylegan_ffhq_64_lite --seeds 0-7 --out faces",
     ),
+    "film": (
+        "A film through seeds or saved w: MP4, WebM, GIF, WebP.",
+        "ganzoo film mobilestylegan_ffhq_64_lite --seeds 0-7 --seconds 10 --out film.mp4",
+    ),
     "verify": ("Are these the published weights and images?", "ganzoo verify mobilestylegan_ffhq_64_lite"),
     "convert": ("A checkpoint of other code to a model folder.", "ganzoo convert stylegan2.pkl teacher"),
     "export": (
@@ -39,6 +43,22 @@ COMMANDS = {
     "compare": (
         "Models side by side on one HTML page.",
         "ganzoo compare teacher runs/first --seeds 0-7 --out page.html",
+    ),
+    "directions": (
+        "What can be moved in a model's images, and finding more.",
+        "ganzoo directions mobilestylegan_ffhq_256 --method ganspace --out found",
+    ),
+    "edit": (
+        "Images moved along directions, as a sheet.",
+        "ganzoo edit mobilestylegan_ffhq_256 --seeds 0-3 --direction ganspace-1 --directions found",
+    ),
+    "mix": (
+        "A grid: some layers from one image, the rest from another.",
+        "ganzoo mix mobilestylegan_ffhq_256 --rows 0-3 --columns 4-8 --layers coarse --out grid",
+    ),
+    "swap": (
+        "The coarse levels of one model with the fine ones of another.",
+        "ganzoo swap runs/a/generator runs/b/generator --from 32 --out swapped",
     ),
     "card": (
         "The card of a model: lineage, licenses, figures.",

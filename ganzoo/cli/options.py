@@ -1,5 +1,6 @@
 """Options that several commands share, each checked where it is read, under the name that it has there."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,14 +17,36 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Tell memory, disk and time of the run, and train nothing.")
 ]
 
+SavedW = Annotated[
+    Path | None,
+    typer.Option("--w", help="Saved w instead of seeds: a file of --save-w or `ganzoo project`."),
+]
+OtherMapping = Annotated[
+    bool, typer.Option("--other-mapping", help="Take w that were made with another mapping network.")
+]
+Centers = Annotated[
+    int | None,
+    typer.Option(help="Truncate each w towards the nearest of so many centers, such as 64: more variety."),
+]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        help="torch, compiled (PyTorch, after a minute), openvino, onnxruntime, or auto: the fastest."
+    ),
+]
+Precision = Annotated[
+    str, typer.Option(help="fp32, bf16, fp16, int8, as the runtime has them; auto: the fastest here.")
+]
+
 
 def psi(text: str) -> Any:
     """An option for the psi of a truncation, with its help."""
 
-    def checked(param: typer.CallbackParam, value: float) -> float:
+    def checked(param: typer.CallbackParam, value: float | None) -> float | None:
         from ganzoo.generators.sampling import check_psi
 
-        check_psi(value, param.opts[0])
+        if value is not None:
+            check_psi(value, param.opts[0])
         return value
 
     return typer.Option(help=text, callback=checked)

@@ -80,6 +80,16 @@ class GeneratorConfig(ABC):
         return ()
 
     @property
+    def level_sides(self) -> tuple[int, ...]:
+        """Side of every level's features, from low to high resolution; empty if there are no levels."""
+        return ()
+
+    @property
+    def row_sides(self) -> tuple[int, ...]:
+        """Side of the features that each row of w acts on, rising; empty if rows have no such place."""
+        return ()
+
+    @property
     def largest_features(self) -> int:
         """Numbers in the largest features of one image, by which memory is estimated."""
         return max(64, self.img_channels) * self.resolution**2

@@ -145,7 +145,13 @@ class Generator(nn.Module):
 
         Any number of them: `images_at_once` are made at a time.
         """
-        w = self.mapping(z, label, truncation_psi, truncation_cutoff)
+        return self.draw(self.mapping(z, label, truncation_psi, truncation_cutoff), noise, generator)
+
+    def draw(self, w: Tensor, noise: Noise = "const", generator: RandomSource = None) -> Tensor:
+        """Images `[N, img_channels, R, R]` of w `[N, num_ws, w_dim]`; the arguments are those of `synthesis`.
+
+        Any number of them: `images_at_once` are made at a time.
+        """
         whole = torch.compiler.is_compiling() or self.synthesis.cuts_batches
         if whole or w.shape[0] <= self.images_at_once:
             image: Tensor = self.synthesis(w, noise, generator).image

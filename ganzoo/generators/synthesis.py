@@ -83,6 +83,17 @@ class SynthesisNetwork(Block, ABC):
         """The modules that give the features of every level, from low to high."""
         return []
 
+    def level_parts(self) -> list[list[nn.Module]]:
+        """Per level, from low to high, all modules that belong to it alone, such as its part of the head."""
+        return [[module] for module in self.level_modules()]
+
+    def style_weights_of_rows(self) -> list[tuple[int, Tensor]]:
+        """The matrices `[channels, w_dim]` that make styles of w, each with the row of w that it reads.
+
+        Of the predictions of an image, the last one's alone. A network that says nothing gives none.
+        """
+        return []
+
     def level_images(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """The image that the network stands for at every level of `Output.levels`, from low to high."""
         return []

@@ -15,6 +15,7 @@ from ganzoo.cards.readme import card_text, card_to_push, images_of
 from ganzoo.cards.signature import is_untouched, signed
 from ganzoo.generators.generator import Generator
 from ganzoo.hub.rounding import Rounding, write_rounded
+from ganzoo.latent.directions import DIRECTIONS_FILE, VECTORS_FILE, read_file
 from ganzoo.models.factory import folder_of
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
 from ganzoo.models.hub_client import HubError, hub_call
@@ -144,8 +145,8 @@ def push(
         cache_dir: Where downloaded weights of a published model are kept.
 
     Raises:
-        ValueError: if the folder is not whole or not as it was written, or neither its card nor the arguments
-            name license and lineage.
+        ValueError: if the folder is not whole or not as it was written, its directions are another model's,
+            or neither its card nor the arguments name license and lineage.
         HubError: if the Hub refuses or cannot be reached; nothing was committed then.
     """
     if isinstance(model, torch.nn.Module):
@@ -182,6 +183,7 @@ def _prove(folder: Path, staging: Path, settings: Settings) -> _Proved:
     if not isinstance(generator, Generator):
         raise ValueError(f"{folder} holds a discriminator: only generators are pushed.")
     check_folder(folder, generator)
+    beside = _directions(folder, generator)
     proved = _Proved({name: folder / name for name in (CONFIG_FILE, WEIGHTS_FILE, GOLDEN_FILE)})
     if settings.dtype == "fp16":
         kept = {key: stored_digest(folder / WEIGHTS_FILE, key) for key in (CONFIG_KEY, "recipe")}
@@ -191,6 +193,7 @@ def _prove(folder: Path, staging: Path, settings: Settings) -> _Proved:
     elif not (folder / GOLDEN_FILE).is_file():  # `save` records none unless asked
         write_golden(generator, staging / GOLDEN_FILE, weights_digest(generator))
         proved.files[GOLDEN_FILE] = staging / GOLDEN_FILE
+    proved.files |= beside
     for pattern in settings.include:
         if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
             raise ValueError(f"--include {pattern!r}: a pattern of files in {folder}, such as '*.onnx'.")
@@ -202,6 +205,14 @@ def _prove(folder: Path, staging: Path, settings: Settings) -> _Proved:
                 raise ValueError(f"--include {pattern!r}: {path.name} may run code when it is read.")
             proved.files.setdefault(path.relative_to(folder).as_posix(), path)
     return proved
+
+
+def _directions(folder: Path, generator: Generator) -> dict[str, Path]:
+    """The files of the folder's directions, after they were read and found to be the generator's."""
+    if not (folder / DIRECTIONS_FILE).is_file():
+        return {}
+    read_file(folder).check(generator)
+    return {name: folder / name for name in (DIRECTIONS_FILE, VECTORS_FILE)}
 
 
 def _add_card(proved: _Proved, folder: Path, staging: Path, settings: Settings) -> None:

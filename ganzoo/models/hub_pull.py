@@ -39,6 +39,7 @@ CARD_FILE = "README.md"
 FILES = (CONFIG_FILE, WEIGHTS_FILE, GOLDEN_FILE, CARD_FILE)
 _MAX_HEADER = 1 << 20  # bytes of a safetensors header
 _MAX_GOLDEN = 1 << 24
+_MAX_BESIDE = 1 << 26  # bytes of a file that is no part of the model
 _SHA256_LENGTH = 64
 
 CacheDir = str | Path | None
@@ -114,6 +115,30 @@ class Remote:
         if lost := set(missing).intersection(self._missing()):
             raise HubError(f"{self.name}: the download lacks {', '.join(sorted(lost))}. Try again.")
         return not {WEIGHTS_FILE, GOLDEN_FILE}.isdisjoint(missing)
+
+    def pull(self, *files: str) -> None:
+        """Fetch files that may lie beside the model, where the commit has them; `folder` holds them then.
+
+        Raises:
+            HubError: for one that is absurdly large, or that cannot be downloaded.
+        """
+        from huggingface_hub import hf_hub_download, try_to_load_from_cache
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+        for file in files:
+            if self.offline or (self.files is not None and file not in self.files):
+                continue
+            if try_to_load_from_cache(self.hub.repo, file, self.cache_dir, self.commit) is not None:
+                continue  # it is there, or known not to exist
+            if self.files is not None and (self.files[file].size or 0) > _MAX_BESIDE:
+                raise HubError(f"{self.name}: its {file} has more than {_MAX_BESIDE} bytes. It was not read.")
+            with hub_call(f"{file} of {self.name} cannot be downloaded"):
+                try:
+                    hf_hub_download(self.hub.repo, file, revision=self.commit, cache_dir=self.cache_dir)
+                except LocalEntryNotFoundError:
+                    raise
+                except EntryNotFoundError:
+                    continue
 
     def _missing(self) -> list[str]:
         """Files that are not in the cache: of those that the Hub lists, or else of the needed ones."""

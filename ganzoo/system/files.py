@@ -20,6 +20,14 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BLOCK = 1 << 20
 
 
+def with_advice(error: Exception) -> str:
+    """An error's message; of a full disk, of which the system says no more than that, with what to do."""
+    if not isinstance(error, OSError) or error.errno not in DISK_FULL:
+        return str(error)
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror}{where}: make room and run the same command again. What is whole is kept."
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends well.

@@ -159,6 +159,7 @@ class AdversarialRun(AdversarialTask):
         return {
             "images": images,
             **super().describe(averaged),
+            **({} if self.augment.p is None else {"augment_p": float(self.augment.p)}),
             **({"init": self.begun} if self.begun is not None else {}),
             "definitions": {name: DEFINITIONS[metric] for name, metric in names.items()},
             "measured_on": min(self.settings.quality.num, self.data.count),

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -123,6 +124,25 @@ def test_a_mistake_gets_one_line_and_writes_nothing(run, case, tmp_path, monkeyp
     arguments, parts = MISTAKES[case]
     assert_one_line(run(*arguments), *parts)
     assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def no_room_for(size):
+    """The system takes no file larger than this, as a full disk or a used quota takes none."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_where_there_is_no_room_a_line_says_what_to_do(run, model_folder, tmp_path):
+    with no_room_for(100):
+        result = run("generate", model_folder, "--seeds", "0", "--out", tmp_path / "out")
+    assert_one_line(result, "make room and run the same command again")
+    assert not [*(tmp_path / "out").iterdir()]
 
 
 def test_an_output_folder_that_cannot_be_written_is_told_before_anything_else(run, tmp_path):

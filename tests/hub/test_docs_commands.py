@@ -24,6 +24,8 @@ from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import flatten
 from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GENERATORS
+from ganzoo.latent.directions import Direction, Directions, write_directions
+from ganzoo.latent.saved import fingerprint
 
 GOLDEN = ROOT / "tests" / "golden"
 CHECKPOINTS = {
@@ -52,6 +54,7 @@ SMALLER = {
     r"\bchannels=\[[\d,]+\]": "channels=[8,8]",
     r"\b(kimg|batch_size)=\S+": "",
     r"^compare ": "compare --runs 1 ",
+    r"^directions ": "directions --num 2 --samples 50 ",
     r"--tag faces": "--tag ganzoo",  # a tag of this card
 }
 SHORT = ["device=cpu", "kimg=0.004", "batch_size=2", "loss.feature_l1.weight=0"]
@@ -123,7 +126,10 @@ def place(hub, run, tmp_path, monkeypatch):
     torch.save({"state_dict": {"ema": averaged, "model": averaged}}, tmp_path / "run.pt")
     torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")
     photos(tmp_path / "photos")
-    ganzoo.save(trained(tiny("wavelet")), tmp_path / "tiny")
+    generator = trained(tiny("wavelet"))
+    ganzoo.save(generator, tmp_path / "tiny")
+    turn = Direction("turn", torch.eye(8)[0], 1.0)
+    write_directions(tmp_path / "tiny", Directions((turn,), fingerprint(generator)))
     modules = ("features.networks", "metrics.evaluation", "compare.side_by_side", "training.adversarial_run")
     for module in modules:
         monkeypatch.setattr(f"ganzoo.{module}.load_features", lambda name, cache_dir=None: Colours())

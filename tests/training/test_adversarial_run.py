@@ -127,7 +127,8 @@ def test_the_card_is_whole_and_true(finished):
         f"Images: 12 of `{finished.parent / 'photos'}`, sha256 `{result['images']['sha256']}`",
         ", each also mirrored.",
         "Recipe: `stylegan2`; 0.032 kimg in steps of 4",
-        "Discriminator `residual`, augmentation `ada`",
+        f"Discriminator `residual`, penalty r1 {result['settings']['penalty']['r1']:g}; "
+        f"augmentation `ada`, p {result['augment_p']:.3g} at the end.",
         "On 8 images of the generator, truncation psi 1, constant noise, against 8 of those",
         "Classes, in the order of their numbers: cat, dog.",
         f"| deployed synthesis | {result['parameters']:,} | {result['macs']:,} |",

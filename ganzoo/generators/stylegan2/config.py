@@ -13,6 +13,7 @@ from ganzoo.blocks.base import prefixed
 from ganzoo.generators.config import GENERATORS, IMPORTANCES, MAX_WIDTH, WHAT, GeneratorConfig, Scores
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.stylegan2.importance import response_scores, saliency_scores, weight_scores
+from ganzoo.generators.stylegan2.names import layer_side
 from ganzoo.generators.stylegan2.narrow import narrowed
 from ganzoo.generators.stylegan2.synthesis import Synthesis
 from ganzoo.ops.activation import ACTIVATIONS
@@ -73,6 +74,14 @@ class StyleGAN2Config(GeneratorConfig):
     @property
     def level_channels(self) -> tuple[int, ...]:
         return self.channels
+
+    @property
+    def level_sides(self) -> tuple[int, ...]:
+        return tuple(4 << level for level in range(len(self.channels)))
+
+    @property
+    def row_sides(self) -> tuple[int, ...]:
+        return tuple(min(layer_side(row), self.resolution) for row in range(self.num_ws))
 
     @property
     def largest_features(self) -> int:

@@ -132,6 +132,23 @@ class Synthesis(SynthesisNetwork):
     def level_modules(self) -> list[nn.Module]:
         return list(self.levels)
 
+    def level_parts(self) -> list[list[nn.Module]]:
+        predictions = self.head.to_image
+        return [
+            [level, *([predictions[str(i)]] if str(i) in predictions else [])]
+            for i, level in enumerate(self.levels)
+        ]
+
+    def style_weights_of_rows(self) -> list[tuple[int, Tensor]]:
+        levels = [cast(Level, level) for level in self.levels]
+        rows = [
+            (level.first_row + i, matrix)
+            for level in levels
+            for i, layer in enumerate(level.layers)
+            for matrix in layer.style_weights()
+        ]
+        return [*rows, *((levels[-1].head_row, matrix) for matrix in self.head.style_weights())]
+
     def level_images(self, levels: Sequence[Tensor]) -> list[Tensor]:
         return self.head.images(levels)
 

@@ -1,0 +1,241 @@
+"""Ways through latent space: the w and the noise of every frame, as functions of its number.
+
+    path = through_seeds(G, range(8), Motion(frames=300))
+    film("film.mp4", frames(G, path), fps=30)
+
+A frame depends on nothing but its number: the same seeds give the same frames, in any order.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganzoo.films.curves import CURVES, EASES, along
+from ganzoo.generators.generator import Generator
+from ganzoo.generators.sampling import check_psi
+from ganzoo.generators.synthesis import Noise
+from ganzoo.latent.look import PSI, SAVED_PSI, mean_center
+from ganzoo.latent.saved import SavedW
+from ganzoo.latent.truncation import nearest
+from ganzoo.system.validation import unknown
+
+SPACES = ("z", "w")
+NOISES = ("const", "random", "changing", "none")
+MAX_FRAMES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a film moves from stop to stop.
+
+    Attributes:
+        frames: Number of frames.
+        curve: "linear"; "spherical" (z only); "cubic": a smooth one through all stops. None for the space's
+            own: spherical in z, cubic in w.
+        ease: "linear": at one pace; "smooth": slow at every stop.
+        loop: Whether the way leads on from the last stop to the first, so that the last frame comes just
+            before the first one. Otherwise the last frame is the last stop.
+        psi: Truncation, or two to swing from the first to the second and back, once in a film. None for 0.7
+            of seeds and 1 of saved w.
+        cutoff: Number of rows of w to truncate (default: all).
+        centers: Centers to truncate towards, see `ganzoo.latent.centers`; None for the mean w.
+        noise: "const" (saved with the weights), "random" (one for the film), "changing" (another for every
+            frame) or "none".
+        noise_seed: Seed of random and changing noise.
+
+    Raises:
+        ValueError: for a value that there is not.
+    """
+
+    frames: int
+    curve: str | None = None
+    ease: str = "linear"
+    loop: bool = True
+    psi: float | tuple[float, float] | None = None
+    cutoff: int | None = None
+    centers: Tensor | None = None
+    noise: str = "const"
+    noise_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.frames <= MAX_FRAMES:
+            raise ValueError(f"A film has 1 to {MAX_FRAMES} frames; got {self.frames}.")
+        for kind, value, known in (
+            ("curve", self.curve, CURVES), ("ease", self.ease, EASES), ("noise", self.noise, NOISES),
+        ):  # fmt: skip
+            if value is not None and value not in known:
+                raise ValueError(unknown(kind, value, known))
+        for psi in self.psi if isinstance(self.psi, tuple) else (self.psi,):
+            if psi is not None:
+                check_psi(psi, "psi")
+
+    def turn(self, number: int) -> float:
+        """How much of the film is over at a frame, 0 to 1; a loop's last frame comes before 1."""
+        return number / (self.frames if self.loop else max(1, self.frames - 1))
+
+    def psi_at(self, number: int, usual: float) -> float:
+        """Truncation of a frame."""
+        if self.psi is None:
+            return usual
+        if not isinstance(self.psi, tuple):
+            return self.psi
+        first, second = self.psi
+        return first + (second - first) * (1 - math.cos(2 * math.pi * self.turn(number))) / 2
+
+    def draws(self, number: int, saved: Noise | None = None) -> tuple[Noise, torch.Generator | None]:
+        """Noise of a frame, and what it is drawn from."""
+        if self.noise == "const":
+            return saved or "const", None
+        if self.noise == "none":
+            return "none", None
+        seed = self.noise_seed + (number if self.noise == "changing" else 0)
+        return "random", torch.Generator().manual_seed(seed)
+
+
+@dataclass(frozen=True)
+class LatentPath:
+    """A way through latent space.
+
+    Attributes:
+        frames: Number of frames.
+        w: Function of a frame's number to its w `[1, num_ws, w_dim]`, truncated.
+        noise: Function of a frame's number to its noise, as `Generator.draw` takes it, and its source.
+    """
+
+    frames: int
+    w: Callable[[int], Tensor]
+    noise: Callable[[int], tuple[Noise, torch.Generator | None]]
+
+
+@torch.no_grad()
+def through_seeds(
+    generator: Generator,
+    seeds: Sequence[int],
+    motion: Motion,
+    *,
+    space: str = "z",
+    labels: Sequence[int] = (),
+) -> LatentPath:
+    """A way through seeds, and through classes.
+
+    Args:
+        generator: Generator that draws the frames.
+        seeds: Stops of the way.
+        motion: How it moves.
+        space: "z" or "w", in which it moves.
+        labels: Classes of a conditional model, one for all stops or one after the other; whichever of seeds
+            and classes are fewer begin again.
+
+    Raises:
+        ValueError: for an unknown space, a curve that a space does not have, no seed, classes that do not fit
+            the model, or a cutoff that it does not take.
+    """
+    if space not in SPACES:
+        raise ValueError(unknown("space", space, SPACES))
+    if motion.curve == "spherical" and space == "w":
+        raise ValueError("The curve spherical is one of z: w lie on no sphere. Choose linear or cubic in w.")
+    _check_labels(generator, labels)
+    if not seeds:
+        raise ValueError("A film needs a seed.")
+    stops = max(len(seeds), len(labels))
+    z = generator.sample_z([seeds[i % len(seeds)] for i in range(stops)])
+    hot = None
+    if labels:
+        classes = torch.tensor([labels[i % len(labels)] for i in range(stops)], device=generator.device)
+        hot = torch.nn.functional.one_hot(classes, generator.label_dim).to(z)
+    w = generator.mapping(z, hot)
+    if space == "w":
+        return _in_w(generator, w, motion, PSI)
+    centers, cutoff = _centers(generator, w, motion), _cutoff(generator, motion)
+    curve = motion.curve or "spherical"
+
+    @torch.no_grad()
+    def at(number: int) -> Tensor:
+        here = _along(z, number, motion, curve)
+        label = None if hot is None else _along(hot, number, motion, "linear")
+        center = _along(centers, number, motion, "linear")
+        return _truncated(generator.mapping(here, label), center, motion.psi_at(number, PSI), cutoff)
+
+    return LatentPath(motion.frames, at, motion.draws)
+
+
+@torch.no_grad()
+def through_w(generator: Generator, w: Tensor | SavedW, motion: Motion) -> LatentPath:
+    """A way through given w.
+
+    Args:
+        generator: Generator that draws the frames.
+        w: Stops of the way: `[N, num_ws, w_dim]`, or saved w. Noise that was saved for all of them is drawn
+            instead of the constant one.
+        motion: How it moves.
+
+    Raises:
+        ValueError: for a curve that w does not have, or w or a cutoff that the generator does not take.
+    """
+    saved = SavedW(w) if isinstance(w, Tensor) else w
+    if motion.curve == "spherical":
+        raise ValueError("The curve spherical is one of z: w lie on no sphere. Choose linear or cubic in w.")
+    if saved.w.ndim != 3 or not len(saved.w):
+        raise ValueError(f"W are [N, num_ws, w_dim], at least one; got {list(saved.w.shape)}.")
+    shared = None
+    if saved.noise is not None and all(len(layer) == 1 for layer in saved.noise):
+        shared = list(saved.noise)
+    return _in_w(generator, saved.w.to(generator.device), motion, SAVED_PSI, shared)
+
+
+def _in_w(
+    generator: Generator, w: Tensor, motion: Motion, psi: float, noise: Noise | None = None
+) -> LatentPath:
+    """A way through w `[N, num_ws, w_dim]`."""
+    centers, curve = _centers(generator, w, motion), motion.curve or "cubic"
+    cutoff = _cutoff(generator, motion)
+
+    @torch.no_grad()
+    def at(number: int) -> Tensor:
+        here, center = _along(w, number, motion, curve), _along(centers, number, motion, "linear")
+        return _truncated(here, center, motion.psi_at(number, psi), cutoff)
+
+    return LatentPath(motion.frames, at, lambda number: motion.draws(number, noise))
+
+
+def _along(stops: Tensor, number: int, motion: Motion, curve: str) -> Tensor:
+    """The place `[1, …]` of a frame on its way through stops `[N, …]`."""
+    return along(stops, motion.turn(number), curve, motion.ease, loop=motion.loop)
+
+
+def _centers(generator: Generator, w: Tensor, motion: Motion) -> Tensor:
+    """The center of every stop, `[N, 1 or num_ws, w_dim]`.
+
+    Between two stops the center moves from one's to the other's: with the nearest one of every frame, films
+    would jump.
+    """
+    if motion.centers is None:
+        return mean_center(generator).expand(len(w), -1, -1)
+    return nearest(w, motion.centers)
+
+
+def _cutoff(generator: Generator, motion: Motion) -> int:
+    rows = generator.num_ws
+    if motion.cutoff is not None and not 0 <= motion.cutoff <= rows:
+        raise ValueError(f"--cutoff is 0 to {rows} for this model; got {motion.cutoff}.")
+    return rows if motion.cutoff is None else motion.cutoff
+
+
+def _truncated(w: Tensor, center: Tensor, psi: float, cutoff: int) -> Tensor:
+    """The same as `ganzoo.latent.truncation.truncate` towards one given center."""
+    if psi == 1:
+        return w
+    center = center.expand_as(w)[:, :cutoff]
+    return torch.cat([center + psi * (w[:, :cutoff] - center), w[:, cutoff:]], dim=1)
+
+
+def _check_labels(generator: Generator, labels: Sequence[int]) -> None:
+    number = generator.label_dim
+    if labels and not number:
+        raise ValueError("--labels: this model is not conditional.")
+    if number and not (labels and all(0 <= label < number for label in labels)):
+        got = f"; got {', '.join(map(str, labels))}" if labels else ""
+        raise ValueError(f"--labels: this model needs classes from 0 to {number - 1}{got}.")
