@@ -36,12 +36,12 @@ ORIGIN = "scores of @vladmandic/face-api 1.7.15, whose training images are not s
 LICENSE = "MIT (scores)"
 # direction: the score that it raises, rows, what is seen to change, scores that it is to leave alone
 BOUNDARIES: dict[str, tuple[str, tuple[int, int] | None, str, tuple[str, ...]]] = {
-    "smile": ("smile", None, "a smile", ("age", "gender", "yaw", "pitch", "glasses")),
-    "age": ("age", None, "age", ("gender", "smile", "yaw", "pitch", "glasses")),
-    "gender": ("gender", None, "from female to male", ("age", "smile", "yaw", "pitch", "glasses")),
-    "yaw": ("yaw", None, "the head turns to the right of the image", ("age", "gender", "smile", "pitch")),
-    "pitch": ("pitch", None, "the head is lowered", ("age", "gender", "smile", "yaw")),
-    "glasses": ("glasses", None, "glasses", ("age", "gender", "smile", "yaw", "pitch")),
+    "smile": ("smile", (0, 8), "a smile", ("age", "gender", "yaw", "pitch", "glasses")),
+    "age": ("age", (0, 8), "age", ("gender", "smile", "yaw", "pitch", "glasses")),
+    "gender": ("gender", (0, 8), "from female to male", ("age", "smile", "yaw", "pitch", "glasses")),
+    "yaw": ("yaw", (0, 6), "the head turns to the right of the image", ("age", "gender", "smile", "pitch")),
+    "pitch": ("pitch", (0, 6), "the head is lowered", ("age", "gender", "smile", "yaw")),
+    "glasses": ("glasses", (0, 6), "glasses", ("age", "gender", "smile", "yaw", "pitch")),
 }
 
 
