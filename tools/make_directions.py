@@ -41,7 +41,7 @@ BOUNDARIES: dict[str, tuple[str, tuple[int, int] | None, str, tuple[str, ...]]] 
     "gender": ("gender", (0, 8), "from female to male", ("age", "smile", "yaw", "pitch", "glasses")),
     "yaw": ("yaw", (0, 6), "the head turns to the right of the image", ("age", "gender", "smile", "pitch")),
     "pitch": ("pitch", (0, 6), "the head is lowered", ("age", "gender", "smile", "yaw")),
-    "glasses": ("glasses", (0, 6), "glasses", ("age", "gender", "smile", "yaw", "pitch")),
+    "glasses": ("glasses", (0, 8), "glasses", ("smile", "yaw", "pitch")),
 }
 
 
@@ -118,34 +118,50 @@ def fit(folder: Path) -> None:
 
 @torch.no_grad()
 def measure(folder: Path, count: int, strength: float = 2.0) -> None:
-    """Write what every boundary does to new images, as a table."""
+    """Write what every boundary does to new images, as a table that grows with every batch."""
     generator = ganzoo.deploy(ganzoo.create(DRAWN_BY))
     directions = read_file(SHIPPED / f"{FILE}.yaml", BUNDLED / f"{FILE}.safetensors")
     scores, recognition = FaceScores(), Recognition()
     w = truncated(generator, sampled(generator, count, NEW_SEED), 0.7)
-    spread = load(folder).std(dim=0)
 
-    def looked(points: Tensor) -> tuple[Tensor, Tensor]:
-        parts = [drawn(generator, part) for part in points.split(BATCH)]
-        numbers = [torch.stack(list(scores(part).values()), dim=1) for part in parts]
-        return torch.cat(numbers), torch.cat([recognition(part) for part in parts])
+    def looked(points: Tensor) -> Tensor:
+        images = drawn(generator, points)
+        return torch.cat([torch.stack(list(scores(images).values()), dim=1), recognition(images)], dim=1)
 
-    before, people = looked(w)
-    strangers = torch.pdist(people).mean()
+    found: dict[str, list[Tensor]] = {name: [] for name in ("before", *BOUNDARIES)}
+    for batch in w.split(BATCH):
+        found["before"].append(looked(batch))
+        for name in BOUNDARIES:
+            found[name].append(looked(edit(batch, directions[name], strength)))
+        whole = {name: torch.cat(parts) for name, parts in found.items()}
+        text = table(whole, load(folder).std(dim=0))
+        (folder / "table.md").write_text(text)
+        print(text, flush=True)
+
+
+def table(found: dict[str, Tensor], spread: Tensor) -> str:
+    """What edits do: scores that go the right way, distances of descriptors, and mean changes of all scores.
+
+    Args:
+        found: Scores and descriptors `[N, scores + 128]` of the images before, and after every edit.
+        spread: Deviation of every score over images, `[scores]`.
+    """
+    names, many = list(SCORES), len(SCORES)
+    before = found["before"]
+    strangers = torch.pdist(before[:, many:])
     lines = [
-        f"Distance of descriptors: strangers {strangers:.2f}.\n",
-        "| direction | right way | identity | " + " | ".join(SCORES) + " |",
-        "|---|---|---|" + "---|" * len(SCORES),
+        f"Measured on {len(before)} new images; strangers among them are {strangers.mean():.2f} apart.",
+        "",
+        "| direction | right way | identity | " + " | ".join(names) + " |",
+        "|---|---|---|" + "---|" * many,
     ]
     for name, (score, *_) in BOUNDARIES.items():
-        after, same = looked(edit(w, directions[name], strength))
-        change = (after - before) / spread
-        right = (change[:, list(SCORES).index(score)] > 0).float().mean()
-        moved = (same - people).norm(dim=1).mean()
-        cells = " | ".join(f"{value:+.2f}" for value in change.mean(dim=0).tolist())
-        lines.append(f"| {name} | {right:.1%} | {moved:.2f} | {cells} |")
-        print(lines[-1], flush=True)
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
+        difference = found[name] - before
+        right = (difference[:, names.index(score)] > 0).float().mean()
+        moved = difference[:, many:].norm(dim=1).mean()
+        cells = " | ".join(f"{x:+.2f}" for x in (difference[:, :many].mean(dim=0) / spread).tolist())
+        lines.append(f"| {name} | {right:.0%} | {moved:.2f} | {cells} |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

@@ -46,10 +46,11 @@ class FaceScores(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         crops = face_crops(images, self.landmarks, 112)
         age, gender = self.age_gender(crops.images)
-        happy = self.expressions(crops.images).log_softmax(dim=1)[:, EXPRESSIONS.index("happy")]
-        rest = torch.log1p(-happy.exp().clamp(max=1 - 1e-6))
+        logits = self.expressions(crops.images)
+        others = [i for i, name in enumerate(EXPRESSIONS) if name != "happy"]
+        happy = logits[:, EXPRESSIONS.index("happy")]
         return {
-            "smile": happy - rest,
+            "smile": happy - logits[:, others].logsumexp(dim=1),
             "age": age,
             "gender": gender[:, 0] - gender[:, 1],
             **_pose(crops.points),
