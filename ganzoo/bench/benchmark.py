@@ -41,6 +41,8 @@ class BenchRequest:
         rounds: Number of timed calls of each.
         threads: Threads of the engines; None for PyTorch's number.
         latents: Number of latents on which images are compared with PyTorch's; 0 for no comparison.
+        w: File of saved w to draw and compare on; None for w of seeds.
+        other_mapping: Take w that were made with another mapping network.
         memory: Whether start-up and memory are measured, each in a process of its own.
         device: Device of PyTorch; engines compute on the CPU.
         out: Folder for bench.json, table.md and plot.svg; None to write nothing.
@@ -57,6 +59,8 @@ class BenchRequest:
     rounds: int = 20
     threads: int | None = None
     latents: int = 0
+    w: str | os.PathLike[str] | None = None
+    other_mapping: bool = False
     memory: bool = True
     device: str = "cpu"
     out: str | os.PathLike[str] | None = None
@@ -159,7 +163,8 @@ def _subjects(request: BenchRequest, name: str, threads: int, notes: list[str]) 
     for engine in engines:
         kinds = [_precision(request, kind, name, engine, threads, notes) for kind in request.precisions]
         shapes = itertools.product(dict.fromkeys(kinds), request.resolutions, request.batches)
-        found += [Subject(name, engine, kind, n, size, device) for kind, size, n in shapes]
+        saved = None if request.w is None else str(user_path(request.w)), request.other_mapping
+        found += [Subject(name, engine, kind, n, size, device, *saved) for kind, size, n in shapes]
     return found
 
 

@@ -12,14 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ganzoo.bench.subjects import Opened, Subject, label, open_subject
+from ganzoo.bench.subjects import Opened, Subject, drawn_w, label, open_subject
 from ganzoo.export.check import FIRST_SEED
 from ganzoo.metrics.distances import psnr
 from ganzoo.models.reference import reference
@@ -182,8 +182,12 @@ def _psnr(subject: Subject, latents: int, threads: int, cache_dir: Path | None) 
     trained = model.load()
     engine = load(model, subject.runtime, subject.precision, device=subject.device, threads=threads)
     values, same = [], True
-    for seed in range(FIRST_SEED, FIRST_SEED + latents):
-        w = trained.mapping(trained.sample_z(1, seed), _one_hot(trained.label_dim))
+    given = None if subject.w is None else drawn_w(replace(subject, batch=latents), trained)
+    for number in range(latents):
+        if given is not None:
+            w = given[number : number + 1]
+        else:
+            w = trained.mapping(trained.sample_z(1, FIRST_SEED + number), _one_hot(trained.label_dim))
         a, b = engine.synthesis(w.to(subject.device)).image.cpu(), trained.synthesis(w).image
         same = same and torch.equal(a, b)
         values.append(psnr(a, b).item())

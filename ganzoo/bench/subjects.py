@@ -15,6 +15,8 @@ from ganzoo.export.manifest import read_manifest
 from ganzoo.export.targets import TARGETS, Session, require, target
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
+from ganzoo.generators.generator import Generator
+from ganzoo.latent.saved import load_w
 from ganzoo.models.cost import costs
 from ganzoo.models.factory import build
 from ganzoo.models.recipes import compose, override
@@ -35,6 +37,8 @@ class Subject:
         batch: Images at once; a file with a batch size of its own is asked for that.
         resolution: Resolution of a recipe; None for its own.
         device: Device of PyTorch; engines compute on the CPU.
+        w: File of saved w to draw; None for w of seeds.
+        other_mapping: Take w that were made with another mapping network.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Subject:
     batch: int = 1
     resolution: int | None = None
     device: str = "cpu"
+    w: str | None = None
+    other_mapping: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -106,8 +112,7 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
         size = _bytes(exported, subject.runtime, subject.precision)
     else:
         size = generator_bytes(subject, model)
-    z, label = generator.sample_z(subject.batch), _labels(generator.label_dim, subject.batch)
-    w = generator.mapping(z.to(subject.device), None if label is None else label.to(subject.device))
+    w = drawn_w(subject, generator)
 
     def run() -> Tensor:
         image: Tensor = generator.synthesis(w).image
@@ -116,6 +121,16 @@ def open_subject(subject: Subject, *, threads: int, work: Path, cache_dir: Path 
         return image
 
     return Opened(run, subject.batch, generator.resolution, size, generator.config)
+
+
+def drawn_w(subject: Subject, generator: Generator) -> Tensor:
+    """W of a batch: the first saved ones, again and again if they are few, or those of the first seeds."""
+    if subject.w is not None:
+        saved = load_w(subject.w, generator, other_mapping=subject.other_mapping).w
+        return saved[torch.arange(subject.batch) % len(saved)]
+    z, label = generator.sample_z(subject.batch), _labels(generator.label_dim, subject.batch)
+    w: Tensor = generator.mapping(z.to(subject.device), None if label is None else label.to(subject.device))
+    return w
 
 
 def is_file(name: str) -> bool:
@@ -210,6 +225,8 @@ def check(subject: Subject) -> None:
         raise ValueError(f"precision is one of {', '.join(PRECISIONS)}; got {subject.precision!r}.")
     if subject.runtime not in RUNTIMES and subject.runtime not in TARGETS:
         raise ValueError(f"runtime is one of {', '.join(RUNTIMES)}; got {subject.runtime!r}.")
+    if subject.w is not None and (is_file(subject.name) or isinstance(reference(subject.name), Recipe)):
+        raise ValueError(f"--w needs models, which know their w; {subject.name!r} is none.")
 
 
 def _bytes(folder: Path, runtime: str, precision: str) -> int:

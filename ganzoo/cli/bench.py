@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ganzoo.cli import options
 from ganzoo.cli.common import refuse_device
 from ganzoo.cli.show import console
 from ganzoo.system.allocator import keep_freed_memory
@@ -43,6 +44,8 @@ def bench(
     rounds: Rounds = 20,
     threads: Threads = None,
     latents: Latents = 0,
+    w: options.SavedW = None,
+    other_mapping: options.OtherMapping = False,
     processes: Memory = True,
     device: Device = "cpu",
     out: Out = None,
@@ -58,8 +61,8 @@ def bench(
         name, vs=vs or (), runtimes=runtime.split(","), precisions=precision.split(","),
         batches=_numbers("--batch", batch),
         resolutions=(None,) if resolutions is None else _numbers("--resolutions", resolutions),
-        rounds=rounds, threads=threads, latents=latents, memory=processes, device=device, out=out,
-        cache_dir=cache_dir,
+        rounds=rounds, threads=threads, latents=latents, w=w, other_mapping=other_mapping, memory=processes,
+        device=device, out=out, cache_dir=cache_dir,
     )  # fmt: skip
     refuse_device(device)
     keep_freed_memory()

@@ -15,8 +15,11 @@ Names = Annotated[
     list[str] | None,
     typer.Argument(metavar="MODEL", help="Models of `ganzoo list`, or folders of saved ones."),
 ]
-Seeds = Annotated[str, typer.Option(help="A row for each: 0-7, or 1,4,10-12.")]
-Psi = Annotated[float, options.psi("Truncation: 1 for full variety, 0 for the mean image.")]
+Seeds = Annotated[str | None, typer.Option(help="A row for each: 0-7, or 1,4,10-12 (default: 0-7).")]
+Psi = Annotated[
+    float | None,
+    options.psi("Truncation: 1 for full variety, 0 for the mean image (default: 0.7; of saved w 1)."),
+]
 Noise = Annotated[
     str, options.noise("const (saved with the weights), random (by the image's seed), or none.")
 ]
@@ -36,31 +39,38 @@ CacheDir = Annotated[Path | None, typer.Option(help="Where weights and features 
 
 def compare(
     names: Names = None,
-    seeds: Seeds = "0-7",
-    psi: Psi = 0.7,
+    seeds: Seeds = None,
+    w: options.SavedW = None,
+    psi: Psi = None,
     noise: Noise = "const",
     label: Label = None,
     out: Out = Path("compare.html"),
     records: Records = None,
     features: Features = NO_FEATURES,
     runs: Runs = 10,
+    other_mapping: options.OtherMapping = False,
     device: Device = "cpu",
     cache_dir: CacheDir = None,
 ) -> None:
     """Write one self-contained page: images of the same seeds, differences, cost, records, plots."""
     from ganzoo.compare import Settings
     from ganzoo.compare import compare as write
+    from ganzoo.latent.look import PSI, SAVED_PSI
     from ganzoo.metrics.record import read_records
     from ganzoo.system.progress import progress_bar
 
     names = names or []
-    settings = Settings(tuple(parse_seeds(seeds)), psi, noise, label)
+    if seeds is not None and w is not None:
+        raise ValueError("--w takes the place of --seeds: give one of the two.")
+    numbers = tuple(parse_seeds(seeds or "0-7")) if w is None else ()
+    cut = psi if psi is not None else PSI if w is None else SAVED_PSI
+    settings = Settings(numbers, cut, noise, label, None if w is None else str(w), other_mapping)
     refuse_device(device)
     keep_freed_memory()
     try:
         with progress_bar() as progress:
             task = progress.add_task("Opening", total=None)
-            write(
+            found = write(
                 names, settings, out=out, features=None if features == NO_FEATURES else features, runs=runs,
                 records=() if records is None else read_records(records), device=device, cache_dir=cache_dir,
                 report=lambda what, done, total: progress.update(
@@ -69,6 +79,7 @@ def compare(
             )  # fmt: skip
     except KeyboardInterrupt:
         raise Interrupted("Interrupted: no page was written.") from None
-    count = "1 seed" if len(settings.seeds) == 1 else f"{len(settings.seeds)} seeds"
+    rows, kind = len(found.rows), found.settings.kind
+    count = f"{rows} {kind}{'s' if kind == 'seed' and rows != 1 else ''}"
     size = out.stat().st_size / 1e6
     typer.echo(f"{len(names)} models, {count}: {out}, {size:.2f} MB. It needs no network.")

@@ -47,7 +47,6 @@ def directions(
     """List a model's directions, or find new ones and write them with a sheet that shows them."""
     if method is not None and scores is not None:
         raise ValueError("--method and --scores exclude each other: two calls with one --out collect both.")
-
     if method not in (None, *METHODS):
         from ganzoo.system.validation import unknown
 
@@ -69,6 +68,7 @@ def directions(
     table = None if scores is None else read_scores(scores)
     generator, deployed = latent.opened(name, device, cache_dir)
     look.check(generator)
+    before = _there(out, generator)
     range_ = None if rows is None else rows_of(rows, generator.config, "--rows")
     if table is not None:
         with stage(f"Dividing {len(table[0])} w"):
@@ -76,7 +76,19 @@ def directions(
     else:
         with stage(f"Looking at {samples} w"):
             found = _of_method(generator, str(method), num, range_, samples, label)
-    _write(deployed, replace(found, model=name), out, seed, look)
+    found = replace(found, model=name)
+    _write(deployed, found, found if before is None else before.with_others(found), out, seed, look)
+
+
+def _there(out: Path, generator: "Generator") -> "Directions | None":
+    """The directions that the folder holds already, to which the new ones are added."""
+    from ganzoo.latent.directions import read_file, yaml_file
+
+    if not yaml_file(out).is_file():
+        return None
+    found = read_file(out)
+    found.check(generator)
+    return found
 
 
 def _of_method(
@@ -90,18 +102,15 @@ def _of_method(
     return ganspace(generator, num, rows=rows, samples=samples, label=label)
 
 
-def _write(generator: "Generator", found: "Directions", out: Path, seed: int, look: "Look") -> None:
-    """The files, to which those that the folder holds already belong, and the sheet of the new ones."""
-    from ganzoo.latent.directions import read_file, write_directions, yaml_file
+def _write(
+    generator: "Generator", found: "Directions", whole: "Directions", out: Path, seed: int, look: "Look"
+) -> None:
+    """The files with all directions, and the sheet of the new ones."""
+    from ganzoo.latent.directions import write_directions, yaml_file
     from ganzoo.latent.edits import SHEET_FILE, directions_sheet
     from ganzoo.latent.points import points
     from ganzoo.system.images import save_png
 
-    whole = found
-    if yaml_file(out).is_file():
-        before = read_file(out)
-        before.check(generator)
-        whole = before.with_others(found)
     write_directions(out, whole)
     strengths = latent.parse_numbers(SHOWN, "--strength")
     start = points(generator, look, [seed])

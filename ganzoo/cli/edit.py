@@ -12,7 +12,6 @@ from ganzoo.system.files import refuse_unwritable
 
 SHOWN = "-3,-2,-1,0,1,2,3"
 
-
 Chosen = Annotated[
     str | None, typer.Option(help="Directions, such as age,smile; without it, those there are.")
 ]

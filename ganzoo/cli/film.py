@@ -85,7 +85,7 @@ def film(
     from dataclasses import replace
 
     from ganzoo.films.making import frames
-    from ganzoo.films.paths import Motion
+    from ganzoo.films.paths import Motion, check_space
     from ganzoo.films.writing import check_film
     from ganzoo.latent.centers import check_centers, find_centers
     from ganzoo.latent.saved import load_w
@@ -93,6 +93,7 @@ def film(
 
     path = check_film(out, fps)
     motion = Motion(_count(seconds, fps), curve, ease, loop, _psi(psi), cutoff, None, noise, noise_seed)
+    check_space("w" if w else space, curve)
     if centers is not None:
         check_centers(centers)
     refuse_device(device)

@@ -12,35 +12,45 @@ from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
 
+Name = Annotated[str, typer.Argument(help="A model of `ganzoo list`, its folder, or hf-hub:owner/name.")]
+Seeds = Annotated[str | None, typer.Option(help="One image for each: 0-15, or 1,4,10-12 (default: 0-7).")]
+Psi = Annotated[
+    float | None,
+    options.psi("Truncation: 1 for full variety, 0 for the mean image (default: 0.7; of saved w 1)."),
+]
+Cutoff = Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")]
+Noise = Annotated[
+    str, options.noise("const (saved with the weights), random (by the image's seed), or none.")
+]
+Label = Annotated[int | None, typer.Option(help="Class, for a conditional model.")]
+Out = Annotated[Path, typer.Option(help="Folder for the images; made if need be.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps …")]
+BatchSize = Annotated[
+    int, typer.Option(min=1, help="Images at once, up to about 2 GB of them; on a CPU, 1 is quickest.")
+]
+SaveW = Annotated[
+    bool, typer.Option("--save-w", help="Write the w of the images, too: w.safetensors in the folder.")
+]
+CacheDir = Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")]
+
 
 def generate(
-    name: Annotated[str, typer.Argument(help="A model of `ganzoo list`, its folder, or hf-hub:owner/name.")],
-    seeds: Annotated[
-        str | None, typer.Option(help="One image for each: 0-15, or 1,4,10-12 (default: 0-7).")
-    ] = None,
+    name: Name,
+    seeds: Seeds = None,
     w: options.SavedW = None,
-    psi: Annotated[
-        float | None,
-        options.psi("Truncation: 1 for full variety, 0 for the mean image (default: 0.7; of saved w 1)."),
-    ] = None,
-    cutoff: Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")] = None,
-    noise: Annotated[
-        str, options.noise("const (saved with the weights), random (by the image's seed), or none.")
-    ] = "const",
-    label: Annotated[int | None, typer.Option(help="Class, for a conditional model.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the images; made if need be.")] = Path("out"),
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Images at once, up to about 2 GB of them; on a CPU, 1 is quickest.")
-    ] = 1,
+    psi: Psi = None,
+    cutoff: Cutoff = None,
     centers: options.Centers = None,
+    noise: Noise = "const",
+    label: Label = None,
+    out: Out = Path("out"),
+    device: Device = "cpu",
+    batch_size: BatchSize = 1,
     runtime: options.Runtime = "torch",
     precision: options.Precision = "fp32",
-    save_w: Annotated[
-        bool, typer.Option("--save-w", help="Write the w of the images, too: w.safetensors in the folder.")
-    ] = False,
+    save_w: SaveW = False,
     other_mapping: options.OtherMapping = False,
-    cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
+    cache_dir: CacheDir = None,
 ) -> None:
     """Write a PNG for each seed or saved w, with its settings inside, and a contact sheet of them all."""
     if seeds is not None and w is not None:

@@ -1,7 +1,7 @@
 """Options of other projects' scripts, and what says the same here.
 
 NVIDIA's `generate.py`, `style_mixing.py`, `projector.py`, `train.py`, `calc_metrics.py`, `dataset_tool.py`,
-the scripts of rosinality and of bes-dev, and those of timm.
+the scripts of rosinality and of bes-dev, those of timm, and of SeFa and InterFaceGAN.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,12 @@ _OPTIONS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ),
     ("noise-mode", "noises"): ("--noise",),
     ("class", "class-idx", "class-id", "labels"): ("--label",),
-    ("seed", "rows", "cols", "row-seeds", "col-seeds"): ("--seeds", "--seed"),
+    ("cols", "col-seeds"): ("--columns", "--seeds", "--seed"),
+    ("seed", "rows", "row-seeds"): ("--seeds", "--seed"),
+    ("styles", "col-styles"): ("--layers",),
+    ("alpha", "degree", "factor", "sigma", "start-distance", "end-distance"): ("--strength",),
+    ("boundary", "boundary-path", "index"): ("--direction",),
+    ("layer-idx", "layers", "edit-layers"): ("--rows",),
     ("batch", "batch-size", "b", "bs", "batch-gpu"): ("--batch-size", "--batch"),
     ("data", "dataset", "data-dir", "ref", "real-data"): ("--real",),
     _SIZES: ("--resolution", "--resolutions"),

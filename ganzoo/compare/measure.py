@@ -15,6 +15,9 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.sampling import check_noise, check_psi, check_seeds
+from ganzoo.latent.look import Look
+from ganzoo.latent.points import Points
+from ganzoo.latent.saved import SavedW
 from ganzoo.metrics import distances
 from ganzoo.models.cost import Cost, costs
 from ganzoo.models.weights import weights_digest
@@ -33,16 +36,26 @@ class Subject:
         name: Name as the user gave it.
         generator: Deployed generator.
         sha256: Hash of the weights before deployment.
+        saved: Saved w, read for this generator; None for seeds.
     """
 
     name: str
     generator: Generator
     sha256: str
+    saved: SavedW | None = None
 
 
 @dataclass(frozen=True)
 class Settings:
     """How the images are made; see `Generator`. Random noise is drawn from the image's seed.
+
+    Attributes:
+        seeds: Seeds; of saved w, their numbers.
+        truncation_psi: Truncation.
+        noise: "const", "random" or "none".
+        label: Class, for conditional models; saved w have theirs.
+        w: File of saved w to draw instead of seeds, or None.
+        other_mapping: Take w that were made with another mapping network.
 
     Raises:
         ValueError: for a seed that there is not, an unknown noise mode, or a psi that is not finite.
@@ -52,12 +65,28 @@ class Settings:
     truncation_psi: float = 1.0
     noise: str = "const"
     label: int | None = None
+    w: str | None = None
+    other_mapping: bool = False
 
     def __post_init__(self) -> None:
         for seed in self.seeds:
             check_seeds(seed)
         check_psi(self.truncation_psi)
         check_noise(self.noise)
+        if self.w is not None and self.label is not None:
+            raise ValueError("--label: saved w have their class already.")
+
+    @property
+    def kind(self) -> str:
+        """What a row of images is of: a seed or a w."""
+        return "seed" if self.w is None else "w"
+
+    def check_label(self, config: GeneratorConfig, name: str) -> None:
+        """Raise ValueError if a conditional model is not given a label that it has."""
+        if self.w is not None or not config.label_dim:
+            return
+        if self.label is None or not 0 <= self.label < config.label_dim:
+            raise ValueError(f"{name} needs a label, 0 to {config.label_dim - 1}; got {self.label}.")
 
 
 @dataclass(frozen=True)
@@ -149,12 +178,6 @@ def check_counts(models: int, seeds: int) -> None:
         raise ValueError(f"A page has room for 1 to {MAX_SEEDS} seeds; got {seeds}.")
 
 
-def check_label(config: GeneratorConfig, name: str, label: int | None) -> None:
-    """Raise ValueError if a conditional model is not given a label that it has."""
-    if config.label_dim and (label is None or not 0 <= label < config.label_dim):
-        raise ValueError(f"{name} needs a label, 0 to {config.label_dim - 1}; got {label}.")
-
-
 @torch.inference_mode()
 def measure(
     subjects: Sequence[Subject],
@@ -178,14 +201,14 @@ def measure(
     """
     check_counts(len(subjects), len(settings.seeds))
     for s in subjects:
-        check_label(s.generator.config, s.name, settings.label)
-    reasons = [_incomparable(subjects[0], s) for s in subjects]
+        settings.check_label(s.generator.config, s.name)
+    reasons = [None if s.saved else _incomparable(subjects[0], s) for s in subjects]
     load_before = load()
     rows = []
     for done, seed in enumerate(settings.seeds):
         report("Images", done, len(settings.seeds))
         rows.append(_row(subjects, reasons, settings, seed, network))
-    calls = [_call(s.generator, settings, settings.seeds[0]) for s in subjects]
+    calls = [_call(s, settings, settings.seeds[0]) for s in subjects]
     seconds: list[list[float]] = [[] for _ in subjects]
     device = subjects[0].generator.device
     for done, times in enumerate(in_turns(calls, runs, device=device)):
@@ -241,7 +264,7 @@ def _row(
     network: FeatureNetwork | None,
 ) -> Row:
     """Images and differences of a seed; they leave memory with it."""
-    images = [_call(s.generator, settings, seed)() for s in subjects]
+    images = [_call(s, settings, seed)() for s in subjects]
     return Row(
         seed,
         tuple(encode(to_images(to_rgb(image.clamp(-1, 1)))[0]) for image in images),
@@ -255,9 +278,13 @@ def _row(
     )
 
 
-def _call(generator: Generator, settings: Settings, seed: int) -> Callable[[], Tensor]:
-    """What makes the image `[1, C, R, R]` of a seed; its latent and label are on the device already."""
-    device = generator.device
+def _call(subject: Subject, settings: Settings, seed: int) -> Callable[[], Tensor]:
+    """What makes the image `[1, C, R, R]` of a seed or w; its latent and label are on the device already."""
+    generator, device = subject.generator, subject.generator.device
+    if subject.saved is not None:
+        look = Look(settings.truncation_psi, noise=settings.noise)
+        points = Points(look, settings.seeds, subject.saved)
+        return lambda: points.images(generator, slice(seed, seed + 1))
     z = generator.sample_z([seed])
     label = None
     if generator.label_dim:

@@ -80,7 +80,8 @@ def render(comparison: Comparison, *, groups: Sequence[Group] = (), command: str
         script=script,
         version=comparison.versions["ganzoo"],
         models=models,
-        seeds=_count(len(comparison.settings.seeds), "seed"),
+        seeds=_count(len(comparison.settings.seeds), comparison.settings.kind),
+        kind=comparison.settings.kind,
         command=command,
         facts=_facts(comparison),
         alpha=any(m.config.img_channels == 4 for m in comparison.models),
@@ -90,7 +91,7 @@ def render(comparison: Comparison, *, groups: Sequence[Group] = (), command: str
         scale=_scale(factor) if maps else None,
         many=len(models) > _FEW,
         coarse=_COARSE,
-        rows=[_images(row, models, factor, amplified) for row in comparison.rows],
+        rows=[_images(row, models, factor, amplified, comparison.settings.kind) for row in comparison.rows],
         distances=distances(comparison, models),
         features=comparison.features,
         costs=cost(comparison),
@@ -109,7 +110,7 @@ def _facts(comparison: Comparison) -> dict[str, str]:
     noise = {"const": "const, each model its own", "random": "random, drawn from the seed"}
     return {
         "date": comparison.date.replace("T", " "),
-        "seeds": ", ".join(map(str, s.seeds)),
+        **({"seeds": ", ".join(map(str, s.seeds))} if s.w is None else {"w": s.w}),
         "truncation": f"psi {s.truncation_psi:g}",
         "noise": noise.get(s.noise, s.noise),
         **({} if s.label is None else {"label": str(s.label)}),
@@ -119,14 +120,14 @@ def _facts(comparison: Comparison) -> dict[str, str]:
     }
 
 
-def _images(row: Row, models: Sequence[View], factor: int, amplified: str) -> dict[str, Any]:
+def _images(row: Row, models: Sequence[View], factor: int, amplified: str, kind: str) -> dict[str, Any]:
     """The tiles of a seed: images and, where there are any, differences with their figures."""
     maps: list[dict[str, Any] | None] = []
     for model, d in zip(models[1:], row.differences[1:], strict=True):
         if d is None:
             maps.append(None)
             continue
-        name = f"{model.letter} against A, seed {row.seed}, {amplified}"
+        name = f"{model.letter} against A, {kind} {row.seed}, {amplified}"
         image = encode(colour_map(d.map, factor))
         maps.append({"image": image, "alt": name, "caption": name, "figures": shown(d)})
     return {
@@ -134,8 +135,8 @@ def _images(row: Row, models: Sequence[View], factor: int, amplified: str) -> di
         "images": [
             {
                 "image": image,
-                "alt": f"{model.letter}, seed {row.seed}",
-                "caption": f"{model.letter} {model.name}, seed {row.seed}",
+                "alt": f"{model.letter}, {kind} {row.seed}",
+                "caption": f"{model.letter} {model.name}, {kind} {row.seed}",
             }
             for image, model in zip(row.images, models, strict=True)
         ],

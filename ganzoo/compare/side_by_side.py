@@ -7,12 +7,14 @@ compare(["teacher", "runs/first"], Settings(seeds=tuple(range(8))), out="page.ht
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ganzoo.compare.measure import Comparison, Settings, check_counts, check_label, measure, subject
+from ganzoo.compare.measure import Comparison, Settings, check_counts, measure, subject
 from ganzoo.compare.page import write_page
 from ganzoo.compare.records import groups
 from ganzoo.features.networks import INCEPTION, load_features
+from ganzoo.latent.saved import load_w
 from ganzoo.metrics.record import Record
 from ganzoo.models.reference import Name, Reference, reference
 from ganzoo.system.files import refuse_unwritable
@@ -36,7 +38,7 @@ def compare(
 
     Args:
         names: Models; the first is what the others are compared with.
-        settings: Seeds, and how their images are made.
+        settings: Seeds or saved w, and how their images are made.
         out: HTML file for the page; None to write none.
         records: Records of `ganzoo eval` to show on the page.
         features: Feature network of the perceptual distance; None for no such distance.
@@ -57,6 +59,11 @@ def compare(
     report("Opening", 0, 0)
     network = None if features is None else load_features(features, cache_dir=cache_dir).to(device)
     subjects = [subject(model.name, model.load().to(device)) for model in models]
+    if settings.w is not None:
+        file, other = settings.w, settings.other_mapping
+        subjects = [replace(s, saved=load_w(file, s.generator, other_mapping=other)) for s in subjects]
+        count = min(len(s.saved.w) for s in subjects if s.saved is not None)
+        settings = replace(settings, seeds=tuple(range(count)))
     found = measure(subjects, settings, network=network, runs=runs, report=report)
     if page is not None:
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -74,10 +81,10 @@ def _page(path: Path) -> Path:
 
 def _refuse_impossible(models: Sequence[Reference], settings: Settings, features: str | None) -> None:
     """Raise what is cheap to tell before anything large is downloaded or computed."""
-    check_counts(len(models), len(settings.seeds))
+    check_counts(len(models), len(settings.seeds) if settings.w is None else 1)
     configs = [model.config() for model in models]
     for model, config in zip(models, configs, strict=True):
-        check_label(config, model.name, settings.label)
+        settings.check_label(config, model.name)
     if settings.label is not None and not any(config.label_dim for config in configs):
         raise ValueError("--label: none of these models is conditional.")
     if features == INCEPTION:  # its feature maps are out of reach

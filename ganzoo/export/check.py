@@ -47,16 +47,32 @@ class Errors:
 
 @torch.no_grad()
 def measure(
-    generator: Generator, graph: Graph, options: Options, session: Session, *, latents: int = 4
+    generator: Generator,
+    graph: Graph,
+    options: Options,
+    session: Session,
+    *,
+    latents: int = 4,
+    w: Tensor | None = None,
 ) -> Errors:
-    """The errors of a file against the generator as it was trained, neither folded nor in another form."""
+    """The errors of a file against the generator as it was trained, neither folded nor in another form.
+
+    Args:
+        generator: Generator that the file was made of.
+        graph: Graph in the file.
+        options: What the file takes and gives.
+        session: The file in its engine.
+        latents: Number of latents to try.
+        w: W `[N, num_ws, w_dim]` to try a synthesis graph on, again and again if they are few; None for w of
+            seeds.
+    """
     sizes = itertools.cycle([graph.batch] if graph.batch else [3, 1])  # 1 is a case of its own
     maximum = total = count = 0.0
     low, high = math.inf, -math.inf
     done = 0
     while done < latents:
         size = next(sizes)
-        inputs, expected = case(generator, graph, options, size, FIRST_SEED + done)
+        inputs, expected = case(generator, graph, options, size, FIRST_SEED + done, w)
         got = session([x.numpy() for x in inputs])
         if got.shape != tuple(expected.shape):
             raise ValueError(f"{graph.name} gives {list(got.shape)}, PyTorch {list(expected.shape)}.")
@@ -82,7 +98,7 @@ def refuse_errors(what: str, errors: Errors, precision: str) -> None:
 
 
 def case(
-    generator: Generator, graph: Graph, options: Options, n: int, seed: int
+    generator: Generator, graph: Graph, options: Options, n: int, seed: int, given: Tensor | None = None
 ) -> tuple[list[Tensor], Tensor]:
     """Inputs of a graph, `n` samples, and what the generator makes of them."""
     random = torch.Generator().manual_seed(seed)
@@ -97,7 +113,9 @@ def case(
     if graph.name == "mapping":
         return latent, w if options.space == "w+" else w[:, 0]
     if graph.name == "synthesis":
-        if options.space == "w+":  # rows that differ tell whether each is read where it should be
+        if given is not None:
+            w = given[(torch.arange(n) + seed - FIRST_SEED) % len(given)]
+        elif options.space == "w+":  # rows that differ tell whether each is read where it should be
             w = w + 0.3 * w.std() * torch.randn(w.shape, generator=random)
         latent = [w if options.space == "w+" else w[:, 0]]
     noise = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ganzoo.export.check import Errors, measure, refuse_errors
 from ganzoo.export.faults import advice, told
@@ -46,6 +47,7 @@ def export(
     opset: int | None = None,
     verify: bool = True,
     latents: int = 4,
+    w: Tensor | None = None,
     command: str = "",
     report: Callable[[str], None] = lambda what: None,
 ) -> list[Exported]:
@@ -61,6 +63,7 @@ def export(
         opset: Opset of ONNX; None for its default.
         verify: Whether to run every file that can be run here in its engine, and to compare with PyTorch.
         latents: Number of latents to compare on.
+        w: W `[N, num_ws, w_dim]` to compare the synthesis network on; None for w of seeds.
         command: Command line for the manifest.
         report: Function that is told what is being done.
 
@@ -74,11 +77,12 @@ def export(
     modules = {t: checked_target(t, precision, options, opset) for t in dict.fromkeys(targets)}
     if not modules:
         raise ValueError("export needs a target, such as onnx or openvino.")
+    refuse_w(w, options, verify)
     out = user_path(out)
     refuse_unwritable(out, "The folder")
     refuse_random(generator)
     kept = _kept(out, weights_digest(generator), options)
-    writer = _Writer(generator, options, precision, opset, latents if verify else None, report)
+    writer = _Writer(generator, options, precision, opset, latents if verify else None, w, report)
     with _new_folder(out) as new:
         made = [
             writer.write(t, g, new) for t, m in modules.items() for g in graphs(generator, options, m.FORM)
@@ -107,6 +111,7 @@ class _Writer:
     precision: str
     opset: int | None
     latents: int | None
+    w: Tensor | None
     report: Callable[[str], None]
 
     def write(self, name: str, graph: Graph, folder: Path) -> tuple[Exported, dict[str, Any]]:
@@ -123,7 +128,7 @@ class _Writer:
             self.report(f"Comparing {graph.name} for {name} with PyTorch")
             with told(f"{name} cannot run the {graph.name} that it wrote", instead):
                 session = target(name).open_file(path, self.precision)
-                errors = measure(self.generator, graph, self.options, session, latents=self.latents)
+                errors = measure(self.generator, graph, self.options, session, latents=self.latents, w=self.w)
             refuse_errors(f"{path.name} for {name}", errors, self.precision)
         entry = describe(graph, name, self.precision, paths)
         exported = Exported(name, graph.name, tuple(p.name for p in paths), sum(map(size, paths)), errors)
@@ -202,6 +207,16 @@ def checked_target(name: str, precision: str, options: Options, opset: int | Non
         raise ValueError(f"{name} has no free batch size: give a number.")
     require(name)
     return module
+
+
+def refuse_w(w: Tensor | None, options: Options, verify: bool) -> None:
+    """Raise ValueError for w on which files cannot be verified."""
+    if w is None:
+        return
+    if not verify or options.parts != "apart":
+        raise ValueError("--w is what a synthesis file is verified on: it needs --verify and --parts apart.")
+    if options.space == "w" and not torch.equal(w, w[:, :1].expand_as(w)):
+        raise ValueError("--space w takes one w for all layers, and the rows of these w differ.")
 
 
 def runs_here(name: str) -> bool:

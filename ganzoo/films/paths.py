@@ -133,10 +133,7 @@ def through_seeds(
         ValueError: for an unknown space, a curve that a space does not have, no seed, classes that do not fit
             the model, or a cutoff that it does not take.
     """
-    if space not in SPACES:
-        raise ValueError(unknown("space", space, SPACES))
-    if motion.curve == "spherical" and space == "w":
-        raise ValueError("The curve spherical is one of z: w lie on no sphere. Choose linear or cubic in w.")
+    check_space(space, motion.curve)
     _check_labels(generator, labels)
     if not seeds:
         raise ValueError("A film needs a seed.")
@@ -176,14 +173,21 @@ def through_w(generator: Generator, w: Tensor | SavedW, motion: Motion) -> Laten
         ValueError: for a curve that w does not have, or w or a cutoff that the generator does not take.
     """
     saved = SavedW(w) if isinstance(w, Tensor) else w
-    if motion.curve == "spherical":
-        raise ValueError("The curve spherical is one of z: w lie on no sphere. Choose linear or cubic in w.")
+    check_space("w", motion.curve)
     if saved.w.ndim != 3 or not len(saved.w):
         raise ValueError(f"W are [N, num_ws, w_dim], at least one; got {list(saved.w.shape)}.")
     shared = None
     if saved.noise is not None and all(len(layer) == 1 for layer in saved.noise):
         shared = list(saved.noise)
     return _in_w(generator, saved.w.to(generator.device), motion, SAVED_PSI, shared)
+
+
+def check_space(space: str, curve: str | None) -> None:
+    """Raise ValueError for an unknown space, or a curve that it does not have."""
+    if space not in SPACES:
+        raise ValueError(unknown("space", space, SPACES))
+    if space == "w" and curve == "spherical":
+        raise ValueError("The curve spherical is one of z: w lie on no sphere. Choose linear or cubic in w.")
 
 
 def _in_w(

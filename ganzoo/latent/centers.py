@@ -13,8 +13,8 @@ from ganzoo.latent.truncation import truncate as truncate
 
 CENTERS, SAMPLES = 64, 60_000  # as in stylegan3-fun
 MAX_CENTERS = 4096
-_STEPS = 100  # at most; about 60 are made
-_SETTLED = 1e-4  # of the mean squared distance, by which a step must make it less
+_STEPS = 100  # at most; about 10 are made
+_SETTLED = 1e-3  # of the mean squared distance, by which a step must make it less
 _PIECE = 4096  # w that are compared with all centers at once
 
 
@@ -78,13 +78,18 @@ def kmeans(points: Tensor, num: int, seed: int = 0) -> Tensor:
 
 def _first_centers(points: Tensor, num: int, random: torch.Generator) -> Tensor:
     """Points far from each other: each is drawn by its squared distance from those before."""
+    norms = points.square().sum(dim=1)
+
+    def squared(number: int) -> Tensor:
+        return (norms + norms[number] - 2 * (points @ points[number])).clamp(min=0)
+
     chosen = [int(torch.randint(len(points), [1], generator=random))]
-    distance = (points - points[chosen[0]]).square().sum(dim=1)
+    distance = squared(chosen[0])
     for _ in range(num - 1):
         share = torch.rand([], generator=random, dtype=torch.float64)
         sums = distance.double().cpu().cumsum(0)
         chosen.append(min(int(torch.searchsorted(sums, share * sums[-1])), len(points) - 1))
-        distance = torch.minimum(distance, (points - points[chosen[-1]]).square().sum(dim=1))
+        distance = torch.minimum(distance, squared(chosen[-1]))
     return points[chosen]
 
 

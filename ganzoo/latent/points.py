@@ -61,7 +61,7 @@ def points(model: Generator, look: Look, seeds: Sequence[int] = (), saved: Saved
         saved: Saved w, instead of seeds.
 
     Raises:
-        ValueError: for a look that the model does not take, or no point.
+        ValueError: for a look or w that the model does not take, or no point.
     """
     if saved is None:
         look.check(model)
@@ -70,6 +70,10 @@ def points(model: Generator, look: Look, seeds: Sequence[int] = (), saved: Saved
         look.check_cutoff(model)
         if look.label is not None:
             raise ValueError("--label: saved w have their class already.")
+        if saved.w.ndim != 3 or saved.w.shape[1:] != (model.num_ws, model.w_dim):
+            raise ValueError(
+                f"w of this model are [N, {model.num_ws}, {model.w_dim}]; got {list(saved.w.shape)}."
+            )
         found = Points(look, tuple(range(len(saved.w))), saved)
     if not found.seeds:
         raise ValueError("There is no seed and no w to draw.")

@@ -4,9 +4,13 @@ import pytest
 import torch
 from cli_helpers import assert_one_line
 from helpers import tiny, trained
+from PIL import Image
 from safetensors.torch import load_file
 
 import ganzoo
+from ganzoo.export.check import FIRST_SEED, case
+from ganzoo.export.forms import Form
+from ganzoo.export.graphs import Options, graphs
 from ganzoo.latent.saved import save_w
 from ganzoo.system.images import read_settings
 
@@ -29,8 +33,6 @@ def test_saved_w_give_the_very_images_that_they_were_saved_of(run, model_folder,
 
 
 def pixels(path):
-    from PIL import Image
-
     with Image.open(path) as image:
         return image.tobytes()
 
@@ -70,8 +72,62 @@ def test_what_does_not_go_with_saved_w_is_told(run, model_folder, saved, tmp_pat
     assert not out.exists()
 
 
+def test_tensors_are_drawn_like_files_if_they_fit(model_folder, tmp_path):
+    model = ganzoo.load(model_folder)
+    w = model.mapping(model.sample_z(1)).detach()
+    [image] = ganzoo.generate_images(model, None, tmp_path / "w", w=w).images
+    assert pixels(image) == model.to_pil(model.synthesis(w).image)[0].tobytes()
+    for wrong, told in ((w[:, :2], "are \\[N, 8, "), (w[:0], "no w to draw")):
+        with pytest.raises(ValueError, match=told):
+            ganzoo.generate_images(model, None, tmp_path / "new", w=wrong)
+    with pytest.raises(ValueError, match="not both"):
+        ganzoo.generate_images(model, [0], tmp_path / "new", w=w)
+    assert not (tmp_path / "new").exists()
+
+
 def test_w_of_another_model_are_told_in_one_line(run, saved, tmp_path):
     ganzoo.save(trained(tiny(), seed=3), tmp_path / "other")
     command = ["generate", tmp_path / "other", "--w", saved / "w.safetensors", "--out", tmp_path / "new"]
     assert_one_line(run(*command), "w of ")
     assert_one_line(run(*command[:-4], "--w", tmp_path / "none.safetensors"), "does not exist")
+
+
+@pytest.fixture
+def family(tmp_path):
+    """Two models that share their mapping network, and w of both."""
+    one, other = trained(tiny()), trained(tiny("wavelet"))
+    other.mapping.load_state_dict(one.mapping.state_dict())
+    ganzoo.save(one, tmp_path / "one")
+    ganzoo.save(other, tmp_path / "other")
+    file = save_w(tmp_path / "mine.safetensors", one.mapping(one.sample_z(3, seed=8)), one)
+    return tmp_path / "one", tmp_path / "other", file
+
+
+def test_models_are_compared_on_saved_w(run, family, tmp_path):
+    page = tmp_path / "page.html"
+    status, out, _ = run("compare", *family[:2], "--w", family[2], "--runs=0", "--out", page)
+    assert status == 0 and out.startswith("2 models, 3 w: ")
+    text = page.read_text()
+    assert "A row is a w, a column a model" in text and "W 2</th>" not in text and "w 2</th>" in text
+    assert f"<dt>w</dt><dd>{family[2]}</dd>" in text and "One seed is" not in text
+    assert_one_line(run("compare", *family[:2], "--w", family[2], "--seeds=0"), "one of the two")
+    ganzoo.save(trained(tiny(), seed=3), tmp_path / "stranger")
+    assert_one_line(run("compare", family[0], tmp_path / "stranger", "--w", family[2]), "another model")
+
+
+def test_models_are_timed_on_saved_w(run, family):
+    command = ["bench", family[0], "--runtime=torch", "--rounds=1", "--no-memory", "--w"]
+    assert run(*command, family[2], "--latents=2", "--batch=4")[0] == 0
+    assert_one_line(run(*command, family[2].parent / "none.safetensors"), "does not exist")
+    assert_one_line(run("bench", "mobilestylegan", "--w", family[2]), "needs models")
+
+
+def test_exported_files_are_verified_on_saved_w(run, family, tmp_path):
+    model = ganzoo.load(family[0])
+    w, options = load_file(family[2])["w"], Options()
+    synthesis = graphs(model, options, Form())[-1]
+    assert synthesis.name == "synthesis"
+    [tried], expected = case(model, synthesis, options, 4, FIRST_SEED + 2, w)
+    assert torch.equal(tried, w[[2, 0, 1, 2]]) and torch.equal(expected, model.synthesis(tried).image)
+    command = ["export", family[0], "--to=torch", "--w", family[2], "--out", tmp_path / "new"]
+    assert_one_line(run(*command, "--no-verify"), "--verify and --parts apart")

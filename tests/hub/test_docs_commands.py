@@ -55,6 +55,7 @@ SMALLER = {
     r"\b(kimg|batch_size)=\S+": "",
     r"^compare ": "compare --runs 1 ",
     r"^directions ": "directions --num 2 --samples 50 ",
+    r"^film (.*)--seconds \d+": r"film \1--seconds 0.2 --runtime torch",
     r"--tag faces": "--tag ganzoo",  # a tag of this card
 }
 SHORT = ["device=cpu", "kimg=0.004", "batch_size=2", "loss.feature_l1.weight=0"]
@@ -147,6 +148,7 @@ MAKE = {
 def run_python(code, names):
     """Run a block with the names of the blocks before it, smaller."""
     code = code.replace('"mobilestylegan_ffhq"', '"tiny"').replace("=256", "=16").replace("num=500", "num=4")
+    code = code.replace("range(500)", "range(500), batch_size=100")
     exec(code, names)
 
 
