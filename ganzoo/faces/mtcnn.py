@@ -100,7 +100,7 @@ class Mtcnn(nn.Module):
         boxes, crops = _crops(pixels, _squares(_shifted(boxes[kept], shifts[kept])), 48)
         logits, shifts, places = self.onet(crops)
         boxes, scores, places_and_shifts = _passed(boxes, logits, torch.cat([places, shifts], 1), _ENOUGH[2])
-        places, shifts = places_and_shifts.split([10, 4], dim=1)
+        places, shifts = places_and_shifts[:, :10], places_and_shifts[:, 10:]
         start, size = boxes[:, None, :2], boxes[:, None, 2:] - boxes[:, None, :2] + 1
         points = start + size * places.view(-1, 2, 5).transpose(1, 2) - 1
         boxes = _shifted(boxes, shifts)
@@ -122,9 +122,10 @@ class Mtcnn(nn.Module):
             table = torch.cat([cells, shifts[0, :, rows, columns].T, scores[:, None]], dim=1)
             found.append(table[_best(cells, scores, 0.5)])
             scale *= _STEP
-        cells, moves, scores = torch.cat(found).split([4, 4, 1], dim=1)
+        table = torch.cat(found)
+        cells, moves, scores = table[:, :4], table[:, 4:8], table[:, 8]
         sides = (cells[:, 2:] - cells[:, :2]).repeat(1, 2)
-        return (cells + moves * sides)[_best(cells, scores[:, 0], 0.7)]
+        return (cells + moves * sides)[_best(cells, scores, 0.7)]
 
 
 def load_mtcnn(cache_dir: str | os.PathLike[str] | None = None) -> Mtcnn:

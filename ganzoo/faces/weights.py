@@ -128,7 +128,7 @@ def _read_mtcnn() -> dict[str, Tensor]:
 
 def _read_face_api() -> dict[str, Tensor]:
     files = {PurePosixPath(path).name: data for path, data in npm_files(FACE_API).items()}
-    found = {}
+    found: dict[str, Tensor] = {}
     for file in files:
         if file.endswith(_MANIFEST):
             network = file.removesuffix(_MANIFEST)
@@ -159,8 +159,10 @@ def read_shard(weights: list[dict[str, Any]], data: bytes) -> dict[str, Tensor]:
             raise ValueError(f"{entry['name']} is of {kind!r}; only uint8 and float32 are read.")
         shape = entry["shape"]
         count = int(np.prod(shape))
-        numbers = np.frombuffer(data, np.dtype(kind), count, at).astype(np.float32)
-        at += count * np.dtype(kind).itemsize
+        start, at = at, at + count * np.dtype(kind).itemsize
+        if at > len(data):
+            raise ValueError(f"The shard has {len(data)} bytes, and ends within {entry['name']}.")
+        numbers = np.frombuffer(data, np.dtype(kind), count, start).astype(np.float32)
         if coded:
             numbers = numbers * np.float32(coded["scale"]) + np.float32(coded["min"])
         value = torch.from_numpy(numbers).view(shape)

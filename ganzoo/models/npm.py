@@ -38,6 +38,8 @@ def npm_files(source: NpmSource) -> dict[str, bytes]:
         data = archives[0].read_bytes()
     check_hash(f"The archive of {name}", data, source.sha256)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        if missing := sorted(set(source.files) - set(archive.getnames())):
+            raise SourceError(f"The archive of {name} lacks {', '.join(missing)}.")
         found = {path: archive.extractfile(path) for path in source.files}
         files = {path: file.read() for path, file in found.items() if file is not None}
     for path, sha256 in source.files.items():
