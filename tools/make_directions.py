@@ -41,7 +41,7 @@ BOUNDARIES: dict[str, tuple[str, tuple[int, int] | None, str, tuple[str, ...]]] 
     "gender": ("gender", (0, 8), "from female to male", ("age", "smile", "yaw", "pitch", "glasses")),
     "yaw": ("yaw", (0, 6), "the head turns to the right of the image", ("age", "gender", "smile", "pitch")),
     "pitch": ("pitch", (0, 6), "the head is lowered", ("age", "gender", "smile", "yaw")),
-    "glasses": ("glasses", (0, 8), "glasses", ("smile", "yaw", "pitch")),
+    "glasses": ("glasses", (0, 8), "glasses, on some people only", ("smile", "yaw", "pitch")),
 }
 
 
