@@ -53,7 +53,7 @@ class EncoderHeldOut:
 
     num: int = 64
     truncation_psi: float = 0.7
-    rounds: int = 3
+    rounds: int = 1
     features: str = IMPARTIAL
 
     def __post_init__(self) -> None:

@@ -31,7 +31,7 @@ def main():
     parser.add_argument("encoder")
     parser.add_argument("model")
     parser.add_argument("--num", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--projected", type=int, default=8)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--out", type=Path)
@@ -43,7 +43,7 @@ def main():
         ways = starts(generator, encoder, targets, options.rounds)
         print_distances(generator, ways, targets, options.out)
     if options.steps:
-        kept = {name: ways[name] for name in ("mean w", "one pass", "refined 2")}
+        kept = {name: ways[name] for name in ("mean w", "one pass", "refined 1")}
         print_steps(generator, kept, targets[: options.projected], options.steps)
 
 
@@ -72,11 +72,11 @@ def print_distances(generator, ways, targets, out):
         pairs = zip(images.split(PART), targets.split(PART), strict=True)
         far = torch.cat([perceptual(judge, a, b) for a, b in pairs]).mean().item()
         print(f"| {name} | {psnr(images, targets).mean():.2f} | {far:.3f} |", flush=True)
-        if name in ("mean w", "linear map", "one pass", "refined 2"):
+        if name in ("mean w", "linear map", "one pass", "refined 1"):
             sheets.append(images[:SHOWN])
     if out is not None:
         rows = [to_images(torch.cat(list(row), dim=2)[None])[0] for row in torch.stack(sheets, dim=1)]
-        save_png(contact_sheet(rows), out, {"order": "target, mean, linear, one pass, refined 2"})
+        save_png(contact_sheet(rows), out, {"order": "target, mean, linear, one pass, refined 1"})
 
 
 def print_steps(generator, ways, targets, steps):
