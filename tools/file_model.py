@@ -126,7 +126,7 @@ def _lineage(
 ) -> tuple[dict[str, str], str]:
     """Licenses by part, and the origin in a sentence."""
     if teacher is None:
-        return {"weights": "Apache-2.0", "teacher": "none", "data": str(data)}, str(origin)
+        return {"weights": "Apache-2.0", "data": str(data)}, str(origin)
     whole = published.model_entry(teacher)
     if origin is None:
         began = ", whose weights it began with" if base == teacher else ""

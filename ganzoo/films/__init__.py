@@ -13,3 +13,6 @@ from ganzoo.films.paths import through_seeds as through_seeds
 from ganzoo.films.paths import through_w as through_w
 from ganzoo.films.writing import FilmWriter as FilmWriter
 from ganzoo.films.writing import film as film
+from ganzoo.system.lazy import offer_modules
+
+offer_modules(__name__)

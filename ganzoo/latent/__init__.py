@@ -1,1 +1,5 @@
 """Moving in latent space: saved w, directions, edits, mixing."""
+
+from ganzoo.system.lazy import offer_modules
+
+offer_modules(__name__)
