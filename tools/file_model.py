@@ -134,9 +134,10 @@ def _lineage(
             f"Trained by the ganzoo authors, distilled from {teacher}{began}; that one was {whole.origin}"
         )
         origin = origin.replace("was Trained", "was trained")
+    before = f"; its own teacher {whole.license['teacher']}" if "teacher" in whole.license else ""
     license = {
         "weights": whole.license["weights"],
-        "teacher": f"{teacher}, {whole.license['weights']}; its own teacher {whole.license['teacher']}",
+        "teacher": f"{teacher}, {whole.license['weights']}{before}",
         "data": whole.license["data"],
     }
     return license, origin

@@ -20,7 +20,7 @@ EXTERNAL = [name for name in list_models() if model_entry(name).external is not 
 
 def test_there_are_models_with_weights_and_external_ones():
     assert "mobilestylegan_ffhq" in OURS and "stylegan2_ffhq" in EXTERNAL
-    assert BUNDLED == ["mobilestylegan_ffhq_64_lite", "stylegan2_lorelei_64"]
+    assert BUNDLED == ["mobilestylegan_ffhq_64_lite", "mobilestylegan_lorelei_64", "stylegan2_lorelei_64"]
 
 
 @pytest.mark.parametrize("name", list_models())
