@@ -254,6 +254,7 @@ def test_the_registrys_folders_are_the_kinds_of_blocks_the_models_and_their_figu
     assert {path.name for path in REGISTRY.iterdir()} == {
         *KINDS,
         "directions",
+        "encoder",
         "model",
         "measured",
         "costs.yaml",

@@ -11,9 +11,10 @@ import ganzoo
 from ganzoo.converters.conversion import convert_with_account
 
 EXPECTED = sorted([*GOLDEN.glob("*/*_expected.npz"), GOLDEN / "losses" / "msg_32_losses.npz"])
-TRAINED_ON = GOLDEN / "training"  # whose snapshots are converted, and trained on, in tests/training
+# Whose snapshots are converted, and used, in tests of their own.
+ELSEWHERE = (GOLDEN / "training", GOLDEN / "projection")
 FOUND = [path for kind in ("pkl", "pt", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
-CHECKPOINTS = [path for path in FOUND if path.parent != TRAINED_ON]
+CHECKPOINTS = [path for path in FOUND if path.parent not in ELSEWHERE]
 CASES = [
     pytest.param(network, name, id=f"{network}-{name}", marks=network.recorded)
     for network in NETWORKS

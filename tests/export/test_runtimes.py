@@ -166,6 +166,7 @@ def test_generate_takes_a_precision_of_pytorch(run, folder, precision, tmp_path)
     assert status == 0 and f"torch {torch.__version__.partition('+')[0]}, {precision})." in out
 
 
+@pytest.mark.slow
 def test_generate_compiles(run, folder, tmp_path):
     torch.compiler.reset()
     run("generate", folder, "--seeds=3", "--out", tmp_path / "torch")

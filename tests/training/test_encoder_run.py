@@ -85,6 +85,7 @@ def test_the_result_is_an_encoder_with_its_figures_sheet_and_card(teacher, whole
     assert result["teacher_sha256"] in card and f"{result['figures']['psnr']['value']:.4g}" in card
 
 
+@pytest.mark.slow
 def test_what_it_finds_is_nearer_than_the_mean_and_nearer_still_refined(teacher, tmp_path):
     """On 128 images of a network of random weights, whose w has 8 numbers."""
     folder = run(
