@@ -35,17 +35,17 @@ def start_of(model: Reference, generator: Generator, images: Tensor, start: str)
         fitting = [name for name in list_encoders() if model.name in encoder_entry(name).models]
         if not fitting:
             raise ValueError(f"--start encoder: there is none for {model.name}. Give the folder of one.")
-        return _encoded(generator, images, fitting[0])
+        return _encoded(model, generator, images, fitting[0])
     path = user_path(start)
     if path.is_dir():
-        return _encoded(generator, images, start)
+        return _encoded(model, generator, images, start)
     if not path.exists():
         raise ValueError(f"--start is {MEAN}, {ENCODER}, a seed, or a file of w; got {start!r}.")
     return load_w(path, generator).w
 
 
-def _encoded(generator: Generator, images: Tensor, name: str) -> Tensor:
-    encoder = load_encoder(name).to(images.device)
+def _encoded(model: Reference, generator: Generator, images: Tensor, name: str) -> Tensor:
+    encoder = load_encoder(name, cache_dir=model.cache_dir).to(images.device)
     if encoder.config.w_dim != generator.w_dim or not same_mapping(encoder.mapping.tolist(), generator):
         raise ValueError(f"{name} gives w of another model: its mapping network is not this one's.")
     w: Tensor = encoder(images)[:, : generator.num_ws]
