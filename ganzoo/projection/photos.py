@@ -57,7 +57,7 @@ def _target(path: Path, side: int, channels: int, align: bool) -> Tensor:
         try:
             image = aligned(image, side)
         except FaceError as error:
-            raise ValueError(f"{path}: {error} Or cut it yourself, and add --no-align.") from error
+            raise ValueError(f"{path}: {error}") from error
     least = min(image.size)
     left, top = (image.width - least) // 2, (image.height - least) // 2
     pixels = resize(image.crop((left, top, left + least, top + least)), side)
