@@ -69,12 +69,13 @@ function modelFiles(manifest, page) {
 }
 
 async function assembled(engine, { manifest, page, bytes, data, files }) {
-  const [mapping, synthesis] = await Promise.all(
-    [0, 1].map((i) => openNetwork(engine, readNetwork(data[i], files[i].path), files[i].path)),
-  );
+  const networks = [];
+  for (const i of [0, 1]) { // one after the other: onnxruntime-web mixes up the weights of two at once
+    networks.push(await openNetwork(engine, readNetwork(data[i], files[i].path), files[i].path));
+  }
   const vectors = data[2] ? readTensors(data[2], files[2].path).tensors : {};
   const directions = new Map(page.directions.map((d) => [d.name, { ...d, vector: numbers(vectors[d.name]) }]));
-  const generator = new Generator(engine, mapping, synthesis, directions, infoOf(manifest, page, bytes));
+  const generator = new Generator(engine, ...networks, directions, infoOf(manifest, page, bytes));
   if (engine.provider === "webgpu") await generator.check(page.check);
   return generator;
 }
