@@ -2,18 +2,21 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ganzoo.cli import options
 from ganzoo.system.files import refuse_unwritable
 
+if TYPE_CHECKING:
+    from ganzoo.export.exporting import Exported
+
 Name = Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")]
 More = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", hidden=True)]
 To = Annotated[
     list[str] | None,
-    typer.Option(metavar="TARGET...", help="onnx, openvino, torch, executorch, litert, coreml."),
+    typer.Option(metavar="TARGET...", help="onnx, openvino, torch, executorch, litert, coreml; web: a page for browsers."),
 ]
 
 
@@ -33,9 +36,14 @@ def export(
         str, typer.Option(help="const (inside the file), given (an input a layer) or none.")
     ] = "const",
     batch: Annotated[str, typer.Option(help="Images at once: a number, or free.")] = "1",
-    precision: Annotated[str, typer.Option(help="Of the weights in the files: fp32, fp16, int8.")] = "fp32",
+    precision: Annotated[
+        str | None, typer.Option(help="Of the weights: fp32 (default), fp16, int8; for web packed, fp16, fp32.")
+    ] = None,
     opset: Annotated[int | None, typer.Option(help="Opset of ONNX: 18 to 25 (default: 20).")] = None,
     latents: Annotated[int, typer.Option(min=1, max=1000, help="How many to verify on.")] = 4,
+    engine: Annotated[
+        Path | None, typer.Option(help="Of web: folder of onnxruntime-web's files (default: from npm, once).")
+    ] = None,
     w: options.SavedW = None,
     other_mapping: options.OtherMapping = False,
     cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
@@ -62,7 +70,14 @@ def export(
         )
     for target in targets:  # all that is cheap to refuse, before anything is downloaded or computed
         checked_target(target, precision, taken, opset)
+    if engine is not None and "web" not in targets:
+        raise ValueError("--engine is for --to web.")
     refuse_unwritable(out, "--out")
+    if "web" in targets:
+        targets.remove("web")
+        _write_site(name, out, precision, engine, verify, latents, cache_dir)
+    if not targets:
+        return
     generator = reference(name, cache_dir).load()
     saved = None if w is None else load_w(w, generator, other_mapping=other_mapping).w
     with stage("Exporting") as shown:
@@ -71,12 +86,45 @@ def export(
             verify=verify, latents=latents, w=saved, command=command_line(), report=shown.update,
         )  # fmt: skip
     for item in written:
-        told = "not verified"
-        if item.errors is not None:
-            e = item.errors
-            told = f"max error {e.maximum:.1e}, rms {e.rms:.1e}, PSNR {e.psnr:.1f} dB on {e.latents} latents"
-        typer.echo(f"{item.target}: {', '.join(item.files)}, {item.bytes / 1e6:.1f} MB: {told}")
+        _tell(item)
     typer.echo(f"manifest.json in {out} says what they take.")
+
+
+def _write_site(
+    name: str,
+    out: Path,
+    precision: str | None,
+    engine: Path | None,
+    verify: bool,
+    latents: int,
+    cache_dir: Path | None,
+) -> None:
+    """The page for browsers, and what is told of it."""
+    from ganzoo.system.progress import stage
+    from ganzoo.system.provenance import command_line
+    from ganzoo.web import write_site
+
+    with stage("Exporting") as shown:
+        site = write_site(
+            name, out, precision=precision, engine=engine, verify=verify, latents=latents, cache_dir=cache_dir,
+            command=command_line(), report=shown.update,
+        )  # fmt: skip
+    for item in site.exported:
+        _tell(item)
+    sliders = f", {len(site.directions)} sliders" if site.directions else ""
+    typer.echo(
+        f"{out}: {site.model_bytes / 1e6:.1f} MB for the model{sliders}, {site.engine_bytes / 1e6:.1f} MB for "
+        f"the engine.\nLook at it: python -m http.server --directory {shlex.quote(str(out))}"
+    )
+
+
+def _tell(item: "Exported") -> None:
+    """A line on a graph's files."""
+    told = "not verified"
+    if item.errors is not None:
+        e = item.errors
+        told = f"max error {e.maximum:.1e}, rms {e.rms:.1e}, PSNR {e.psnr:.1f} dB on {e.latents} latents"
+    typer.echo(f"{item.target}: {', '.join(item.files)}, {item.bytes / 1e6:.1f} MB: {told}")
 
 
 def listed(items: list[str]) -> list[str]:

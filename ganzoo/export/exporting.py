@@ -43,7 +43,7 @@ def export(
     *,
     name: str,
     options: Options | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
     opset: int | None = None,
     verify: bool = True,
     latents: int = 4,
@@ -59,7 +59,7 @@ def export(
         out: Folder of the files; made if it does not exist.
         name: Model name for the manifest.
         options: Options of what the files take and give.
-        precision: Precision of the weights in the files.
+        precision: Precision of the weights in the files; None for each target's first.
         opset: Opset of ONNX; None for its default.
         verify: Whether to run every file that can be run here in its engine, and to compare with PyTorch.
         latents: Number of latents to compare on.
@@ -108,7 +108,7 @@ class _Writer:
 
     generator: Generator
     options: Options
-    precision: str
+    precision: str | None
     opset: int | None
     latents: int | None
     w: Tensor | None
@@ -117,20 +117,21 @@ class _Writer:
     def write(self, name: str, graph: Graph, folder: Path) -> tuple[Exported, dict[str, Any]]:
         """A graph's files in a folder that gets no others meanwhile, and their entry in the manifest."""
         self.report(f"Writing {graph.name} for {name}")
-        instead = advice(self.options, self.precision, self.opset)
-        suffix = "" if self.precision == "fp32" else f"_{self.precision}"
+        precision = self.precision or target(name).PRECISIONS[0]
+        instead = advice(self.options, precision, self.opset)
+        suffix = "" if precision == "fp32" else f"_{precision}"
         path = folder / f"{graph.name}{suffix}{target(name).SUFFIX}"
         before = set(folder.iterdir())
-        write(name, graph, path, self.precision, opset=self.opset, instead=instead)
+        write(name, graph, path, precision, opset=self.opset, instead=instead)
         paths = sorted(set(folder.iterdir()) - before)
         errors = None
         if self.latents is not None and runs_here(name):
             self.report(f"Comparing {graph.name} for {name} with PyTorch")
             with told(f"{name} cannot run the {graph.name} that it wrote", instead):
-                session = target(name).open_file(path, self.precision)
+                session = target(name).open_file(path, precision)
                 errors = measure(self.generator, graph, self.options, session, latents=self.latents, w=self.w)
-            refuse_errors(f"{path.name} for {name}", errors, self.precision)
-        entry = describe(graph, name, self.precision, paths)
+            refuse_errors(f"{path.name} for {name}", errors, precision)
+        entry = describe(graph, name, precision, paths)
         exported = Exported(name, graph.name, tuple(p.name for p in paths), sum(map(size, paths)), errors)
         return exported, {**entry, "errors": errors.to_dict() if errors else None}
 
@@ -194,14 +195,14 @@ def _new_folder(out: Path) -> Iterator[Path]:
         raise
 
 
-def checked_target(name: str, precision: str, options: Options, opset: int | None = None) -> Target:
+def checked_target(name: str, precision: str | None, options: Options, opset: int | None = None) -> Target:
     """A target's module, if it is installed and has what is asked for."""
     module = target(name)
     if opset is not None and not module.OPSETS:
         raise ValueError(f"{name} has no opset, only onnx has one: leave out --opset for {name}.")
     if opset is not None and opset not in module.OPSETS:
         raise ValueError(f"--opset for {name} is {module.OPSETS[0]} to {module.OPSETS[-1]}; got {opset}.")
-    if precision not in module.PRECISIONS:
+    if precision is not None and precision not in module.PRECISIONS:
         raise ValueError(f"{name}: {unknown('precision', precision, module.PRECISIONS)}")
     if options.batch is None and not module.FREE_BATCH:
         raise ValueError(f"{name} has no free batch size: give a number.")

@@ -3,6 +3,7 @@
 The module of a target has
 
     EXTRA, SUFFIX, PACKAGES, PRECISIONS, FREE_BATCH, FORM
+                                           the first precision is the default
     OPSETS                                 empty but for onnx
     write(graph, path, precision)          the file, whole; with OPSETS, opset= is an option
     open_file(path, precision, threads)    a Session: arrays in the graph's order to the result
@@ -28,7 +29,7 @@ from ganzoo.system.validation import unknown
 
 Array = NDArray[np.float32]
 
-TARGETS = ("onnx", "openvino", "torch", "executorch", "litert", "coreml")
+TARGETS = ("onnx", "openvino", "torch", "executorch", "litert", "coreml", "web")
 
 
 @dataclass(frozen=True)
