@@ -14,7 +14,7 @@ export function build(info) {
   element("sliders").replaceChildren(...info.directions.map(slider));
   element("directions").hidden = !info.directions.length;
   for (const threads of choices(navigator.hardwareConcurrency)) element("threads").add(new Option(threads, threads));
-  element("licenses").textContent = info.licenses.length ? `Weights: ${info.licenses.join("; ")}.` : "";
+  element("licenses").append(...info.licenses.map((textContent) => make("li", { textContent })));
 }
 
 const COMES = { coarse: "Coarse: shape and pose", middle: "Middle: features", fine: "Fine: color and texture" };
@@ -40,7 +40,7 @@ function slider({ name, about }, index) {
   output.htmlFor.add(id);
   const box = make("div", { className: "slider" });
   box.append(make("label", { htmlFor: id, textContent: name }), output, input);
-  if (about) {
+  if (about && about !== name) {
     input.setAttribute("aria-describedby", `${id}-about`);
     box.append(make("p", { id: `${id}-about`, className: "hint", textContent: about }));
   }
@@ -51,15 +51,22 @@ const make = (kind, facts) => Object.assign(document.createElement(kind), facts)
 
 /** Lets the fields be used. */
 export function enable() {
-  for (const field of document.querySelectorAll(".stage button, .controls fieldset, .controls .actions button")) {
-    field.disabled = false;
-  }
+  for (const field of fields()) field.disabled = false;
 }
+
+/** Lets nothing be changed while the model is loaded again. */
+export function disable() {
+  for (const field of fields()) field.disabled = true;
+}
+
+const fields = () => document.querySelectorAll(".stage .actions button, .controls fieldset, .controls > .actions button");
 
 /** Writes settings into the fields; one that is being typed into is left alone. */
 export function write(settings) {
   const set = (field, value) => {
-    if (field !== document.activeElement || field.type !== "number") field.value = value;
+    if (field.type === "number" && field === document.activeElement) return;
+    field.value = value;
+    field.removeAttribute("aria-invalid");
   };
   set(element("seed"), settings.seed);
   set(element("other"), settings.other);

@@ -71,7 +71,7 @@ export function toHash(settings, info, engine = true) {
   add("label", settings.label, 0);
   if (settings.rows) given.set("rows", settings.rows);
   if (settings.rows) given.set("other", settings.other);
-  for (const [name, strength] of Object.entries(settings.edit)) add(`edit.${name}`, strength, 0);
+  for (const { name } of info.directions) add(`edit.${name}`, settings.edit[name] ?? 0, 0);
   if (engine) add("provider", settings.provider, "auto");
   if (engine) add("threads", settings.threads, 0);
   return `#${given}`;
@@ -96,7 +96,7 @@ export function described(settings, info) {
   if (info.labelDim) parts.push(`class ${label}`);
   parts.push(`psi ${psi}`);
   if (rows) parts.push(`${rows} rows of seed ${other}`);
-  for (const [name, value] of Object.entries(edit)) if (value) parts.push(`${name} ${signed(value)}`);
+  for (const { name } of info.directions) if (edit[name]) parts.push(`${name} ${signed(edit[name])}`);
   return parts.join(", ");
 }
 
@@ -108,7 +108,7 @@ export function fileName(settings, info) {
   if (info.labelDim) parts.push(`class${label}`);
   parts.push(`psi${psi}`);
   if (rows) parts.push(`${rows}${other}`);
-  for (const [name, value] of Object.entries(edit)) if (value) parts.push(`${name}${signed(value)}`);
+  for (const { name } of info.directions) if (edit[name]) parts.push(`${name}${signed(edit[name])}`);
   return `${parts.join("_").replace(/[^\w.+-]/g, "-")}.png`;
 }
 
