@@ -66,7 +66,7 @@ async function fetched(request, event) {
 /** What a request's file is kept under: all addresses of the page itself are one. */
 function key(request) {
   const url = new URL(request.url);
-  url.search = "";
+  url.search = url.hash = "";
   if (url.href === `${registration.scope}index.html`) url.href = registration.scope;
   return url.href;
 }
