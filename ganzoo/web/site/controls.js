@@ -1,9 +1,10 @@
 /** The fields of the page: what they hold, and how they follow the settings. */
 
-import { LAST_SEED, rowNames, signed } from "./state.js";
+import { LAST_SEED, LIMIT, rowNames, signed } from "./state.js";
 
 const element = (id) => document.getElementById(id);
-const DIGITS = 1e4; // strengths are rounded to it: a slider's steps are no exact numbers
+const STEP = 0.1; // of a direction's slider
+const DIGITS = 1e4; // a slider's steps are no exact numbers
 
 /** Makes the fields that depend on the model. @param {object} info  facts of the model, as in ganzoo.js */
 export function build(info) {
@@ -13,7 +14,7 @@ export function build(info) {
   element("sliders").replaceChildren(...info.directions.map(slider));
   element("directions").hidden = !info.directions.length;
   for (const threads of choices(navigator.hardwareConcurrency)) element("threads").add(new Option(threads, threads));
-  element("licenses").textContent = info.licenses.length ? `Weights: ${info.licenses.join("; ")}.` : "";
+  element("licenses").append(...info.licenses.map((textContent) => make("li", { textContent })));
 }
 
 const COMES = { coarse: "Coarse: shape and pose", middle: "Middle: features", fine: "Fine: color and texture" };
@@ -25,44 +26,47 @@ function choices(most) {
 
 function radio(name, text) {
   const label = document.createElement("label");
-  const input = Object.assign(document.createElement("input"), { type: "radio", name: "rows", value: name });
-  label.append(input, text);
+  label.append(make("input", { type: "radio", name: "rows", value: name }), text);
   return label;
 }
 
-/** A direction's slider with its name, its value and what lies at its ends. */
-function slider({ name, low, high, limit, step, about }, index) {
-  const box = document.createElement("div");
-  box.className = "slider";
+/** A direction's slider with its name, its value and what it changes. */
+function slider({ name, about }, index) {
   const id = `direction-${index}`;
-  const input = Object.assign(document.createElement("input"), { type: "range", id, min: -limit, max: limit, step, value: 0 });
+  const limits = { min: -LIMIT, max: LIMIT, step: STEP, value: 0 };
+  const input = make("input", { id, type: "range", ...limits });
   input.dataset.direction = name;
-  const label = Object.assign(document.createElement("label"), { htmlFor: id, textContent: name });
-  const output = Object.assign(document.createElement("output"), { id: `${id}-value`, textContent: "0" });
+  const output = make("output", { id: `${id}-value`, textContent: "0" });
   output.htmlFor.add(id);
-  box.append(label, output, input);
-  const ends = low && high;
-  if (ends || about) {
-    const hint = Object.assign(document.createElement("p"), { className: ends ? "hint ends" : "hint", id: `${id}-hint` });
-    if (ends) hint.append(...[low, high].map((text) => Object.assign(document.createElement("span"), { textContent: text })));
-    else hint.textContent = about;
-    input.setAttribute("aria-describedby", hint.id);
-    box.append(hint);
+  const box = make("div", { className: "slider" });
+  box.append(make("label", { htmlFor: id, textContent: name }), output, input);
+  if (about && about !== name) {
+    input.setAttribute("aria-describedby", `${id}-about`);
+    box.append(make("p", { id: `${id}-about`, className: "hint", textContent: about }));
   }
   return box;
 }
 
+const make = (kind, facts) => Object.assign(document.createElement(kind), facts);
+
 /** Lets the fields be used. */
 export function enable() {
-  for (const field of document.querySelectorAll(".stage button, .controls fieldset, .controls .actions button")) {
-    field.disabled = false;
-  }
+  for (const field of fields()) field.disabled = false;
 }
+
+/** Lets nothing be changed while the model is loaded again. */
+export function disable() {
+  for (const field of fields()) field.disabled = true;
+}
+
+const fields = () => document.querySelectorAll(".stage .actions button, .controls fieldset, .controls > .actions button");
 
 /** Writes settings into the fields; one that is being typed into is left alone. */
 export function write(settings) {
   const set = (field, value) => {
-    if (field !== document.activeElement || field.type !== "number") field.value = value;
+    if (field.type === "number" && field === document.activeElement) return;
+    field.value = value;
+    field.removeAttribute("aria-invalid");
   };
   set(element("seed"), settings.seed);
   set(element("other"), settings.other);

@@ -52,18 +52,10 @@ function tellOfNewer(registration) {
   });
 }
 
-/** Throws an Error that says so if this browser cannot run the engine. */
+/** Throws an Error if this browser runs no WebAssembly at all; of its parts the engine says more. */
 export function checkBrowser() {
   if (typeof WebAssembly !== "object") {
     throw new Error("This browser runs no WebAssembly, which the network needs: it is too old or forbids it.");
-  }
-  // (module (func (result v128) i32.const 0 i8x16.splat))
-  const simd = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11];
-  if (!WebAssembly.validate(new Uint8Array(simd))) {
-    throw new Error(
-      "This browser or processor has no WebAssembly SIMD, which the network needs: Chrome and Edge have it from " +
-        "91, Firefox from 89, Safari from 16.4.",
-    );
   }
 }
 
@@ -79,6 +71,12 @@ export function showProgress({ stage, loaded, total }) {
 
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 
+/** Shows that loading has begun. */
+export function loading() {
+  element("failure").hidden = true;
+  element("loading").hidden = false;
+}
+
 /** Takes the progress away, once there is an image. */
 export function loaded() {
   element("loading").hidden = true;
@@ -86,11 +84,7 @@ export function loaded() {
 
 /** Says why there is no image, and what to do. */
 export function fail(error) {
-  const said = error instanceof Error ? error.message : String(error);
-  const memory = /memory|allocat|RangeError/i.test(said)
-    ? " Close other tabs and programs and try again, or take a smaller model."
-    : "";
-  element("reason").textContent = said + memory;
+  element("reason").textContent = error instanceof Error ? error.message : String(error);
   element("failure").hidden = false;
   element("loading").hidden = true;
 }

@@ -26,31 +26,39 @@ export function newest(work) {
   };
 }
 
-/** What makes the images of settings, those between two seeds included. */
+/** What makes the images of settings, those between two seeds included, with what `load` of ganzoo.js gave. */
 export class Painter {
-  /** @param {object} model  what `load` of ganzoo.js gave */
+  #model;
+  #known = new Map(); // w of the two seeds between which a walk is
+  #turn = Promise.resolve(); // engines compute one image at a time
+
   constructor(model) {
-    this.model = model;
-    this.known = new Map(); // w of the two seeds between which a walk is
+    this.#model = model;
   }
 
   /** @param {import("./state.js").Settings} settings @returns {Promise<ImageData>} */
-  async paint(settings) {
-    const { model } = this;
+  paint(settings) {
+    const image = this.#turn.then(() => this.#made(settings));
+    this.#turn = image.catch(() => {});
+    return image;
+  }
+
+  async #made(settings) {
+    const model = this.#model;
     if (!settings.at) return model.generate(request(settings, model.info));
     const wishes = [settings.seed, next(settings.seed)].map((seed) => request(settings, model.info, seed));
-    const [start, end] = await this.latents(wishes);
+    const [start, end] = await this.#latents(wishes);
     return model.synthesize(start.map((value, i) => value + settings.at * (end[i] - value)));
   }
 
   /** @returns {Promise<Float32Array[]>} */
-  async latents(wishes) {
+  async #latents(wishes) {
     const found = new Map();
     for (const wish of wishes) {
       const key = JSON.stringify(wish);
-      found.set(key, this.known.get(key) ?? (await this.model.latent(wish)));
+      found.set(key, this.#known.get(key) ?? (await this.#model.latent(wish)));
     }
-    this.known = found;
+    this.#known = found;
     return [...found.values()];
   }
 }

@@ -6,8 +6,8 @@
  */
 
 const CACHE = `ganzoo ${registration.scope} {{VERSION}}`; // one server may hold several such pages
-const SMALL = ["page.js", "controls.js", "loading.js", "pictures.js", "state.js", "ganzoo.js", "worker.js",
-  "style.css", "icon.svg", "manifest.webmanifest"];
+const SMALL = ["controls.js", "download.js", "engine.js", "ganzoo.js", "icon.svg", "loading.js", "manifest.webmanifest",
+  "numpy.js", "page.js", "pictures.js", "remote.js", "state.js", "style.css", "weights.js", "worker.js"];
 const HEADERS = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
@@ -66,7 +66,7 @@ async function fetched(request, event) {
 /** What a request's file is kept under: all addresses of the page itself are one. */
 function key(request) {
   const url = new URL(request.url);
-  url.search = "";
+  url.search = url.hash = "";
   if (url.href === `${registration.scope}index.html`) url.href = registration.scope;
   return url.href;
 }

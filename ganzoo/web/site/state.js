@@ -15,6 +15,7 @@
 
 export const LAST_SEED = 2 ** 32 - 1;
 export const HIGHEST_PSI = 1.2;
+export const LIMIT = 3; // standard deviations: farther, images fall apart
 const PROVIDERS = ["auto", "wasm", "webgpu"];
 
 /** First row of w and the one after the last, by the side of the features that they act on (Karras 2019, 3.1). */
@@ -45,8 +46,8 @@ export function fromHash(hash, info) {
   settings.label = number("label", 0, info.labelDim - 1) ?? settings.label;
   settings.other = number("other", 0, LAST_SEED) ?? settings.other;
   if (rowNames(info.numWs).includes(given.get("rows"))) settings.rows = given.get("rows");
-  for (const { name, limit } of info.directions) {
-    const strength = number(`edit.${name}`, -limit, limit, false);
+  for (const { name } of info.directions) {
+    const strength = number(`edit.${name}`, -LIMIT, LIMIT, false);
     if (strength) settings.edit[name] = strength;
   }
   return settings;
@@ -70,7 +71,7 @@ export function toHash(settings, info, engine = true) {
   add("label", settings.label, 0);
   if (settings.rows) given.set("rows", settings.rows);
   if (settings.rows) given.set("other", settings.other);
-  for (const [name, strength] of Object.entries(settings.edit)) add(`edit.${name}`, strength, 0);
+  for (const { name } of info.directions) add(`edit.${name}`, settings.edit[name] ?? 0, 0);
   if (engine) add("provider", settings.provider, "auto");
   if (engine) add("threads", settings.threads, 0);
   return `#${given}`;
@@ -95,7 +96,7 @@ export function described(settings, info) {
   if (info.labelDim) parts.push(`class ${label}`);
   parts.push(`psi ${psi}`);
   if (rows) parts.push(`${rows} rows of seed ${other}`);
-  for (const [name, value] of Object.entries(edit)) if (value) parts.push(`${name} ${signed(value)}`);
+  for (const { name } of info.directions) if (edit[name]) parts.push(`${name} ${signed(edit[name])}`);
   return parts.join(", ");
 }
 
@@ -107,7 +108,7 @@ export function fileName(settings, info) {
   if (info.labelDim) parts.push(`class${label}`);
   parts.push(`psi${psi}`);
   if (rows) parts.push(`${rows}${other}`);
-  for (const [name, value] of Object.entries(edit)) if (value) parts.push(`${name}${signed(value)}`);
+  for (const { name } of info.directions) if (edit[name]) parts.push(`${name}${signed(edit[name])}`);
   return `${parts.join("_").replace(/[^\w.+-]/g, "-")}.png`;
 }
 
