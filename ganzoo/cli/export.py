@@ -47,7 +47,10 @@ def export(
     opset: Annotated[int | None, typer.Option(help="Opset of ONNX: 18 to 25 (default: 20).")] = None,
     latents: Annotated[int, typer.Option(min=1, max=1000, help="How many to verify on.")] = 4,
     engine: Annotated[
-        Path | None, typer.Option(help="For web: folder of onnxruntime-web's files (default: npm's).")
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR", help="For web: onnxruntime (default), litert, or its files' folder."
+        ),
     ] = None,
     w: options.SavedW = None,
     other_mapping: options.OtherMapping = False,
@@ -62,32 +65,33 @@ def export(
     if batch != "free" and not (batch.isascii() and batch.isdecimal()):
         raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
     taken = Options(parts, space, noise, None if batch == "free" else int(batch))
-    targets = _checked(name, listed([*(to or []), *(more or [])]), precision, taken, opset)
+    targets = listed([*(to or []), *(more or [])])
     if "web" not in targets and engine is not None:
         raise ValueError("--engine is for --to web.")
+    _check(name, targets, precision, taken, opset, engine or "onnxruntime")
     if "web" in targets and (taken != Options() or w is not None):
         raise ValueError("A page takes no --parts, --space, --noise, --batch or --w: leave them out for web.")
     refuse_unwritable(out, "--out")
     if "web" in targets:
-        _write_site(name, out, precision, engine, verify, latents, cache_dir)
+        _write_site(name, out, precision, engine or "onnxruntime", verify, latents, cache_dir)
     if targets := [target for target in targets if target != "web"]:
         saved = None if w is None else (w, other_mapping)
         _write_files(name, targets, out, taken, precision, opset, verify, latents, saved, cache_dir)
 
 
-def _checked(
-    name: str, targets: list[str], precision: str | None, taken: "Options", opset: int | None
-) -> list[str]:
-    """The targets, after all that is cheap to refuse, before anything is downloaded or computed."""
+def _check(
+    name: str, targets: list[str], precision: str | None, taken: "Options", opset: int | None, engine: str
+) -> None:
+    """Refuse all that is cheap to refuse, before anything is downloaded or computed."""
     from ganzoo.export.exporting import checked_target
+    from ganzoo.web.engine import which_engine
 
     if not targets:
         raise ValueError(
             f"--to says for what, such as: ganzoo export {shlex.quote(name)} --to onnx openvino."
         )
     for target in targets:
-        checked_target(target, precision, taken, opset)
-    return targets
+        checked_target(which_engine(engine).target if target == "web" else target, precision, taken, opset)
 
 
 def _write_files(
@@ -125,7 +129,7 @@ def _write_site(
     name: str,
     out: Path,
     precision: str | None,
-    engine: Path | None,
+    engine: str,
     verify: bool,
     latents: int,
     cache_dir: Path | None,

@@ -29,7 +29,7 @@ from ganzoo.system.validation import unknown
 
 Array = NDArray[np.float32]
 
-TARGETS = ("onnx", "openvino", "torch", "executorch", "litert", "coreml", "web")
+TARGETS = ("onnx", "openvino", "torch", "executorch", "litert", "coreml", "web", "web_litert")
 
 
 @dataclass(frozen=True)

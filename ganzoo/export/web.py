@@ -48,10 +48,14 @@ def write(graph: Graph, path: Path, precision: str) -> None:
         offset += values.nbytes
     for node in model.graph.node:  # where each comes from in PyTorch: half a megabyte
         node.ClearField("metadata_props")
-    packed = _SYNTHESIS_BITS if graph.name == "synthesis" else _MAPPING_BITS
-    bits = _BITS.get(precision, packed)
     text = np.frombuffer(model.SerializeToString(), np.uint8)
-    write_packed(path, weights, bits, {GRAPH: text})
+    write_packed(path, weights, bits_of(graph, precision), {GRAPH: text})
+
+
+def bits_of(graph: Graph, precision: str) -> int:
+    """Bits of a graph's weights in a precision."""
+    packed = _SYNTHESIS_BITS if graph.name == "synthesis" else _MAPPING_BITS
+    return _BITS.get(precision, packed)
 
 
 def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -> Session:

@@ -29,7 +29,7 @@ from ganzoo.latent.directions import find_directions
 from ganzoo.models.reference import Folder, Name, Reference, reference
 from ganzoo.system.files import move_together, refuse_unwritable, sha256, size
 from ganzoo.system.paths import user_path
-from ganzoo.web.engine import engine_files, write_engine
+from ganzoo.web.engine import ENGINES, engine_files, which_engine, write_engine
 
 PAGE, PACKAGE = Path(__file__).parent / "site", Path(__file__).parent / "package"
 MODEL, ENGINE, PAGE_FILE, DIRECTIONS_FILE = "model", "engine", "page.json", "directions.safetensors"
@@ -61,7 +61,7 @@ def write_site(
     out: str | os.PathLike[str],
     *,
     precision: str | None = None,
-    engine: str | os.PathLike[str] | None = None,
+    engine: str | os.PathLike[str] = "onnxruntime",
     verify: bool = True,
     latents: int = 4,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -74,7 +74,7 @@ def write_site(
         name: Name as `ganzoo.create` takes it, of a model with weights.
         out: Folder of the site; made if it does not exist. A site in it is replaced.
         precision: "packed" (default), "fp16" or "fp32": how weights lie in the files.
-        engine: Folder of onnxruntime-web's files; None for the cache, or npm.
+        engine: Name in `ganzoo.web.engine.ENGINES`, or the folder of an engine's files.
         verify: Whether to run the networks here and to compare them with PyTorch.
         latents: Number of latents to compare on.
         cache_dir: Folder for weights and the engine.
@@ -84,29 +84,32 @@ def write_site(
     Raises:
         ValueError: for an unknown name or precision, random weights, files that do not give PyTorch's images,
             or a folder that holds other files of the same names.
-        ImportError: if the packages of ONNX are not installed.
+        ImportError: if the packages that write the networks are not installed.
         OSError: if the folder cannot be written, or weights or engine cannot be had.
     """
-    checked_target("web", precision, Options())
+    chosen = which_engine(engine)
+    checked_target(chosen.target, precision, Options())
     model, out = reference(name, cache_dir), user_path(out)
     refuse_unwritable(out, "The folder")
     _refuse_others(out)
     generator = model.load()
     report("Looking for the engine")
-    files = engine_files(engine, cache_dir)
+    files = engine_files(chosen, None if engine in ENGINES else engine, cache_dir)
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=out, prefix=".site-") as temporary:
             new = Path(temporary)
-            facts = write_engine(files, new / ENGINE)
+            facts = write_engine(chosen, files, new / ENGINE)
             exported = export(
-                generator, ["web"], new / MODEL, name=_title(model), precision=precision, verify=verify,
-                latents=latents, command=command, report=report,
+                generator, [chosen.target], new / MODEL, name=_title(model), precision=precision,
+                verify=verify, latents=latents, command=command, report=report,
             )  # fmt: skip
             directions = find_directions(model, generator)
             page = _facts(model, generator, directions, new / MODEL)
-            (new / MODEL / PAGE_FILE).write_text(json.dumps({"engine": facts, **page}, indent=1) + "\n")
+            (new / MODEL / PAGE_FILE).write_text(
+                json.dumps({"target": chosen.target, "engine": facts, **page}, indent=1) + "\n"
+            )
             _write_page(new, _title(model), generator.config.resolution)
             move_together(sorted(path.name for path in new.iterdir()), new, out)
     except BaseException:
@@ -115,7 +118,7 @@ def write_site(
         raise
     bytes_ = sum(size(path) for path in (out / MODEL).iterdir())
     names = tuple(d.name for d in directions or ())
-    return Site(out, tuple(exported), bytes_, facts["wasm"]["binary"]["bytes"], names)
+    return Site(out, tuple(exported), bytes_, facts["builds"]["threads"]["binary"]["bytes"], names)
 
 
 def _refuse_others(out: Path) -> None:

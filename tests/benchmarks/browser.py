@@ -4,12 +4,14 @@
 
 The server sends the two headers that threads need, and nothing else of its own. A first load is that of a new
 browser, up to the first image; the second one of the same browser, offline, from what the page has kept.
+With --sites, what lies there already is measured as it is: sites of other engines, too.
 """
 
 import argparse
 import base64
 import functools
 import http.server
+import json
 import statistics
 import tempfile
 import threading
@@ -78,8 +80,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as p:
         browser = p.chromium.launch(executable_path=args.chromium, args=ARGUMENTS)
         print(f"{hardware()}; Chromium {browser.version}")
-        print("| model | threads | ms per image | first load | second load | MB | of these engine | dB |")
-        print("|---|---|---|---|---|---|---|---|")
+        print("| model | engine | threads | ms per image | first load | second load | MB | of these engine | dB |")
+        print("|---|---|---|---|---|---|---|---|---|")
         for model in args.models:
             folder = (args.sites or Path(temporary)) / model
             if not folder.exists():
@@ -92,7 +94,8 @@ def report(browser: Browser, model: str, folder: Path, threads: list[int], image
     """Print a row for every number of threads."""
     generator = ganzoo.create(model)
     last = generator(generator.sample_z([images - 1]), truncation_psi=0.7)
-    engine = (folder / "engine" / "ort-wasm-simd-threaded.wasm.gzip").stat().st_size
+    engine = json.loads((folder / "model" / "page.json").read_text())["engine"]
+    size = engine["builds"]["threads"]["binary"]["bytes"]
     handler = functools.partial(Isolated, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -114,8 +117,8 @@ def report(browser: Browser, model: str, folder: Path, threads: list[int], image
             image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 127.5 - 1
             low, middle, high = statistics.quantiles(told["times"], n=4)
             print(
-                f"| {model} | {told['engine']['threads']} | {middle:.0f} ({low:.0f} to {high:.0f}) "
-                f"| {first:.1f} s | {second:.1f} s | {sent / 1e6:.1f} | {engine / 1e6:.1f} "
+                f"| {model} | {engine['name']} | {told['engine']['threads']} | {middle:.0f} ({low:.0f} to {high:.0f}) "
+                f"| {first:.1f} s | {second:.1f} s | {sent / 1e6:.1f} | {size / 1e6:.1f} "
                 f"| {psnr(image, last).item():.1f} |",
                 flush=True,
             )

@@ -60,7 +60,7 @@ async function open(base, options) {
 /** The files of the two networks and of the directions, with their hashes. */
 function modelFiles(manifest, page) {
   const files = ["mapping", "synthesis"].map((graph) => {
-    const entry = manifest.files?.find((f) => f.target === "web" && f.graph === graph);
+    const entry = manifest.files?.find((f) => f.target === page.target && f.graph === graph);
     if (!entry) throw new Error(`The folder holds no ${graph} network for browsers: it is no generator's folder.`);
     const [[path, facts]] = Object.entries(entry.files);
     return { path, ...facts };
@@ -70,7 +70,7 @@ function modelFiles(manifest, page) {
 
 async function assembled(engine, { manifest, page, bytes, data, files }) {
   const networks = [];
-  for (const i of [0, 1]) { // one after the other: onnxruntime-web mixes up the weights of two at once
+  for (const i of [0, 1]) { // in turn: onnxruntime-web mixes up the weights of two at once
     networks.push(await openNetwork(engine, readNetwork(data[i], files[i].path), files[i].path));
   }
   const vectors = data[2] ? readTensors(data[2], files[2].path).tensors : {};
@@ -134,13 +134,14 @@ export class Generator {
     const { zDim, labelDim } = this.info;
     checkNumber("A seed", seed, 0, MAX_SEED, true);
     checkNumber("psi", psi, -10, 10);
-    const inputs = { z: [randn(seed, zDim), [1, zDim]], truncation_psi: [Float32Array.of(psi), [1]] };
+    const inputs = { z: [randn(seed, zDim), [1, zDim]] };
     if (labelDim) {
       checkNumber("A class", label, 0, labelDim - 1, true);
       const chosen = new Float32Array(labelDim);
       chosen[label] = 1;
       inputs.label = [chosen, [1, labelDim]];
     }
+    inputs.truncation_psi = [Float32Array.of(psi), [1]]; // in the order of the manifest, which LiteRT goes by
     return this.#mapping.run(inputs);
   }
 

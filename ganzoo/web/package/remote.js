@@ -7,7 +7,7 @@
  * @param {import("./ganzoo").LoadOptions} options
  */
 export async function loadInWorker(base, { signal, onProgress, provider, threads, engineUrl }) {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  const worker = new Worker(new URL("./worker.js", import.meta.url));
   const remote = new Remote(worker, onProgress);
   const stop = () => remote.end(new DOMException("Loading was stopped.", "AbortError"));
   signal?.addEventListener("abort", stop);

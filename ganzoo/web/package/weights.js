@@ -1,6 +1,6 @@
 // Files of networks: safetensors with packed weights, as ganzoo/export/packing.py writes them.
 
-const ARRAYS = { F32: Float32Array, U8: Uint8Array };
+const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
 
 /**
  * The tensors of a safetensors file.
@@ -36,15 +36,16 @@ export function numbers({ dtype, bytes }) {
 }
 
 /**
- * A network: its graph, and the buffer of float32 weights that the graph refers to.
+ * A network: its graph, and the buffer of float32 weights; for LiteRT, where in the graph's file they lie, in bytes.
  *
  * @param {Uint8Array} file
  * @param {string} name for the message
- * @returns {{graph: Uint8Array, weights: Uint8Array}}
+ * @returns {{graph: Uint8Array, weights: Uint8Array, places: number[], lengths: number[]}}
  */
 export function readNetwork(file, name) {
   const { tensors, metadata } = readTensors(file, name);
-  if (!tensors["graph.onnx"] || !metadata.tensors) throw new Error(`${name} holds no network.`);
+  const graph = tensors["graph.onnx"] ?? tensors["graph.tflite"];
+  if (!graph || !metadata.tensors) throw new Error(`${name} holds no network.`);
   const index = JSON.parse(metadata.tensors);
   const last = index.at(-1);
   const all = new Float32Array(last ? last.offset + last.rows * last.columns : 0);
@@ -54,7 +55,9 @@ export function readNetwork(file, name) {
     else if (bits === 16) widen(tensors[key].bytes, target);
     else unpack(tensors[key].bytes, numbers(tensors[`${key}:scale`]), bits, columns, target);
   }
-  return { graph: tensors["graph.onnx"].bytes.slice(), weights: new Uint8Array(all.buffer) };
+  const places = tensors.places ? [...numbers(tensors.places)] : [];
+  const lengths = index.map(({ rows, columns }) => 4 * rows * columns);
+  return { graph: graph.bytes.slice(), weights: new Uint8Array(all.buffer), places, lengths };
 }
 
 /** Whole numbers of a few bits, times the scale of their row; see packing.py. */

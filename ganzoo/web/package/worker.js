@@ -1,12 +1,12 @@
-// The worker's side of remote.js.
+// The worker's side of remote.js. It is a classic worker: LiteRT.js loads its script in no other.
 
-import { load } from "./ganzoo.js";
-
+const module = import("./ganzoo.js");
 let generator;
 
 const calls = {
   async load(url, options) {
     const onProgress = (progress) => postMessage({ progress });
+    const { load } = await module;
     generator = await load(url, { ...options, onProgress });
     return { info: generator.info, engine: generator.engine };
   },
