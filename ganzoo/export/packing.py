@@ -12,7 +12,7 @@ bits of the first byte, each 2^(bits - 1) above its value; the scales of the row
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,13 @@ class Packed:
     bits: int
 
 
-def write_packed(path: Path, weights: Mapping[str, Array], bits: int, more: Mapping[str, Any]) -> None:
+def write_packed(
+    path: Path,
+    weights: Mapping[str, Array],
+    bits: int,
+    more: Mapping[str, Any],
+    half: Collection[str] = (),
+) -> None:
     """Write weights, packed.
 
     Args:
@@ -49,11 +55,12 @@ def write_packed(path: Path, weights: Mapping[str, Array], bits: int, more: Mapp
         bits: Bits of a number, 4 to 12; 16 and 32 for float16 and float32. Tensors of short rows, such as
             depthwise convolutions, take 16 where fewer are asked for.
         more: Other arrays to keep in the file, as they are.
+        half: Names of tensors that take 16, too.
     """
     offset, index, tensors = 0, [], dict(more)
     for name, value in weights.items():
         table = value.reshape(-1, value.shape[-1]) if value.shape[0] == 1 else value.reshape(len(value), -1)
-        own = max(bits, 16) if table.shape[1] < _SHORT else bits
+        own = max(bits, 16) if table.shape[1] < _SHORT or name in half else bits
         index.append(Packed(name, offset, *table.shape, own))
         offset += value.size
         if own in _PLAIN:

@@ -23,6 +23,7 @@ FORM = litert.FORM
 OPSETS = ()
 GRAPH = "graph.tflite"  # the tensor that holds the file without its weights
 PLACES = "places"  # the tensor that says where in the file each of them begins, in bytes
+_FEW = 32  # rows of the last axis, where it is that of the channels
 _SMALL = 4096  # bytes; what is shorter stays in the file
 
 
@@ -40,7 +41,9 @@ def write(graph: Graph, path: Path, precision: str) -> None:
     weights = {f"buffer{number}": values for number, (_, values) in enumerate(found)}
     places = np.array([start for start, _ in found], np.int32)
     more = {GRAPH: np.frombuffer(rest, np.uint8), PLACES: places}
-    write_packed(path, weights, bits_of(graph, precision), more)
+    # Depthwise convolutions are [1, h, w, C] here: no row of theirs is one channel's.
+    half = [name for name, v in weights.items() if v.ndim == 4 and v[..., 0].size < _FEW]
+    write_packed(path, weights, bits_of(graph, precision), more, half)
 
 
 def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -> Session:

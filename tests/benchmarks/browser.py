@@ -80,7 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as p:
         browser = p.chromium.launch(executable_path=args.chromium, args=ARGUMENTS)
         print(f"{hardware()}; Chromium {browser.version}")
-        print("| model | engine | threads | ms per image | first load | second load | MB | of these engine | dB |")
+        print("| model | engine | threads | ms an image | first load | second | MB | of these engine | dB |")
         print("|---|---|---|---|---|---|---|---|---|")
         for model in args.models:
             folder = (args.sites or Path(temporary)) / model
@@ -117,7 +117,8 @@ def report(browser: Browser, model: str, folder: Path, threads: list[int], image
             image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 127.5 - 1
             low, middle, high = statistics.quantiles(told["times"], n=4)
             print(
-                f"| {model} | {engine['name']} | {told['engine']['threads']} | {middle:.0f} ({low:.0f} to {high:.0f}) "
+                f"| {model} | {engine['name']} | {told['engine']['threads']} "
+                f"| {middle:.0f} ({low:.0f} to {high:.0f}) "
                 f"| {first:.1f} s | {second:.1f} s | {sent / 1e6:.1f} | {size / 1e6:.1f} "
                 f"| {psnr(image, last).item():.1f} |",
                 flush=True,
