@@ -11,12 +11,16 @@ from ganzoo.system.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from ganzoo.export.exporting import Exported
+    from ganzoo.export.graphs import Options
 
 Name = Annotated[str, typer.Argument(help="A model of `ganzoo list`, or the folder of a saved one.")]
 More = Annotated[list[str] | None, typer.Argument(metavar="[TARGET]...", hidden=True)]
 To = Annotated[
     list[str] | None,
-    typer.Option(metavar="TARGET...", help="onnx, openvino, torch, executorch, litert, coreml; web: a page for browsers."),
+    typer.Option(
+        metavar="TARGET...",
+        help="onnx, openvino, torch, executorch, litert, coreml; web: a page for browsers.",
+    ),
 ]
 
 
@@ -37,12 +41,13 @@ def export(
     ] = "const",
     batch: Annotated[str, typer.Option(help="Images at once: a number, or free.")] = "1",
     precision: Annotated[
-        str | None, typer.Option(help="Of the weights: fp32 (default), fp16, int8; for web packed, fp16, fp32.")
+        str | None,
+        typer.Option(help="Of the weights: fp32 (default), fp16, int8; for web packed, fp16, fp32."),
     ] = None,
     opset: Annotated[int | None, typer.Option(help="Opset of ONNX: 18 to 25 (default: 20).")] = None,
     latents: Annotated[int, typer.Option(min=1, max=1000, help="How many to verify on.")] = 4,
     engine: Annotated[
-        Path | None, typer.Option(help="Of web: folder of onnxruntime-web's files (default: from npm, once).")
+        Path | None, typer.Option(help="For web: folder of onnxruntime-web's files (default: npm's).")
     ] = None,
     w: options.SavedW = None,
     other_mapping: options.OtherMapping = False,
@@ -52,34 +57,60 @@ def export(
 
     Several targets: --to onnx openvino, or --to onnx --to openvino.
     """
-    from ganzoo.export.exporting import checked_target
-    from ganzoo.export.exporting import export as write
     from ganzoo.export.graphs import Options
+
+    if batch != "free" and not (batch.isascii() and batch.isdecimal()):
+        raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
+    taken = Options(parts, space, noise, None if batch == "free" else int(batch))
+    targets = _checked(name, listed([*(to or []), *(more or [])]), precision, taken, opset)
+    if "web" not in targets and engine is not None:
+        raise ValueError("--engine is for --to web.")
+    if "web" in targets and (taken != Options() or w is not None):
+        raise ValueError("A page takes no --parts, --space, --noise, --batch or --w: leave them out for web.")
+    refuse_unwritable(out, "--out")
+    if "web" in targets:
+        _write_site(name, out, precision, engine, verify, latents, cache_dir)
+    if targets := [target for target in targets if target != "web"]:
+        saved = None if w is None else (w, other_mapping)
+        _write_files(name, targets, out, taken, precision, opset, verify, latents, saved, cache_dir)
+
+
+def _checked(
+    name: str, targets: list[str], precision: str | None, taken: "Options", opset: int | None
+) -> list[str]:
+    """The targets, after all that is cheap to refuse, before anything is downloaded or computed."""
+    from ganzoo.export.exporting import checked_target
+
+    if not targets:
+        raise ValueError(
+            f"--to says for what, such as: ganzoo export {shlex.quote(name)} --to onnx openvino."
+        )
+    for target in targets:
+        checked_target(target, precision, taken, opset)
+    return targets
+
+
+def _write_files(
+    name: str,
+    targets: list[str],
+    out: Path,
+    taken: "Options",
+    precision: str | None,
+    opset: int | None,
+    verify: bool,
+    latents: int,
+    w: tuple[Path, bool] | None,
+    cache_dir: Path | None,
+) -> None:
+    """Files for engines, and what is told of them."""
+    from ganzoo.export.exporting import export as write
     from ganzoo.latent.saved import load_w
     from ganzoo.models.reference import reference
     from ganzoo.system.progress import stage
     from ganzoo.system.provenance import command_line
 
-    if batch != "free" and not (batch.isascii() and batch.isdecimal()):
-        raise ValueError(f"--batch is a number such as 1, or free; got {batch!r}.")
-    taken = Options(parts, space, noise, None if batch == "free" else int(batch))
-    targets = listed([*(to or []), *(more or [])])
-    if not targets:
-        raise ValueError(
-            f"--to says for what, such as: ganzoo export {shlex.quote(name)} --to onnx openvino."
-        )
-    for target in targets:  # all that is cheap to refuse, before anything is downloaded or computed
-        checked_target(target, precision, taken, opset)
-    if engine is not None and "web" not in targets:
-        raise ValueError("--engine is for --to web.")
-    refuse_unwritable(out, "--out")
-    if "web" in targets:
-        targets.remove("web")
-        _write_site(name, out, precision, engine, verify, latents, cache_dir)
-    if not targets:
-        return
     generator = reference(name, cache_dir).load()
-    saved = None if w is None else load_w(w, generator, other_mapping=other_mapping).w
+    saved = None if w is None else load_w(w[0], generator, other_mapping=w[1]).w
     with stage("Exporting") as shown:
         written = write(
             generator, targets, out, name=name, options=taken, precision=precision, opset=opset,
@@ -99,22 +130,22 @@ def _write_site(
     latents: int,
     cache_dir: Path | None,
 ) -> None:
-    """The page for browsers, and what is told of it."""
+    """A page for browsers, and what is told of it."""
     from ganzoo.system.progress import stage
     from ganzoo.system.provenance import command_line
     from ganzoo.web import write_site
 
     with stage("Exporting") as shown:
         site = write_site(
-            name, out, precision=precision, engine=engine, verify=verify, latents=latents, cache_dir=cache_dir,
-            command=command_line(), report=shown.update,
+            name, out, precision=precision, engine=engine, verify=verify, latents=latents,
+            cache_dir=cache_dir, command=command_line(), report=shown.update,
         )  # fmt: skip
     for item in site.exported:
         _tell(item)
     sliders = f", {len(site.directions)} sliders" if site.directions else ""
     typer.echo(
-        f"{out}: {site.model_bytes / 1e6:.1f} MB for the model{sliders}, {site.engine_bytes / 1e6:.1f} MB for "
-        f"the engine.\nLook at it: python -m http.server --directory {shlex.quote(str(out))}"
+        f"{out}: {site.model_bytes / 1e6:.1f} MB for the model{sliders}, {site.engine_bytes / 1e6:.1f} MB "
+        f"for the engine.\nTo look at it: python -m http.server --directory {shlex.quote(str(out))}"
     )
 
 

@@ -15,7 +15,13 @@ from ganzoo.generators.generator import Generator
 from ganzoo.metrics.distances import decibels
 from ganzoo.system.images import IMAGE_RANGE
 
-LEAST_PSNR = {"fp32": 60.0, "bf16": 40.0, "fp16": 40.0, "int8": 35.0, "packed": 40.0}  # dB; less is another image
+LEAST_PSNR = {
+    "fp32": 60.0,
+    "bf16": 40.0,
+    "fp16": 40.0,
+    "int8": 35.0,
+    "packed": 40.0,
+}  # dB; less is another image
 FIRST_SEED = 1_000_000
 # Not the mean over images of `ganzoo.metrics.distances.psnr`: w has no images, and one number says enough.
 PSNR_DEFINITION = "dB, of the mean squared error of all numbers; range 2 for images, low to high for w"

@@ -1,14 +1,14 @@
 """Weights for the wire: rows of whole numbers of a few bits, in a safetensors file that a browser can read.
 
 Numbers of 9 or 10 bits are less than a third of float32, and the download is what a visitor of a page waits
-for. How many bits a network needs: the mapping network is eight layers deep and every image hangs on its w, so
-8 bits there leave 36 dB of `mobilestylegan_ffhq_256`, 10 bits 47 dB. In the synthesis network of
-`mobilestylegan_ffhq` 8 bits leave 40 dB, 9 bits 46 dB.
+for. How many bits a network needs: the mapping network is eight layers deep and every image hangs on its w,
+so 8 bits there leave 36 dB of `mobilestylegan_ffhq_256`, 10 bits 47 dB. In the synthesis network of
+`mobilestylegan_ffhq` 8 bits leave 40 dB, 9 bits 47 dB.
 
 A file holds, besides the tensors, the list `tensors` in its metadata, in the order in which they lie in the
-unpacked buffer of float32 numbers: `{name, offset, rows, columns, bits}`, the offset in numbers. 16 and 32 bits
-are float16 and float32. Fewer are unsigned whole numbers in a stream of bits, the first number in the highest bits of
-the first byte, each 2^(bits - 1) above its value, with the scale of each row in the tensor `name:scale`.
+unpacked buffer of float32 numbers: `{name, offset, rows, columns, bits}`, the offset in numbers. 16 and 32
+bits are float16 and float32. Fewer are whole numbers in a stream of bits, the first number in the highest
+bits of the first byte, each 2^(bits - 1) above its value; the scales of the rows are the tensor `name:scale`.
 """
 
 import json

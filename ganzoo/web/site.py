@@ -1,9 +1,9 @@
 """`write_site`: a model as a static site, for `ganzoo export MODEL --to web`.
 
-    index.html, page.js, …    the page: ganzoo/web/site
-    ganzoo.js, …              the module that it uses, for pages of your own: ganzoo/web/package
-    engine/                   onnxruntime-web
-    model/                    manifest.json, the two networks, page.json, directions.safetensors
+index.html, page.js, …    the page: ganzoo/web/site
+ganzoo.js, …              the module that it uses, for pages of your own: ganzoo/web/package
+engine/                   onnxruntime-web
+model/                    manifest.json, the two networks, page.json, directions.safetensors
 """
 
 import hashlib
@@ -129,7 +129,9 @@ def _refuse_others(out: Path) -> None:
 
 def _page_files() -> dict[str, Path]:
     """The files of the page and of the module, by name."""
-    return {path.name: path for folder in (PACKAGE, PAGE) for path in sorted(folder.iterdir()) if path.is_file()}
+    return {
+        path.name: path for folder in (PACKAGE, PAGE) for path in sorted(folder.iterdir()) if path.is_file()
+    }
 
 
 def _title(model: Reference) -> str:

@@ -69,7 +69,7 @@ def test_javascript_reads_the_same_weights(tmp_path, weights, bits):
       const {{ weights }} = readNetwork(new Uint8Array(readFileSync({json.dumps(str(path))})), "w");
       console.log(JSON.stringify([...new Float32Array(weights.buffer)]));
     """)
-    expected = np.concatenate([value for value in read_packed(path)[0].values()])
+    expected = np.concatenate(list(read_packed(path)[0].values()))
     np.testing.assert_allclose(np.array(got, np.float32), expected, rtol=1e-6, atol=0)
 
 
