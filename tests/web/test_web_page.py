@@ -224,10 +224,10 @@ def test_who_wants_no_motion_gets_seed_after_seed(opened):
     says(page, "seed 5, psi 0.7")
     page.emulate_media(reduced_motion="reduce")
     page.locator("#walk").click()
-    page.locator("#shown").evaluate(
-        "shown => new Promise((done) => new MutationObserver(done).observe(shown, {childList: true}))"
-    )
-    says(page, "seed 6, psi 0.7")
+    first = page.locator("#shown").evaluate("""shown => new Promise((done) => {
+      new MutationObserver(() => done(shown.textContent)).observe(shown, { childList: true });
+    })""")
+    assert first == "seed 6, psi 0.7"
     page.locator("#walk").click()
     page.emulate_media(reduced_motion="no-preference")
 
