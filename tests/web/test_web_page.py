@@ -224,10 +224,10 @@ def test_who_wants_no_motion_gets_seed_after_seed(opened):
     says(page, "seed 5, psi 0.7")
     page.emulate_media(reduced_motion="reduce")
     page.locator("#walk").click()
-    page.locator("#shown").evaluate(
-        "shown => new Promise((done) => new MutationObserver(done).observe(shown, {childList: true}))"
-    )
-    says(page, "seed 6, psi 0.7")
+    first = page.locator("#shown").evaluate("""shown => new Promise((done) => {
+      new MutationObserver(() => done(shown.textContent)).observe(shown, { childList: true });
+    })""")
+    assert first == "seed 6, psi 0.7"
     page.locator("#walk").click()
     page.emulate_media(reduced_motion="no-preference")
 
@@ -249,8 +249,10 @@ def test_of_many_wishes_the_newest_is_shown_and_few_are_made(opened):
 
 
 def test_a_phone_shows_the_image_first_and_nothing_sideways(opened):
-    page = opened()
+    page = opened("seed=1234567890&rows=middle&other=1234567890&edit.backlight=-2.5&edit.glasses=1.5")
+    page.locator("#shown", has_text="glasses").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    assert page.locator("#save").bounding_box()["x"] < PHONE["width"] - 44
     page.locator("#direction-3").scroll_into_view_if_needed()
     image = page.locator("#image").bounding_box()
     assert image["y"] >= 0 and image["y"] + image["height"] < PHONE["height"] / 2 + 20

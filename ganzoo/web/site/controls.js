@@ -5,6 +5,7 @@ import { LAST_SEED, LIMIT, rowNames, signed } from "./state.js";
 const element = (id) => document.getElementById(id);
 const STEP = 0.1; // of a direction's slider
 const DIGITS = 1e4; // a slider's steps are no exact numbers
+const COMES = { coarse: "Coarse: shape and pose", middle: "Middle: features", fine: "Fine: color and texture" };
 
 /** Makes the fields that depend on the model. @param {object} info  facts of the model, as in ganzoo.js */
 export function build(info) {
@@ -16,8 +17,6 @@ export function build(info) {
   for (const threads of choices(navigator.hardwareConcurrency)) element("threads").add(new Option(threads, threads));
   element("licenses").append(...info.licenses.map((textContent) => make("li", { textContent })));
 }
-
-const COMES = { coarse: "Coarse: shape and pose", middle: "Middle: features", fine: "Fine: color and texture" };
 
 /** Numbers of threads to choose from. */
 function choices(most) {
