@@ -50,19 +50,27 @@ def read_directions(
         ValueError: if there are none, they are another model's, or a file is not as it should be.
         OSError: if a file cannot be had.
     """
-    own = _own(source, cache_dir)
+    found = find_directions(source, generator, cache_dir)
+    if found is None:
+        raise ValueError(
+            f"There are no directions of {str(source)!r} yet. `ganzoo directions {source} --method ganspace "
+            "--out FOLDER` finds some."
+        )
+    return found
+
+
+def find_directions(
+    source: Name | None, generator: Generator | None, cache_dir: str | os.PathLike[str] | None = None
+) -> Directions | None:
+    """The same; None if there are none, and with no source those that come with the package alone."""
+    own = None if source is None else _own(source, cache_dir)
     sets = [] if own is None else [own]
     if generator is not None:
         for found in sets:
             found.check(generator)
         # What lies with the model goes before what comes with the package.
         sets = [*(s for s in shipped() if same_mapping(s.mapping, generator)), *sets]
-    if (whole := _together(sets)) is None:
-        raise ValueError(
-            f"There are no directions of {str(source)!r} yet. `ganzoo directions {source} --method ganspace "
-            "--out FOLDER` finds some."
-        )
-    return whole
+    return _together(sets)
 
 
 def shipped() -> Iterator[Directions]:
