@@ -111,7 +111,8 @@ def open_model(
     generator = opened(source, setup, report)
     check_channels(generator.img_channels, source.name)
     found = find_directions(source if directions is None else directions, generator, cache_dir)
-    engine = f"{setup}, {setup.threads} threads" if device == "cpu" else f"{setup}, {device}"
+    threads_ = "1 thread" if setup.threads == 1 else f"{setup.threads} threads"
+    engine = f"{setup}, {threads_ if device == 'cpu' else device}"
     return DemoModel(source.name, generator, engine, _fitting(found, generator), source)
 
 
