@@ -87,7 +87,7 @@ def test_a_data_folder_holds_no_python(folder):
 ROOMS = (  # low to high
     "system", "ops", "plugins", "registry", "blocks", "generators", "converters", "models", "latent",
     "films", "features", "faces", "losses", "data", "projection", "metrics", "charts", "cards", "export",
-    "runtimes", "bench", "compare", "training", "hub", "cli",
+    "runtimes", "bench", "demo", "compare", "training", "hub", "cli",
 )  # fmt: skip
 MOST_ARROWS = 135
 MOST_MODULES_ON_TOP = 8
