@@ -90,11 +90,9 @@ class Page:
                 0, rows, rows, step=1, label="Truncated rows of w", info="The first ones: coarse to fine."
             )
             noise = gr.Radio(list(NOISE_MODES), value="const", label="Noise", info="Hair, pores, freckles.")
-        last = classes - 1
         label = gr.Number(
-            0 if classes else None, precision=0, label=f"Class (0 to {last})", visible=bool(classes),
-            minimum=0 if classes else None, maximum=last if classes else None,
-        )  # fmt: skip
+            0 if classes else None, precision=0, label=f"Class (0 to {classes - 1})", visible=bool(classes)
+        )
         return [psi, cutoff, noise, label]
 
     def _gallery(self, label: str, columns: int) -> Any:
@@ -137,8 +135,8 @@ class Page:
         """Two seeds and their mix."""
         model = self.model
         with gr.Row():
-            first = gr.Number(0, precision=0, label="Pose and shape from seed", minimum=0)
-            second = gr.Number(1, precision=0, label="Colors and details from seed", minimum=0)
+            first = gr.Number(0, precision=0, label="Pose and shape from seed")
+            second = gr.Number(1, precision=0, label="Colors and details from seed")
         rows = model.generator.num_ws
         crossover = gr.Slider(
             0, rows, min(4, rows), step=1, label="Crossover",
@@ -167,7 +165,7 @@ class Page:
         with gr.Row():
             with gr.Column():
                 gallery = self._gallery("Before, after", 2)
-                seed = gr.Number(0, precision=0, label="Seed", minimum=0)
+                seed = gr.Number(0, precision=0, label="Seed")
                 self.saved = gr.File(
                     label="Or a file of w, such as a projection's", file_types=[".safetensors", ".npz"],
                     type="filepath", height=110,
