@@ -1,6 +1,6 @@
 """`ganzoo demo`: a page in the browser for one model."""
 
-import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +59,7 @@ def demo(
             page = app(model)
         with serving(page, host, port, in_browser=in_browser) as address:
             typer.echo(f"{name} ({model.engine}) at {address} until Ctrl-C.")
-            threading.Event().wait()
+            while True:
+                time.sleep(60)
     except KeyboardInterrupt:
         raise Interrupted("Interrupted: the demo is closed.") from None
