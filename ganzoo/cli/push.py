@@ -8,6 +8,7 @@ import typer
 from ganzoo.system.interruption import Interrupted
 
 if TYPE_CHECKING:
+    from ganzoo.hub.push import Pushed
     from ganzoo.hub.space import PushedSpace
 
 
@@ -63,6 +64,14 @@ def push(
         )  # fmt: skip
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted: nothing was committed to {repo}.") from None
+    _tell(pushed, private=private)
+    if pushed.space is not None:
+        _tell_space(pushed.space, private=private)
+
+
+def _tell(pushed: "Pushed", *, private: bool) -> None:
+    """Say what was pushed, or would be."""
+    repo = pushed.repo
     if pushed.drafted:
         typer.echo("The folder has no card: a draft goes along, for you to complete on the Hub.")
     size = f"{len(pushed.files)} files, {sum(pushed.files.values()) / 1e6:.2f} MB"
@@ -78,8 +87,6 @@ def push(
     else:
         typer.echo(f"{pushed.url}: {size}, commit {pushed.commit}")
         typer.echo(f"To use it: ganzoo generate {pushed.name}")
-    if pushed.space is not None:
-        _tell_space(pushed.space, private=private)
 
 
 def _tell_space(space: "PushedSpace", *, private: bool) -> None:

@@ -219,6 +219,7 @@ class Page:
             with _told():
                 stops = parse_seeds(seeds, "Seeds", MOST_SEEDS)
                 look, folder = self._looked(psi, cutoff, noise, label), _folder(film)
+                progress(0, desc="Drawing")
                 made = await self.visits.run(
                     str(request.session_hash),
                     lambda report: actions.walk(model, folder, stops, seconds, look, report),
@@ -262,6 +263,7 @@ class Page:
                 if image is None:
                     raise ValueError("Upload an image first.")
                 folder = _folder(pair)
+                progress(0, desc="Opening the networks")
                 found = await self.visits.run(
                     str(request.session_hash),
                     lambda report: actions.project(

@@ -161,7 +161,7 @@ def push(
     Raises:
         ValueError: if the folder is not whole or not as it was written, its directions are another model's,
             or neither its card nor the arguments name license and lineage.
-        HubError: if the Hub refuses or cannot be reached; nothing was committed then.
+        HubError: if the Hub refuses or cannot be reached; only a Space may then be missing beside its model.
     """
     if isinstance(model, torch.nn.Module):
         raise TypeError("push takes the folder of a model: ganzoo.save(module, folder) first.")
@@ -175,13 +175,19 @@ def push(
         folder = _folder(model, staging, repo, cache_dir)
         proved = _prove(folder, staging, settings)
         _add_card(proved, folder, staging, settings)
-        with hub_call(f"{folder} cannot be pushed to {repo}", endpoint):
-            planned = _push_space(proved, replace(settings, dry_run=True))  # what is refused is told first
-            pushed = _upload(proved, settings)
-        if settings.dry_run or planned is None:
-            return replace(pushed, space=planned)
-        with hub_call(f"The model is at {repo}, but its Space cannot be pushed to {space}", endpoint):
-            return replace(pushed, space=_push_space(proved, settings))
+        return _send(proved, folder, settings)
+
+
+def _send(proved: _Proved, folder: Path, settings: Settings) -> Pushed:
+    """The model, and then its Space if one was asked for; what the Hub would refuse of it is told first."""
+    with hub_call(f"{folder} cannot be pushed to {settings.repo}", settings.endpoint):
+        planned = _push_space(proved, replace(settings, dry_run=True))
+        pushed = _upload(proved, settings)
+    if settings.dry_run or planned is None:
+        return replace(pushed, space=planned)
+    what = f"The model is at {settings.repo}, but its Space cannot be pushed to {settings.space}"
+    with hub_call(what, settings.endpoint):
+        return replace(pushed, space=_push_space(proved, settings))
 
 
 def _upload(proved: _Proved, settings: Settings) -> Pushed:
