@@ -168,7 +168,7 @@ class Page:
                 seed = gr.Number(0, precision=0, label="Seed")
                 self.saved = gr.File(
                     label="Or a file of w, such as a projection's", file_types=[".safetensors", ".npz"],
-                    type="filepath", height=110,
+                    type="filepath", height=140,
                 )  # fmt: skip
                 with gr.Row():
                     button = gr.Button("Edit", variant="primary")
