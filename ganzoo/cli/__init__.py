@@ -12,6 +12,7 @@ from ganzoo.cli.card import card
 from ganzoo.cli.compare import compare
 from ganzoo.cli.convert import convert
 from ganzoo.cli.data import data_app
+from ganzoo.cli.demo import demo
 from ganzoo.cli.directions import directions
 from ganzoo.cli.distill import distill
 from ganzoo.cli.edit import edit
@@ -44,7 +45,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_, "info": info, "generate": generate, "film": film, "verify": verify, "convert": convert,
     "export": export, "distill": distill, "train": train, "bench": bench, "results": results,
     "eval": evaluate, "compare": compare, "directions": directions, "edit": edit, "mix": mix, "swap": swap,
-    "project": project, "card": card, "push": push,
+    "project": project, "demo": demo, "card": card, "push": push,
 }  # fmt: skip
 for name, function in _COMMANDS.items():
     app.command(name, **settings(name), add_help_option=name not in ("distill", "train"))(function)

@@ -64,6 +64,10 @@ COMMANDS = {
         "Images to the w that a model draws them from.",
         "ganzoo project mobilestylegan_ffhq me.jpg --space w+ --out me",
     ),
+    "demo": (
+        "A page in the browser: seeds, mixing, directions, projection.",
+        "ganzoo demo mobilestylegan_ffhq_64_lite --open",
+    ),
     "card": (
         "The card of a model: lineage, licenses, figures.",
         "ganzoo card runs/first --records figures.jsonl --out runs/first",

@@ -5,20 +5,22 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 
 from ganzoo.cards.folder import folder_card
 from ganzoo.cards.published import copy_images, published_card
-from ganzoo.cards.readme import card_text, card_to_push, images_of
+from ganzoo.cards.readme import card_text, card_to_push, images_of, read_card
 from ganzoo.cards.signature import is_untouched, signed
 from ganzoo.generators.generator import Generator
+from ganzoo.hub.committing import commit
 from ganzoo.hub.rounding import Rounding, write_rounded
+from ganzoo.hub.space import PushedSpace, push_space
 from ganzoo.latent.directions import DIRECTIONS_FILE, VECTORS_FILE, read_file
 from ganzoo.models.factory import folder_of
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
-from ganzoo.models.hub_client import HubError, hub_call
+from ganzoo.models.hub_client import hub_call
 from ganzoo.models.hub_names import SCHEME, check_repo
 from ganzoo.models.hub_pull import CARD_FILE, check_folder
 from ganzoo.models.reference import Name, Published, reference
@@ -33,10 +35,6 @@ from ganzoo.models.weights import (
 )
 from ganzoo.system.files import sha256
 from ganzoo.system.version import __version__
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import ModelInfo
 
 PICKLES = (".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 DTYPES = ("fp32", "fp16")
@@ -61,9 +59,19 @@ class Settings:
     overwrite_card: bool
     dtype: str
     include: Sequence[str]
+    space: str | None
+    space_package: str | None
 
     def __post_init__(self) -> None:
         check_repo(self.repo)
+        if self.space is not None:
+            check_repo(self.space)
+        elif self.space_package is not None:
+            raise ValueError("--space-package is for a Space: add --space owner/name.")
+        if self.space is not None and self.pr:
+            raise ValueError(
+                "A Space shows what is pushed, and a pull request is not yet: leave out --pr or --space."
+            )
         if self.dtype not in DTYPES:
             raise ValueError(f"--dtype is fp32 or fp16; got {self.dtype!r}.")
 
@@ -82,6 +90,7 @@ class Pushed:
         url: Address of the commit, or of the pull request; None for a dry run.
         commit: Its hash.
         changed: Whether the commit changes anything.
+        space: The Space that was pushed with it, or would be.
     """
 
     repo: str
@@ -93,6 +102,7 @@ class Pushed:
     url: str | None = None
     commit: str | None = None
     changed: bool = True
+    space: PushedSpace | None = None
 
     @property
     def name(self) -> str:
@@ -124,6 +134,8 @@ def push(
     overwrite_card: bool = False,
     dtype: Literal["fp32", "fp16"] = "fp32",
     include: Sequence[str] = (),
+    space: str | None = None,
+    space_package: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Pushed:
     """Prove a model and upload it in one commit; the repository is made if need be.
@@ -142,26 +154,64 @@ def push(
         overwrite_card: Whether to replace a card there that was edited by hand.
         dtype: "fp16" rounds the weights, measures what that does, and says so in the card.
         include: Patterns of other files in the folder, such as exports.
+        space: Owner and name of a Space that is to show the model by `ganzoo.demo`; see `push_space`.
+        space_package: What the Space installs as ganzoo, as pip writes it (default: the files of this one).
         cache_dir: Where downloaded weights of a published model are kept.
 
     Raises:
         ValueError: if the folder is not whole or not as it was written, its directions are another model's,
             or neither its card nor the arguments name license and lineage.
-        HubError: if the Hub refuses or cannot be reached; nothing was committed then.
+        HubError: if the Hub refuses or cannot be reached; only a Space may then be missing beside its model.
     """
     if isinstance(model, torch.nn.Module):
         raise TypeError("push takes the folder of a model: ganzoo.save(module, folder) first.")
     settings = Settings(
         repo=repo, license=license, lineage=lineage, private=private, revision=revision, pr=pr,
         dry_run=dry_run, endpoint=endpoint, overwrite_card=overwrite_card, dtype=dtype, include=include,
+        space=space, space_package=space_package,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
         staging = Path(temporary)
         folder = _folder(model, staging, repo, cache_dir)
         proved = _prove(folder, staging, settings)
         _add_card(proved, folder, staging, settings)
-        with hub_call(f"{folder} cannot be pushed to {repo}", endpoint):
-            return _upload(proved, settings)
+        return _send(proved, folder, settings)
+
+
+def _send(proved: _Proved, folder: Path, settings: Settings) -> Pushed:
+    """The model, and then its Space if one was asked for; what the Hub would refuse of it is told first."""
+    with hub_call(f"{folder} cannot be pushed to {settings.repo}", settings.endpoint):
+        planned = _push_space(proved, replace(settings, dry_run=True))
+        pushed = _upload(proved, settings)
+    if settings.dry_run or planned is None:
+        return replace(pushed, space=planned)
+    what = f"The model is at {settings.repo}, but its Space cannot be pushed to {settings.space}"
+    with hub_call(what, settings.endpoint):
+        return replace(pushed, space=_push_space(proved, settings))
+
+
+def _upload(proved: _Proved, settings: Settings) -> Pushed:
+    """One commit of the files, unless there is a card that must not be replaced."""
+    done = commit(
+        settings.repo, proved.files, proved.card, message=f"Model by ganzoo {__version__}",
+        private=settings.private, revision=settings.revision, pr=settings.pr, dry_run=settings.dry_run,
+        overwrite_card=settings.overwrite_card, endpoint=settings.endpoint,
+    )  # fmt: skip
+    return Pushed(
+        settings.repo, done.files, proved.card, done.creates, proved.drafted, proved.rounding, done.url,
+        done.commit, done.changed,
+    )  # fmt: skip
+
+
+def _push_space(proved: _Proved, settings: Settings) -> PushedSpace | None:
+    """The Space that shows the model, if one was asked for."""
+    if settings.space is None:
+        return None
+    return push_space(
+        settings.space, settings.repo, revision=settings.revision, package=settings.space_package,
+        license=str(read_card(proved.card, "The card").data.get("license")), private=settings.private,
+        dry_run=settings.dry_run, overwrite_card=settings.overwrite_card, endpoint=settings.endpoint,
+    )  # fmt: skip
 
 
 def _folder(name: Name, staging: Path, repo: str, cache_dir: str | os.PathLike[str] | None) -> Path:
@@ -239,64 +289,3 @@ def _add_card(proved: _Proved, folder: Path, staging: Path, settings: Settings) 
         proved.card = signed(text) if untouched else text
     (staging / CARD_FILE).write_text(proved.card, encoding="utf-8", newline="")
     proved.files[CARD_FILE] = staging / CARD_FILE
-
-
-def _upload(proved: _Proved, settings: Settings) -> Pushed:
-    """One commit of the files, unless there is a card that must not be replaced."""
-    from huggingface_hub import CommitOperationAdd, HfApi
-
-    repo, revision = settings.repo, settings.revision
-    api = HfApi(endpoint=settings.endpoint, library_name="ganzoo", library_version=__version__)
-    main, head = _heads(api, repo, revision)
-    if main is not None and settings.private and not main.private:
-        raise HubError(f"{repo} is public: choose another name, or make it private on its page first.")
-    if head is not None and not settings.overwrite_card:
-        _spare_card(api, repo, head, proved.card)
-    sizes = {name: path.stat().st_size for name, path in sorted(proved.files.items())}
-    pushed = Pushed(repo, sizes, proved.card, main is None, proved.drafted, proved.rounding)
-    if settings.dry_run:
-        return pushed
-    if main is None:
-        api.create_repo(repo, private=settings.private or None, exist_ok=True)
-    if revision is not None and (head is None or head is main):
-        api.create_branch(repo, branch=revision, exist_ok=True)
-    done = api.create_commit(
-        repo,
-        [CommitOperationAdd(name, str(path)) for name, path in sorted(proved.files.items())],
-        commit_message=f"Model by ganzoo {__version__}",
-        revision=revision,
-        create_pr=settings.pr,
-        parent_commit=head.sha if head is not None else None,
-    )
-    changed = head is None or done.oid != head.sha
-    return replace(pushed, url=done.pr_url or done.commit_url, commit=done.oid, changed=changed)
-
-
-def _heads(api: "HfApi", repo: str, revision: str | None) -> "tuple[ModelInfo | None, ModelInfo | None]":
-    """The repository as it is, and the commit that is pushed upon; None for what does not exist."""
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        main = api.model_info(repo)
-    except RepositoryNotFoundError:
-        return None, None
-    if revision is None:
-        return main, main
-    try:
-        return main, api.model_info(repo, revision=revision)
-    except RevisionNotFoundError:
-        return main, main
-
-
-def _spare_card(api: "HfApi", repo: str, head: "ModelInfo", card: str) -> None:
-    """Raise HubError if the card there was edited by hand, and is not the one that is pushed."""
-    if all(file.rfilename != CARD_FILE for file in head.siblings or []):
-        return
-    with tempfile.TemporaryDirectory(prefix="ganzoo-") as temporary:
-        path = api.hf_hub_download(repo, CARD_FILE, revision=head.sha, local_dir=temporary)
-        there = Path(path).read_text(encoding="utf-8", errors="replace")
-    if there != card and not is_untouched(there):
-        raise HubError(
-            f"{repo} has a card that was edited by hand. Put it into the folder, or add --overwrite-card to "
-            "replace it. Nothing was changed."
-        )

@@ -60,10 +60,10 @@ def read_directions(
 
 
 def find_directions(
-    source: Name, generator: Generator | None = None, cache_dir: str | os.PathLike[str] | None = None
+    source: Name | None, generator: Generator | None = None, cache_dir: str | os.PathLike[str] | None = None
 ) -> Directions | None:
-    """The same, or None if there are none."""
-    own = _own(source, cache_dir)
+    """The same; None if there are none, and with no source those that come with the package alone."""
+    own = None if source is None else _own(source, cache_dir)
     sets = [] if own is None else [own]
     if generator is not None:
         for found in sets:

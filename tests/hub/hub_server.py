@@ -18,9 +18,21 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from hub_store import LFS_SUFFIXES, Fault, Store, metadata
 
-REPO = r"(?P<repo>[\w.\-]+/[\w.\-]+)"
+REPO = r"(?P<repo>(?:spaces/)?[\w.\-]+/[\w.\-]+)"  # a Space is kept as spaces/owner/name
 REV = r"(?P<rev>[^/]+)"  # quoted as a whole: refs/pr/1 is refs%2Fpr%2F1
 DATE = "2026-11-22T00:00:00.000Z"
+
+
+SDKS = ("gradio", "docker", "static")
+COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+
+
+def check_space(data):
+    """Raise Fault for what the Hub's reference of Spaces does not allow."""
+    if data.get("sdk") not in SDKS or {data.get("colorFrom"), data.get("colorTo")} - {*COLORS, None}:
+        raise Fault(400, f"no Space: {data}")
+    if len(data.get("short_description", "")) > 60 or not re.fullmatch(r"\d+(\.\d+)+", data["sdk_version"]):
+        raise Fault(400, f"no Space: {data}")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -114,13 +126,20 @@ class Handler(BaseHTTPRequestHandler):
     def create_repo(self):
         asked = json.loads(self.body)
         repo = f"{asked.get('organization') or 'me'}/{asked['name']}"
+        if asked.get("type") == "space":
+            if asked.get("sdk") not in SDKS:
+                raise Fault(400, "a Space needs an sdk")
+            repo = f"spaces/{repo}"
         private = asked.get("visibility") == "private" or asked.get("private")  # 2.x, 1.x
         self.server.store.create(repo, bool(private))
         self.json({"url": f"{self.server.url}/{repo}", "name": repo, "id": repo})
 
     def validate_yaml(self):
+        asked = json.loads(self.body)
         try:
-            metadata(json.loads(self.body)["content"])
+            data = metadata(asked["content"])
+            if asked["repoType"] == "space":
+                check_space(data)
         except Exception as error:
             return self.json({"errors": [{"message": str(error)}], "warnings": []}, 400)
         return self.json({"errors": [], "warnings": []})
@@ -254,7 +273,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 H = Handler
-API = rf"/api/models/{REPO}"
+API = rf"/api/(?:models/)?{REPO}"
 LFS = rf"/{REPO}\.git/info/lfs/objects"
 ROUTES = [
     ("POST", r"/api/repos/create", H.create_repo),

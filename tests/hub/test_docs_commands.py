@@ -44,6 +44,7 @@ BEFORE = {  # what a page takes from the pages before it
     "share.md": [TEACHER, STUDENT, FIGURES],
     "python.md": [TEACHER, STUDENT],
     "encoder.md": [ENCODER],
+    "demo.md": [TEACHER],
 }
 SMALLER = {
     r"\bmobilestylegan_ffhq\b": "tiny",
