@@ -142,7 +142,8 @@ def test_auto_takes_the_fastest_that_is_installed(monkeypatch):
     assert runtimes.fastest() == "openvino" and runtimes.fastest("cuda") == "torch"
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert runtimes.fastest() == "onnxruntime"
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for package in ("onnxruntime", "ai_edge_litert", "executorch"):
+        monkeypatch.setitem(sys.modules, package, None)
     assert runtimes.fastest() == "torch"
 
 
