@@ -13,9 +13,9 @@ from ganzoo.export.engine import TARGET_OF as TARGET_OF
 from ganzoo.export.engine import engine_generator
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import MANIFEST_FILE
+from ganzoo.export.manifest import MANIFEST_FILE, read_manifest
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
-from ganzoo.export.targets import is_installed, require, target
+from ganzoo.export.targets import TARGETS, is_installed, require, target
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
@@ -72,9 +72,9 @@ class Setup:
         """Whether PyTorch computes, which needs no files."""
         return self.runtime in ("torch", "compiled")
 
-    def here(self) -> "Setup":
-        """The same with a runtime's name instead of auto."""
-        return replace(self, runtime=fastest(self.device)) if self.runtime == "auto" else self
+    def here(self, model: Reference) -> "Setup":
+        """The same with a runtime's name instead of auto, one that a model's files are for if it is files."""
+        return replace(self, runtime=fastest(self.device, model)) if self.runtime == "auto" else self
 
     def __str__(self) -> str:
         """Runtime with its version, and precision, for people."""
@@ -116,7 +116,8 @@ def load(
         ValueError: for an unknown name, runtime or precision.
         ImportError: if the runtime is not installed.
     """
-    setup, model = Setup(runtime, precision, device, batch, threads).here(), reference(name, cache_dir)
+    model = reference(name, cache_dir)
+    setup = Setup(runtime, precision, device, batch, threads).here(model)
     if precision == "auto":
         choice = choose_precision(model, setup, report=report, least_psnr=least_psnr)
         setup = replace(setup, precision=choice.precision)
@@ -179,7 +180,8 @@ def choose_precision(
         ValueError: for an unknown name.
         ImportError: if the runtime is not installed.
     """
-    setup, model = setup.here(), reference(name, cache_dir)
+    model = reference(name, cache_dir)
+    setup = setup.here(model)
     candidates, exported = ["fp32"], exported_folder(model)
     if setup.runtime == "openvino":
         candidates += ["bf16"]
@@ -210,12 +212,14 @@ def exported_folder(model: Reference) -> Path | None:
     return None
 
 
-def fastest(device: str = "cpu") -> str:
-    """The fastest runtime that is installed and computes on a device."""
+def fastest(device: str = "cpu", model: Reference | None = None) -> str:
+    """The fastest runtime that is installed, computes on a device, and has files where a model is files."""
     if torch.device(device).type != "cpu":
         return "torch"
+    exported = None if model is None else exported_folder(model)
+    written = TARGETS if exported is None else {e["target"] for e in read_manifest(exported)["files"]}
     for runtime, name in TARGET_OF.items():
-        if is_installed(name):
+        if name in written and is_installed(name, to_run=exported is not None):
             return runtime
     return "torch"
 

@@ -1,4 +1,4 @@
-"""Targets with packages of their own: each runs where they are installed, in an environment of its own."""
+"""Targets with packages of their own: each runs where they are installed."""
 
 import importlib.util
 import sys
@@ -72,7 +72,7 @@ def test_half_is_half_as_large_and_takes_and_gives_float32(name, tmp_path):
     for whole, half in zip(items["fp32"], items["fp16"], strict=True):
         assert half.errors.psnr > 50
         weights = 4 * sum(p.numel() for p in getattr(generator, half.graph).parameters())
-        assert whole.bytes - half.bytes > 0.45 * weights
+        assert whole.bytes - half.bytes > 0.4 * weights
     session = target(name).open_file(tmp_path / f"synthesis_fp16{target(name).SUFFIX}", threads=1)
     w = torch.randn(1, generator.num_ws, generator.w_dim)
     noise = [torch.randn(1, 1, *size) for size in generator.synthesis.noise_sizes]
