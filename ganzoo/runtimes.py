@@ -1,6 +1,5 @@
 """Generators that run in other engines, behind the generator's own call."""
 
-import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +13,9 @@ from ganzoo.export.engine import TARGET_OF as TARGET_OF
 from ganzoo.export.engine import engine_generator
 from ganzoo.export.exporting import export
 from ganzoo.export.graphs import Options
-from ganzoo.export.manifest import MANIFEST_FILE
+from ganzoo.export.manifest import MANIFEST_FILE, read_manifest
 from ganzoo.export.precision import LEAST_AUTO_PSNR, Choice, choose
-from ganzoo.export.targets import require, target
+from ganzoo.export.targets import TARGETS, is_installed, require, target
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.quick import DTYPES, quicken
@@ -43,13 +42,14 @@ class Setup:
     """How a model is to compute.
 
     Attributes:
-        runtime: "openvino", "onnxruntime", "torch" (the deploy form), "compiled" (the same, by
-            `torch.compile`), or "auto": the fastest that is installed and needs no compiler.
-        precision: "fp32"; "bf16" (OpenVINO, PyTorch) and PyTorch's "fp16" compute in it; else "fp16" and
-            "int8" are how weights lie in the file. "auto": what `choose_precision` finds fastest here.
+        runtime: "openvino", "onnxruntime", "litert", "executorch", "torch" (the deploy form), "compiled" (the
+            same, by `torch.compile`), or "auto": the fastest that is installed and needs no compiler.
+        precision: "fp32"; "bf16" (OpenVINO, PyTorch) and the "fp16" of PyTorch and ExecuTorch compute in it;
+            else "fp16" and "int8" are how weights lie in the file. "auto": what `choose_precision` finds
+            fastest here.
         device: Device of PyTorch; engines compute on the CPU.
         batch: Images at once in the engine; other numbers are cut up and filled up.
-        threads: Threads of the engine (default: the engine's).
+        threads: Threads of the engine (default: the engine's). ExecuTorch's are those of the whole process.
 
     Raises:
         ValueError: for an unknown runtime or precision.
@@ -72,14 +72,15 @@ class Setup:
         """Whether PyTorch computes, which needs no files."""
         return self.runtime in ("torch", "compiled")
 
-    def here(self) -> "Setup":
-        """The same with a runtime's name instead of auto."""
-        return replace(self, runtime=fastest(self.device)) if self.runtime == "auto" else self
+    def here(self, model: Reference) -> "Setup":
+        """The same with a runtime's name instead of auto, one that a model's files are for if it is files."""
+        return replace(self, runtime=fastest(self.device, model)) if self.runtime == "auto" else self
 
     def __str__(self) -> str:
         """Runtime with its version, and precision, for people."""
         name = "torch" if self.runtime == "compiled" else self.runtime
-        version = target(TARGET_OF[name]).versions().get(name, "").partition("-")[0]
+        versions = target(TARGET_OF[name]).versions()
+        version = next((v for package, v in versions.items() if name in package), "").partition("-")[0]
         return f"{name} {version}{', compiled' if self.runtime == 'compiled' else ''}, {self.precision}"
 
 
@@ -115,7 +116,8 @@ def load(
         ValueError: for an unknown name, runtime or precision.
         ImportError: if the runtime is not installed.
     """
-    setup, model = Setup(runtime, precision, device, batch, threads).here(), reference(name, cache_dir)
+    model = reference(name, cache_dir)
+    setup = Setup(runtime, precision, device, batch, threads).here(model)
     if precision == "auto":
         choice = choose_precision(model, setup, report=report, least_psnr=least_psnr)
         setup = replace(setup, precision=choice.precision)
@@ -144,10 +146,12 @@ def opened(model: Reference, setup: Setup, report: Report = _quiet) -> Generator
         raise ValueError("The runtime compiled takes a model; exported files run in their engine.")
     if torch.device(setup.device).type != "cpu":
         raise ValueError(f"The runtime {setup.runtime} computes on the CPU; {setup.device} is PyTorch's.")
+    module = target(TARGET_OF[setup.runtime])
     if setup.precision == "bf16" and setup.runtime != "openvino":
-        raise ValueError(
-            f"The precision bf16 is OpenVINO's and PyTorch's; {setup.runtime} has fp32, fp16 and int8."
-        )
+        has = ", ".join(module.PRECISIONS)
+        raise ValueError(f"The precision bf16 is OpenVINO's and PyTorch's; {setup.runtime} has {has}.")
+    if PRECISIONS[setup.precision][0] not in module.PRECISIONS:
+        raise ValueError(f"{setup.runtime}: {unknown('precision', setup.precision, module.PRECISIONS)}")
 
     @cache
     def folder(noise: str) -> Path:
@@ -155,7 +159,7 @@ def opened(model: Reference, setup: Setup, report: Report = _quiet) -> Generator
 
     if exported is None:
         model.config()  # an unknown name is told before a missing engine
-        require(TARGET_OF[setup.runtime])
+    require(TARGET_OF[setup.runtime], to_run=exported is not None)
     return engine_generator(setup.runtime, setup.precision, folder, setup.threads)
 
 
@@ -176,10 +180,13 @@ def choose_precision(
         ValueError: for an unknown name.
         ImportError: if the runtime is not installed.
     """
-    setup, model = setup.here(), reference(name, cache_dir)
+    model = reference(name, cache_dir)
+    setup = setup.here(model)
     candidates, exported = ["fp32"], exported_folder(model)
     if setup.runtime == "openvino":
         candidates += ["bf16"]
+    elif setup.runtime == "executorch" and exported is None:
+        candidates += ["fp16"]
     elif setup.is_pytorch and exported is None:
         candidates += ["bf16"] if torch.device(setup.device).type == "cpu" else ["bf16", "fp16"]
 
@@ -205,12 +212,14 @@ def exported_folder(model: Reference) -> Path | None:
     return None
 
 
-def fastest(device: str = "cpu") -> str:
-    """The fastest runtime that is installed and computes on a device."""
+def fastest(device: str = "cpu", model: Reference | None = None) -> str:
+    """The fastest runtime that is installed, computes on a device, and has files where a model is files."""
     if torch.device(device).type != "cpu":
         return "torch"
+    exported = None if model is None else exported_folder(model)
+    written = TARGETS if exported is None else {e["target"] for e in read_manifest(exported)["files"]}
     for runtime, name in TARGET_OF.items():
-        if all(map(importlib.util.find_spec, target(name).PACKAGES)):
+        if name in written and is_installed(name, to_run=exported is not None):
             return runtime
     return "torch"
 

@@ -155,9 +155,10 @@ def _threads(number: int | None) -> Iterator[int]:
 
 def _subjects(request: BenchRequest, name: str, threads: int, notes: list[str]) -> list[Subject]:
     """Everything to time of one name; what was chosen on the way is noted."""
-    engines = [fastest(request.device) if engine == "auto" else engine for engine in request.runtimes]
     device = request.device
-    if is_file(name):
+    model = None if is_file(name) else reference(name, request.cache_dir)
+    engines = [fastest(device, model) if engine == "auto" else engine for engine in request.runtimes]
+    if model is None:
         engines, device = engines[:1], "cpu"
     found = []
     for engine in engines:

@@ -160,7 +160,7 @@ def _open_file(path: Path, subject: Subject, threads: int) -> Opened:
     if not path.is_file():
         raise FileNotFoundError(missing(path))
     name = _SUFFIXES[path.suffix]
-    require(name)
+    require(name, to_run=True)
     session = target(name).open_file(path, PRECISIONS[subject.precision][1], threads)
     size = sum(p.stat().st_size for p in path.parent.glob(f"{path.stem}.*") if _goes_with(path, p))
     inputs = _random(session, subject.batch)

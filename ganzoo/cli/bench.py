@@ -15,7 +15,10 @@ Name = Annotated[
     str, typer.Argument(help="A model, a recipe (random weights), a folder, or an engine's file.")
 ]
 Runtime = Annotated[
-    str, typer.Option(help="One or several: torch, compiled, openvino, onnxruntime; auto for the fastest.")
+    str,
+    typer.Option(
+        help="One or several: torch, compiled, openvino, onnxruntime, litert, executorch; auto: the fastest."
+    ),
 ]
 Precision = Annotated[str, typer.Option(help="One or several: fp32, bf16, fp16, int8; auto.")]
 Batch = Annotated[str, typer.Option(help="Images at once, one or several numbers: 1,4.")]

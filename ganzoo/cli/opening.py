@@ -21,8 +21,8 @@ def in_engine(
     from ganzoo.runtimes import Setup, choose_precision, opened
     from ganzoo.system.progress import stage
 
-    setup = Setup(runtime, precision, device, threads=torch.get_num_threads()).here()
     model = reference(name, cache_dir)
+    setup = Setup(runtime, precision, device, threads=torch.get_num_threads()).here(model)
     if precision == "auto":
         with stage(f"Opening {name}") as shown:
             choice = choose_precision(model, setup, report=shown.update)

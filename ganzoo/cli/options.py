@@ -31,7 +31,7 @@ Centers = Annotated[
 Runtime = Annotated[
     str,
     typer.Option(
-        help="torch, compiled (PyTorch, after a minute), openvino, onnxruntime, or auto: the fastest."
+        help="torch, compiled (PyTorch, after a minute), openvino, onnxruntime, litert, executorch, or auto."
     ),
 ]
 Precision = Annotated[

@@ -18,7 +18,7 @@ from ganzoo.export.graphs import Graph
 from ganzoo.export.targets import Array, Session, engine, installed
 
 EXTRA, SUFFIX = "coreml", ".mlpackage"
-PACKAGES = ("coremltools",)
+PACKAGES = RUNS = ("coremltools",)
 PRECISIONS = ("fp32", "fp16")
 FREE_BATCH = False
 OPSETS = ()

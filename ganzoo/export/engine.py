@@ -17,7 +17,10 @@ from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
 
 # runtime: target of its files; the fastest first
-TARGET_OF = {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}
+TARGET_OF = {
+    "openvino": "openvino", "onnxruntime": "onnx", "litert": "litert", "executorch": "executorch",
+    "torch": "torch",
+}  # fmt: skip
 # precision: of the weights in the file, of the computation; PyTorch without a file computes in it
 PRECISIONS = {
     "fp32": ("fp32", "fp32"), "bf16": ("fp32", "bf16"), "fp16": ("fp16", "fp32"), "int8": ("int8", "fp32"),

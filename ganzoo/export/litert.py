@@ -1,6 +1,7 @@
 """LiteRT files, `.tflite`, for Android and microcontrollers.
 
-litert-torch asks for a PyTorch of its own: give it a virtual environment of its own.
+To write them takes litert-torch, to run them ai-edge-litert alone. "fp16" is how the weights of layers lie in
+the file, each with an operation behind it that widens it; the engine does that once, as it opens the file.
 """
 
 import contextlib
@@ -13,11 +14,11 @@ import torch
 
 from ganzoo.export.forms import Form
 from ganzoo.export.graphs import Graph
-from ganzoo.export.targets import Array, Session, engine, installed
+from ganzoo.export.targets import Array, Session, engine, installed, silent
 
 EXTRA, SUFFIX = "litert", ".tflite"
-PACKAGES = ("litert_torch", "ai_edge_litert")
-PRECISIONS = ("fp32",)
+PACKAGES, RUNS = ("litert_torch", "ai_edge_litert"), ("ai_edge_litert",)
+PRECISIONS = ("fp32", "fp16")
 FREE_BATCH = False
 OPSETS = ()
 FORM = Form(merge="rows", folds_style=False, hides_noise=True)
@@ -29,6 +30,8 @@ def write(graph: Graph, path: Path, precision: str) -> None:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")
         litert.convert(graph.module, graph.examples).export(str(path))
+    if precision == "fp16":
+        _halve(path)
 
 
 def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -> Session:
@@ -39,8 +42,9 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
     """
     interpreters = engine("ai_edge_litert.interpreter", EXTRA)
     try:
-        interpreter = interpreters.Interpreter(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
+        with silent():  # that it has made a delegate
+            interpreter = interpreters.Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{path} is no file that LiteRT reads: {error}") from error
     inputs = sorted(interpreter.get_input_details(), key=lambda i: int(i["name"].rpartition("_")[2]))
@@ -58,4 +62,23 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
 
 def versions() -> dict[str, str]:
     """Versions of the packages that write and run these files."""
-    return installed("litert-torch", "ai-edge-litert")
+    return installed("ai-edge-litert", "litert-torch", "ai-edge-quantizer")
+
+
+def _halve(path: Path) -> None:
+    """Store the weights of a file's layers as float16."""
+    types = engine("ai_edge_quantizer.qtyping", EXTRA)
+    quantizer = engine("ai_edge_quantizer.quantizer", EXTRA).Quantizer(str(path))
+    half = types.TensorQuantizationConfig(num_bits=16, dtype=types.TensorDataType.FLOAT)
+    quantizer.update_quantization_recipe(
+        regex=".*",
+        operation_name=types.TFLOperationName.ALL_SUPPORTED,
+        op_config=types.OpQuantizationConfig(
+            weight_tensor_config=half,
+            compute_precision=types.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+        algorithm_key="float_casting",
+    )
+    with silent():  # its progress and summary
+        path.write_bytes(quantizer.quantize().quantized_model)

@@ -19,7 +19,7 @@ from ganzoo.export.graphs import Graph, dynamic_shapes
 from ganzoo.export.targets import Array, Session, engine, installed
 
 EXTRA, SUFFIX = "onnx", ".onnx"
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+PACKAGES, RUNS = ("onnx", "onnxscript", "onnxruntime"), ("onnxruntime",)
 PRECISIONS = ("fp32", "fp16", "int8")
 FREE_BATCH = True
 FORM = Form(merge="rows", folds_style=False)  # convolutions of constant weights run in blocks of channels

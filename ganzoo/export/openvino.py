@@ -25,7 +25,7 @@ from ganzoo.export.onnx import quantize
 from ganzoo.export.targets import Array, Session, engine, installed
 
 EXTRA, SUFFIX = "openvino", ".xml"
-PACKAGES = ("openvino",)
+PACKAGES = RUNS = ("openvino",)
 PRECISIONS = ("fp32", "fp16", "int8")
 FREE_BATCH = True
 OPSETS = ()

@@ -2,8 +2,8 @@
 
 The module of a target has
 
-    EXTRA, SUFFIX, PACKAGES, PRECISIONS, FREE_BATCH, FORM
-                                           the first precision is the default
+    EXTRA, SUFFIX, PRECISIONS, FREE_BATCH, FORM    the first precision is the default
+    PACKAGES, RUNS                         modules that it takes to write files, and to run them
     OPSETS                                 empty but for onnx
     write(graph, path, precision)          the file, whole; with OPSETS, opset= is an option
     open_file(path, precision, threads)    a Session: arrays in the graph's order to the result
@@ -12,10 +12,14 @@ The module of a target has
 and imports its engine inside of these functions.
 """
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Sequence
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -55,6 +59,7 @@ class Target(Protocol):
     EXTRA: str
     SUFFIX: str
     PACKAGES: tuple[str, ...]
+    RUNS: tuple[str, ...]
     PRECISIONS: tuple[str, ...]
     FREE_BATCH: bool
     FORM: Form
@@ -94,11 +99,46 @@ def engine(module: str, extra: str) -> Any:
         raise ImportError(f"{package} is broken or not installed ({error}). {_how(extra)}") from error
 
 
-def require(name: str) -> None:
-    """Raise ImportError, naming the extra, if a package of a target is not installed; imports nothing."""
-    module = target(name)
-    if missing := [p for p in module.PACKAGES if importlib.util.find_spec(p) is None]:
-        raise ImportError(f"{name} needs {', '.join(missing)}. {_how(module.EXTRA)}")
+def is_installed(name: str, *, to_run: bool = False) -> bool:
+    """Whether a target's packages are installed; imports nothing.
+
+    Args:
+        name: Name of the target.
+        to_run: Ask for what runs files that exist, which may be less than what writes them.
+    """
+    return not _missing(name, to_run)
+
+
+def require(name: str, *, to_run: bool = False) -> None:
+    """Raise ImportError, naming the extra, if a package of a target is not installed; see `is_installed`."""
+    if missing := _missing(name, to_run):
+        packages = " ".join(missing)
+        alone = f"To run files that exist: pip install {packages}. " if to_run else ""
+        raise ImportError(f"{name} needs {', '.join(missing)}. {alone}{_how(target(name).EXTRA)}")
+
+
+def _missing(name: str, to_run: bool) -> list[str]:
+    packages = target(name).RUNS if to_run else target(name).PACKAGES
+    return [p for p in packages if importlib.util.find_spec(p) is None]
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """A block in which nothing reaches stdout or stderr, from libraries in C++ either."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+            yield
+    finally:
+        for number, descriptor in enumerate(kept, start=1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(nowhere)
 
 
 def _how(extra: str) -> str:

@@ -11,7 +11,7 @@ from ganzoo.export.graphs import Graph, dynamic_shapes
 from ganzoo.export.targets import Array, Session, installed
 
 EXTRA, SUFFIX = "", ".pt2"
-PACKAGES = ()
+PACKAGES = RUNS = ()
 PRECISIONS = ("fp32",)
 FREE_BATCH = True
 OPSETS = ()

@@ -14,7 +14,7 @@ from ganzoo.export.packing import read_packed, write_packed
 from ganzoo.export.targets import Session, engine
 
 EXTRA, SUFFIX = plain.EXTRA, ".web.safetensors"
-PACKAGES = plain.PACKAGES
+PACKAGES, RUNS = plain.PACKAGES, plain.RUNS
 PRECISIONS = ("packed", "fp16", "fp32")
 FREE_BATCH = False
 FORM = plain.FORM

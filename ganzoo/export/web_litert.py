@@ -17,7 +17,7 @@ from ganzoo.export.web import PRECISIONS as PRECISIONS
 from ganzoo.export.web import bits_of
 
 EXTRA, SUFFIX = litert.EXTRA, ".web-litert.safetensors"
-PACKAGES = litert.PACKAGES
+PACKAGES, RUNS = litert.PACKAGES, litert.RUNS
 FREE_BATCH = False
 FORM = litert.FORM
 OPSETS = ()

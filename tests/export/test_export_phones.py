@@ -1,11 +1,15 @@
-"""Targets with packages of their own: each runs where they are installed, in an environment of its own."""
+"""Targets with packages of their own: each runs where they are installed."""
 
 import importlib.util
+import sys
 
+import numpy as np
 import pytest
 import torch
 from export_helpers import close, numpy_of, small, written
+from PIL import Image, ImageChops
 
+from ganzoo import runtimes
 from ganzoo.export import executorch
 from ganzoo.export.graphs import Options, graphs
 from ganzoo.export.manifest import read_manifest
@@ -18,10 +22,13 @@ def needs(name):
     return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
 
 
-@pytest.mark.parametrize(
+PHONES = pytest.mark.parametrize(
     "name",
     [pytest.param("executorch", marks=needs("executorch")), pytest.param("litert", marks=needs("litert"))],
 )
+
+
+@PHONES
 @pytest.mark.parametrize("network", ["pixel", "wavelet"])
 def test_a_phones_file_gives_the_same_image(name, network, tmp_path):
     generator = small(network)
@@ -56,6 +63,73 @@ def test_constant_noise_takes_no_more_room_than_it_has_numbers(name, tmp_path):
     size = sum(path.stat().st_size for path in tmp_path.glob("synthesis.*"))
     wanted = 4 * sum(tensor.numel() for tensor in generator.synthesis.state_dict().values())
     assert size < 1.5 * wanted + 600_000  # of the graph itself; of C times the noise, 1.5 MB
+
+
+@PHONES
+def test_half_is_half_as_large_and_takes_and_gives_float32(name, tmp_path):
+    generator = small(channel_base=2**11, channel_max=64, z_dim=256, w_dim=256)
+    items = {p: written(generator, tmp_path, [name], precision=p, noise="given") for p in ("fp32", "fp16")}
+    for whole, half in zip(items["fp32"], items["fp16"], strict=True):
+        assert half.errors.psnr > 50
+        weights = 4 * sum(p.numel() for p in getattr(generator, half.graph).parameters())
+        assert whole.bytes - half.bytes > 0.4 * weights
+    session = target(name).open_file(tmp_path / f"synthesis_fp16{target(name).SUFFIX}", threads=1)
+    w = torch.randn(1, generator.num_ws, generator.w_dim)
+    noise = [torch.randn(1, 1, *size) for size in generator.synthesis.noise_sizes]
+    image = session(numpy_of(w, *noise))
+    assert image.dtype == np.float32
+    expected = generator.synthesis(w, noise).image
+    close(image, expected, tolerance=1e-2)
+    assert np.abs(image - expected.detach().numpy()).max() > 1e-6  # the numbers of half
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@PHONES
+def test_a_phones_engine_is_called_like_the_generator(name, precision, folder, generator, tmp_path):
+    engine = runtimes.load(str(folder), name, precision, threads=1, cache_dir=tmp_path)
+    z, tolerance = generator.sample_z(3), {"fp32": 2e-5, "fp16": 1e-2}[precision]
+    close(engine(z, truncation_psi=0.7), generator(z, truncation_psi=0.7), tolerance)
+    expected = generator.synthesis(generator.mapping(z), "random", torch.Generator().manual_seed(3))
+    got = engine.synthesis(engine.mapping(z), "random", torch.Generator().manual_seed(3))
+    close(got.image, expected.image, tolerance)
+    assert len(got.noise) == len(expected.noise)
+    assert len({str(path.parent) for path in tmp_path.rglob(f"synthesis*{target(name).SUFFIX}")}) == 2
+    assert runtimes.fastest() == "openvino"  # as before
+
+
+@PHONES
+def test_a_phones_runtime_draws_from_the_command_line(name, run, folder, tmp_path):
+    run("generate", folder, "--seeds=3", "--out", tmp_path / "torch")
+    status, out, error = run("generate", folder, "--seeds=3", "--runtime", name, "--out", tmp_path / name)
+    version = target(name).versions()[{"litert": "ai-edge-litert"}.get(name, name)]
+    assert status == 0 and f"{name} {version}, fp32)." in out and not error
+    one, other = (Image.open(tmp_path / engine / "seed0003.png") for engine in ("torch", name))
+    assert max(high for _, high in ImageChops.difference(one, other).getextrema()) <= 1
+
+
+def test_files_that_exist_ask_only_for_what_runs_them(generator, tmp_path, monkeypatch):
+    written(generator, tmp_path)
+    for name in ("executorch", "ai_edge_litert", "litert_torch"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=r"litert needs ai_edge_litert\. .*pip install ai_edge_litert\."):
+        runtimes.load(str(tmp_path), "litert")
+    with pytest.raises(ImportError, match=r'executorch needs executorch.*"\.\[executorch\]"'):
+        runtimes.load(str(tmp_path), "executorch")
+
+
+def test_a_model_asks_for_what_writes_its_files(folder, monkeypatch):
+    for name in ("ai_edge_litert", "litert_torch"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=r'needs litert_torch, ai_edge_litert\. .*"\.\[litert\]"'):
+        runtimes.load(str(folder), "litert")
+
+
+@pytest.mark.parametrize("runtime", ["executorch", "litert"])
+def test_a_precision_that_phones_lack_is_told_first(runtime, folder):
+    with pytest.raises(
+        ValueError, match=rf"{runtime}: Unknown precision: 'int8'\. Choose from: fp16, fp32\."
+    ):
+        runtimes.load(str(folder), runtime, "int8")
 
 
 @needs("coreml")

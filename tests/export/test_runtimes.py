@@ -138,11 +138,18 @@ def test_a_folder_without_the_runtimes_files_is_told(generator, tmp_path):
         runtimes.load(str(tmp_path), "onnxruntime")
 
 
+def test_auto_takes_files_that_are_there(tmp_path, generator):
+    written(generator, tmp_path, ["torch"], verify=False)
+    engine = runtimes.load(str(tmp_path), "auto")
+    assert engine.form == "torch, fp32"
+
+
 def test_auto_takes_the_fastest_that_is_installed(monkeypatch):
     assert runtimes.fastest() == "openvino" and runtimes.fastest("cuda") == "torch"
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert runtimes.fastest() == "onnxruntime"
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for package in ("onnxruntime", "ai_edge_litert", "executorch"):
+        monkeypatch.setitem(sys.modules, package, None)
     assert runtimes.fastest() == "torch"
 
 
