@@ -256,7 +256,8 @@ def test_the_registrys_folders_are_the_kinds_of_blocks_the_models_and_their_figu
         "directions",
         "encoder",
         "model",
-        "measured", "submitted",
+        "measured",
+        "submitted",
         "costs.yaml",
     }
 
