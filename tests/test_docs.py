@@ -16,7 +16,8 @@ try:
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
-TEXTS = {page.name: page.read_text() for page in (*PAGES, *BOOKS)}
+TEXTS = {page.name: page.read_text() for page in PAGES}
+TEXTS |= {f"notebooks/{page.name}": page.read_text() for page in BOOKS}
 NOT_RUN = ("bibtex", "text", "toml")
 OTHER_OPTIONS = {"--strict", "--torch-backend"}  # of zensical and uv
 MAX_IMAGE = 400_000
