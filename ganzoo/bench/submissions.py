@@ -26,10 +26,7 @@ MAX_BYTES = 64 * 1024  # a hundred times of a hundred rounds would fit ten times
 _MOST_TIMES, _MOST_VERSIONS, _LONGEST_COMMAND, _LONGEST_MESSAGE = 100, 20, 500, 300
 LONGEST = 80  # letters of a name or version
 _LONGEST_CALL = 86_400.0  # seconds
-_COLUMNS = (
-    "model", "processor", "engine", "precision", "threads", "batch", "p50", "p25 to p75", "rounds", "load",
-    "date",
-)  # fmt: skip
+_COLUMNS = ("model", "processor", "engine", "threads", "p50", "p25 to p75", "load", "date")
 SIGNS = r"A-Za-z0-9 .,;()+@/_-"  # nothing that HTML or Markdown takes for more, but for _ and links
 _WORDS = re.compile(rf"[A-Za-z0-9][{SIGNS}]*")
 _LINK = re.compile(r"www\.|\S@\S|//", re.IGNORECASE)  # what GitHub makes a link of without being told
@@ -207,13 +204,13 @@ def table(submissions: Sequence[Submission]) -> str:
     for s, t in sorted(rows, key=lambda row: (-row[1].resolution, row[1].model, row[1].batch, row[1].p50)):
         place = s.machine.accelerator or f"{s.machine.processor}, {s.machine.cores} cores"
         version = s.versions.get("torch" if t.runtime == "compiled" else t.runtime, "").partition("+")[0]
-        load = "" if s.load is None else f"{s.load:.1f}"
+        batch = "" if t.batch == 1 else f", batch {t.batch}"
         cells = [
-            f"`{t.model}`", _escaped(place), _escaped(f"{t.runtime} {version}".strip()), t.precision,
-            str(s.threads), str(t.batch), duration(t.p50), f"{duration(t.p25)} to {duration(t.p75)}",
-            str(s.rounds), load, s.date,
+            t.model, place, f"{t.runtime} {version}".strip() + f", {t.precision}{batch}", str(s.threads),
+            duration(t.p50), f"{duration(t.p25)} to {duration(t.p75)}",
+            "" if s.load is None else f"{s.load:.1f}", s.date,
         ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(map(_escaped, cells))} |")
     return "\n".join(lines) + "\n"
 
 

@@ -161,13 +161,16 @@ def test_every_key_is_needed(key, refused):
 
 def test_a_table_shows_names_as_they_are_and_the_quickest_first():
     sent = from_mapping(Submission, SENT)
-    slow = replace(sent.times[0], runtime="torch", p50=0.0055)
+    slow = replace(sent.times[0], runtime="torch", batch=4, p50=0.0055)
     odd = replace(sent.machine, processor="A_b_c")
     lines = table([replace(sent, machine=odd, times=(slow, *sent.times))]).splitlines()
     assert len({line.count("|") for line in lines}) == 1
-    assert [line.split(" | ")[2] for line in lines[2:]] == ["openvino 2026.4.1", "torch 2.14.1"]
+    assert [line.split(" | ")[2] for line in lines[2:]] == [
+        "openvino 2026.4.1, fp32",
+        "torch 2.14.1, fp32, batch 4",
+    ]
     assert r"A\_b\_c, 12 cores | openvino" in lines[2]
-    assert "| 5 ms | 4 ms to 6 ms | 20 | 0.1 | 2026-11-28 |" in lines[2]
+    assert "| 2 | 5 ms | 4 ms to 6 ms | 0.1 | 2026-11-28 |" in lines[2]
 
 
 MISTAKES = {
