@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+BOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.md"))  # tests/test_notebooks.py runs their notebooks
 RUN = ("sh", "python")  # what a test runs, unless a comment in front of the block says why not
 _BLOCK = re.compile(r"(?:<!-- not run: (.*?) -->\n)?^```(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 import typer
-from docs_helpers import PAGES, README, ROOT, RUN, anchors, blocks, prose
+from docs_helpers import BOOKS, PAGES, README, ROOT, RUN, anchors, blocks, prose
 
 import ganzoo
 from ganzoo.blocks import KINDS
@@ -17,6 +17,7 @@ except ImportError:  # Python 3.10
     import tomli as tomllib
 
 TEXTS = {page.name: page.read_text() for page in PAGES}
+TEXTS |= {f"notebooks/{page.name}": page.read_text() for page in BOOKS}
 NOT_RUN = ("bibtex", "js", "text", "toml")
 OTHER_OPTIONS = {"--strict", "--torch-backend"}  # of zensical and uv
 MAX_IMAGE = 400_000
@@ -60,16 +61,16 @@ def test_the_readme_is_short():
 
 def test_every_page_is_in_the_sites_contents_and_behind_a_link_of_the_readme():
     nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
-    listed = re.findall(r"'([\w-]+\.md)'", str(nav))
+    listed = re.findall(r"'([\w/-]+\.md)'", str(nav))
     names = sorted(page.name for page in PAGES if page != README)
-    assert sorted(listed) == names
+    assert sorted(listed) == sorted([*names, *(f"notebooks/{page.name}" for page in BOOKS)])
     linked = re.findall(r"\]\(docs/([\w-]+\.md)[#)]", TEXTS["README.md"])
     assert sorted({*linked, "index.md"}) == names
 
 
 def test_links_and_anchors_lead_somewhere():
     broken = []
-    for page in (*PAGES, *ROOT.glob("[CS]*.md")):
+    for page in (*PAGES, *BOOKS, *ROOT.glob("[CS]*.md")):
         for link in re.findall(r"\]\(([^)]+)\)", prose(page.read_text())):
             name, _, anchor = link.partition("#")
             target = page.parent / name if name else page

@@ -257,6 +257,7 @@ def test_the_registrys_folders_are_the_kinds_of_blocks_the_models_and_their_figu
         "encoder",
         "model",
         "measured",
+        "submitted",
         "costs.yaml",
     }
 

@@ -18,6 +18,8 @@ import torch
 from ganzoo.bench.measure import Row, measure, ratios
 from ganzoo.bench.report import write
 from ganzoo.bench.subjects import Subject, check, is_file
+from ganzoo.bench.submissions import write as write_submission
+from ganzoo.bench.submitting import check_submittable, submission
 from ganzoo.metrics.distances import DEFINITIONS
 from ganzoo.models.reference import Recipe, reference
 from ganzoo.runtimes import Setup, choose_precision, fastest
@@ -46,6 +48,7 @@ class BenchRequest:
         memory: Whether start-up and memory are measured, each in a process of its own.
         device: Device of PyTorch; engines compute on the CPU.
         out: Folder for bench.json, table.md and plot.svg; None to write nothing.
+        submit: JSON file for others, of published models; see `ganzoo.bench.submissions`. None for none.
         cache_dir: Folder for weights and exported files.
     """
 
@@ -64,6 +67,7 @@ class BenchRequest:
     memory: bool = True
     device: str = "cpu"
     out: str | os.PathLike[str] | None = None
+    submit: str | os.PathLike[str] | None = None
     cache_dir: str | os.PathLike[str] | None = None
 
 
@@ -114,13 +118,15 @@ def bench(request: BenchRequest, *, report: Callable[[str], None] = lambda what:
         report: Function that is told what is being done.
 
     Raises:
-        ValueError: for an unknown name, runtime or precision, or a damaged file.
+        ValueError: for an unknown name, runtime or precision, or a damaged file; for `submit` of a model that
+            is not published.
         ImportError: if an engine is not installed.
-        OSError: if `out` cannot be written.
+        OSError: if `out` or `submit` cannot be written.
     """
     out, cache_dir = (None if p is None else user_path(p) for p in (request.out, request.cache_dir))
     if out is not None:
         refuse_unwritable(out, "--out")
+    submit = None if request.submit is None else check_submittable(request)
     with _threads(request.threads) as threads, tempfile.TemporaryDirectory() as work:
         notes: list[str] = []
         groups = [_subjects(request, one, threads, notes) for one in (request.name, *request.vs)]
@@ -138,6 +144,8 @@ def bench(request: BenchRequest, *, report: Callable[[str], None] = lambda what:
         )  # fmt: skip
     if out is not None:
         write(out, found.rows, found.to_dict())
+    if submit is not None:
+        write_submission(submit, submission(found, request))
     return found
 
 

@@ -34,6 +34,10 @@ Memory = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="Of PyTorch: cpu, cuda, mps …")]
 Out = Annotated[Path | None, typer.Option(help="Folder for bench.json, table.md and plot.svg.")]
+Submit = Annotated[
+    Path | None,
+    typer.Option(help="JSON file of machine and times to send in: docs/benchmarks.md says where."),
+]
 CacheDir = Annotated[Path | None, typer.Option(help="Where weights and files are kept.")]
 
 
@@ -52,6 +56,7 @@ def bench(
     processes: Memory = True,
     device: Device = "cpu",
     out: Out = None,
+    submit: Submit = None,
     cache_dir: CacheDir = None,
 ) -> None:
     """Measure latency, throughput, memory, start-up and size; the synthesis network alone, from w."""
@@ -65,7 +70,7 @@ def bench(
         batches=_numbers("--batch", batch),
         resolutions=(None,) if resolutions is None else _numbers("--resolutions", resolutions),
         rounds=rounds, threads=threads, latents=latents, w=w, other_mapping=other_mapping, memory=processes,
-        device=device, out=out, cache_dir=cache_dir,
+        device=device, out=out, submit=submit, cache_dir=cache_dir,
     )  # fmt: skip
     refuse_device(device)
     keep_freed_memory()
@@ -86,6 +91,8 @@ def bench(
     typer.echo(f"{found.origin.hardware}{before}.")
     if out is not None:
         typer.echo(f"bench.json, table.md and plot.svg are in {out}.")
+    if submit is not None:
+        typer.echo(f"{submit} holds what can be sent in. Look at it first: it is short.")
 
 
 def _numbers(option: str, text: str) -> list[int]:

@@ -47,6 +47,7 @@ BEFORE = {  # what a page takes from the pages before it
     "demo.md": [TEACHER],
 }
 SMALLER = {
+    r"^bench mobilestylegan_ffhq (?=.*--submit)": "bench mobilestylegan_ffhq_64_lite --rounds 1 --no-memory ",
     r"\bmobilestylegan_ffhq\b": "tiny",
     r"\bseeds 0-7": "seeds 0-1",
     r"--num \d+": "--num 4 --resamples 2",
