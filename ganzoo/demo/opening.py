@@ -104,7 +104,7 @@ def open_model(
         given = model if model.form in (TRAINABLE, DEPLOYED) else None
         return DemoModel("generator", drawing, drawing.form, _fitting(found, model), given=given)
     source = reference(model, cache_dir)
-    setup = Setup(runtime, precision, device, threads=threads or torch.get_num_threads()).here()
+    setup = Setup(runtime, precision, device, threads=threads or torch.get_num_threads()).here(source)
     if precision == "auto":
         choice = choose_precision(source, setup, report=report)
         setup = Setup(setup.runtime, choice.precision, device, threads=setup.threads)
