@@ -63,7 +63,7 @@ def push(
             endpoint=endpoint, space=space, space_package=space_package, cache_dir=cache_dir,
         )  # fmt: skip
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: nothing was committed to {repo}.") from None
+        raise Interrupted(f"Interrupted: nothing was committed to {space or repo}.") from None
     _tell(pushed, private=private)
     if pushed.space is not None:
         _tell_space(pushed.space, private=private)
