@@ -18,7 +18,7 @@ except ImportError:  # Python 3.10
 
 TEXTS = {page.name: page.read_text() for page in PAGES}
 TEXTS |= {f"notebooks/{page.name}": page.read_text() for page in BOOKS}
-NOT_RUN = ("bibtex", "js", "text", "toml")
+NOT_RUN = ("bibtex", "js", "kotlin", "swift", "text", "toml")
 OTHER_OPTIONS = {"--strict", "--torch-backend"}  # of zensical and uv
 MAX_IMAGE = 400_000
 

@@ -2,9 +2,7 @@
 
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from ganzoo.export.targets import Target, require, target
 from ganzoo.generators.generator import Generator
 from ganzoo.models.factory import build
 from ganzoo.models.weights import weights_digest
-from ganzoo.system.files import move_together, refuse_unwritable, size
+from ganzoo.system.files import move_together, new_folder, refuse_unwritable, size
 from ganzoo.system.paths import user_path
 from ganzoo.system.validation import unknown
 
@@ -83,7 +81,7 @@ def export(
     refuse_random(generator)
     kept = _kept(out, weights_digest(generator), options)
     writer = _Writer(generator, options, precision, opset, latents if verify else None, w, report)
-    with _new_folder(out) as new:
+    with new_folder(out) as new:
         made = [
             writer.write(t, g, new) for t, m in modules.items() for g in graphs(generator, options, m.FORM)
         ]
@@ -178,21 +176,6 @@ def write(
     more = {} if opset is None else {"opset": opset}
     with told(f"{name} cannot write {graph.name}", instead):
         target(name).write(graph, path, precision, **more)
-
-
-@contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder for new files within `out`; where the block fails, folders that were made for it are gone."""
-    made = [folder for folder in (out, *out.parents) if not folder.exists()]
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
-            yield Path(folder)
-    except BaseException:
-        with suppress(OSError):  # somebody else may have put something there
-            for empty in made:
-                empty.rmdir()
-        raise
 
 
 def checked_target(name: str, precision: str | None, options: Options, opset: int | None = None) -> Target:

@@ -7,7 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tokenize import TokenError
 
@@ -44,6 +44,21 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder for new files within `out`; where the block fails, folders that were made for it are gone."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as folder:
+            yield Path(folder)
+    except BaseException:
+        with suppress(OSError):  # somebody else may have put something there
+            for empty in made:
+                empty.rmdir()
+        raise
 
 
 def move_together(names: Iterable[str], source: Path, target: Path) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from ganzoo.generators.generator import Generator
 from ganzoo.latent.direction import Directions
 from ganzoo.latent.directions import find_directions
 from ganzoo.models.reference import Folder, Name, Reference, reference
-from ganzoo.system.files import move_together, refuse_unwritable, sha256, size
+from ganzoo.system.files import move_together, new_folder, refuse_unwritable, sha256, size
 from ganzoo.system.paths import user_path
 from ganzoo.web.engine import ENGINES, engine_files, which_engine, write_engine
 
@@ -95,27 +94,18 @@ def write_site(
     generator = model.load()
     report("Looking for the engine")
     files = engine_files(chosen, None if engine in ENGINES else engine, cache_dir)
-    made = not out.exists()
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".site-") as temporary:
-            new = Path(temporary)
-            facts = write_engine(chosen, files, new / ENGINE)
-            exported = export(
-                generator, [chosen.target], new / MODEL, name=_title(model), precision=precision,
-                verify=verify, latents=latents, command=command, report=report,
-            )  # fmt: skip
-            directions = find_directions(model, generator)
-            page = _facts(model, generator, directions, new / MODEL)
-            (new / MODEL / PAGE_FILE).write_text(
-                json.dumps({"target": chosen.target, "engine": facts, **page}, indent=1) + "\n"
-            )
-            _write_page(new, _title(model), generator.config.resolution)
-            move_together(sorted(path.name for path in new.iterdir()), new, out)
-    except BaseException:
-        if made:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
+    with new_folder(out) as new:
+        facts = write_engine(chosen, files, new / ENGINE)
+        exported = export(
+            generator, [chosen.target], new / MODEL, name=_title(model), precision=precision,
+            verify=verify, latents=latents, command=command, report=report,
+        )  # fmt: skip
+        directions = find_directions(model, generator)
+        page = _facts(model, generator, directions, new / MODEL)
+        facts_file = {"target": chosen.target, "engine": facts, **page}
+        (new / MODEL / PAGE_FILE).write_text(json.dumps(facts_file, indent=1) + "\n")
+        _write_page(new, _title(model), generator.config.resolution)
+        move_together(sorted(path.name for path in new.iterdir()), new, out)
     bytes_ = sum(size(path) for path in (out / MODEL).iterdir())
     names = tuple(d.name for d in directions or ())
     return Site(out, tuple(exported), bytes_, facts["builds"]["threads"]["binary"]["bytes"], names)
