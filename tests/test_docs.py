@@ -17,7 +17,7 @@ except ImportError:  # Python 3.10
     import tomli as tomllib
 
 TEXTS = {page.name: page.read_text() for page in PAGES}
-NOT_RUN = ("bibtex", "text", "toml")
+NOT_RUN = ("bibtex", "kotlin", "swift", "text", "toml")
 OTHER_OPTIONS = {"--strict", "--torch-backend"}  # of zensical and uv
 MAX_IMAGE = 400_000
 
