@@ -16,7 +16,7 @@ from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.synthesis import Noise, Output, RandomSource, SynthesisNetwork
 
-# runtime: target of its files; the fastest first
+# runtime: target of its files; the fastest first, those behind that take half a minute to write their files
 TARGET_OF = {
     "openvino": "openvino", "onnxruntime": "onnx", "litert": "litert", "executorch": "executorch",
     "torch": "torch",

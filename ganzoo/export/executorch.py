@@ -1,6 +1,7 @@
 """ExecuTorch programs, `.pte`, for phones: every operation in XNNPACK.
 
-In "fp16" XNNPACK holds the weights in half and computes in it, as processors of phones can at twice the rate.
+In "fp16" XNNPACK holds the weights in half and computes in it, as processors of phones since ARMv8.2
+are made to. It refuses to on a processor that it does not know to have half arithmetic.
 """
 
 import contextlib
