@@ -17,12 +17,8 @@ except ImportError:  # Python 3.10
     import tomli as tomllib
 
 TEXTS = {page.name: page.read_text() for page in PAGES}
-<<<<<<< HEAD
 TEXTS |= {f"notebooks/{page.name}": page.read_text() for page in BOOKS}
 NOT_RUN = ("bibtex", "js", "kotlin", "swift", "text", "toml")
-=======
-NOT_RUN = ("bibtex", "kotlin", "swift", "text", "toml")
->>>>>>> phones
 OTHER_OPTIONS = {"--strict", "--torch-backend"}  # of zensical and uv
 MAX_IMAGE = 400_000
 

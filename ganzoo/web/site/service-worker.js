@@ -6,8 +6,9 @@
  */
 
 const CACHE = `ganzoo ${registration.scope} {{VERSION}}`; // one server may hold several such pages
-const SMALL = ["controls.js", "download.js", "engine.js", "ganzoo.js", "icon.svg", "loading.js", "manifest.webmanifest",
-  "numpy.js", "page.js", "pictures.js", "remote.js", "state.js", "style.css", "weights.js", "worker.js"];
+const SMALL = ["controls.js", "download.js", "engine.js", "ganzoo.js", "icon.svg", "litert.js", "loading.js",
+  "manifest.webmanifest", "numpy.js", "onnxruntime.js", "page.js", "pictures.js", "remote.js", "state.js", "style.css",
+  "weights.js", "worker.js"];
 const HEADERS = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
