@@ -180,32 +180,38 @@ def assert_same_run_without_best(folder, expected):
     ]
 
 
-def test_two_processes_learn_what_one_does_in_two_parts(settings, tmp_path):
+@pytest.fixture(scope="module")
+def of_two(settings, tmp_path_factory):
+    """The folder of a run of two processes that nothing cut off."""
+    folder = tmp_path_factory.mktemp("two") / "whole"
+    own = settings(folder)
+    assert forked(lambda: train(own), processes=2) == [0, 0]
+    return folder
+
+
+def test_two_processes_learn_what_one_does_in_two_parts(settings, of_two, tmp_path):
     """ADA is active: p and the augmented images are the same ones."""
-    two, one = settings(tmp_path / "two"), settings(tmp_path / "one", accumulate=2)
-    assert forked(lambda: train(two), processes=2) == [0, 0]
-    train(one)
-    found, wanted = last_tensors(tmp_path / "two"), last_tensors(tmp_path / "one")
+    train(settings(tmp_path / "one", accumulate=2))
+    found, wanted = last_tensors(of_two), last_tensors(tmp_path / "one")
     assert found.keys() == wanted.keys() and found["task/p"] == wanted["task/p"] > 0
     for name, value in found.items():
         torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-5, msg=name)
     for name in ("log.jsonl", "figures.jsonl"):
-        for line, other in zip(lines(tmp_path / "two" / name), lines(tmp_path / "one" / name), strict=True):
+        for line, other in zip(lines(of_two / name), lines(tmp_path / "one" / name), strict=True):
             assert without_time(line) == pytest.approx(without_time(other), rel=1e-3, abs=1e-5)
 
 
-def test_two_processes_go_on_to_the_same_bits(settings, tmp_path):
-    runs = [settings(tmp_path / name) for name in ("whole", "cut")]
+def test_two_processes_go_on_to_the_same_bits(settings, of_two, tmp_path):
+    own = settings(tmp_path / "cut")
 
     def work():
         if os.environ["RANK"] == "1":
             die_after_step(5)
-        train(runs[1])
+        train(own)
 
     assert -signal.SIGKILL in forked(work, processes=2)
-    for own in runs:
-        assert forked(lambda own=own: train(own), processes=2) == [0, 0]
-    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    assert forked(lambda: train(own), processes=2) == [0, 0]
+    assert_same_run(tmp_path / "cut", of_two)
 
 
 def test_other_images_are_refused_and_the_run_is_kept(settings, tmp_path):
