@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -83,6 +84,21 @@ def cut(settings, step):
     assert forked(work) == [-signal.SIGKILL]
 
 
+@pytest.fixture(scope="module")
+def cut_runs(settings, tmp_path_factory):
+    """Copies of the folder of a run that was killed after a step, which is killed once for each step."""
+    made = {}
+
+    def copied(step, out):
+        if step not in made:
+            made[step] = tmp_path_factory.mktemp("cut") / "run"
+            cut(settings(made[step]), step)
+        shutil.copytree(made[step], out)
+        return settings(out)
+
+    return copied
+
+
 def differing(folder, expected):
     """Names of the tensors of the last checkpoints that differ in any bit."""
     found, wanted = last_tensors(folder), last_tensors(expected)
@@ -121,18 +137,16 @@ def test_a_checkpoint_holds_all_that_the_next_step_depends_on(whole):
 
 
 @pytest.mark.parametrize("step", [2, 5, 7])
-def test_killed_anywhere_it_goes_on_to_the_same_bits(settings, whole, tmp_path, step):
+def test_killed_anywhere_it_goes_on_to_the_same_bits(cut_runs, whole, tmp_path, step):
     """Before the first checkpoint; between two changes of p; with terms that wait for the log."""
-    own = settings(tmp_path / "run")
-    cut(own, step)
+    own = cut_runs(step, tmp_path / "run")
     assert not (tmp_path / "run" / "result.json").exists()
     assert_same_run(train(own), whole)
 
 
 @pytest.mark.parametrize("lost", ["p", "signs", "path_mean"])
-def test_without_any_part_of_its_state_it_would_not(settings, whole, tmp_path, monkeypatch, lost):
-    own = settings(tmp_path / "run")
-    cut(own, 5 if lost == "signs" else 7)
+def test_without_any_part_of_its_state_it_would_not(cut_runs, whole, tmp_path, monkeypatch, lost):
+    own = cut_runs(5 if lost == "signs" else 7, tmp_path / "run")
     load = AdversarialTask.load_state_dict
 
     def forgetful(self, state):
