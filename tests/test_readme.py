@@ -61,7 +61,8 @@ def dotted_names(texts):
 def test_every_dotted_name_that_is_printed_is_there_after_import_ganzoo_alone():
     printed = dotted_names(path.read_text() for path in TEXTS)
     assert {"ganzoo.runtimes.load", "ganzoo.converters.rows", "ganzoo.plugins"} <= printed
-    names = sorted(printed | dotted_names(docstrings()))
+    found = printed | dotted_names(docstrings())
+    names = [name for name in sorted(found) if not any(other.startswith(f"{name}.") for other in found)]
     command = [sys.executable, "-c", RESOLVE]
     result = subprocess.run(command, input="\n".join(names), capture_output=True, text=True, check=True)
     assert result.stdout == ""
