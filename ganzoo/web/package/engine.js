@@ -58,8 +58,8 @@ async function choose(files, { provider = "auto", threads = 0 }) {
   }
   const chosen = await chooseProvider(provider, files.builds);
   const many = chooseThreads(threads);
+  if (chosen.provider === "webgpu") return { ...chosen, build: "webgpu", threads: many.threads };
   const why = [chosen.why, many.why].filter(Boolean);
-  if (chosen.provider === "webgpu") return { ...chosen, build: "webgpu", threads: many.threads, why: why.join(" ") };
   if (!files.builds.single) return { ...chosen, build: "threads", threads: many.threads, why: why.join(" ") };
   const relaxed = knows([...VECTOR, ...VECTOR, ...VECTOR, 253, 133, 2, DROP]); // multiply and add at once
   if (!relaxed) why.push("One thread only: this browser has no relaxed SIMD, which this engine's threads need.");
@@ -86,7 +86,8 @@ async function chooseProvider(wanted, builds) {
   } catch {
     adapter = null; // a driver that fails is none
   }
-  if (adapter) return { provider: "webgpu", why: "" };
+  const slow = adapter?.info?.isFallbackAdapter; // a processor that plays a graphics processor
+  if (adapter && !(slow && wanted === "auto")) return { provider: "webgpu", why: "" };
   if (wanted === "auto") return { provider: "wasm", why: "" };
   const why = builds.webgpu ? "This browser offers no WebGPU here." : "This site's engine has no WebGPU.";
   return { provider: "wasm", why: `${why} The processor computes instead.` };
