@@ -116,7 +116,7 @@ def operators_of_onnx_are_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def a_trace_is_made_once() -> Iterator[None]:
-    """torch.jit.trace, which OpenVINO's converter calls, runs a network three times more to compare the traces.
+    """torch.jit.trace, which OpenVINO's converter calls, runs a network again to compare.
 
     That is the third part of a conversion; what is exported is compared with PyTorch's images anyway.
     """

@@ -26,7 +26,7 @@ def test_the_readme_gives_the_two_commands():
 
 
 TEXTS = [*ROOT.glob("*.md"), *ROOT.glob("hub_cards/*.md"), *ROOT.glob("docs/*.md")]
-# A line of names in an interpreter that knows nothing of ganzoo yet; they share what is heavy and not ganzoo's.
+# A line of names in an interpreter that knows nothing of ganzoo yet; they share what is not ganzoo's.
 RESOLVE = """
 import os, sys, torch, numpy, typer, rich, PIL.Image
 import huggingface_hub, jinja2, omegaconf, safetensors.torch, timm, torch.utils.flop_counter

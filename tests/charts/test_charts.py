@@ -120,9 +120,9 @@ def test_labels_overlap_neither_each_other_nor_points(case):
 
 
 def test_points_without_room_for_their_names_are_counted():
-    svg = plot([Point("a rather long name of a run", 1e9, 0.2) for _ in range(300)])
+    svg = plot([Point("a rather long name of a run", 1e9, 0.2) for _ in range(100)])
     [(boxes, points)] = labels(svg)
-    assert len(points) == 300 and f"{300 - len(boxes)} points without room for their names" in svg
+    assert len(points) == 100 and f"{100 - len(boxes)} points without room for their names" in svg
 
 
 def test_the_plot_of_nothing_says_so():
