@@ -55,7 +55,7 @@ FEWER = thinned(
 def test_weights_of_fewer_bits_take_a_free_batch(case, tmp_path):
     name, precision = case
     [item] = written(small(), tmp_path, [name], precision=precision, parts="together", batch=None)
-    assert item.errors.psnr > 35
+    assert 35 < item.errors.psnr < 110  # and they are fewer bits indeed
 
 
 REFUSED = [
