@@ -60,6 +60,7 @@ def test_its_deploy_form_gives_the_same_images(waves):
     torch.testing.assert_close(deployed(deployed.sample_z(2)), waves(waves.sample_z(2)))
 
 
+@pytest.mark.usefixtures("operators_of_onnx_are_read_once")
 def test_it_runs_in_onnxruntime(waves, tmp_path):
     export(waves, ["onnx"], tmp_path, name="waves")
     engine = load_runtime(str(tmp_path), "onnxruntime")

@@ -99,10 +99,11 @@ def test_every_combination_exports_with_a_free_batch_size(combination):
 EXTREMES = [*BASES, (*BASES[0][:-1], "residual")]
 
 
-@pytest.mark.parametrize("combination", EXTREMES, ids="-".join)
+# StyleGAN2 with a shortcut is all of it without one.
+@pytest.mark.parametrize("combination", thinned(EXTREMES, EXTREMES[1:]), ids="-".join)
 def test_a_compiled_network_has_the_same_gradients(combination):
     torch.compiler.reset()
-    generator = trained(tiny(combination))
+    generator = two_levels(combination)
     z = generator.sample_z(2)
     gradients = []
     for module in (generator, torch.compile(generator, backend="aot_eager", fullgraph=True)):

@@ -61,6 +61,7 @@ SMALLER = {
     r"^directions ": "directions --num 2 --samples 50 ",
     r"steps \d+": "steps 2",
     r"^film (.*)--seconds \d+": r"film \1--seconds 0.2 --runtime torch",
+    r"^export mobilestylegan_lorelei_64\b": "export tiny",  # which is generated from as it is
     r"--tag faces": "--tag ganzoo",  # a tag of this card
 }
 SHORT = ["device=cpu", "kimg=0.004", "batch_size=2", "loss.feature_l1.weight=0"]

@@ -21,7 +21,7 @@ class SlowFeatures(TinyFeatures):
         super().__init__("slow")
 
     def forward(self, pixels):
-        time.sleep(0.3)
+        time.sleep(0.1)
         return super().forward(pixels)
 
 

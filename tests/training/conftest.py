@@ -18,10 +18,15 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def quick():
-    """What a run takes is counted once for the same settings: on tiny networks a third of a run."""
+    """What a run takes is counted and timed once for the same settings: on tiny networks half of a run."""
     counted = remembered(cost.costs)
+    speed, seconds = announce.measure_speed, announce_adversarial._seconds
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(announce, "estimate_bytes", remembered(announce.estimate_bytes))
+        patch.setattr(announce, "measure_speed", remembered(speed, lambda task, *known: known))
+        patch.setattr(
+            announce_adversarial, "_seconds", remembered(seconds, lambda task, share: (task.settings, share))
+        )
         patch.setattr(announce_adversarial, "costs", counted)
         known = remembered(announce_adversarial.adversarial_bytes)
         patch.setattr(announce_adversarial, "adversarial_bytes", known)

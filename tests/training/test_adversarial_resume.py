@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -83,6 +84,21 @@ def cut(settings, step):
     assert forked(work) == [-signal.SIGKILL]
 
 
+@pytest.fixture(scope="module")
+def cut_runs(settings, tmp_path_factory):
+    """Copies of the folder of a run that was killed after a step, which is killed once for each step."""
+    made = {}
+
+    def copied(step, out):
+        if step not in made:
+            made[step] = tmp_path_factory.mktemp("cut") / "run"
+            cut(settings(made[step]), step)
+        shutil.copytree(made[step], out)
+        return settings(out)
+
+    return copied
+
+
 def differing(folder, expected):
     """Names of the tensors of the last checkpoints that differ in any bit."""
     found, wanted = last_tensors(folder), last_tensors(expected)
@@ -121,18 +137,16 @@ def test_a_checkpoint_holds_all_that_the_next_step_depends_on(whole):
 
 
 @pytest.mark.parametrize("step", [2, 5, 7])
-def test_killed_anywhere_it_goes_on_to_the_same_bits(settings, whole, tmp_path, step):
+def test_killed_anywhere_it_goes_on_to_the_same_bits(cut_runs, whole, tmp_path, step):
     """Before the first checkpoint; between two changes of p; with terms that wait for the log."""
-    own = settings(tmp_path / "run")
-    cut(own, step)
+    own = cut_runs(step, tmp_path / "run")
     assert not (tmp_path / "run" / "result.json").exists()
     assert_same_run(train(own), whole)
 
 
 @pytest.mark.parametrize("lost", ["p", "signs", "path_mean"])
-def test_without_any_part_of_its_state_it_would_not(settings, whole, tmp_path, monkeypatch, lost):
-    own = settings(tmp_path / "run")
-    cut(own, 5 if lost == "signs" else 7)
+def test_without_any_part_of_its_state_it_would_not(cut_runs, whole, tmp_path, monkeypatch, lost):
+    own = cut_runs(5 if lost == "signs" else 7, tmp_path / "run")
     load = AdversarialTask.load_state_dict
 
     def forgetful(self, state):
@@ -180,32 +194,38 @@ def assert_same_run_without_best(folder, expected):
     ]
 
 
-def test_two_processes_learn_what_one_does_in_two_parts(settings, tmp_path):
+@pytest.fixture(scope="module")
+def of_two(settings, tmp_path_factory):
+    """The folder of a run of two processes that nothing cut off."""
+    folder = tmp_path_factory.mktemp("two") / "whole"
+    own = settings(folder)
+    assert forked(lambda: train(own), processes=2) == [0, 0]
+    return folder
+
+
+def test_two_processes_learn_what_one_does_in_two_parts(settings, of_two, tmp_path):
     """ADA is active: p and the augmented images are the same ones."""
-    two, one = settings(tmp_path / "two"), settings(tmp_path / "one", accumulate=2)
-    assert forked(lambda: train(two), processes=2) == [0, 0]
-    train(one)
-    found, wanted = last_tensors(tmp_path / "two"), last_tensors(tmp_path / "one")
+    train(settings(tmp_path / "one", accumulate=2))
+    found, wanted = last_tensors(of_two), last_tensors(tmp_path / "one")
     assert found.keys() == wanted.keys() and found["task/p"] == wanted["task/p"] > 0
     for name, value in found.items():
         torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-5, msg=name)
     for name in ("log.jsonl", "figures.jsonl"):
-        for line, other in zip(lines(tmp_path / "two" / name), lines(tmp_path / "one" / name), strict=True):
+        for line, other in zip(lines(of_two / name), lines(tmp_path / "one" / name), strict=True):
             assert without_time(line) == pytest.approx(without_time(other), rel=1e-3, abs=1e-5)
 
 
-def test_two_processes_go_on_to_the_same_bits(settings, tmp_path):
-    runs = [settings(tmp_path / name) for name in ("whole", "cut")]
+def test_two_processes_go_on_to_the_same_bits(settings, of_two, tmp_path):
+    own = settings(tmp_path / "cut")
 
     def work():
         if os.environ["RANK"] == "1":
             die_after_step(5)
-        train(runs[1])
+        train(own)
 
     assert -signal.SIGKILL in forked(work, processes=2)
-    for own in runs:
-        assert forked(lambda own=own: train(own), processes=2) == [0, 0]
-    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    assert forked(lambda: train(own), processes=2) == [0, 0]
+    assert_same_run(tmp_path / "cut", of_two)
 
 
 def test_other_images_are_refused_and_the_run_is_kept(settings, tmp_path):

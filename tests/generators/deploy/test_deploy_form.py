@@ -116,13 +116,14 @@ def test_only_a_generator_is_deployed(thing):
         ganzoo.deploy(thing)
 
 
+COMPILED = ["stylegan2", "mobilestylegan with residual"]  # between them, every block that folds
+
+
+@pytest.mark.parametrize("network", thinned(NETWORKS, COMPILED))
 def test_the_deploy_form_exports(network):
     deployed = ganzoo.deploy(trained(network))
     z = deployed.sample_z(1)
     assert_same_image(torch.export.export(deployed, (z,)).module()(z), deployed(z))
-
-
-COMPILED = ["stylegan2", "mobilestylegan with residual"]  # between them, every block that folds
 
 
 @pytest.mark.parametrize("network", thinned(NETWORKS, COMPILED))
