@@ -118,6 +118,17 @@ def operators_of_onnx_are_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def a_trace_is_made_once() -> Iterator[None]:
+    """torch.jit.trace, which OpenVINO's converter calls, runs a network again to compare.
+
+    That is the third part of a conversion; what is exported is compared with PyTorch's images anyway.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.jit._trace._check_trace", lambda *_, **__: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved MobileStyleGAN of 32 x 32 with random weights."""

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from cli_helpers import GANZOO, assert_one_line
-from helpers import interruptible
 from PIL import Image
+from processes import started
 from safetensors.torch import load_file, save_file
 
 import ganzoo
+from ganzoo.cli import main
 from ganzoo.cli.common import parse_seeds
 from ganzoo.system.images import read_settings
 
@@ -74,16 +75,17 @@ def test_generate_takes_the_label_of_a_conditional_model(run, tmp_path):
 
 
 def test_ctrl_c_leaves_whole_images_and_says_how_many(model_folder, tmp_path):
-    command = [*GANZOO, "generate", str(model_folder), "--seeds", "0-99999", "--out", str(tmp_path)]
-    with interruptible(command) as process:
+    out = tmp_path / "out"
+    words = ["generate", model_folder, "--seeds", "0-99999", "--out", out]
+    with started(tmp_path / "said", main, *words) as process:
         deadline = time.monotonic() + 120
-        while len(list(tmp_path.glob("seed*.png"))) < 3 and time.monotonic() < deadline:
+        while len(list(out.glob("seed*.png"))) < 3 and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+        status, _, err = process.finish()
+    assert status == 130
     assert "of 100000 images are in" in err and "Traceback" not in err
-    for path in tmp_path.iterdir():
+    for path in out.iterdir():
         assert path.suffix == ".png" and not path.name.startswith(".")
         with Image.open(path) as image:
             image.load()

@@ -5,11 +5,12 @@ import signal
 import time
 
 import pytest
-from cli_helpers import GANZOO, assert_one_line
-from helpers import interruptible
+from cli_helpers import assert_one_line
 from PIL import Image
+from processes import started
 
 import ganzoo
+from ganzoo.cli import main
 from ganzoo.films import Motion, frames, through_seeds
 from ganzoo.latent.look import Look
 
@@ -60,19 +61,21 @@ def test_a_film_goes_through_saved_w(run, model_folder, tmp_path):
 
 
 def test_ctrl_c_leaves_a_film_that_can_be_played_and_says_how_many_frames(model_folder, tmp_path):
-    out = tmp_path / "film.gif"
-    command = [*GANZOO, "film", str(model_folder), "--seconds=3600", "--runtime=torch", "--out", str(out)]
-    with interruptible(command) as process:
+    out = tmp_path / "out" / "film.gif"
+    words = ["film", model_folder, "--seconds=3600", "--runtime=torch", "--out", out]
+    with started(tmp_path / "said", main, *words) as process:
         deadline = time.monotonic() + 120
-        while not any(p.stat().st_size > 20_000 for p in tmp_path.iterdir()) and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
+            if any(path.stat().st_size > 20_000 for path in out.parent.glob("*")):
+                break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and err.count("\n") == 1
+        status, _, err = process.finish()
+    assert status == 130 and err.count("\n") == 1
     assert "of 108000 frames of 32 x 32 are in" in err and "can be played" in err
     with Image.open(out) as film:
         assert film.n_frames == int(err.split()[2])
-    assert [p.name for p in tmp_path.iterdir()] == ["film.gif"]
+    assert [p.name for p in out.parent.iterdir()] == ["film.gif"]
 
 
 MISTAKES = {

@@ -54,8 +54,9 @@ FEWER = thinned(
 @pytest.mark.parametrize("case", FEWER, ids="-".join)
 def test_weights_of_fewer_bits_take_a_free_batch(case, tmp_path):
     name, precision = case
-    [item] = written(small(), tmp_path, [name], precision=precision, parts="together", batch=None)
-    assert item.errors.psnr > 35
+    generator = small("pixel", resolution=8, channel_max=64)  # small tensors stay in float32
+    [item] = written(generator, tmp_path, [name], precision=precision, parts="together", batch=None)
+    assert 35 < item.errors.psnr < 110  # and they are fewer bits indeed
 
 
 REFUSED = [

@@ -1,9 +1,11 @@
 """PyTorch in half precision and compiled: the same images as far as the precision goes."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
+from covering import thinned
 from helpers import assert_same_image, tiny, trained
 
 import ganzoo
@@ -59,8 +61,11 @@ def test_it_is_called_like_any_generator():
         quick.synthesis(torch.zeros(1, 2, 8))
 
 
-def test_a_compiled_network_gives_the_same_images():
+@pytest.mark.parametrize("backend", thinned(["aot_eager", "inductor"], ["aot_eager"]))
+def test_a_compiled_network_gives_the_same_images(backend, monkeypatch):
+    """The default compiler's kernels take a compiler of C++ half a minute: that is slow."""
     torch.compiler.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     trained_one = generator()
     quick = quicken(ganzoo.deploy(trained_one), compiled=True)
     for n in (1, 2):

@@ -58,6 +58,8 @@ SMALLER = {
     r"\bchannels=\[[\d,]+\]": "channels=[8,8]",
     r"\b(kimg|batch_size)=\S+": "",
     r"^compare ": "compare --runs 1 ",
+    # ONNX takes ten times as long to write, and has a page of its own.
+    r"^export (runs/\S+|mobilestylegan_lorelei_64) --to onnx": r"export \1 --to openvino",
     r"^directions ": "directions --num 2 --samples 50 ",
     r"steps \d+": "steps 2",
     r"^film (.*)--seconds \d+": r"film \1--seconds 0.2 --runtime torch",

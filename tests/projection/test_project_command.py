@@ -2,19 +2,19 @@
 
 import json
 import signal
-import sys
+import time
 
 import numpy as np
 import pytest
 import torch
-from helpers import assert_one_line, interruptible, tiny, trained
+from helpers import assert_one_line, tiny, trained
 from PIL import Image
+from processes import started
 
 import ganzoo
+from ganzoo.cli import main
 from ganzoo.latent.saved import load_w, save_w
 from ganzoo.projection.files import FILM_FILE, PROGRESS_FILE, W_FILE
-
-GANZOO = [sys.executable, "-m", "ganzoo"]
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +116,13 @@ def test_a_mistake_in_a_projection_gets_one_line(run, folder, tmp_path, case):
 def test_ctrl_c_keeps_the_w_that_there_is(folder, tmp_path):
     words = ["project", folder / "model", folder / "made" / "seed0003.png", "--steps", "99999"]
     words += ["--features", "none", "--out", tmp_path]
-    with interruptible([*GANZOO, *map(str, words)]) as process:
+    with started(tmp_path / "said", main, *words) as process:
         while not (tmp_path / PROGRESS_FILE).is_file():
-            assert process.poll() is None
+            assert process.process.is_alive()
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        process.wait()
-        err = process.stderr.read()
-    assert process.returncode == 130
+        status, _, err = process.finish()
+    assert status == 130
     assert err.startswith("ganzoo: Interrupted: ") and "of 99999 steps" in err and err.count("\n") == 1
     assert load_w(tmp_path / W_FILE, ganzoo.load(folder / "model")).w.isfinite().all()
     with Image.open(tmp_path / FILM_FILE) as film:
