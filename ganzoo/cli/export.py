@@ -146,6 +146,8 @@ def _write_site(
         )  # fmt: skip
     for item in site.exported:
         _tell(item)
+    if site.psnr is not None:
+        typer.echo(f"Images of {latents} seeds: {site.psnr:.1f} dB from PyTorch's or more.")
     sliders = f", {len(site.directions)} sliders" if site.directions else ""
     typer.echo(
         f"{out}: {site.model_bytes / 1e6:.1f} MB for the model{sliders}, {site.engine_bytes / 1e6:.1f} MB "

@@ -77,6 +77,11 @@ class Graph:
     batch: int | None
 
     @property
+    def resolution(self) -> int:
+        """Width of the result, which is an image, in pixels."""
+        return self.output_shape[-1] or 0
+
+    @property
     def examples(self) -> tuple[Tensor, ...]:
         """Inputs of the right shapes, to trace with; a free batch is 2, for 1 is a case of its own."""
         shapes = [[2 if size is None else size for size in i.shape] for i in self.inputs]

@@ -22,7 +22,7 @@ OPSETS = ()
 GRAPH = "graph.onnx"  # the tensor that holds the graph's bytes
 WEIGHTS = "weights"  # the file that the graph says its weights are in: the unpacked buffer
 _BITS = {"fp16": 16, "fp32": 32}
-_SYNTHESIS_BITS, _MAPPING_BITS = 9, 10  # of packed weights; see ganzoo.export.packing
+_MAPPING_BITS, _BITS_UP_TO_256, _BITS_ABOVE = 12, 9, 10  # of packed weights; see ganzoo.export.packing
 _SMALL = 1024  # numbers; tensors of fewer stay in the graph
 
 
@@ -54,7 +54,9 @@ def write(graph: Graph, path: Path, precision: str) -> None:
 
 def bits_of(graph: Graph, precision: str) -> int:
     """Bits of a graph's weights in a precision."""
-    packed = _SYNTHESIS_BITS if graph.name == "synthesis" else _MAPPING_BITS
+    packed = _MAPPING_BITS
+    if graph.name == "synthesis":
+        packed = _BITS_UP_TO_256 if graph.resolution <= 256 else _BITS_ABOVE
     return _BITS.get(precision, packed)
 
 

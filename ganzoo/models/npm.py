@@ -29,11 +29,9 @@ def npm_files(source: NpmSource) -> dict[str, bytes]:
         failed, log = run_client([*command, f"--pack-destination={folder}"], name, source.bytes, Path(folder))
         archives = list(Path(folder).glob("*.tgz"))
         if failed or len(archives) != 1:
-            lines = [line.strip() for line in log.splitlines() if line.strip()]
-            said = [line for line in lines if not line.startswith(_TALK)] or ["no message"]
             raise SourceError(
-                f"{name} could not be fetched: {said[-1].rstrip('.')}. Check the network and npm's registry: "
-                "npm ping"
+                f"{name} could not be fetched: {_reason(log)}. Check the network and npm's registry: "
+                "npm ping."
             )
         data = archives[0].read_bytes()
     check_hash(f"The archive of {name}", data, source.sha256)
@@ -45,3 +43,11 @@ def npm_files(source: NpmSource) -> dict[str, bytes]:
     for path, sha256 in source.files.items():
         check_hash(f"{path} of {name}", files[path], sha256)
     return files
+
+
+def _reason(log: str) -> str:
+    """What npm says is wrong, of the many lines that it says."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(_TALK)] or ["no message"]
+    reasons = [line.partition("reason: ")[2] for line in said if "reason: " in line]
+    return (reasons or said)[-1].rstrip(".")

@@ -184,7 +184,7 @@ def engine_files(
         try:
             fetched = npm_files(source)
         except SourceError as error:
-            raise SourceError(f"{error} Or give the folder of its files: --engine DIR") from error
+            raise SourceError(f"{error} Or give the folder of its files: --engine DIR.") from error
         files |= {Path(path).name: data for path, data in fetched.items()}
     for name, data in files.items():
         with replacing(kept / name) as temporary:

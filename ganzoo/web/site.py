@@ -20,11 +20,14 @@ from einops import reduce
 from safetensors.torch import save_file
 
 from ganzoo.cards.information import info
+from ganzoo.export.check import LEAST_PSNR
 from ganzoo.export.exporting import Exported, checked_target, export
 from ganzoo.export.graphs import Options
+from ganzoo.export.targets import target
 from ganzoo.generators.generator import Generator
 from ganzoo.latent.direction import Directions
 from ganzoo.latent.directions import find_directions
+from ganzoo.metrics import distances
 from ganzoo.models.reference import Folder, Name, Reference, reference
 from ganzoo.system.files import move_together, new_folder, refuse_unwritable, sha256, size
 from ganzoo.system.paths import user_path
@@ -44,12 +47,14 @@ class Site:
     Attributes:
         folder: Folder of the site.
         exported: The two networks.
+        psnr: Least PSNR from PyTorch's images of the first seeds, in dB; None if it was not verified.
         model_bytes, engine_bytes: What a visitor downloads: the model, and the engine without WebGPU.
         directions: Names of the sliders.
     """
 
     folder: Path
     exported: tuple[Exported, ...]
+    psnr: float | None
     model_bytes: int
     engine_bytes: int
     directions: tuple[str, ...]
@@ -100,6 +105,8 @@ def write_site(
             generator, [chosen.target], new / MODEL, name=_title(model), precision=precision,
             verify=verify, latents=latents, command=command, report=report,
         )  # fmt: skip
+        report("Comparing images with PyTorch")
+        psnr = _worst(generator, chosen.target, new / MODEL, latents) if verify else None
         directions = find_directions(model, generator)
         page = _facts(model, generator, directions, new / MODEL)
         facts_file = {"target": chosen.target, "engine": facts, **page}
@@ -108,7 +115,35 @@ def write_site(
         move_together(sorted(path.name for path in new.iterdir()), new, out)
     bytes_ = sum(size(path) for path in (out / MODEL).iterdir())
     names = tuple(d.name for d in directions or ())
-    return Site(out, tuple(exported), bytes_, facts["builds"]["threads"]["binary"]["bytes"], names)
+    return Site(out, tuple(exported), psnr, bytes_, facts["builds"]["threads"]["binary"]["bytes"], names)
+
+
+@torch.inference_mode()
+def _worst(generator: Generator, name: str, folder: Path, count: int) -> float:
+    """Least PSNR of the images that the two networks make of seeds together.
+
+    Each network alone may be right, and yet the second one carry on what the first one rounds.
+
+    Raises:
+        ValueError: if an image is another one.
+    """
+    mapping, synthesis = (
+        target(name).open_file(next(folder.glob(f"{graph}*"))) for graph in ("mapping", "synthesis")
+    )
+    label = torch.eye(generator.label_dim)[:1] if generator.label_dim else None
+    found = []
+    for seed in range(count):
+        z = generator.sample_z([seed])
+        inputs = [z, *([] if label is None else [label]), torch.tensor([PSI])]
+        image = torch.from_numpy(synthesis([mapping([x.numpy() for x in inputs])]))
+        found.append(distances.psnr(image, generator(z, label, truncation_psi=PSI)).item())
+    least = LEAST_PSNR["packed"]
+    if min(found) < least:
+        raise ValueError(
+            f"The image of seed {found.index(min(found))} is at {min(found):.1f} dB from PyTorch's, at least "
+            f"{least:.0f} are asked for: take --precision fp16."
+        )
+    return min(found)
 
 
 def _refuse_others(out: Path) -> None:
