@@ -1,9 +1,9 @@
 """Weights for the wire: rows of whole numbers of a few bits, in a safetensors file that a browser can read.
 
-Numbers of 9 to 12 bits are a third of float32, and the download is what a visitor of a page waits for. How
-many bits a network needs: the mapping network is eight layers deep and every image hangs on its w. With 10 bits
-there an image of `mobilestylegan_ffhq` is at 36 dB at worst, with 12 at 49. In the synthesis network its 1 x 1
-convolutions need most. The worst of 16 images is at 39 dB with 9 bits, at 49 with 10.
+Numbers of 9 to 12 bits are a third of float32, and the download is what a visitor of a page waits for.
+How many bits a network needs: the mapping network is eight layers deep and every image hangs on its w. With
+10 bits there an image of `mobilestylegan_ffhq` is at 36 dB at worst, with 12 at 49. In the synthesis network
+its 1 x 1 convolutions need most. The worst of 16 images is at 39 dB with 9 bits, at 49 with 10.
 
 A file holds, besides the tensors, the list `tensors` in its metadata, in the order in which they lie in the
 unpacked buffer of float32 numbers: `{name, offset, rows, columns, bits}`, the offset in numbers. 16 and 32
