@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hub_helpers import assert_one_line, environment
@@ -11,13 +12,13 @@ from huggingface_hub import HfApi, SpaceCard
 import ganzoo
 from ganzoo.hub.push import push
 from ganzoo.hub.space import REQUIREMENTS, package_files
-from ganzoo.system.paths import DATA
 
 try:
     import tomllib
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
+ROOT = Path(__file__).parents[2]
 SPACE = "spaces/me/faces"
 OWN = {"README.md", "app.py", "requirements.txt"}
 
@@ -27,7 +28,7 @@ def test_a_space_is_pushed_beside_its_model(hub, model, run):
     assert (status, err) == (0, "") and "Space http" in out
     files = hub.store.files(SPACE)
     assert files.keys() == {*OWN, *dict(package_files())}
-    assert files["ganzoo/demo/page.py"] == (DATA / "ganzoo/demo/page.py").read_bytes()
+    assert files["ganzoo/demo/page.py"] == (Path(ganzoo.__file__).parent / "demo/page.py").read_bytes()
     assert files["app.py"].decode() == (
         'import ganzoo.demo\n\ndemo = ganzoo.demo.app("hf-hub:me/tiny")\ndemo.launch()\n'
     )
@@ -79,7 +80,7 @@ def test_a_mistake_is_told_before_anything_is_pushed(hub, model, run, more, part
 
 
 def test_a_space_installs_what_the_package_needs():
-    project = tomllib.loads((DATA / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert list(REQUIREMENTS) == project["dependencies"]
 
 
