@@ -56,7 +56,7 @@ def docstrings():
 
 def dotted_names(texts):
     found = {name for text in texts for name in re.findall(r"(?<![\w./-])ganzoo(?:\.[A-Za-z]\w*)+", text)}
-    return {name for name in found if not name.endswith((".json", ".py", ".md"))}
+    return {name for name in found if not name.endswith((".js", ".json", ".py", ".md", ".ts"))}
 
 
 def is_module(name):

@@ -119,6 +119,7 @@ def test_a_gradient_penalty_through_an_augmentation_reaches_the_judge(name):
     assert judge.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.slow  # dynamo traces ten seconds; training compiles the same blocks
 @every
 def test_an_augmentation_is_one_graph_for_all_numbers_and_sizes_of_the_batch(name):
     torch._dynamo.reset()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from helpers import tiny, trained
+from helpers import trained
 from typer.testing import CliRunner
 
 import ganzoo
@@ -70,12 +70,3 @@ def test_it_runs_in_onnxruntime(waves, tmp_path):
 
 def test_info_shows_what_it_costs():
     assert "mapping" in run("info", "waves")
-
-
-def test_it_learns_from_a_teacher_of_another_architecture(tmp_path):
-    ganzoo.save(trained(tiny(resolution=16)), tmp_path / "teacher")
-    settings = ["kimg=0.008", "batch_size=4", "loss.feature_l1.weight=0", "loss.gan.weight=0", "device=cpu"]
-    settings += ["held_out.num=4", "held_out.metrics=[l1]", "held_out.best=l1", "inherit_mapping=false"]
-    run("distill", "waves", f"teacher={tmp_path}/teacher", f"out={tmp_path}/run", *settings)
-    student = ganzoo.load(tmp_path / "run" / "student")
-    assert student.config.architecture == "waves"
