@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganzoo.cards.signature import signed
-from ganzoo.hub.committing import SPACE_SDK, commit
+from ganzoo.hub.committing import SPACE_SDK, Commit, commit
 from ganzoo.models.hub_names import SCHEME
 from ganzoo.models.hub_pull import CARD_FILE
 from ganzoo.system.paths import DATA
@@ -33,27 +33,17 @@ _LEFT_OUT = ("__pycache__", "_data", "models/bundled")  # of the package: a Spac
 _LONGEST = 60  # of a short description
 
 
-@dataclass(frozen=True)
-class PushedSpace:
+@dataclass(frozen=True, kw_only=True)
+class PushedSpace(Commit):
     """A Space that was pushed, or would be.
 
     Attributes:
         repo: Owner and name.
-        files: Paths in the Space, with bytes.
         texts: Contents of its own files: card, app, requirements.
-        creates: Whether the Space is new.
-        url: Address of the commit; None for a dry run.
-        commit: Its hash.
-        changed: Whether the commit changes anything.
     """
 
     repo: str
-    files: dict[str, int]
     texts: dict[str, str]
-    creates: bool
-    url: str | None = None
-    commit: str | None = None
-    changed: bool = True
 
 
 def push_space(
@@ -94,7 +84,7 @@ def push_space(
             repo, files, texts[CARD_FILE], message=f"Demo by ganzoo {__version__}", kind="space",
             private=private, dry_run=dry_run, overwrite_card=overwrite_card, endpoint=endpoint,
         )  # fmt: skip
-    return PushedSpace(repo, done.files, texts, done.creates, done.url, done.commit, done.changed)
+    return PushedSpace(**vars(done), repo=repo, texts=texts)
 
 
 def space_texts(

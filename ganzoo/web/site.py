@@ -37,7 +37,11 @@ PAGE, PACKAGE = Path(__file__).parent / "site", Path(__file__).parent / "package
 MODEL, ENGINE, PAGE_FILE, DIRECTIONS_FILE = "model", "engine", "page.json", "directions.safetensors"
 PSI = 0.7  # of the page, as of `ganzoo generate`
 CHECK_SEED, CHECK_GRID = 0, 4
-_FILLED = ("index.html", "service-worker.js")  # files with {{NAME}}, {{RESOLUTION}} and {{VERSION}}
+_FILLED = (
+    "index.html",
+    "manifest.webmanifest",
+    "service-worker.js",
+)  # files with {{NAME}}, {{RESOLUTION}} and {{VERSION}}
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def write_site(
             verify=verify, latents=latents, command=command, report=report,
         )  # fmt: skip
         report("Comparing images with PyTorch")
-        psnr = _worst(generator, chosen.target, new / MODEL, latents) if verify else None
+        psnr = worst_psnr(generator, chosen.target, new / MODEL, latents) if verify else None
         directions = find_directions(model, generator)
         page = _facts(model, generator, directions, new / MODEL)
         facts_file = {"target": chosen.target, "engine": facts, **page}
@@ -119,7 +123,7 @@ def write_site(
 
 
 @torch.inference_mode()
-def _worst(generator: Generator, name: str, folder: Path, count: int) -> float:
+def worst_psnr(generator: Generator, name: str, folder: Path, count: int) -> float:
     """Least PSNR of the images that the two networks make of seeds together.
 
     Each network alone may be right, and yet the second one carry on what the first one rounds.

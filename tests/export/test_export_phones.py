@@ -47,6 +47,14 @@ def test_a_phones_file_gives_the_same_image(name, network, tmp_path):
         target(name).open_file(damaged)
 
 
+@needs("litert")
+@pytest.mark.parametrize("precision", ["packed", "fp32"])
+def test_a_file_taken_apart_for_a_page_gives_the_same_image(precision, tmp_path):
+    generator = small(resolution=64)
+    items = written(generator, tmp_path, ["web_litert"], precision=precision)
+    assert all(item.errors.psnr > (100 if precision == "fp32" else 40) for item in items)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -85,6 +85,7 @@ def test_a_wrong_wish_is_one_sentence(generate, wish, told):
     [
         (lambda model: next(model.glob("synthesis*")).unlink(), "is missing on the server:"),
         (lambda model: flip(next(model.glob("mapping*"))), "its sha256 differs"),
+        (lambda model: flip(engine_of(model), 0), "its sha256 differs"),
         (lambda model: (model / "page.json").write_text("{"), "page.json is not valid JSON"),
         (lambda model: rewrite(model / "manifest.json", files=[]), "it is no generator's folder"),
     ],
@@ -111,11 +112,17 @@ def test_loading_tells_bytes_up_to_all_of_them(page, serve, site):
     assert seen[-1]["stage"] == "prepare"
 
 
-def flip(path):
-    """Turn a byte in the middle of a file."""
+def flip(path, place=None):
+    """Turn a byte of a file; by default one in its middle."""
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 255
+    data[len(data) // 2 if place is None else place] ^= 255
     path.write_bytes(data)
+
+
+def engine_of(model):
+    """The binary that a processor's page loads."""
+    facts = json.loads((model / "page.json").read_text())["engine"]["builds"]["threads"]["binary"]
+    return model.parent / "engine" / facts["path"]
 
 
 def rewrite(path, **values):

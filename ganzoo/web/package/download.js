@@ -1,5 +1,8 @@
 // Files of the page's own server: with progress, unzipped, and checked against their hash.
 
+const GZIP = [0x1f, 0x8b];
+const WASM = [0, 0x61, 0x73, 0x6d]; // how WebAssembly begins
+
 /**
  * A JSON file.
  *
@@ -41,10 +44,9 @@ export async function fetchBytes(url, facts, onBytes = () => {}, signal = undefi
     throw new Error(`${fileName(url)} did not arrive whole: check the network, and load the page again.`);
   }
   const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-  const gzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const served = url.pathname.endsWith(".gzip") && !gzipped; // a server that unzips files says nothing
-  if (!served) await checkHash(bytes, facts, url);
-  return gzipped ? unzip(bytes) : bytes;
+  if (url.pathname.endsWith(".gzip") && startsWith(bytes, WASM)) return bytes; // the server unzipped it unasked
+  await checkHash(bytes, facts, url);
+  return startsWith(bytes, GZIP) ? unzip(bytes) : bytes;
 }
 
 async function request(url, signal) {
@@ -74,6 +76,10 @@ async function checkHash(bytes, facts, url) {
     error.code = "hash";
     throw error;
   }
+}
+
+function startsWith(bytes, start) {
+  return start.every((byte, i) => bytes[i] === byte);
 }
 
 async function unzip(bytes) {

@@ -76,7 +76,13 @@ async function assembled(engine, { manifest, page, bytes, data, files }) {
   const vectors = data[2] ? readTensors(data[2], files[2].path).tensors : {};
   const directions = new Map(page.directions.map((d) => [d.name, { ...d, vector: numbers(vectors[d.name]) }]));
   const generator = new Generator(engine, ...networks, directions, infoOf(manifest, page, bytes));
-  if (engine.provider === "webgpu") await generator.check(page.check);
+  if (engine.provider !== "webgpu") return generator;
+  try {
+    await generator.check(page.check);
+  } catch (error) {
+    await generator.close();
+    throw error;
+  }
   return generator;
 }
 
