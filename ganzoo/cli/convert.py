@@ -1,8 +1,8 @@
-"""`ganzoo convert`: a foreign checkpoint to a model directory, without running anything in it."""
+"""`ganzoo convert`: a foreign checkpoint to a model directory, without running anything in it; and back."""
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ganzoo.converters.conversion import Conversion
     from ganzoo.converters.layouts import Network
 
+_UNKNOWN = "unknown"
+
 
 def convert(
     files: Annotated[
@@ -19,11 +21,16 @@ def convert(
         typer.Argument(
             metavar="FILE",
             help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a "
-            "teacher: both files), or a folder: of OpenVINO files, or of an unpacked .pt.",
+            "teacher: both files), or a folder: of OpenVINO files, or of an unpacked .pt. With --to: a model.",
         ),
     ] = None,
     out: Annotated[
-        str, typer.Argument(metavar="OUT", help="Folder for the model; made if need be.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="OUT",
+            help="Folder for the model; made if need be. With --to: a file.",
+            show_default=False,
+        ),
     ] = "",
     part: Annotated[
         str | None,
@@ -41,15 +48,39 @@ def convert(
         typer.Option(
             metavar="NAME=VALUE",
             help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
-            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated.",
+            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated. "
+            "With --to, clamp=none leaves out a clamp that no image reaches.",
         ),
     ] = None,
     license: Annotated[
         str, typer.Option("--license", help="License of the weights, for the card, as the Hub spells it.")
-    ] = "unknown",
-    overwrite: Annotated[bool, typer.Option(help="Replace the model that the folder holds.")] = False,
+    ] = _UNKNOWN,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYOUT",
+            help="The other way, a model to a file for other code: rosinality (.pt) or nvidia (.pt, "
+            ".safetensors, with a .json).",
+        ),
+    ] = None,
+    discriminator: Annotated[
+        str | None, typer.Option(metavar="DIR", help="With --to: a discriminator for the same file.")
+    ] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
-    """Turn a checkpoint into config.json, model.safetensors and a card. Nothing in the file is run."""
+    """Turn a checkpoint into config.json, model.safetensors and a card. Nothing in the file is run.
+
+    With --to, turn a model into a checkpoint.
+    """
+    if to is not None:
+        reading = {"--part": part, "--key": key, "--license": None if license == _UNKNOWN else license}
+        if given := [option for option, value in reading.items() if value is not None]:
+            raise ValueError(f"{given[0]} is for a checkpoint that is read: leave it out with --to.")
+        _write(files or [], out, to, discriminator, _settings(assume or []), overwrite, cache_dir)
+        return
+    if discriminator is not None:
+        raise ValueError("--discriminator is for --to; --part discriminator reads one of a checkpoint.")
     if not files or not all(files) or not out:
         raise ValueError("Give the checkpoint and the folder for the model: ganzoo convert FILE OUT.")
 
@@ -65,6 +96,50 @@ def convert(
         raise Interrupted(f"Interrupted: {model} was left as it was.") from None
     typer.echo(f"{', '.join(written)} are in {model}, read back and the same, bit for bit.")
     typer.echo(_next(model, conversion.module))
+
+
+def _write(
+    names: list[str],
+    out: str,
+    to: str,
+    discriminator: str | None,
+    assume: dict[str, Any],
+    overwrite: bool,
+    cache_dir: Path | None,
+) -> None:
+    """A model to a file in the layout of other code."""
+    from ganzoo.converters.outgoing.assumed import refuse_misfits
+    from ganzoo.converters.outgoing.writing import place_for_file, write
+    from ganzoo.generators.config import GeneratorConfig
+    from ganzoo.models.reference import Folder, reference
+    from ganzoo.models.weights import load
+    from ganzoo.system.paths import user_path
+    from ganzoo.system.progress import stage
+
+    if len(names) != 1 or not names[0] or not out:
+        raise ValueError("Give one model and the file: ganzoo convert MODEL OUT --to LAYOUT.")
+    file = place_for_file(out, to, overwrite=overwrite)
+    model = reference(names[0], cache_dir)
+    config = model.module_config if isinstance(model, Folder) else model.config()
+    refuse_misfits(config, to, assume)
+    judge = None
+    if discriminator is not None:
+        judge = Folder(discriminator, user_path(discriminator), None)
+        is_pair = isinstance(config, GeneratorConfig) and not isinstance(judge.module_config, GeneratorConfig)
+        if not is_pair:
+            raise ValueError("Give the generator first, and its discriminator by --discriminator.")
+        refuse_misfits(judge.module_config, to, assume)
+    try:
+        with stage(f"Opening {model}"):
+            module = load(model.folder) if isinstance(model, Folder) else model.load()
+            other = None if judge is None else load(judge.folder)
+        written = write(module, file, to, discriminator=other, assume=assume, overwrite=overwrite)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted: {file} was left as it was.") from None
+    held = ", ".join(f"{key} ({n} tensors)" if n > 1 else key for key, n in written.tensors.items())
+    typer.echo(f"{' and '.join(map(str, written.files))}: {held}, read back and the same, bit for bit.")
+    for note in written.notes:
+        typer.echo(note)
 
 
 def _settings(given: list[str]) -> dict[str, str | float | None]:

@@ -37,7 +37,7 @@ class Candidate:
         part: Part that the network is.
         format: Format of the file, in words.
         refs: Tensors of the network by the names that its reader knows.
-        read: Function that makes the network.
+        read: Function that makes the network; where there are settings, they may be given anew.
         names: The file's names of tensors that have another name there.
         path: Containers that the network lies in.
         takes_mean: Whether a mean of w beside it belongs to it.
@@ -49,7 +49,7 @@ class Candidate:
     part: str
     format: str
     refs: Mapping[str, Ref]
-    read: Callable[[Tensors], Network]
+    read: Callable[..., Network]
     names: Mapping[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
     takes_mean: bool = False

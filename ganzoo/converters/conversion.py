@@ -4,11 +4,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ganzoo.converters import mobilestylegan, openvino
+from ganzoo.converters import mobilestylegan, nvidia_arguments, openvino
 from ganzoo.converters.archive import unpacked
 from ganzoo.converters.candidates import Candidate, find
 from ganzoo.converters.checkpoint import open_checkpoint
@@ -168,9 +169,11 @@ def _read_checkpoint(
     candidates = _detect(whole, assume)
     chosen = choose(candidates, part, key)
     check_settings(chosen, assume)
+    recorded = _recorded(paths[0], chosen, assume)
     tensors = Tensors(chosen.refs)
     try:
-        module = chosen.read(tensors)
+        read = partial(chosen.read, settings={**chosen.settings, **recorded}) if recorded else chosen.read
+        module = read(tensors)
     except UnknownNeededError as error:
         raise ValueError(
             f"{place_of(error.thing, whole)} is made by {error.name}, which is not known here and was not "
@@ -178,7 +181,8 @@ def _read_checkpoint(
         ) from error
     names = chosen.names
     told = dict.fromkeys(assume, " (as told)")
-    settings = {name: f"{_shown(value)}{told.get(name, '')}" for name, value in chosen.settings.items()}
+    settings = {n: f"{_shown(v)}{told.get(n, '')}" for n, v in chosen.settings.items() if n not in recorded}
+    files = [*paths, *([nvidia_arguments.beside(paths[0])] if recorded else [])]
     there = [c for c in candidates if c.refs]
     return Conversion(
         module=module,
@@ -187,7 +191,7 @@ def _read_checkpoint(
         parts=tuple(dict.fromkeys(c.part for c in there)),
         key=chosen.key,
         others=tuple((c.part, c.key) for c in there if c is not chosen),
-        files=tuple(map(_source_file, paths)),
+        files=tuple(map(_source_file, files)),
         used=tuple(names.get(name, name) for name in tensors.used),
         dropped=_dropped(whole, candidates, chosen, tensors),
         made=tensors.made,
@@ -228,6 +232,12 @@ def _detect(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
         "MobileStyleGAN .ckpt, and StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, mmagic, "
         f"genforce.{made}"
     )
+
+
+def _recorded(path: Path, chosen: Candidate, assume: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a file beside the checkpoint tells; what the user says goes before it."""
+    found = nvidia_arguments.recorded(path, chosen.key) if chosen.settings else {}
+    return {name: value for name, value in found.items() if name in chosen.settings and name not in assume}
 
 
 def _dropped(whole: Any, candidates: list[Candidate], chosen: Candidate, tensors: Tensors) -> dict[str, str]:
