@@ -21,7 +21,7 @@ def convert(
         typer.Argument(
             metavar="FILE",
             help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a "
-            "teacher: both files), or a folder: of OpenVINO files, or of an unpacked .pt. With --to: a model.",
+            "teacher: both files), or a folder: of OpenVINO files, of an unpacked .pt. With --to, a model.",
         ),
     ] = None,
     out: Annotated[

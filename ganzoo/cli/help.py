@@ -19,7 +19,7 @@ COMMANDS = {
     ),
     "verify": ("Are these the published weights and images?", "ganzoo verify mobilestylegan_ffhq_64_lite"),
     "convert": (
-        "A checkpoint of other code to a model folder; and back.",
+        "A checkpoint of other code to a model, or back.",
         "ganzoo convert stylegan2.pkl teacher",
     ),
     "export": (

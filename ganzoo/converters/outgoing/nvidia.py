@@ -122,7 +122,7 @@ def notes(generator: Generator | None, discriminator: Discriminator | None) -> l
     """What to know where the file is loaded."""
     classes = {"Generator": (generator, GENERATOR), "Discriminator": (discriminator, DISCRIMINATOR)}
     return [
-        f"In its code, {key} is of {cls}(**arguments), where the arguments are {key} in the JSON file."
+        f"In its code, {key} is of {cls}(**arguments), and the arguments are {key} of the .json file."
         for cls, (module, key) in classes.items()
         if module is not None
     ]
