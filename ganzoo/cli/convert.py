@@ -13,25 +13,44 @@ if TYPE_CHECKING:
     from ganzoo.converters.layouts import Network
 
 _UNKNOWN = "unknown"
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE",
+        help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a teacher: "
+        "both files), or a folder: of OpenVINO files, or of an unpacked .pt. With --to: a model.",
+    ),
+]
+Out = Annotated[
+    str,
+    typer.Argument(
+        metavar="OUT",
+        help="Folder for the model, made if need be. With --to: a file.",
+        show_default=False,
+    ),
+]
+Assume = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
+        "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated. "
+        "With --to, clamp=none leaves out a clamp that no image reaches.",
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYOUT",
+        help="The other way, a model to a file for other code: rosinality (.pt) or nvidia (.pt or "
+        ".safetensors, with a .json).",
+    ),
+]
 
 
 def convert(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FILE",
-            help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a "
-            "teacher: both files), or a folder: of OpenVINO files, of an unpacked .pt. With --to, a model.",
-        ),
-    ] = None,
-    out: Annotated[
-        str,
-        typer.Argument(
-            metavar="OUT",
-            help="Folder for the model; made if need be. With --to: a file.",
-            show_default=False,
-        ),
-    ] = "",
+    files: Files = None,
+    out: Out = "",
     part: Annotated[
         str | None,
         typer.Option(
@@ -43,27 +62,12 @@ def convert(
         str | None,
         typer.Option(help="Place of the network in the file, such as state_dict.generator_ema."),
     ] = None,
-    assume: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
-            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated. "
-            "With --to, clamp=none leaves out a clamp that no image reaches.",
-        ),
-    ] = None,
+    assume: Assume = None,
     license: Annotated[
         str, typer.Option("--license", help="License of the weights, for the card, as the Hub spells it.")
     ] = _UNKNOWN,
     overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
-    to: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LAYOUT",
-            help="The other way, a model to a file for other code: rosinality (.pt) or nvidia (.pt, "
-            ".safetensors, with a .json).",
-        ),
-    ] = None,
+    to: To = None,
     discriminator: Annotated[
         str | None, typer.Option(metavar="DIR", help="With --to: a discriminator for the same file.")
     ] = None,

@@ -5,10 +5,9 @@ until a layout knows it.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
-from ganzoo.blocks import KINDS
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import DiscriminatorConfig
 
@@ -47,29 +46,24 @@ def of_blocks(config: Config, blocks: Blocks, carried: Collection[str]) -> list[
     found = []
     for field in fields(config):
         name, value = field.name, getattr(config, field.name)
+        default: Any = field.default if field.default_factory is MISSING else field.default_factory()
         if name in carried:
             continue
-        default: Any = field.default if field.default_factory is MISSING else field.default_factory()
-        fitting = blocks.get(name, {})
-        if name in KINDS and not fitting:
-            value, default = value["name"], default["name"]
-        if name not in blocks:
+        if not isinstance(value, Mapping):
             found += [misfit(name, value, default)] if value != default else []
-        elif value["name"] not in fitting:
+            continue
+        fitting = blocks.get(name, {default["name"]: ()})
+        if value["name"] not in fitting:
             found.append(misfit(name, value["name"], " or ".join(fitting)))
-        else:
-            found += of_options(name, value, fitting[value["name"]])
+            continue
+        bare: dict[str, Any] = {name: {"name": value["name"]}}
+        plain = getattr(replace(config, **bare), name)  # completed with every option's default
+        found += [
+            misfit(f"{name}.{option}", value[option], plain[option])
+            for option in plain
+            if option not in fitting[value["name"]] and value[option] != plain[option]
+        ]
     return found
-
-
-def of_options(kind: str, spec: Mapping[str, Any], carried: Collection[str]) -> list[str]:
-    """Options of a block that have no place: all that are not carried and differ from their defaults."""
-    defaults = KINDS[kind].options(spec["name"])
-    return [
-        misfit(f"{kind}.{name}", spec[name], default)
-        for name, default in defaults.items()
-        if name not in carried and spec[name] != default
-    ]
 
 
 def _shown(value: object) -> str:
