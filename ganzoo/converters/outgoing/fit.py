@@ -17,7 +17,7 @@ ARCHITECTURE = "stylegan2"
 _WHY = {  # other architectures, by the names in their configs
     "stylegan": "it normalises features (AdaIN) where StyleGAN2 demodulates weights",
     "stylegan3": "its input is waves, and its layers filter around each activation",
-    "biggan": "its layers read chunks of z and the class, and it has no w",
+    "biggan": "its layers read chunks of z and the class, not rows of w",
 }
 
 
