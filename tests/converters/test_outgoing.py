@@ -7,10 +7,12 @@ from functools import cache
 from itertools import product
 
 import pytest
+import snapshots
 import torch
 from foreign_names import state
 from golden_helpers import GOLDEN, NETWORKS
 from helpers import assert_same_image, tiny_config, trained
+from reference import D, G, Mapping
 from safetensors.torch import load_file
 
 import ganzoo
@@ -124,6 +126,7 @@ MAPPING = {
     "name": "mlp", "depth": 3, "lr_multiplier": 0.1, "activation": "swish", "layer_features": 10,
     "embed_features": 5,
 }  # fmt: skip
+SYM6 = (0.0154, 0.0035, -0.1180, -0.0483, 0.4911, 0.7876, 0.3379, -0.0726, -0.0211, 0.0447, 0.0018, -0.0078)
 TAPS, EIGHT = (1.0, 2.0, 1.0), (1.0, 2.0, 4.0, 7.0, 6.0, 3.0, 2.0, 1.0)
 RESIDUAL = {"head": "single", "shortcut": "residual"}
 GENERATORS = {
@@ -184,6 +187,30 @@ def cases(networks):
     ]
 
 
+WIDTHS = (8, 8, 4)
+SPECS = {
+    "asymmetric filter, resnet": G(channels=WIDTHS, resample_filter=(1, 2, 4, 3), architecture="resnet"),
+    "long filter": G(channels=WIDTHS, resample_filter=SYM6, conv_clamp=0.5),
+    "conditional": G(channels=WIDTHS, c_dim=3, kernel_size=5, mapping=Mapping(embed_features=5)),
+    "discriminator, asymmetric filter": D(channels=WIDTHS, resample_filter=(1, 3, 2), architecture="skip"),
+    "discriminator, conditional": D(channels=WIDTHS, c_dim=3, cmap_dim=5, mapping=Mapping(layer_features=7)),
+    "discriminator, deviations": D(channels=WIDTHS, num_channels=2, group_size=None, activation="swish"),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_snapshots_tensors_leave_as_they_came(tmp_path, name):
+    spec = SPECS[name]
+    make, key = (snapshots.generator, "G_ema") if isinstance(spec, G) else (snapshots.discriminator, "D")
+    tree = make(spec)
+    module = ganzoo.convert(snapshots.write_nvidia(tmp_path / "a.pkl", **{key: tree}))
+    contents, result = written(module, tmp_path, "nvidia")
+    expected = tree.tensors()
+    assert_same_tensors({name: contents[key][name] for name in expected}, expected)
+    assert contents[key].keys() == expected.keys()
+    assert_same_network(ganzoo.convert(result.files[0]), module)
+
+
 def generator(**settings):
     return trained(tiny_config(**{"resolution": 8, "channels": [8, 4], **settings}))
 
@@ -220,23 +247,25 @@ def test_a_discriminator_comes_back_with_its_config_and_every_bit(tmp_path, layo
 
 @pytest.mark.parametrize("layout", outgoing.LAYOUTS)
 def test_a_pair_comes_back_from_one_file(tmp_path, layout):
-    G, D = generator(), discriminator()
-    contents, result = written(G, tmp_path, layout, discriminator=D)
+    teacher, judge = generator(), discriminator()
+    contents, result = written(teacher, tmp_path, layout, discriminator=judge)
     assert result.tensors == {k: len(v) if isinstance(v, dict) else 1 for k, v in contents.items()}
-    assert_same_network(ganzoo.convert(result.files[0]), G)
-    assert_same_network(ganzoo.convert(result.files[0], "discriminator"), D)
+    assert_same_network(ganzoo.convert(result.files[0]), teacher)
+    assert_same_network(ganzoo.convert(result.files[0], "discriminator"), judge)
 
 
 def test_a_safetensors_file_holds_the_same_by_dotted_names(tmp_path):
-    G, D = generator(label_dim=2), discriminator(label_dim=2)
-    contents, _ = written(G, tmp_path, "nvidia", discriminator=D)
-    [file, arguments] = outgoing.write(G, tmp_path / "b.safetensors", "nvidia", discriminator=D).files
+    teacher, judge = generator(label_dim=2), discriminator(label_dim=2)
+    contents, _ = written(teacher, tmp_path, "nvidia", discriminator=judge)
+    [file, arguments] = outgoing.write(
+        teacher, tmp_path / "b.safetensors", "nvidia", discriminator=judge
+    ).files
     flat = {f"{key}.{name}": t for key in ("G_ema", "D") for name, t in contents[key].items()}
     found = load_file(file)
     assert found.keys() == flat.keys() and all(torch.equal(found[name], flat[name]) for name in flat)
     assert arguments.read_text() == (tmp_path / "out.json").read_text()
-    assert_same_network(ganzoo.convert(file), G)
-    assert_same_network(ganzoo.convert(file, "discriminator"), D)
+    assert_same_network(ganzoo.convert(file), teacher)
+    assert_same_network(ganzoo.convert(file, "discriminator"), judge)
 
 
 # Arguments of the constructors
@@ -310,34 +339,34 @@ def test_it_is_said_how_that_code_makes_the_network(tmp_path):
 
 
 def test_another_learning_rate_of_the_mapping_network_is_scaled_to_rosinalitys(tmp_path):
-    G = generator(mapping={"name": "mlp", "depth": 2, "lr_multiplier": 0.1})
-    _, result = written(G, tmp_path, "rosinality")
+    own = generator(mapping={"name": "mlp", "depth": 2, "lr_multiplier": 0.1})
+    _, result = written(own, tmp_path, "rosinality")
     assert "Weights of its mapping network were scaled from lr_mlp=0.1 to 0.01." in result.notes
     again = ganzoo.convert(result.files[0])
     assert again.config.mapping["lr_multiplier"] == 0.01
-    assert_same_image(again(G.sample_z(2)), G(G.sample_z(2)))
-    assert not torch.equal(again.mapping.layers[0].weight, G.mapping.layers[0].weight)
+    assert_same_image(again(own.sample_z(2)), own(own.sample_z(2)))
+    assert not torch.equal(again.mapping.layers[0].weight, own.mapping.layers[0].weight)
 
 
 # What the file of arguments tells when it is read
 
 
 def test_settings_come_from_the_arguments_beside_a_file_and_the_user_goes_before(tmp_path):
-    G = generator(clamp=0.5, activation="swish", mapping={**MAPPING, "embed_features": None})
-    _, result = written(G, tmp_path, "nvidia")
+    own = generator(clamp=0.5, activation="swish", mapping={**MAPPING, "embed_features": None})
+    _, result = written(own, tmp_path, "nvidia")
     source = convert_with_account(result.files[0])
     assert source.assumed == {} and [f.name for f in source.files] == ["out.pt", "out.json"]
     told = ganzoo.convert(result.files[0], assume={"clamp": 2})
-    assert told.config == replace(G.config, clamp=2.0)
+    assert told.config == replace(own.config, clamp=2.0)
 
 
 def test_the_arguments_as_stylegan3_takes_them_are_read_too(tmp_path):
-    G = generator(clamp=0.5)
-    _, result = written(G, tmp_path, "nvidia")
+    own = generator(clamp=0.5)
+    _, result = written(own, tmp_path, "nvidia")
     arguments = json.loads(result.files[1].read_text())
     synthesis = arguments["G_ema"].pop("synthesis_kwargs")
     result.files[1].write_text(json.dumps({"G_ema": {**arguments["G_ema"], **synthesis}}))
-    assert_same_network(ganzoo.convert(result.files[0]), G)
+    assert_same_network(ganzoo.convert(result.files[0]), own)
 
 
 NO_ARGUMENTS = [

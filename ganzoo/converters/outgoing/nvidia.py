@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.converters.outgoing.fit import Blocks, misfit, of_architecture, of_blocks
-from ganzoo.converters.outgoing.tensors import Own, kernel
+from ganzoo.converters.outgoing.tensors import Own, kernel, normalized
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.generators.generator import Generator
@@ -198,8 +198,7 @@ def _filter(taps: Sequence[float]) -> Tensor:
     """A filter as its code stores it, with sum 1."""
     if len(taps) < _LARGE:
         return kernel(taps)
-    row = torch.tensor(taps, dtype=torch.float32, device="cpu")
-    return row / row.sum()
+    return normalized(torch.tensor(taps, dtype=torch.float32, device="cpu"))
 
 
 def _generator(generator: Generator) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 _SHOWN = 5
+_ROUNDING = 1e-6
 
 
 class Own:
@@ -43,5 +44,10 @@ class Own:
 def kernel(taps: Sequence[float], gain: float = 1.0) -> Tensor:
     """The 2-D filter `[k, k]` of separable taps, with the sum `gain`."""
     row = torch.tensor(taps, dtype=torch.float32, device="cpu")
-    square = torch.outer(row, row)
-    return square / square.sum() * gain
+    return normalized(torch.outer(row, row)) * gain
+
+
+def normalized(numbers: Tensor) -> Tensor:
+    """A filter with the sum 1; one that was normalised before is left as it is, to the bit."""
+    total = numbers.sum()
+    return numbers if (total - 1).abs() < _ROUNDING else numbers / total
