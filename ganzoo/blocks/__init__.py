@@ -16,8 +16,10 @@ from ganzoo.blocks.demodulation import (
 )
 from ganzoo.blocks.discriminator import DISCRIMINATORS, DiscriminatorBlock, ResidualDiscriminator
 from ganzoo.blocks.head import HEADS, AuxHead, FadeHead, Head, SingleHead, SkipHead
+from ganzoo.blocks.joined import JoinedMapping
 from ganzoo.blocks.mapping import MAPPINGS, MappingNetwork, MLPMapping
 from ganzoo.blocks.noise import NoiseInjection
+from ganzoo.blocks.progressive import StyleGANDiscriminator
 from ganzoo.blocks.projected import ProjectedDiscriminator
 from ganzoo.blocks.shortcut import SHORTCUTS, NoShortcut, ResidualShortcut, Shortcut
 from ganzoo.blocks.styled import StyledLayer
@@ -41,10 +43,11 @@ __all__ = [
     "SHORTCUTS", "UPSAMPLERS",
     "AdaINLayer", "AdaptiveAugment", "Augment", "AuxHead", "Block", "ConvTransposeUpsampler", "Demodulation",
     "DepthwiseConv", "DiffAugment", "DiscriminatorBlock", "FadeHead", "Fold", "FullConv", "Head", "IDWTUpsampler",
+    "JoinedMapping",
     "MLPMapping", "MappingNetwork",
     "ModulatedConv", "NearestUpsampler", "NoAugment", "NoDemodulation", "NoShortcut", "NoiseInjection", "ProjectedDiscriminator",
     "ResidualDiscriminator", "ResidualShortcut", "Shortcut", "SingleHead", "SkipHead", "StaticDemodulation",
-    "StyleDemodulation", "StyledLayer", "Upsampler",
+    "StyleDemodulation", "StyleGANDiscriminator", "StyledLayer", "Upsampler",
 ]  # fmt: skip
 
 offer_modules(__name__)
