@@ -248,7 +248,7 @@ class FadeHead(Head):
     """The last level's prediction while it is faded in over the one below (Karras et al. 2018, figure 2).
 
     Args:
-        alpha: Share of the last level, above 0 to 1; the rest is the level below, every pixel repeated.
+        alpha: Share of the last level, 0 to 1; the rest is the level below, every pixel repeated.
 
     Raises:
         ValueError: for an alpha out of range.
@@ -283,10 +283,10 @@ def check_alpha(kind: str, alpha: float) -> float:
     """A share of the last level.
 
     Raises:
-        ValueError: unless it is above 0 to 1.
+        ValueError: unless it is from 0 to 1.
     """
-    if not 0 < alpha <= 1:
-        raise ValueError(f"{kind}.alpha is above 0 to 1; got {alpha}.")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"{kind}.alpha is 0 to 1; got {alpha}.")
     return alpha
 
 

@@ -1,6 +1,6 @@
 """The discriminator of StyleGAN, which a progressive GAN's has grown to (Karras et al. 2018; 2019, table 1)."""
 
-from typing import cast
+from typing import Literal, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,9 +29,10 @@ class StyleGANDiscriminator(DiscriminatorBlock):
         activation: Name in `ganzoo.ops.activation.ACTIVATIONS`.
         image_activation: The same for what reads the image; null takes `activation`.
         taps: Taps of the separable blur.
+        widening: Which of a level's two convolutions changes the width.
         mbstd_group_size: Samples that share one deviation; null for the whole batch.
         mbstd_num_channels: Channels of deviation to add; 0 for none.
-        alpha: Share of the last level while it is faded in, above 0 to 1; the rest is the level below, of
+        alpha: Share of the last level while it is faded in, 0 to 1; the rest is the level below, of
             images of half the size.
 
     Raises:
@@ -50,6 +51,7 @@ class StyleGANDiscriminator(DiscriminatorBlock):
         activation: str = "lrelu",
         image_activation: str | None = None,
         taps: Taps = (1.0, 2.0, 1.0),
+        widening: Literal["first", "second"] = "second",
         mbstd_group_size: int | None = 4,
         mbstd_num_channels: int = 1,
         alpha: float = 1.0,
@@ -75,11 +77,12 @@ class StyleGANDiscriminator(DiscriminatorBlock):
                 for i in range(first, self.last_level + 1)
             }
         )
+        inner = channels if widening == "second" else (0, *channels)
         self.levels = nn.ModuleDict(
             {
                 str(i): nn.Sequential(
-                    ConvLayer(channels[i], channels[i], 3, activation=activation, clamp=None),
-                    AveragedConvLayer(channels[i], channels[i - 1], activation=activation, taps=taps),
+                    ConvLayer(channels[i], inner[i], 3, activation=activation, clamp=None),
+                    AveragedConvLayer(inner[i], channels[i - 1], activation=activation, taps=taps),
                 )
                 for i in range(self.last_level, 0, -1)
             }

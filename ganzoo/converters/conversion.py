@@ -178,7 +178,11 @@ def _read_checkpoint(
         ) from error
     names = chosen.names
     told = dict.fromkeys(assume, " (as told)")
-    settings = {name: f"{_shown(value)}{told.get(name, '')}" for name, value in chosen.settings.items()}
+    settings = {  # None is what the file itself tells, unless somebody said so
+        name: f"{_shown(value)}{told.get(name, '')}"
+        for name, value in chosen.settings.items()
+        if value is not None or name in assume
+    }
     there = [c for c in candidates if c.refs]
     return Conversion(
         module=module,

@@ -2,10 +2,12 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import golden_stylegan
 import numpy as np
 import pytest
 import torch
@@ -29,9 +31,11 @@ class Golden:
     part: str
     expected: Path
     outputs: Outputs  # by the array's name: the network and the file's arrays to what must match
+    assume: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.paths[0].name}-{self.part}"
+        assumed = "".join(f"-{name}-{value}" for name, value in self.assume.items())
+        return f"{self.paths[0].name}-{self.part}{assumed}"
 
     @property
     def arrays(self) -> Arrays:
@@ -44,7 +48,7 @@ class Golden:
         return pytest.mark.skipif(not self.expected.is_file(), reason=reason)
 
     def convert(self) -> torch.nn.Module:
-        return ganzoo.convert(self.paths, part=self.part)
+        return ganzoo.convert(self.paths, part=self.part, assume=self.assume)
 
 
 @cache
@@ -173,13 +177,58 @@ def _nvidia(name: str) -> list[Golden]:
     return [Golden(paths, part, expected, outputs) for part, outputs in parts.items()]
 
 
-def _network(names: list[str], part: str, expected: str, outputs: Outputs) -> Golden:
-    return Golden(tuple(GOLDEN / name for name in names), part, GOLDEN / expected, outputs)
+def _network(names: list[str], part: str, expected: str, outputs: Outputs, **assume: Any) -> Golden:
+    return Golden(tuple(GOLDEN / name for name in names), part, GOLDEN / expected, outputs, assume)
 
 
 def _pair(name: str, outputs: Outputs) -> Golden:
     halves = [f"mobilestylegan/{name}_{half}.ckpt" for half in ("mapping", "synthesis")]
     return _network(halves, "teacher", f"mobilestylegan/{name}_expected.npz", outputs)
+
+
+def _stylegan(name: str, part: str, outputs: Outputs, **assume: Any) -> Golden:
+    expected = f"stylegan1/{name.rpartition('.')[0]}_expected.npz"
+    return _network([f"stylegan1/{name}"], part, expected, outputs, **assume)
+
+
+def _stylegans() -> list[Golden]:
+    """The networks of StyleGAN (2019); those that still fade, as the originals were told to take them."""
+    old = golden_stylegan
+    fused, training = "sg1_gf_fused_16.pth", "sg1_gf_train_32.pth"
+    found = []
+    for name, outputs, told in (
+        (fused, old.GENFORCE_16, {"fused_scale": True}),
+        (training, old.GENFORCE_32, {}),
+    ):
+        found.append(_stylegan(name, "generator_ema", outputs, **told))
+        found.append(_stylegan(name, "generator", old.GENFORCE_RAW, **told))
+        found.append(_stylegan(name, "discriminator", old.GENFORCE_D))
+    for name, lod, told in (
+        (fused, 1, {"fused_scale": True}),
+        (training, 0.4, {}),
+        (training, 1, {}),
+        (training, 2.25, {}),
+    ):
+        images, logits = old.faded(lod)
+        found.append(_stylegan(name, "generator_ema", images, lod=lod, **told))
+        found.append(_stylegan(name, "discriminator", logits, lod=lod))
+    fused, unfused = "sg1_ros_train.model", "sg1_ros_unfused_running.model"
+    found.append(_stylegan(fused, "generator_ema", old.ROSINALITY_FUSED, step=5))
+    found.append(_stylegan(fused, "generator", old.ROSINALITY_RAW, step=2))
+    found.append(_stylegan(unfused, "generator", old.ROSINALITY_UNFUSED, step=5))
+    for name, part, alpha in (
+        (fused, "generator_ema", 0),
+        (fused, "generator_ema", 0.3),
+        (unfused, "generator", 0),
+        (unfused, "generator", 0.6),
+    ):
+        found.append(_stylegan(name, part, old.fading(alpha), step=2, alpha=alpha))
+    found += [_stylegan(fused, "discriminator", old.judged(step), step=step) for step in (0, 1, 3, 5)]
+    found += [
+        _stylegan(fused, "discriminator", old.judged(step, alpha=True), step=step, alpha=0.3)
+        for step in (1, 3, 5)
+    ]
+    return found
 
 
 ROS_32, ROS_64 = ["rosinality/ros_train_32.pt"], ["rosinality/ros_convert_64_cm1.pt"]
@@ -199,5 +248,6 @@ NETWORKS = [
     _network(DISTILLER, "discriminator", "losses/msg_32_losses.npz", MOBILESTYLEGAN_D),
     _pair("msg_32", TEACHER_PAIR),
     _pair("msg_teacher_from_ros_train_32", CONVERTED_TEACHER),
+    *_stylegans(),
 ]
 GENERATORS = [network for network in NETWORKS if network.part != "discriminator"]
