@@ -143,8 +143,10 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
 
 def _lod(tensors: Tensors, name: str, settings: Mapping[str, Any]) -> Any:
     """Levels that the image lacks: as told, as the file has it, or none."""
-    found = float(tensors.take(name, ())) if name in tensors else 0.0
-    return found if settings["lod"] is None else settings["lod"]
+    if (told := settings["lod"]) is not None:
+        tensors.drop("another lod was told", when=lambda other: other == name)
+        return told
+    return float(tensors.take(name, ())) if name in tensors else 0.0
 
 
 def is_fused(setting: Any, side: int) -> bool:
