@@ -41,13 +41,13 @@ KINDS: dict[str, Registry[Any]] = {**GENERATOR_KINDS, **{r.kind: r for r in (DIS
 __all__ = [
     "AUGMENTS", "CONVS", "DEMODULATIONS", "DISCRIMINATORS", "GENERATOR_KINDS", "HEADS", "KINDS", "MAPPINGS",
     "SHORTCUTS", "UPSAMPLERS",
-    "AdaINLayer", "AdaptiveAugment", "Augment", "AuxHead", "Block", "ConvTransposeUpsampler", "Demodulation",
-    "DepthwiseConv", "DiffAugment", "DiscriminatorBlock", "FadeHead", "Fold", "FullConv", "Head", "IDWTUpsampler",
-    "JoinedMapping",
-    "MLPMapping", "MappingNetwork",
-    "ModulatedConv", "NearestUpsampler", "NoAugment", "NoDemodulation", "NoShortcut", "NoiseInjection", "ProjectedDiscriminator",
-    "ResidualDiscriminator", "ResidualShortcut", "Shortcut", "SingleHead", "SkipHead", "StaticDemodulation",
-    "StyleDemodulation", "StyleGANDiscriminator", "StyledLayer", "Upsampler",
+    "AdaINLayer", "AdaptiveAugment", "Augment", "AuxHead", "Block", "ConvTransposeUpsampler",
+    "Demodulation", "DepthwiseConv", "DiffAugment", "DiscriminatorBlock", "FadeHead", "Fold", "FullConv",
+    "Head", "IDWTUpsampler", "JoinedMapping", "MLPMapping", "MappingNetwork", "ModulatedConv",
+    "NearestUpsampler", "NoAugment", "NoDemodulation", "NoShortcut", "NoiseInjection",
+    "ProjectedDiscriminator", "ResidualDiscriminator", "ResidualShortcut", "Shortcut", "SingleHead",
+    "SkipHead", "StaticDemodulation", "StyleDemodulation", "StyleGANDiscriminator", "StyledLayer",
+    "Upsampler",
 ]  # fmt: skip
 
 offer_modules(__name__)

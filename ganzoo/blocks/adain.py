@@ -1,4 +1,4 @@
-"""Adaptive instance normalisation, and the layer that ends with it (Karras et al. 2019, equation 1, figure 1)."""
+"""Adaptive instance normalisation, and the layer that ends with it (Karras et al. 2019, equation 1)."""
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,8 @@ class AdaIN(nn.Module):
         factor, shift = (s[:, :, None, None] for s in self.style(w).chunk(2, dim=1))
         centered = wide - wide.mean(dim=(2, 3), keepdim=True)
         variance = centered.square().mean(dim=(2, 3), keepdim=True)
-        return (centered * (torch.rsqrt(variance + self.eps) * factor) + shift).to(x.dtype)
+        found: Tensor = centered * (torch.rsqrt(variance + self.eps) * factor) + shift
+        return found.to(x.dtype)
 
 
 class StyleAffine(EqualizedLinear):

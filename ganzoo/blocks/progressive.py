@@ -1,11 +1,17 @@
-"""The discriminator of StyleGAN, which a progressive GAN's has grown to (Karras et al. 2018; 2019, table 1)."""
+"""The discriminator of StyleGAN, to which a progressive GAN's has grown (Karras et al. 2018, section 2)."""
 
 from typing import Literal, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.blocks.discriminator import DISCRIMINATORS, ConvLayer, DiscriminatorBlock, MinibatchDeviation, Taps
+from ganzoo.blocks.discriminator import (
+    DISCRIMINATORS,
+    ConvLayer,
+    DiscriminatorBlock,
+    MinibatchDeviation,
+    Taps,
+)
 from ganzoo.blocks.head import check_alpha
 from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.equalized import EqualizedLinear
@@ -17,9 +23,9 @@ from ganzoo.system.validation import in_range, unknown
 class StyleGANDiscriminator(DiscriminatorBlock):
     """Images `[N, img_channels, R, R]` and labels `[N, label_dim]` to logits `[N, 1]`.
 
-    Every level is a convolution, a blur, and a convolution whose result is averaged over 2 x 2 pixels, down to
-    4 x 4; there the deviation over the minibatch joins the features, and a convolution and two linear layers
-    judge them. A conditional network gives a logit a class, of which the label chooses.
+    Every level is a convolution, a blur, and a convolution whose result is averaged over 2 x 2 pixels, down
+    to 4 x 4; there the deviation over the minibatch joins the features, and a convolution and two linear
+    layers judge them. A conditional network gives a logit a class, of which the label chooses.
 
     Args:
         resolution: Side of the images.

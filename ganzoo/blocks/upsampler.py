@@ -322,7 +322,9 @@ class FoldedIDWT(nn.Module):
         super().__init__()
         is_sorted = fold.order_in is not None
         scale = 0.5 if is_sorted else 1.0
-        self.modulation: nn.Linear | SubbandFactors = block.modulation.folded(scale=scale, order=fold.order_in)
+        self.modulation: nn.Linear | SubbandFactors = block.modulation.folded(
+            scale=scale, order=fold.order_in
+        )
         self.idwt = ModulatedIDWT(self.modulation.out_features, sorted=is_sorted)
         self.conv = cast(
             FoldedConv, block.conv.folded(Fold(gain=fold.gain, bias=fold.bias, order_out=fold.order_out))

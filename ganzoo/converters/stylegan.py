@@ -96,15 +96,21 @@ def put_prediction(arrays: dict[str, Array], level: int, weight: Array, bias: Ar
 
 
 def config_of(
-    arrays: Mapping[str, Array], levels: int, *, head: Mapping[str, Any], upsampler: Mapping[str, Any], **others: Any
+    arrays: Mapping[str, Array],
+    levels: int,
+    *,
+    head: Mapping[str, Any],
+    upsampler: Mapping[str, Any],
+    **others: Any,
 ) -> GeneratorConfig:
     """The config of a generator whose arrays were taken.
 
     Args:
         arrays: Arrays by our names.
         levels: Number of levels.
-        head, upsampler: Blocks.
-        others: Further settings; `mapping` options among them.
+        head: Block.
+        upsampler: Options of the block.
+        others: Further settings; of `mapping`, its options.
 
     Raises:
         ValueError: if there is no mapping network, or its width is of no use.
@@ -112,7 +118,10 @@ def config_of(
     depth = sum(name.startswith("mapping.layers.") and name.endswith(".weight") for name in arrays)
     if not depth:
         raise ValueError("The network has no mapping network.")
-    entering, w_dim = arrays["mapping.layers.0.weight"].shape[-1], arrays[f"mapping.layers.{depth - 1}.bias"].size
+    entering, w_dim = (
+        arrays["mapping.layers.0.weight"].shape[-1],
+        arrays[f"mapping.layers.{depth - 1}.bias"].size,
+    )
     hidden = arrays["mapping.layers.0.bias"].size
     label_dim, embedded = arrays["mapping.embed"].shape if "mapping.embed" in arrays else (0, 0)
     z_dim = entering - embedded

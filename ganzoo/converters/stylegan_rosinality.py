@@ -58,7 +58,9 @@ def read_generator(tensors: Tensors, settings: Mapping[str, Any]) -> Generator:
     head, predicting = head_of(levels, alpha)
     for i in predicting:
         source = f"generator.to_rgb.{i}.conv"
-        put_prediction(arrays, i, tensors.take(f"{source}.weight_orig") * GAIN, tensors.take(f"{source}.bias"))
+        put_prediction(
+            arrays, i, tensors.take(f"{source}.weight_orig") * GAIN, tensors.take(f"{source}.bias")
+        )
     config = config_of(
         arrays,
         levels,
@@ -126,7 +128,10 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
         arrays[f"{target}.bias"] = tensors.take(f"{source}.bias") / GAIN
 
     for i in range(first, first + (1 if alpha == 1 else 2)):
-        source, target = f"from_rgb.{i}.{'conv' if plain else '0.conv'}", f"network.from_image.{whole - 1 - i}"
+        source, target = (
+            f"from_rgb.{i}.{'conv' if plain else '0.conv'}",
+            f"network.from_image.{whole - 1 - i}",
+        )
         take(source, target)
         if plain:
             arrays[f"{target}.weight"], arrays[f"{target}.bias"] = (
@@ -199,7 +204,11 @@ def _grown(
 
 def _signs_of_generator(level: int, whole: int) -> list[str]:
     block = f"generator.progression.{level}"
-    return [f"{block}.noise1.weight_orig", f"{block}.noise2.weight_orig", f"generator.to_rgb.{level}.conv.bias"]
+    return [
+        f"{block}.noise1.weight_orig",
+        f"{block}.noise2.weight_orig",
+        f"generator.to_rgb.{level}.conv.bias",
+    ]
 
 
 def _signs_of_discriminator(level: int, whole: int) -> list[str]:

@@ -119,9 +119,7 @@ def _check_version(network: Record) -> None:
     """Raise ValueError for a network that is older than StyleGAN2."""
     version = network.state.get("version")
     if not isinstance(version, int) or version < MIN_VERSION:
-        raise ValueError(
-            f"The network is of version {version!r}, older than StyleGAN2, and has not the layers of StyleGAN."
-        )
+        raise ValueError(f"The network is of version {version!r}, older than StyleGAN2 and no StyleGAN.")
 
 
 def _take_layer(source: Network, name: str, row: int) -> None:

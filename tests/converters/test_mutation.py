@@ -23,11 +23,11 @@ ENOUGH = {
     "sg1_ros_train.model-generator_ema-step-5", "sg1_ros_train.model-discriminator-step-5-alpha-0.3",
 }  # fmt: skip
 MUTATED = [
-    pytest.param(network, every, id=f"{network}-{'all' if every else 'one'}", marks=[network.recorded, *marks])
+    pytest.param(network, every, id=f"{network}-{'all' if every else 'one'}", marks=marks)
     for network in NETWORKS
     for every in (False, True)
     for rare in [every or ("stylegan1" in str(network.paths[0]) and str(network) not in ENOUGH)]
-    for marks in [[pytest.mark.slow] if rare else []]
+    for marks in [[network.recorded, *([pytest.mark.slow] if rare else [])]]
 ]
 # The originals recorded one image of a generator that is not averaged, without truncation. Its mean style
 # is compared with the file's below.
@@ -148,7 +148,7 @@ def test_what_no_golden_array_shows_is_the_files(network):
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_only_what_the_original_never_reads_is_dropped(network, quick):
     found = network.account()
-    elsewhere = ("another network of the file", "no part of a network", "of a level above the network's image")
+    elsewhere = ("another network of the file", "no part of a network", "of a level above")
     dropped = {name for name, reason in found.dropped.items() if not reason.startswith(elsewhere)}
     names = {*found.used, *dropped}
     assert dropped == {name for name in names if re.fullmatch(unread(network), name)}
