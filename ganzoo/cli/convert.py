@@ -18,8 +18,8 @@ def convert(
         list[str] | None,
         typer.Argument(
             metavar="FILE",
-            help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a "
-            "teacher: both files), or a folder: of OpenVINO files, or of an unpacked .pt.",
+            help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN or StyleGAN2, a MobileStyleGAN .ckpt "
+            "(of a teacher: both files), or a folder: of OpenVINO files, or of an unpacked .pt.",
         ),
     ] = None,
     out: Annotated[
@@ -41,7 +41,8 @@ def convert(
         typer.Option(
             metavar="NAME=VALUE",
             help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
-            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated.",
+            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr); of StyleGAN's of "
+            "2019: fused_scale (auto, true, false), lod, step, alpha. May be repeated.",
         ),
     ] = None,
     license: Annotated[

@@ -122,35 +122,20 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
     levels, alpha = _grown(tensors, settings, whole, _signs_of_discriminator)
     first = whole - levels  # the network's parts are counted from the image down
     plain = f"from_rgb.{first}.conv.weight_orig" in tensors
-
-    def take(source: str, target: str, *, weight: str = "weight_orig") -> None:
-        arrays[f"{target}.weight"] = tensors.take(f"{source}.{weight}")
-        arrays[f"{target}.bias"] = tensors.take(f"{source}.bias") / GAIN
-
     for i in range(first, first + (1 if alpha == 1 else 2)):
-        source, target = (
-            f"from_rgb.{i}.{'conv' if plain else '0.conv'}",
-            f"network.from_image.{whole - 1 - i}",
-        )
-        take(source, target)
-        if plain:
-            arrays[f"{target}.weight"], arrays[f"{target}.bias"] = (
-                arrays[f"{target}.{kind}"] * GAIN for kind in ("weight", "bias")
-            )
+        source = f"from_rgb.{i}.conv" if plain else f"from_rgb.{i}.0.conv"
+        _take_conv(tensors, arrays, source, f"network.from_image.{whole - 1 - i}", activated=not plain)
     for i in range(first, whole - 1):
         block, target = f"progression.{i}", f"network.levels.{whole - 1 - i}"
-        take(f"{block}.conv1.0.conv", f"{target}.0")
-        if f"{block}.conv2.1.weight" in tensors:
-            take(f"{block}.conv2.1", f"{target}.1", weight="weight")
-        else:
-            take(f"{block}.conv2.1.conv", f"{target}.1")
-    take(f"progression.{whole - 1}.conv1.0.conv", "network.conv")
-    take(f"progression.{whole - 1}.conv2.0.conv", "network.linear")
-    arrays["network.linear.weight"] = arrays["network.linear.weight"].reshape(
-        len(arrays["network.linear.weight"]), -1
-    )
-    arrays["network.out.weight"] = tensors.take("linear.linear.weight_orig") * GAIN
-    arrays["network.out.bias"] = tensors.take("linear.linear.bias")
+        _take_conv(tensors, arrays, f"{block}.conv1.0.conv", f"{target}.0")
+        fused = f"{block}.conv2.1.weight" in tensors
+        _take_conv(tensors, arrays, f"{block}.conv2.1" if fused else f"{block}.conv2.1.conv", f"{target}.1")
+    last = f"progression.{whole - 1}"
+    _take_conv(tensors, arrays, f"{last}.conv1.0.conv", "network.conv")
+    _take_conv(tensors, arrays, f"{last}.conv2.0.conv", "network.linear")
+    kernel = arrays["network.linear.weight"]
+    arrays["network.linear.weight"] = kernel.reshape(len(kernel), -1)
+    _take_conv(tensors, arrays, "linear.linear", "network.out", activated=False)
     width = arrays["network.linear.bias"].size
     blurs = [f"progression.{i}.conv2.0.weight" for i in range(first, whole - 1)]
     config = DiscriminatorConfig.from_dict(
@@ -171,6 +156,17 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
     )
     _drop(tensors, tuple(f"progression.{i}." for i in range(first)), "from_rgb.")
     return fill(empty(config), arrays, tensors)
+
+
+def _take_conv(
+    tensors: Tensors, arrays: dict[str, Array], source: str, target: str, *, activated: bool = True
+) -> None:
+    """Take a layer of the discriminator; without an activation its gain goes into the weight."""
+    scaled = f"{source}.weight_orig" in tensors
+    weight = tensors.take(f"{source}.weight_orig" if scaled else f"{source}.weight")
+    bias = tensors.take(f"{source}.bias")
+    arrays[f"{target}.weight"] = weight if activated else weight * GAIN
+    arrays[f"{target}.bias"] = bias / GAIN if activated else bias
 
 
 def _grown(
