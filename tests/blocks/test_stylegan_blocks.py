@@ -129,9 +129,7 @@ def test_a_layer_is_the_formula_of_the_paper():
     x, noise = features(), torch.randn(2, 1, 6, 6, generator=torch.Generator().manual_seed(2))
     y = conv(x, W) + layer.noise.strength * noise + layer.bias[:, None, None]
     y = F.leaky_relu(y, 0.2) * 2**0.5
-    y = (y - y.mean(dim=(2, 3), keepdim=True)) / (
-        y.var(dim=(2, 3), unbiased=False, keepdim=True) + 1e-3
-    ).sqrt()
+    y = F.instance_norm(y, eps=1e-3)
     factor, shift = layer.adain.style(W)[:, :, None, None].chunk(2, dim=1)
     torch.testing.assert_close(layer(x, W, noise), y * factor + shift, atol=1e-5, rtol=1e-5)
 
@@ -172,14 +170,8 @@ def test_a_level_of_the_discriminator_blurs_convolves_and_averages():
     torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
 
 
-def judge(**options):
-    context = {
-        "resolution": 16,
-        "channels": (4, 6, 8),
-        "img_channels": 3,
-        "label_dim": 0,
-        **options.pop("context", {}),
-    }
+def judge(label_dim=0, **options):
+    context = {"resolution": 16, "channels": (4, 6, 8), "img_channels": 3, "label_dim": label_dim}
     return DISCRIMINATORS.build({"name": "stylegan", **options}, **context)
 
 
@@ -204,7 +196,7 @@ def test_a_level_that_fades_in_is_mixed_with_a_smaller_image():
 
 
 def test_a_label_chooses_its_logit():
-    network = judge(context={"label_dim": 3})
+    network = judge(label_dim=3)
     images = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     every = network(images)
     assert every.shape == (3, 3)
