@@ -74,9 +74,9 @@ def faded(lod):
     """A network that was told how many levels its image lacks; it is as large as it has grown."""
     side = 2 ** int(lod)
     name = str(lod).replace(".", "p")
-    return {
-        f"img_lod{name}": lambda G, e: enlarged(G.synthesis(e["wp"][:, : G.num_ws]).image, e["img"].shape[-1])
-    }, {f"d_logits_lod{name}": lambda D, e: D(F.avg_pool2d(e["d_images"], side))}
+    return {f"img_lod{name}": lambda G, e: enlarged(G(e["z"]), e["img"].shape[-1])}, {
+        f"d_logits_lod{name}": lambda D, e: D(F.avg_pool2d(e["d_images"], side))
+    }
 
 
 # rosinality

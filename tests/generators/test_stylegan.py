@@ -9,7 +9,7 @@ from helpers import assert_same_image, tiny_config, trained
 import ganzoo
 from ganzoo.blocks import CONVS, HEADS, UPSAMPLERS
 from ganzoo.generators.synthesis import Output
-from ganzoo.models.cost import costs
+from ganzoo.models import catalogue
 from ganzoo.models.factory import config_of
 
 AXES = ("upsampler", "conv", "head", "output", "shared_noise")
@@ -31,9 +31,8 @@ def plain():
 
 
 def test_the_published_number_of_parameters_at_1024():
-    assert (
-        sum(part.parameters for part in costs(config_of("stylegan"), deployed=False).values()) == 26_219_627
-    )
+    [shown] = catalogue.recipes("stylegan")  # counted anew in a test of the catalogue
+    assert shown["parameters"] == 26_219_627
 
 
 def test_it_lives_in_its_own_recipes():
@@ -73,7 +72,7 @@ def test_every_layer_reads_its_own_row_of_w(plain):
     for row in range(plain.num_ws):
         other = w.clone()
         other[:, row] += 1
-        features = [x for x in plain.synthesis.features(other)]
+        features = list(plain.synthesis.features(other))
         assert not torch.equal(plain.synthesis(other).image, image)
         for level, (a, b) in enumerate(zip(features, plain.synthesis.features(w), strict=True)):
             assert torch.equal(a, b) == (level < row // 2)
@@ -131,6 +130,7 @@ def test_eps_is_positive():
         tiny(eps=0.0)
 
 
+@pytest.mark.slow
 def test_it_compiles_without_a_graph_break_and_exports_with_a_free_batch_size():
     torch.compiler.reset()
     generator = trained(tiny(resolution=8))
@@ -154,10 +154,8 @@ def test_a_network_borrows_the_noise_of_its_sizes(other):
     lent = lender.synthesis(w, "random", random).noise
     found = borrower.synthesis.borrowed(lent)
     assert [tuple(x.shape) for x in found] == [(2, 1, s, s) for s in (4, 4, 8, 8, 16, 16)]
-    assert torch.equal(found[-1], lent[-1]) and torch.equal(
-        found[1], [x for x in lent if x.shape[-1] == 4][-1]
-    )
-    assert_same_image(borrower.synthesis(w, found).image, borrower.synthesis(w, list(found)).image)
+    assert torch.equal(found[-1], lent[-1])
+    assert torch.equal(found[1], [x for x in lent if x.shape[-1] == 4][-1])
 
 
 def test_a_network_borrows_of_one_without_noise_its_own(plain):
