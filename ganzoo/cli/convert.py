@@ -17,8 +17,8 @@ Files = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="FILE",
-        help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a teacher: "
-        "both files), or a folder: of OpenVINO files, or of an unpacked .pt. With --to: a model.",
+        help="A checkpoint: .pkl, .pt, .pth, .model, .ckpt (of a MobileStyleGAN teacher: both files), "
+        ".safetensors; or a folder: of a BigGAN, of OpenVINO files, of an unpacked .pt. With --to: a model.",
     ),
 ]
 Out = Annotated[
@@ -33,9 +33,8 @@ Assume = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",
-        help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
-        "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated. "
-        "With --to, clamp=none leaves out a clamp that no image reaches.",
+        help="A setting that the file does not record, such as clamp=none; `convert` prints all that it "
+        "assumed. May be repeated. With --to, clamp=none leaves out a clamp that no image reaches.",
     ),
 ]
 To = Annotated[

@@ -89,17 +89,19 @@ def convert(
     """The network of a foreign checkpoint, float32, on the CPU; nothing in the file is imported or called.
 
     Args:
-        path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), `.pt`
-            or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic or
-            genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of
-            an unpacked `.pt`, or the folder of random-face's OpenVINO files.
+        path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, StyleGAN and StyleGAN2 of
+            TensorFlow), `.pt` or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality,
+            BasicSR, mmagic or genforce, or of a StyleGAN of rosinality or genforce, a MobileStyleGAN
+            distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of an unpacked `.pt`, or the
+            folder of random-face's OpenVINO files.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
             these that the file has.
         key: Place of the network in the file, such as "state_dict.generator", where a file has several of one
             part.
         assume: Settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
             networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
-            mmagic "colors", "rgb" or "bgr".
+            mmagic "colors", "rgb" or "bgr"; of a StyleGAN of genforce "fused_scale" ("auto", True or False)
+            and "lod", of one of rosinality "step" and "alpha".
 
     Raises:
         ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, a
@@ -181,7 +183,11 @@ def _read_checkpoint(
         ) from error
     names = chosen.names
     told = dict.fromkeys(assume, " (as told)")
-    settings = {n: f"{_shown(v)}{told.get(n, '')}" for n, v in chosen.settings.items() if n not in recorded}
+    settings = {  # None is what the file itself tells, unless somebody said so
+        name: f"{_shown(value)}{told.get(name, '')}"
+        for name, value in chosen.settings.items()
+        if name not in recorded and (value is not None or name in assume)
+    }
     files = [*paths, *([nvidia_arguments.beside(paths[0])] if recorded else [])]
     there = [c for c in candidates if c.refs]
     return Conversion(
@@ -229,8 +235,8 @@ def _detect(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
     made = f" Not known, and not run: what is made as {'; '.join(strange)}." if strange else ""
     raise ValueError(
         f"The file holds {_summary(contents)}, and no network that ganzoo knows: it converts NVIDIA .pkl, "
-        "MobileStyleGAN .ckpt, and StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, mmagic, "
-        f"genforce.{made}"
+        "MobileStyleGAN .ckpt, and StyleGAN and StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, "
+        f"mmagic, genforce.{made}"
     )
 
 

@@ -130,6 +130,24 @@ class SynthesisNetwork(Block, ABC):
             result.append(tensor.to(w))
         return result
 
+    def borrowed(self, noise: Sequence[Tensor]) -> list[Tensor]:
+        """The noise of another network for the layers here, one a layer from low to high.
+
+        A layer takes noise of its own size, counted from the last one: so one layer of 4 x 4 takes the second
+        of two, and two share one. Where the other network has none, it is the constant noise.
+
+        Args:
+            noise: `Output.noise` of the other network; empty if it has none.
+        """
+        if [tuple(x.shape[-2:]) for x in noise[: len(self.noise_sizes)]] == self.noise_sizes:
+            return list(noise)
+        found = []
+        for i, (size, own) in enumerate(zip(self.noise_sizes, self.constant_noise(), strict=True)):
+            theirs = [x for x in noise if tuple(x.shape[-2:]) == size]
+            later = self.noise_sizes[i + 1 :].count(size)
+            found.append(theirs[max(0, len(theirs) - 1 - later)] if theirs else own)
+        return found
+
     def used_noise(self, w: Tensor, noise: Sequence[Tensor | None]) -> list[Tensor]:
         """Noise for `Output.noise`: zeros where a layer had none."""
         pairs = zip(noise, self.noise_sizes, strict=True)

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import golden_stylegan
 import pytest
 import torch
 from golden_helpers import GOLDEN, NETWORKS, STYLEGAN3, load
@@ -13,7 +14,7 @@ from ganzoo.converters.conversion import convert_with_account
 EXPECTED = sorted([*GOLDEN.glob("*/*_expected.npz"), GOLDEN / "losses" / "msg_32_losses.npz"])
 # Whose snapshots are converted, and used, in tests of their own.
 ELSEWHERE = (GOLDEN / "training", GOLDEN / "projection")
-FOUND = [path for kind in ("pkl", "pt", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
+FOUND = [path for kind in ("pkl", "pt", "pth", "model", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
 CHECKPOINTS = [path for path in FOUND if path.parent not in ELSEWHERE]
 CASES = [
     pytest.param(network, name, id=f"{network}-{name}", marks=network.recorded)
@@ -24,6 +25,7 @@ CASES = [
 GIVEN = {"z", "z2", "c", "d_c", "d_images", "ws_random", "w_plus", "truncation_cutoff", "inject_index"} | {
     f"noise_{i}" for i in range(9)
 }
+GIVEN |= golden_stylegan.GIVEN
 # Files in which arrays besides these are not compared.
 EXCEPT = {
     "ros_train_32_expected.npz": {"truncation_latent"},  # given: the file has no mean style

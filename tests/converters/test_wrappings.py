@@ -183,7 +183,6 @@ STRANGERS = {
         "enlarges bilinearly",
     ),
     "StyleGAN3 without settings": ({"G_ema": {"synthesis.input.affine.weight": torch.ones(2)}}, "StyleGAN3"),
-    "StyleGAN1": ({"g_running": {"generator.progression.0.conv1.input": torch.ones(2)}}, "StyleGAN1"),
     "a shadow without names": ({"shadow_params": [torch.ones(2)]}, "no network that ganzoo knows"),
 }  # fmt: skip
 
