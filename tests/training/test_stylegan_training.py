@@ -14,13 +14,13 @@ RUN = ["kimg=0.008", "batch_size=4", "loss.feature_l1.weight=0", "loss.gan.weigh
 RUN += ["held_out.num=4", "held_out.metrics=[l1]", "held_out.best=l1", "cache.images=0", "init_head=0"]
 CASES = {
     "its own": ["resolution=8"],
-    "wavelets": ["resolution=16", "upscale=true", "upsampler=idwt", "conv=depthwise", "output=wavelet"],
+    "wavelets": ["resolution=16", "upsampler=idwt", "conv=depthwise", "output=wavelet"],
 }
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return write_pictures(tmp_path_factory.mktemp("images") / "data")
+    return write_pictures(tmp_path_factory.mktemp("images") / "data", side=16)
 
 
 @pytest.mark.parametrize("case", CASES)
