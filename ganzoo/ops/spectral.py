@@ -45,9 +45,10 @@ class SpectralLayer(nn.Module):
             one step of its own, which is not kept.
         eps: Least length that a vector is divided by.
         initial: Weights of a new layer: "orthogonal", or "normal" of deviation 0.02.
+        spectral: Whether the weight is divided at all; a layer without has neither u nor v.
     """
 
-    u: Tensor
+    u: Tensor | None
     v: Tensor | None
 
     def __init__(
@@ -58,14 +59,15 @@ class SpectralLayer(nn.Module):
         stored: bool = False,
         eps: float = EPS,
         initial: Initial = "orthogonal",
+        spectral: bool = True,
     ) -> None:
         super().__init__()
         self.eps = eps
         self.initial = initial
         self.weight = nn.Parameter(torch.empty(shape))
         self.bias = nn.Parameter(torch.empty(shape[0])) if bias else None
-        self.register_buffer("u", torch.empty(shape[0]))
-        self.register_buffer("v", torch.empty(self.weight[0].numel()) if stored else None)
+        self.register_buffer("u", torch.empty(shape[0]) if spectral else None)
+        self.register_buffer("v", torch.empty(self.weight[0].numel()) if spectral and stored else None)
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -76,28 +78,31 @@ class SpectralLayer(nn.Module):
             normal_(self.weight, std=NORMAL_STD, generator=generator)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
-        normal_(self.u, generator=generator)
-        self._keep(*power_step(self.weight.flatten(1), self.u, eps=self.eps))
+        if self.u is not None:
+            normal_(self.u, generator=generator)
+            self._keep(self.u, *power_step(self.weight.flatten(1), self.u, eps=self.eps))
 
     def sigma(self) -> Tensor:
-        """The singular value that a call divides by; in train mode u, and v with it, have moved then."""
+        """The singular value that a call divides by, 1 without any; in train mode u and v have moved then."""
+        if self.u is None:
+            return self.weight.new_ones(())
         matrix = self.weight.flatten(1)
         if self.v is not None and not self.training:
             u, v = self.u, self.v
         else:
             u, v = power_step(matrix, self.u, eps=self.eps)
             if self.training:
-                self._keep(u, v)
+                self._keep(self.u, u, v)
         with _full_precision(matrix):
             return u @ (matrix @ v)
 
     def normalized(self) -> Tensor:
         """The weight that a call computes with."""
-        return self.weight / self.sigma()
+        return self.weight if self.u is None else self.weight / self.sigma()
 
     @torch.no_grad()
-    def _keep(self, u: Tensor, v: Tensor) -> None:
-        self.u.copy_(u)
+    def _keep(self, own: Tensor, u: Tensor, v: Tensor) -> None:
+        own.copy_(u)
         if self.v is not None:
             self.v.copy_(v)
 
@@ -134,19 +139,11 @@ class SpectralEmbedding(SpectralLayer):
     Args:
         classes: Rows of the table; u has one number for each.
         features: Width of a row.
-        stored, eps, initial: See `SpectralLayer`.
+        stored, eps, initial, spectral: See `SpectralLayer`.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        features: int,
-        *,
-        stored: bool = False,
-        eps: float = EPS,
-        initial: Initial = "orthogonal",
-    ) -> None:
-        super().__init__((classes, features), bias=False, stored=stored, eps=eps, initial=initial)
+    def __init__(self, classes: int, features: int, **options: Any) -> None:
+        super().__init__((classes, features), bias=False, **options)
 
     def forward(self, label: Tensor) -> Tensor:
         return label @ self.normalized()
@@ -166,7 +163,7 @@ class SpectralConv2d(SpectralLayer):
         in_channels, out_channels: Channels of the features.
         kernel_size: Odd.
         groups: Parts of the channels that do not see each other; `in_channels` for a depthwise convolution.
-        bias, stored, eps, initial: See `SpectralLayer`.
+        bias, stored, eps, initial, spectral: See `SpectralLayer`.
     """
 
     def __init__(

@@ -102,3 +102,10 @@ def test_autocast_does_not_reach_the_singular_value(kind):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert layer.sigma().dtype == torch.float32
         layer(x)
+
+
+def test_a_layer_without_normalisation_is_a_plain_one(kind):
+    layer, x = layers(spectral=False)[kind]
+    assert not list(layer.buffers()) and layer.sigma() == 1
+    torch.testing.assert_close(layer(x), layer.folded()(x))
+    assert torch.equal(layer.normalized(), layer.weight)
