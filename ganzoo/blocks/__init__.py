@@ -5,6 +5,7 @@ from typing import Any
 from ganzoo.blocks.ada import AdaptiveAugment
 from ganzoo.blocks.augment import AUGMENTS, Augment, DiffAugment, NoAugment
 from ganzoo.blocks.base import Block, Fold
+from ganzoo.blocks.biggan_discriminator import BigGANDiscriminator
 from ganzoo.blocks.conv import CONVS, DepthwiseConv, FullConv, ModulatedConv
 from ganzoo.blocks.demodulation import (
     DEMODULATIONS,
@@ -32,9 +33,9 @@ KINDS: dict[str, Registry[Any]] = {**GENERATOR_KINDS, **{r.kind: r for r in (DIS
 __all__ = [
     "AUGMENTS", "CONVS", "DEMODULATIONS", "DISCRIMINATORS", "GENERATOR_KINDS", "HEADS", "KINDS", "MAPPINGS",
     "SHORTCUTS", "UPSAMPLERS",
-    "AdaptiveAugment", "Augment", "AuxHead", "Block", "ConvTransposeUpsampler", "Demodulation",
-    "DepthwiseConv", "DiffAugment", "DiscriminatorBlock", "Fold", "FullConv", "Head", "IDWTUpsampler",
-    "MLPMapping", "MappingNetwork",
+    "AdaptiveAugment", "Augment", "AuxHead", "BigGANDiscriminator", "Block", "ConvTransposeUpsampler",
+    "Demodulation", "DepthwiseConv", "DiffAugment", "DiscriminatorBlock", "Fold", "FullConv", "Head",
+    "IDWTUpsampler", "MLPMapping", "MappingNetwork",
     "ModulatedConv", "NoAugment", "NoDemodulation", "NoShortcut", "NoiseInjection", "ProjectedDiscriminator",
     "ResidualDiscriminator", "ResidualShortcut", "Shortcut", "SingleHead", "SkipHead", "StaticDemodulation",
     "StyleDemodulation", "StyledLayer", "Upsampler",
