@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.blocks.discriminator import CHANNELS_LAST, DISCRIMINATORS, DiscriminatorBlock
+from ganzoo.blocks.discriminator import DISCRIMINATORS, DiscriminatorBlock
 from ganzoo.ops.attention import SelfAttention
 from ganzoo.ops.spectral import EPS, Initial, SpectralConv2d, SpectralEmbedding, SpectralLinear
 from ganzoo.system.validation import in_range
@@ -107,11 +107,12 @@ class BigGANDiscriminator(DiscriminatorBlock):
         logits: Tensor = self.out(x)
         if self.embed is None:
             return logits
-        return logits + (self.embed(label) * x).sum(dim=1, keepdim=True)
+        projected: Tensor = self.embed(label) * x
+        return logits + projected.sum(dim=1, keepdim=True)
 
     def hidden(self, images: Tensor, levels: int) -> Tensor:
         in_range("levels", levels, 1, len(self.levels))
-        if images.device.type == "cpu" and CHANNELS_LAST:
+        if images.device.type == "cpu":  # all that follows keeps the layout, and is quicker with it
             images = images.contiguous(memory_format=torch.channels_last)
         x: Tensor = images if self.first is None else self.first(images)
         for level in list(self.levels)[:levels]:

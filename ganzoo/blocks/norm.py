@@ -118,6 +118,7 @@ class BatchNorm(Norm):
         momentum: Share of the newest batch in the stored statistics.
     """
 
+    follows = True
     mean: Tensor
     variance: Tensor
 
@@ -140,6 +141,9 @@ class BatchNorm(Norm):
         """Mean 0 and variance 1."""
         nn.init.zeros_(self.mean)
         nn.init.ones_(self.variance)
+
+    def follow(self, share: float | None) -> None:
+        self.momentum = MOMENTUM if share is None else share
 
     def statistics(self, psi: Tensor | None) -> tuple[Tensor, Tensor] | None:
         return None if self.training else (self.mean[None], self.variance[None])
