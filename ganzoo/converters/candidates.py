@@ -167,7 +167,9 @@ def _of_state(path: tuple[str, ...], state: Mapping[str, Ref], assume: Mapping[s
         end = f".{layout.anchor}"
         for name in names:
             if name == layout.anchor or name.endswith(end):
-                groups.setdefault(name.removesuffix(layout.anchor), layout)
+                prefix = name.removesuffix(layout.anchor)
+                if layout.beside is None or f"{prefix}{layout.beside}" in names:
+                    groups.setdefault(prefix, layout)
     if len(groups) > _MAX_NETWORKS:
         raise ValueError(f"The file has more than {_MAX_NETWORKS} networks.")
     found = []

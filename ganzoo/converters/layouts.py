@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ganzoo.converters import genforce, mmagic, nvidia_state, rosinality
+from ganzoo.converters import biggan_discriminator, genforce, mmagic, nvidia_state, rosinality
 from ganzoo.converters.keymap import Tensors
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
@@ -49,6 +49,7 @@ class Layout:
     Attributes:
         format: Format of the file, in words.
         anchor: Name of a tensor by which the network is told from others.
+        beside: Name of another tensor that it must have, where the anchor alone occurs elsewhere.
         read: Function that makes the network; it gets the settings, if there are any, as a second argument.
         part: "generator" or "discriminator".
         rules: Patterns of names with what each becomes before the network is read.
@@ -65,6 +66,7 @@ class Layout:
     takes_mean: bool = False
     settings: Mapping[str, Any] | None = None
     is_foreign: bool = False
+    beside: str | None = None
 
     def name(self, name: str) -> str:
         """A tensor's name as the network's reader knows it."""
@@ -145,6 +147,14 @@ LAYOUTS = (
         nvidia_state.read_discriminator,
         "discriminator",
         settings=nvidia_state.DISCRIMINATOR,
+    ),
+    Layout(
+        biggan_discriminator.FORMAT,
+        "embed.weight",
+        biggan_discriminator.read_discriminator,
+        "discriminator",
+        settings=biggan_discriminator.SETTINGS,
+        beside="blocks.0.0.conv1.weight",
     ),
     _foreign(
         "lucidrains/stylegan2-pytorch",
