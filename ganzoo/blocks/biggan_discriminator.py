@@ -113,9 +113,9 @@ class BigGANDiscriminator(DiscriminatorBlock):
         in_range("levels", levels, 1, len(self.levels))
         if images.device.type == "cpu" and CHANNELS_LAST:
             images = images.contiguous(memory_format=torch.channels_last)
-        x = images if self.first is None else self.first(images)
+        x: Tensor = images if self.first is None else self.first(images)
         for level in list(self.levels)[:levels]:
-            x = cast(Tensor, level(x))
+            x = level(x)
         return x
 
 
