@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganzoo.blocks.base import Fold
 from ganzoo.blocks.mapping import MAPPINGS, MappingNetwork, check_width
 from ganzoo.ops.initialize import normal_
 
@@ -48,8 +48,9 @@ class ClassesMapping(MappingNetwork):
         with_psi: bool = False,
     ) -> None:
         super().__init__(z_dim=z_dim, w_dim=w_dim, num_ws=num_ws, label_dim=label_dim)
-        spec = {"embed_dim": embed_dim, "spread": spread, "with_psi": with_psi}
-        width = row_width(spec, z_dim=z_dim, num_ws=num_ws, label_dim=label_dim)
+        spec = {"embed_dim": embed_dim, "spread": spread, "z_first": z_first, "with_psi": with_psi}
+        sizes = {"z_dim": z_dim, "num_ws": num_ws, "label_dim": label_dim}
+        width, (self.label_columns, _) = row_width(spec, **sizes), columns(spec, **sizes)
         if w_dim != width:
             raise ValueError(f"A row of these classes and this z is {width} wide, not {w_dim} (w_dim).")
         self.spread, self.z_first, self.with_psi = spread, z_first, with_psi
@@ -58,30 +59,20 @@ class ClassesMapping(MappingNetwork):
             self.embed = Embedding(label_dim, check_width("embed_dim", embed_dim, embed_dim))
 
     def rows(self, z: Tensor, label: Tensor | None) -> Tensor:
-        return self._rows(z, label, 1.0)
-
-    def center(self, label: Tensor | None = None) -> Tensor:
-        """What truncation moves towards: the rows of z = 0, `[N, num_ws, w_dim]`; without a label N is 1.
-
-        Args:
-            label: Labels `[N, label_dim]`.
-        """
-        count = 1 if label is None else label.shape[0]
-        return self._rows(self.w_avg.new_zeros(count, self.z_dim), label, 0.0)
-
-    def _rows(self, z: Tensor, label: Tensor | None, psi: float) -> Tensor:
         n, rows = z.shape[0], self.num_ws
         parts = z.reshape(n, rows, -1) if self.spread == "chunks" else z[:, None].expand(-1, rows, -1)
-        columns = [parts]
+        found = [parts]
         if label is not None:
             embedded = label if self.embed is None else self.embed(label)
-            columns.insert(1 if self.z_first else 0, embedded[:, None].expand(-1, rows, -1))
+            found.insert(1 if self.z_first else 0, embedded[:, None].expand(-1, rows, -1))
         if self.with_psi:
-            columns.append(torch.full_like(parts[:, :, :1], psi))
-        return torch.cat(columns, dim=2)
+            found.append(torch.ones_like(parts[:, :, :1]))
+        return torch.cat(found, dim=2)
 
-    def folded(self, fold: Fold | None = None) -> nn.Module:
-        return self
+    def center(self, w: Tensor) -> Tensor:
+        """The class of w at z = 0, `[N, num_ws, w_dim]`."""
+        first, last = self.label_columns
+        return F.pad(w[:, :, first:last], (first, w.shape[2] - last))
 
 
 class Embedding(nn.Module):
@@ -108,7 +99,7 @@ def columns(
     Raises:
         ValueError: if z cannot be cut into as many chunks as there are rows.
     """
-    embed = spec.get("embed_dim")
+    embed = spec["embed_dim"]
     label = (label_dim if embed is None else embed) if label_dim else 0
     part = z_dim
     if spec["spread"] == "chunks":
@@ -119,7 +110,7 @@ def columns(
                 f"got {z_dim}."
             )
         part = z_dim // num_ws
-    if spec.get("z_first"):
+    if spec["z_first"]:
         return (part, part + label), (0, part)
     return (0, label), (label, label + part)
 

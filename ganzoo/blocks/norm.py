@@ -6,7 +6,7 @@ are brought to mean 0 and variance 1, times a gain, plus a bias, both linear in 
 
 from abc import ABC
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -36,9 +36,12 @@ class Norm(Block, ABC):
 
     Attributes:
         reads_truncation: Whether the truncation must be given.
+        last: Name of the normalisation behind the last block, where there is no condition; it is given those
+            of the options that it has.
     """
 
-    reads_truncation = False
+    reads_truncation: ClassVar[bool] = False
+    last: ClassVar[str] = "batch"
 
     def __init__(
         self, *, channels: int, condition_dim: int, make_linear: MakeLinear, eps: float = 1e-5
@@ -179,10 +182,16 @@ class InstanceNorm(BatchNorm):
 
 @NORMS.register("none")
 class NoNorm(Norm):
-    """Gain and bias alone."""
+    """Gain and bias alone.
 
-    def __init__(self, *, channels: int, condition_dim: int, make_linear: MakeLinear) -> None:
-        super().__init__(channels=channels, condition_dim=condition_dim, make_linear=make_linear)
+    Args:
+        eps: Number added to the variance behind the last block, where the features are normalised.
+    """
+
+    def __init__(
+        self, *, channels: int, condition_dim: int, make_linear: MakeLinear, eps: float = 1e-5
+    ) -> None:
+        super().__init__(channels=channels, condition_dim=condition_dim, make_linear=make_linear, eps=eps)
 
 
 @NORMS.register("by_truncation")
@@ -199,6 +208,7 @@ class TruncationNorm(Norm):
     """
 
     reads_truncation = True
+    last = "by_truncation"
     means: Tensor
     variances: Tensor
     grid: Tensor

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ganzoo.converters.biggan_layers import ATTENTION, drop_logs, take_layer
 from ganzoo.converters.keymap import Array, Tensors, fill
 from ganzoo.converters.rosinality import count
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
@@ -17,9 +18,6 @@ from ganzoo.system.validation import in_range
 
 FORMAT = "ajbrock/BigGAN-PyTorch"
 SETTINGS: Mapping[str, Any] = {"resolution": "by the number of levels", "eps": 1e-6}
-_ATTENTION = {"theta": "query", "phi": "key", "g": "value", "o": "out"}
-_LOGGED = r"(.+\.)?sv\d+"  # what sigma was; no layer reads it
-_MORE = r"(.+\.)?u[1-9]\d*"  # of the second singular value on, by which nothing is divided
 
 
 def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discriminator:
@@ -40,10 +38,10 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
     depth = count(tensors, r"blocks\.0\.(\d+)\.conv1\.weight")
     attention = [i for i in range(levels) if f"blocks.{i}.{depth}.gamma" in tensors]
     if deep:
-        _layer(tensors, "input_conv", "network.first", arrays)
+        take_layer(tensors, "input_conv", "network.first", arrays)
     widths = [_level(tensors, i, depth, i in attention, deep, arrays) for i in range(levels)]
-    _layer(tensors, "linear", "network.out", arrays)
-    _layer(tensors, "embed", "network.embed", arrays)
+    take_layer(tensors, "linear", "network.out", arrays)
+    take_layer(tensors, "embed", "network.embed", arrays)
     halved = levels if deep else levels - _flat(arrays, levels)
     last_side = _last_side(tensors, settings, halved, levels)
     first = arrays["network.first.weight" if deep else "network.levels.0.0.conv0.weight"]
@@ -72,8 +70,7 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
             },
         }
     )
-    tensors.drop("a value for the log", when=lambda name: bool(re.fullmatch(_LOGGED, name)))
-    tensors.drop("of singular values that divide nothing", when=lambda name: bool(re.fullmatch(_MORE, name)))
+    drop_logs(tensors)
     tensors.finish()
     return fill(empty(config), arrays, tensors)
 
@@ -85,25 +82,16 @@ def _level(
     for j in range(depth):
         source, target = f"blocks.{number}.{j}", f"network.levels.{number}.{j}"
         for k in range(4 if deep else 2):
-            _layer(tensors, f"{source}.conv{k + 1}", f"{target}.conv{k}", arrays)
+            take_layer(tensors, f"{source}.conv{k + 1}", f"{target}.conv{k}", arrays)
         if f"{source}.conv_sc.weight" in tensors:
-            _layer(tensors, f"{source}.conv_sc", f"{target}.shortcut", arrays)
+            take_layer(tensors, f"{source}.conv_sc", f"{target}.shortcut", arrays)
     if attends:
         source, target = f"blocks.{number}.{depth}", f"network.levels.{number}.{depth}"
         arrays[f"{target}.gamma"] = tensors.take(f"{source}.gamma", ())
-        for theirs, ours in _ATTENTION.items():
-            _layer(tensors, f"{source}.{theirs}", f"{target}.{ours}", arrays)
+        for theirs, ours in ATTENTION.items():
+            take_layer(tensors, f"{source}.{theirs}", f"{target}.{ours}", arrays)
     last = arrays[f"network.levels.{number}.{depth - 1}.conv{3 if deep else 1}.weight"]
     return int(last.shape[0])
-
-
-def _layer(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) -> None:
-    """A layer's weight, and its bias and vector where it has them."""
-    arrays[f"{target}.weight"] = tensors.take(f"{source}.weight")
-    if f"{source}.bias" in tensors:
-        arrays[f"{target}.bias"] = tensors.take(f"{source}.bias")
-    if f"{source}.u0" in tensors:
-        arrays[f"{target}.u"] = tensors.take(f"{source}.u0").reshape(-1)
 
 
 def _flat(arrays: Mapping[str, Array], levels: int) -> int:

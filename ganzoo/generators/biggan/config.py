@@ -173,6 +173,7 @@ class BigGANConfig(GeneratorConfig):
             input_columns=self.input_columns,
             condition_columns=self.condition_columns,
             with_psi=self.has_classes and self.mapping["with_psi"],
+            of_classes=self.has_classes and self.label_dim > 0 and self.mapping["embed_dim"] is None,
             img_channels=self.img_channels,
             rgb_channels=self.rgb_channels or self.img_channels,
             block=self.block,

@@ -38,6 +38,7 @@ class BigGANSynthesis(SynthesisNetwork):
         input_columns: Columns of row 0 that the linear layer reads.
         condition_columns: Columns of the other rows that the blocks read.
         with_psi: Whether the last column of a row is the truncation.
+        of_classes: Whether gain and bias are tables of the classes, which have no spectral norm.
         img_channels: Channels of the image.
         rgb_channels: Channels of the last convolution.
         block: Kind of block, a name in `BLOCKS`.
@@ -62,6 +63,7 @@ class BigGANSynthesis(SynthesisNetwork):
         input_columns: Columns,
         condition_columns: Columns,
         with_psi: bool,
+        of_classes: bool,
         img_channels: int,
         rgb_channels: int,
         block: str,
@@ -78,7 +80,8 @@ class BigGANSynthesis(SynthesisNetwork):
             )
         self.input_columns, self.condition_columns = slice(*input_columns), slice(*condition_columns)
         self.with_psi, self.img_channels = with_psi, img_channels
-        make_linear = partial(SpectralLinear, bias=False, **spectral)
+        style = {**spectral, "spectral": spectral["spectral"] and not of_classes}
+        make_linear = partial(SpectralLinear, bias=False, **style)
         make_norm = partial(NORMS.build, norm, make_linear=make_linear)
         width = condition_columns[1] - condition_columns[0]
         conv = partial(_conv, separable=separable, options=spectral)
@@ -101,7 +104,11 @@ class BigGANSynthesis(SynthesisNetwork):
         first = InputLevel(linear, first_channels, base_side, own[0], attentions[0])
         rest = (Level(blocks, found) for blocks, found in zip(own[1:], attentions[1:], strict=True))
         self.levels = nn.ModuleList([first, *rest])
-        self.norm: nn.Module = make_norm(channels=channels, condition_dim=0)
+        last = NORMS.get(norm["name"]).last
+        options = {key: norm[key] for key in NORMS.options(last) if key in norm}
+        self.norm: nn.Module = NORMS.build(
+            {"name": last, **options}, channels=channels, condition_dim=0, make_linear=make_linear
+        )
         self.act = parts.act
         self.to_image: nn.Module = SpectralConv2d(channels, rgb_channels, 3, **spectral)
 
