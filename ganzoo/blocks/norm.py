@@ -240,12 +240,13 @@ class TruncationNorm(Norm):
     def statistics(self, psi: Tensor | None) -> tuple[Tensor, Tensor]:
         if psi is None:
             raise ValueError("The statistics depend on the truncation, which is not given.")
-        place = psi.float().clamp(0, 1) * self.steps
+        # No clamp: the optimiser of onnxscript 0.7 loses its limits when there are many.
+        place = (1 - F.relu(1 - F.relu(psi.float()))) * self.steps
         nearest, below = place.round(), place.floor()
         is_on_grid = (place - nearest).abs() < _ON_GRID
         row = torch.where(is_on_grid, self.grid[nearest.long()], below.long())
         share = torch.where(is_on_grid, torch.ones_like(place), place - below)[:, None].to(self.means)
-        above = (row + 1).clamp(max=self.steps)
+        above = row + (row < self.steps).long()
         return (
             self.means[row] * share + self.means[above] * (1 - share),
             self.variances[row] * share + self.variances[above] * (1 - share),

@@ -78,7 +78,7 @@ class SpectralLayer(nn.Module):
             normal_(self.weight, std=NORMAL_STD, generator=generator)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
-        if self.u is not None:
+        if self.u is not None and not self.u.is_meta:  # where a step would take torch some milliseconds
             normal_(self.u, generator=generator)
             self._keep(self.u, *power_step(self.weight.flatten(1), self.u, eps=self.eps))
 
