@@ -1,5 +1,7 @@
 """The discriminators of BigGAN and BigGAN-deep (Brock et al. 2019, appendix B)."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -7,10 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.discriminator import DISCRIMINATORS, DiscriminatorBlock
+from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.attention import SelfAttention
 from ganzoo.ops.spectral import EPS, Initial, SpectralConv2d, SpectralEmbedding, SpectralLinear
-from ganzoo.system.validation import in_range
+from ganzoo.system.validation import in_range, unknown
 
+Activation = Callable[[Tensor], Tensor]
 BOTTLENECK = 4  # a deep block computes with a quarter of its channels
 
 
@@ -37,6 +41,9 @@ class BigGANDiscriminator(DiscriminatorBlock):
             at a side of 8; BigGAN-deep has none.
         attention: Numbers of the levels, counted from the image and from 0, that end in self-attention.
         wide: Whether the first convolution of a block that is not deep widens, not the second.
+        activation: Name in `ganzoo.ops.activation.ACTIVATIONS`, without its gain; what enters a block
+            passes a ReLU, whatever it is.
+        slope: Slope of the negative part of `lrelu`.
         spectral: Whether weights are divided by their largest singular value.
         eps: Least length by which the vectors of the power method are divided.
         initial: Weights of a new network: "orthogonal", or "normal" of deviation 0.02.
@@ -60,6 +67,8 @@ class BigGANDiscriminator(DiscriminatorBlock):
         flat: tuple[int, ...] = (),
         attention: tuple[int, ...] = (),
         wide: bool = True,
+        activation: str = "relu",
+        slope: float = 0.2,
         spectral: bool = True,
         eps: float = EPS,
         initial: Initial = "orthogonal",
@@ -71,6 +80,9 @@ class BigGANDiscriminator(DiscriminatorBlock):
             raise ValueError(
                 f"discriminator.last_side is a power of two from 4 to {resolution // 2}; got {last_side}."
             )
+        if activation not in ACTIVATIONS:
+            raise ValueError(unknown("activation", activation, ACTIVATIONS))
+        self.act = partial(bias_act, activation=activation, slope=slope, gain=1.0)
         widths = [*reversed(channels[last:-1]), *flat]
         if flat and min(flat) < 1:
             raise ValueError(f"discriminator.flat holds widths of at least 1; got {list(flat)}.")
@@ -91,10 +103,11 @@ class BigGANDiscriminator(DiscriminatorBlock):
             for j in range(depth):
                 down = j == 0 and i < len(widths) - len(flat)
                 if deep:
-                    level.append(DeepBlock(width, out, down=down, **options))
+                    level.append(DeepBlock(width, out, self.act, down=down, **options))
                 else:
                     activated = i + j > 0  # images are not
-                    level.append(PlainBlock(width, out, down=down, activated=activated, wide=wide, **options))
+                    how = {"down": down, "activated": activated, "wide": wide}
+                    level.append(PlainBlock(width, out, self.act, **how, **options))
                 width = out
             if i in attention:
                 level.append(SelfAttention(width, **options))
@@ -103,7 +116,7 @@ class BigGANDiscriminator(DiscriminatorBlock):
         self.embed = SpectralEmbedding(label_dim, width, **options) if label_dim else None
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
-        x = F.relu(self.hidden(images, len(self.levels))).sum(dim=(2, 3))
+        x = self.act(self.hidden(images, len(self.levels))).sum(dim=(2, 3))
         logits: Tensor = self.out(x)
         if self.embed is None:
             return logits
@@ -125,6 +138,7 @@ class PlainBlock(nn.Module):
 
     Args:
         in_channels, out_channels: Channels of the features.
+        act: Activation between the convolutions.
         down: Whether a mean over 2 x 2 follows.
         activated: Whether the input passes a ReLU first.
         wide: Whether the first convolution has the output's width, else the input's.
@@ -132,10 +146,18 @@ class PlainBlock(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, down: bool, activated: bool, wide: bool, **options: Any
+        self,
+        in_channels: int,
+        out_channels: int,
+        act: Activation,
+        *,
+        down: bool,
+        activated: bool,
+        wide: bool,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self.down, self.activated = down, activated
+        self.down, self.activated, self.act = down, activated, act
         middle = out_channels if wide else in_channels
         self.conv0 = SpectralConv2d(in_channels, middle, 3, **options)
         self.conv1 = SpectralConv2d(middle, out_channels, 3, **options)
@@ -144,7 +166,7 @@ class PlainBlock(nn.Module):
             self.shortcut = SpectralConv2d(in_channels, out_channels, 1, **options)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(F.relu(self.conv0(F.relu(x) if self.activated else x)))
+        y = self.conv1(self.act(self.conv0(F.relu(x) if self.activated else x)))
         # The mean first: it costs the convolution three places in four, and the order makes no difference.
         x = F.avg_pool2d(x, 2) if self.down else x
         around = x if self.shortcut is None else self.shortcut(x)
@@ -156,6 +178,7 @@ class DeepBlock(nn.Module):
 
     Args:
         in_channels, out_channels: Channels of the features; the shortcut adds what the output has more.
+        act: Activation between the convolutions.
         down: Whether a mean over 2 x 2 comes before the last convolution.
         options: Options of the convolutions; see `ganzoo.ops.spectral.SpectralLayer`.
 
@@ -163,14 +186,16 @@ class DeepBlock(nn.Module):
         ValueError: if the output has fewer channels.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, down: bool, **options: Any) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, act: Activation, *, down: bool, **options: Any
+    ) -> None:
         super().__init__()
         if out_channels < in_channels:
             raise ValueError(
                 f"A deep discriminator becomes no narrower from the image on; got a block from {in_channels} "
                 f"to {out_channels} channels."
             )
-        self.down = down
+        self.down, self.act = down, act
         middle = max(1, out_channels // BOTTLENECK)
         self.conv0 = SpectralConv2d(in_channels, middle, 1, **options)
         self.conv1 = SpectralConv2d(middle, middle, 3, **options)
@@ -181,7 +206,7 @@ class DeepBlock(nn.Module):
             self.shortcut = SpectralConv2d(in_channels, out_channels - in_channels, 1, **options)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.conv2(F.relu(self.conv1(F.relu(self.conv0(F.relu(x)))))))
+        y = self.act(self.conv2(self.act(self.conv1(self.act(self.conv0(F.relu(x)))))))
         if self.down:
             x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
         if self.shortcut is not None:

@@ -17,7 +17,12 @@ from ganzoo.generators.empty import empty
 from ganzoo.system.validation import in_range
 
 FORMAT = "ajbrock/BigGAN-PyTorch"
-SETTINGS: Mapping[str, Any] = {"resolution": "by the number of levels", "eps": 1e-6}
+SETTINGS: Mapping[str, Any] = {
+    "resolution": "by the number of levels",
+    "eps": 1e-6,
+    "activation": "relu",
+    "slope": 0.2,
+}
 
 
 def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discriminator:
@@ -25,8 +30,8 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
 
     Args:
         tensors: Tensors by their names in the file.
-        settings: "eps" of the power method, and "resolution", a number, or anything else for what the number
-            of levels tells.
+        settings: "eps" of the power method, "activation" with the "slope" of a leaky one, and "resolution", a
+            number, or anything else for what the number of levels tells.
 
     Raises:
         ValueError: for another network, one that is damaged, or a resolution that it cannot have.
@@ -65,6 +70,8 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
                 "flat": widths[halved:],
                 "attention": attention,
                 "wide": deep or _is_wide(arrays, levels),
+                "activation": settings["activation"],
+                "slope": settings["slope"],
                 "spectral": spectral,
                 **({"eps": float(settings["eps"])} if spectral else {}),
             },
