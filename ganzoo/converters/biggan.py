@@ -166,7 +166,7 @@ def _shape(tensors: Tensors, settings: Mapping[str, Any], deep: bool) -> dict[st
     last = "conv4" if deep else "conv2"
     inputs = [_size(tensors, f"blocks.{i}.0.conv1.weight", 4)[1] for i in range(blocks)]
     outputs = [_size(tensors, f"blocks.{i}.0.{last}.weight", 4)[0] for i in range(blocks)]
-    depth = int(settings.get("depth", 1))
+    depth = settings["depth"] if deep else 1  # the options of BigGAN name one, too, which nothing reads
     if blocks % depth:
         raise ValueError(f"{blocks} blocks are no whole number of levels of {depth}: give another depth.")
     doubles = [i % depth == depth - 1 for i in range(blocks)]
