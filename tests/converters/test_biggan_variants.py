@@ -325,3 +325,62 @@ def test_a_state_dict_without_options_is_named(state, tmp_path):
     torch.save(state, folder / "state_dict.pth")
     with pytest.raises(ValueError, match=r"state_dict\.pth holds no config"):
         ganzoo.convert(folder)
+
+
+# Strangers' files
+
+ODD = [
+    None,
+    -1,
+    0,
+    10**40,
+    1e308,
+    float("nan"),
+    "\x1b[0m",
+    [],
+    {},
+    [[True, 8, 8]] * 9,
+    [[1, 2]],
+    [[True, 1, 10**9]],
+]
+
+
+@pytest.mark.parametrize("key", ["layers", "eps", "n_stats", "attention_layer_position", "channel_width"])
+def test_odd_values_in_a_config_are_heeded_or_refused_in_one_line(key, tmp_path):
+    tensors, config = huggingface([[True, 8, 4]], attention=9)
+    torch.save(tensors, tmp_path / "pytorch_model.bin")
+    for value in ODD:
+        (tmp_path / "config.json").write_text(json.dumps({**config, key: value}))
+        try:
+            ganzoo.convert(tmp_path)
+        except ValueError as error:
+            assert "\n" not in str(error) and str(error).isprintable() and len(str(error)) < 600
+
+
+@pytest.mark.parametrize("key", ["BN_eps", "SN_eps", "G_depth", "norm_style", "G_activation", "resolution"])
+def test_odd_options_of_a_run_are_heeded_or_refused_in_one_line(key, tmp_path):
+    for number, value in enumerate(ODD):
+        folder = write(tmp_path / str(number), state_dict(widths=(8, 4), depth=2), {key: value})
+        try:
+            ganzoo.convert(folder)
+        except ValueError as error:
+            assert "\n" not in str(error) and str(error).isprintable() and len(str(error)) < 600
+
+
+def test_what_is_no_config_is_no_network_of_hugging_face(tmp_path):
+    for text in ("{", "[]", "[" * 100_000, '{"layers": []}', "\xff"):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises((ValueError, FileNotFoundError), match=r"nothing is left to convert|lacks"):
+            ganzoo.convert(tmp_path)
+
+
+def test_a_class_among_the_options_is_not_made(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return open, (str(tmp_path / "was-here"), "w")
+
+    folder = write(tmp_path / "run", state_dict(), {"experiment_name": Evil()})
+    ganzoo.convert(folder)
+    with pytest.raises(ValueError, match="Unknown activation"):
+        ganzoo.convert(write(tmp_path / "other", state_dict(), {"G_activation": Evil()}))
+    assert not (tmp_path / "was-here").exists()
