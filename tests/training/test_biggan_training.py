@@ -237,6 +237,7 @@ def test_settings_that_follow_from_the_images_leave_out_what_it_lacks(data):
     ("changes", "message"),
     [
         ({"discriminator_steps": 0}, "discriminator_steps is at least 1; got 0"),
+        ({"orthogonal": -1.0}, "orthogonal is not negative; got -1.0"),
         ({"standing": -1}, "standing is not negative; got -1"),
         ({"ema": {"buffers": "keep"}}, "ema.buffers: 'keep'"),
     ],
