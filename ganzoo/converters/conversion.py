@@ -15,6 +15,7 @@ from ganzoo.converters.candidates import Candidate, find
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.choice import PARTS, check_settings, choose
 from ganzoo.converters.contents import Record
+from ganzoo.converters.folders import KINDS, Opened, open_folder
 from ganzoo.converters.keymap import Tensors, flatten, place_of, unknown_places
 from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
@@ -92,8 +93,9 @@ def convert(
         path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, StyleGAN and StyleGAN2 of
             TensorFlow), `.pt` or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality,
             BasicSR, mmagic or genforce, or of a StyleGAN of rosinality or genforce, a MobileStyleGAN
-            distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of an unpacked `.pt`, or the
-            folder of random-face's OpenVINO files.
+            distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of an unpacked `.pt`, of
+            random-face's OpenVINO files, of a run of BigGAN-PyTorch or of Hugging Face's BigGAN-deep, or a
+            file of those two.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
             these that the file has.
         key: Place of the network in the file, such as "state_dict.generator", where a file has several of one
@@ -101,7 +103,8 @@ def convert(
         assume: Settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
             networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
             mmagic "colors", "rgb" or "bgr"; of a StyleGAN of genforce "fused_scale" ("auto", True or False)
-            and "lod", of one of rosinality "step" and "alpha".
+            and "lod", of one of rosinality "step" and "alpha"; of a generator of BigGAN "activation",
+            "slope", "norm", "norm_eps", "eps", "depth", "sums".
 
     Raises:
         ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, a
@@ -136,9 +139,11 @@ def convert_with_account(
         if not p.is_file() and not p.is_dir():
             raise ValueError(f"{p} is no regular file.")
     try:
-        if folder := _openvino_folder(paths):
+        alone = len(paths) == 1 and unpacked(paths[0]) is None
+        opened = open_folder(paths[0], _open) if alone else None
+        if opened is None and (folder := _openvino_folder(paths)):
             return _read_openvino(folder, part, key)
-        return _read_checkpoint(paths, part, key, assume or {})
+        return _read_checkpoint(paths, opened, part, key, assume or {})
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         # The layouts are not ours: what contradicts them in a way that no check foresees is damaged.
         reason = f"the file is damaged ({type(error).__name__}: {error})."
@@ -157,10 +162,14 @@ def _one_line(paths: list[Path], message: str) -> str:
 
 
 def _read_checkpoint(
-    paths: list[Path], part: str | None, key: str | None, assume: Mapping[str, Any]
+    paths: list[Path],
+    opened: Opened | None,
+    part: str | None,
+    key: str | None,
+    assume: Mapping[str, Any],
 ) -> Conversion:
-    """A checkpoint in one file, or a pair."""
-    contents = [_open(path) for path in paths]
+    """A checkpoint in one file, a pair, or a folder that was opened."""
+    contents = [opened.contents] if opened else [_open(path) for path in paths]
     whole: Any = contents[0]
     if len(paths) == 2:
         if not all(map(mobilestylegan.is_half, contents)):
@@ -168,7 +177,7 @@ def _read_checkpoint(
         whole = {"state_dict": mobilestylegan.join(*contents)}
     elif mobilestylegan.is_half(whole):
         raise ValueError("This is half of a MobileStyleGAN teacher: give both files, mapping and synthesis.")
-    candidates = _detect(whole, assume)
+    candidates = _detect(whole, assume, opened.told if opened else {})
     chosen = choose(candidates, part, key)
     check_settings(chosen, assume)
     recorded = _recorded(paths[0], chosen, assume)
@@ -188,7 +197,8 @@ def _read_checkpoint(
         for name, value in chosen.settings.items()
         if name not in recorded and (value is not None or name in assume)
     }
-    files = [*paths, *([nvidia_arguments.beside(paths[0])] if recorded else [])]
+    files = opened.files_of(chosen.path) if opened else paths
+    files = [*files, *([nvidia_arguments.beside(paths[0])] if recorded else [])]
     there = [c for c in candidates if c.refs]
     return Conversion(
         module=module,
@@ -223,20 +233,22 @@ def _open(path: Path) -> Any:
     return open_safetensors(path) if is_safetensors(head) else open_checkpoint(path)
 
 
-def _detect(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
+def _detect(
+    contents: Any, assume: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]
+) -> list[Candidate]:
     """The networks of a checkpoint.
 
     Raises:
         ValueError: if it has none that is known.
     """
-    if found := find(contents, assume):
+    if found := find(contents, assume, told):
         return found
     strange = [f"{place} by {thing}" for place, thing in islice(unknown_places(contents), _SHOWN)]
     made = f" Not known, and not run: what is made as {'; '.join(strange)}." if strange else ""
     raise ValueError(
         f"The file holds {_summary(contents)}, and no network that ganzoo knows: it converts NVIDIA .pkl, "
-        "MobileStyleGAN .ckpt, and StyleGAN and StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, "
-        f"mmagic, genforce.{made}"
+        "MobileStyleGAN .ckpt, BigGANs, and StyleGAN and StyleGAN2 state dicts of NVIDIA, rosinality, "
+        f"BasicSR, mmagic, genforce.{made}"
     )
 
 
@@ -278,7 +290,9 @@ def _openvino_folder(paths: list[Path]) -> Path | None:
     if path.is_dir():
         if unpacked(path) is not None:
             return None
-        if (path / openvino.FILES[0]).is_file() or not (path / CONFIG_FILE).is_file():
+        if (path / openvino.FILES[0]).is_file():
+            return path
+        if not (path / CONFIG_FILE).is_file():
             return path
         raise ValueError("This is a model of ganzoo already: nothing is left to convert.")
     return path.parent if path.name in openvino.FILES else None
@@ -289,7 +303,7 @@ def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversio
     if missing := [name for name in openvino.FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(
             f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files, "
-            "or data.pkl and data of an unpacked file of torch.save."
+            f"{KINDS}, or data.pkl and data of an unpacked file of torch.save."
         )
     if part not in (None, "student") or key is not None:
         raise ValueError(f"The files have no {part or repr(key)}; they have: student.")
