@@ -17,8 +17,8 @@ from ganzoo.converters import conversion, keymap
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import Tensors, flatten
 
-# Of the networks of StyleGAN's and BigGAN's files, many or dear, these hold every kind of tensor; the others run
-# with `-m slow`.
+# Of the networks of StyleGAN's and BigGAN's files, many or dear, these hold every kind of tensor; the others
+# run with `-m slow`.
 ENOUGH = {
     "sg1_gf_train_32.pth-generator_ema", "sg1_gf_train_32.pth-discriminator",
     "sg1_ros_train.model-generator_ema-step-5", "sg1_ros_train.model-discriminator-step-5-alpha-0.3",
