@@ -19,7 +19,7 @@ def convert(
         typer.Argument(
             metavar="FILE",
             help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a "
-            "teacher: both files), or a folder: of OpenVINO files, or of an unpacked .pt.",
+            "teacher: both files), or a folder: of a BigGAN, of OpenVINO files, or of an unpacked .pt.",
         ),
     ] = None,
     out: Annotated[
@@ -41,7 +41,8 @@ def convert(
         typer.Option(
             metavar="NAME=VALUE",
             help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
-            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr). May be repeated.",
+            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr); of BigGAN's: "
+            "activation, slope, norm, norm_eps, eps, depth, sums. May be repeated.",
         ),
     ] = None,
     license: Annotated[

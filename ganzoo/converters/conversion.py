@@ -92,14 +92,16 @@ def convert(
         path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), `.pt`
             or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic or
             genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of
-            an unpacked `.pt`, or the folder of random-face's OpenVINO files.
+            an unpacked `.pt`, of random-face's OpenVINO files, of a run of BigGAN-PyTorch or of Hugging
+            Face's BigGAN-deep, or a file of those two.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
             these that the file has.
         key: Place of the network in the file, such as "state_dict.generator", where a file has several of one
             part.
         assume: Settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
             networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
-            mmagic "colors", "rgb" or "bgr".
+            mmagic "colors", "rgb" or "bgr"; of a generator of BigGAN "activation", "slope", "norm",
+            "norm_eps", "eps", "depth", "sums".
 
     Raises:
         ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, a
@@ -234,8 +236,8 @@ def _detect(
     made = f" Not known, and not run: what is made as {'; '.join(strange)}." if strange else ""
     raise ValueError(
         f"The file holds {_summary(contents)}, and no network that ganzoo knows: it converts NVIDIA .pkl, "
-        "MobileStyleGAN .ckpt, and StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, mmagic, "
-        f"genforce.{made}"
+        "MobileStyleGAN .ckpt, StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, mmagic, genforce, and "
+        f"BigGANs.{made}"
     )
 
 

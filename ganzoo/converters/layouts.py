@@ -169,10 +169,11 @@ LAYOUTS = (
     ),
     Layout(
         huggingface.FORMAT,
-        "generator.gen_z.weight_orig",
+        "embeddings.weight",
         huggingface.read_generator,
         rules=huggingface.RULES,
         settings=huggingface.SETTINGS,
+        beside="generator.gen_z.bias",
     ),
     Layout(
         biggan_discriminator.FORMAT,
