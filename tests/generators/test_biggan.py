@@ -115,7 +115,10 @@ def test_the_matrices_of_a_row_make_gain_and_bias_of_it(kind):
 
 
 @pytest.mark.usefixtures("operators_of_onnx_are_read_once")
-@pytest.mark.parametrize(("target", "runtime"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
+@pytest.mark.parametrize(
+    ("target", "runtime"),
+    [pytest.param("onnx", "onnxruntime", marks=pytest.mark.slow), ("openvino", "openvino")],
+)
 def test_it_runs_in_an_engine_with_statistics_by_truncation(target, runtime, tmp_path):
     pytest.importorskip(runtime)
     shape = {"resolution": 8, "channels": [8, 4], "layers": [[False, 8, 8], [True, 8, 4]]}
