@@ -11,6 +11,7 @@ from ganzoo.export.exporting import export
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.empty import empty
 from ganzoo.generators.standing import with_standing_statistics
+from ganzoo.models.cost import costs
 from ganzoo.models.factory import build, config_of
 from ganzoo.runtimes import load as load_runtime
 
@@ -178,6 +179,14 @@ def test_gradients_reach_all_parameters():
     generator = small("plain").train()
     generator(*inputs(generator)).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in generator.parameters())
+
+
+@every_kind
+def test_it_is_counted_without_memory(kind):
+    generator = small(kind)
+    found = costs(generator.config)
+    assert found["synthesis"].parameters == sum(p.numel() for p in generator.synthesis.parameters())
+    assert found["deployed synthesis"].macs <= found["synthesis"].macs
 
 
 # The published sizes
