@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import assert_same_image
+from helpers import assert_same_image, tiny_config
 
 import ganzoo
 from ganzoo.export.exporting import export
@@ -179,6 +179,16 @@ def test_gradients_reach_all_parameters():
     generator = small("plain").train()
     generator(*inputs(generator)).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in generator.parameters())
+
+
+def test_chunks_of_other_rows_are_no_mapping_network_of_a_student():
+    student = tiny_config(resolution=16, label_dim=3, z_dim=6)
+    with pytest.raises(ValueError, match="Each of the 3 rows of w of a biggan is another"):
+        student.with_mapping_of(small("plain").config)
+    whole = student.with_mapping_of(small("deep").config)
+    assert whole.mapping["name"] == "classes"
+    generator = build(whole)
+    assert generator(*inputs(generator)).shape == (2, 3, 16, 16)
 
 
 @every_kind
