@@ -1,6 +1,7 @@
 """Adaptive instance normalisation, and the layer that ends with it (Karras et al. 2019, equation 1)."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.base import Block, Fold, is_overridden
@@ -132,6 +133,14 @@ class FoldedAdaINLayer(nn.Module):
             self.bias = nn.Parameter(layer.bias[order].clone())
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
-        x = self.noise(x if self.conv is None else self.conv(x, w), noise)
-        x = bias_act(x, self.bias, activation=self.activation, gain=self.gain)
+        if self.conv is None:
+            x = self.noise(x, noise)
+        else:
+            x = self.conv(x, w)
+            if noise is not None:
+                x = x.add_(self.noise.strength * noise)
+        if self.bias is None and self.activation == "lrelu":
+            x = F.leaky_relu_(x, 0.2)
+        else:
+            x = bias_act(x, self.bias, activation=self.activation, gain=self.gain)
         return self.adain(x, w)  # type: ignore[no-any-return]

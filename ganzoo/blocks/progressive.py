@@ -46,6 +46,7 @@ class StyleGANDiscriminator(DiscriminatorBlock):
     """
 
     layered = True
+    family = "stylegan"
 
     def __init__(
         self,
