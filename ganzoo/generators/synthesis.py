@@ -1,7 +1,7 @@
 """What every synthesis network is: w and noise in, an image out, with what it was made of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,7 +34,8 @@ class SynthesisNetwork(Block, ABC):
 
     A new one gives `forward`; one with noise also `noise_sizes` and `constant_noise`; one with predictions at
     several levels also `level_images`; one with features at several levels also `features` and
-    `level_modules`; one that runs quicker in another form also `folded`.
+    `level_modules`; one that runs quicker in another form also `folded`; one whose input lies on a plane also
+    `move`; one that measures its features in training also `observed` and `follow`.
 
     Args:
         num_ws: Rows of w.
@@ -97,6 +98,28 @@ class SynthesisNetwork(Block, ABC):
     def level_images(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """The image that the network stands for at every level of `Output.levels`, from low to high."""
         return []
+
+    def move(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
+        """Shift and turn the images that it makes from now on; nothing given puts them back.
+
+        Args:
+            translate: Shift to the right and down, in widths of the image.
+            rotate: Degrees, counterclockwise, around the middle before it is shifted.
+
+        Raises:
+            ValueError: if it has no input that can be moved.
+        """
+        raise ValueError(
+            "The images of this model cannot be shifted or turned: only a StyleGAN3 in PyTorch has an input "
+            "that moves. Leave out --translate and --rotate."
+        )
+
+    def observed(self) -> dict[str, Tensor]:
+        """What the last pass in training mode measured, by name, such that a mean over parts can be followed."""
+        return {}
+
+    def follow(self, observed: Mapping[str, Tensor]) -> None:  # noqa: B027 - nothing by default
+        """Take over what passes in training mode measured: a result of `observed`, or a mean of several."""
 
     def layer_noise(self, w: Tensor, noise: Noise, generator: RandomSource = None) -> list[Tensor | None]:
         """Noise for every layer, `[1 or N, 1, r, r]` or None; it and w are checked."""
