@@ -88,8 +88,8 @@ def convert(
     """The network of a foreign checkpoint, float32, on the CPU; nothing in the file is imported or called.
 
     Args:
-        path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), `.pt`
-            or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic or
+        path: NVIDIA `.pkl` (StyleGAN2-ADA, StyleGAN3, TensorFlow StyleGAN2), `.pt` or `.safetensors` with
+            the state dict of a StyleGAN3 or a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic or
             genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of
             an unpacked `.pt`, or the folder of random-face's OpenVINO files.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
@@ -97,8 +97,8 @@ def convert(
         key: Place of the network in the file, such as "state_dict.generator", where a file has several of one
             part.
         assume: Settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
-            networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
-            mmagic "colors", "rgb" or "bgr".
+            networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size", of a
+            StyleGAN3 also "first_cutoff" and its like; of one of mmagic "colors", "rgb" or "bgr".
 
     Raises:
         ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, a

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ganzoo.converters import genforce, mmagic, nvidia_state, rosinality
+from ganzoo.converters import genforce, mmagic, nvidia_state, nvidia_stylegan3_state, rosinality
 from ganzoo.converters.keymap import Tensors
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
@@ -153,11 +153,11 @@ LAYOUTS = (
         "layers are enlarged bilinearly, and one noise image enters with a weight for each channel. It "
         "cannot be converted exactly.",
     ),
-    _foreign(
-        "NVIDIA state dict, StyleGAN3",
-        "synthesis.input.affine.weight",
-        "a StyleGAN3 generator: its layers are filtered by design and have no counterpart here. ganzoo "
-        "converts StyleGAN2 networks.",
+    Layout(
+        nvidia_stylegan3_state.FORMAT,
+        nvidia_stylegan3_state.ANCHOR,
+        nvidia_stylegan3_state.read_generator,
+        settings=nvidia_stylegan3_state.SETTINGS,
     ),
     _foreign("rosinality, StyleGAN1", "progression.0.conv1.input", _STYLEGAN1),
     _foreign("genforce, StyleGAN1", "synthesis.layer0.apply_noise.weight", _STYLEGAN1),

@@ -1,8 +1,7 @@
-"""StyleGAN3 generators of NVIDIA's repository: snapshots, and state dicts without the settings of one.
+"""StyleGAN3 generators of NVIDIA's repository: snapshots, and what their state dicts have in common.
 
 Every layer of a snapshot records what it is; two numbers of the constructor that show in no layer are read
-from its recorded arguments. All layers are held against what the settings make of them. Of a state dict,
-names and shapes tell widths, sizes, kernels and taps; the filters tell whether the assumed settings are right.
+from its recorded arguments. All layers are held against what the settings make of them.
 """
 
 import math
@@ -43,7 +42,7 @@ _RECORDED = {
     "radial": "down_radial",
 }
 FILTERS = ("up_filter", "down_filter")
-_FILTER_SIZE = 6  # where no layer has a filter
+FILTER_SIZE = 6  # where no layer has a filter
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,8 @@ def layers_of(network: Network) -> list[Layer]:
     Raises:
         ValueError: if one is missing.
     """
-    found = {int(m[2]): Layer(m[1], int(m[3]), int(m[4])) for m in map(_LAYER.fullmatch, network.modules) if m}
+    names = [name for name in map(_LAYER.fullmatch, network.modules) if name]
+    found = {int(name[2]): Layer(name[1], int(name[3]), int(name[4])) for name in names}
     if sorted(found) != [*range(len(found))] or len(found) < 2:
         raise ValueError(f"The network has the layers {sorted(found)}; a StyleGAN3 has L0, L1, L2 …")
     return [found[i] for i in range(len(found))]
@@ -173,7 +173,7 @@ def _filter_size(network: Network, names: list[str]) -> int:
         for taps, factor in (("up_taps", "up_factor"), ("down_taps", "down_factor")):
             if (count := _whole(network, name, taps)) > 1:
                 return count // max(1, _whole(network, name, factor))
-    return _FILTER_SIZE
+    return FILTER_SIZE
 
 
 def _arguments(root: Record, synthesis: Record) -> dict[str, float]:

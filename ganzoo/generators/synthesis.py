@@ -115,11 +115,11 @@ class SynthesisNetwork(Block, ABC):
         )
 
     def observed(self) -> dict[str, Tensor]:
-        """What the last pass in training mode measured, by name, such that a mean over parts can be followed."""
+        """What the last pass in training mode measured, by name; means over parts of a batch stand for it."""
         return {}
 
-    def follow(self, observed: Mapping[str, Tensor]) -> None:  # noqa: B027 - nothing by default
-        """Take over what passes in training mode measured: a result of `observed`, or a mean of several."""
+    def follow(self, observed: Mapping[str, Tensor]) -> None:
+        """Take over what was measured in training mode: a result of `observed`, or the mean of several."""
 
     def layer_noise(self, w: Tensor, noise: Noise, generator: RandomSource = None) -> list[Tensor | None]:
         """Noise for every layer, `[1 or N, 1, r, r]` or None; it and w are checked."""

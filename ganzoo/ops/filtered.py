@@ -180,7 +180,8 @@ def _interleaved(parts: list[list[Tensor]]) -> Tensor:
     """One signal of its phases, by rows and columns."""
     if len(parts) == 1:
         return parts[0][0]
-    ways, (height, width) = len(parts), (sum(row[0].shape[2] for row in parts), sum(part.shape[3] for part in parts[0]))  # fmt: skip
+    ways = len(parts)
+    height, width = sum(row[0].shape[2] for row in parts), sum(part.shape[3] for part in parts[0])
     n, c, h, w = parts[0][0].shape  # the largest ones
     rows = [torch.stack([F.pad(x, (0, w - x.shape[3], 0, h - x.shape[2])) for x in row], 4) for row in parts]
     whole = torch.stack([row.reshape(n, c, h, w * ways) for row in rows], 3)

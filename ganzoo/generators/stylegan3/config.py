@@ -10,7 +10,7 @@ from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfi
 from ganzoo.generators.stylegan2.config import MAX_RESOLUTION, check_resolution
 from ganzoo.generators.stylegan3.synthesis import Synthesis
 from ganzoo.generators.stylegan3.table import Frequencies, Shape, layer_shapes
-from ganzoo.system.validation import in_range, only
+from ganzoo.system.validation import in_range
 
 MAX_LAYERS, MAX_FACTOR, MAX_MARGIN = 64, 16, 512
 WIDTHS = ("channel_base", "channel_max", "num_layers")  # shorthands for channels
@@ -85,10 +85,10 @@ class StyleGAN3Config(GeneratorConfig):
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
         """The numbers of all layers, the last of which makes the image."""
-        frequencies = _frequencies(self.resolution, len(self.channels), vars(self))
+        found = frequencies(self.resolution, len(self.channels), vars(self))
         return tuple(
             layer_shapes(
-                frequencies,
+                found,
                 self.channels,
                 resolution=self.resolution,
                 img_channels=self.img_channels,
@@ -104,7 +104,8 @@ class StyleGAN3Config(GeneratorConfig):
     @property
     def row_sides(self) -> tuple[int, ...]:
         """The sampling rate that each row acts on: the side of its features without the margin."""
-        return tuple(min(rate, self.resolution) for rate in (self.shapes[0].in_rate, *(s.out_rate for s in self.shapes)))  # fmt: skip
+        rates = (self.shapes[0].in_rate, *(shape.out_rate for shape in self.shapes))
+        return tuple(min(rate, self.resolution) for rate in rates)
 
     @property
     def largest_features(self) -> int:
@@ -155,11 +156,11 @@ def with_channels(data: Mapping[str, Any]) -> dict[str, Any]:
     in_range("channel_base", base, 1, MAX_WIDTH * MAX_RESOLUTION)
     in_range("channel_max", maximum, 1, MAX_WIDTH)
     in_range("num_layers", layers, 1, MAX_LAYERS)
-    data["channels"] = _frequencies(data["resolution"], layers, data).channels(base, maximum)
+    data["channels"] = frequencies(data["resolution"], layers, data).channels(base, maximum)
     return data
 
 
-def _frequencies(resolution: int, num_layers: int, data: Mapping[str, Any]) -> Frequencies:
+def frequencies(resolution: int, num_layers: int, data: Mapping[str, Any]) -> Frequencies:
     """The frequencies of a config's fields, or of data that lacks some of them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Low-pass filters under a Kaiser window, separable or radially symmetric (Karras et al. 2021, appendix D.1)."""
+"""Low-pass filters under a Kaiser window, separable or radial (Karras et al. 2021, appendix D.1)."""
 
 import math
 

@@ -60,13 +60,16 @@ class FourierInput(Block):
         strength = (freqs.norm(dim=2) - self.cutoff) / (self.rate / 2 - self.cutoff)
         strength = (1 - strength).clamp(0, 1)[:, None, None]
         # sin(a + b) of a for every column and b for every row: a sine for each of both, not for each sample.
-        place = (torch.arange(self.size, device=w.device, dtype=freqs.dtype) + 0.5 - self.size / 2) / self.rate
+        place = (
+            torch.arange(self.size, device=w.device, dtype=freqs.dtype) + 0.5 - self.size / 2
+        ) / self.rate
         turn = 2 * math.pi
         x = turn * (place[None, :, None] * freqs[:, None, :, 0])
         y = turn * (place[None, :, None] * freqs[:, None, :, 1] + phases[:, None])
         waves = x.sin()[:, None] * y.cos()[:, :, None] + x.cos()[:, None] * y.sin()[:, :, None]
         mixed = (waves * strength) @ (self.weight * self.scale).t()
-        return mixed.permute(0, 3, 1, 2).to(w.dtype)
+        features: Tensor = mixed.permute(0, 3, 1, 2).to(w.dtype)
+        return features
 
     def _moved(self, pose: Tensor) -> tuple[Tensor, Tensor]:
         """Frequencies `[N, channels, 2]` and phases `[N, channels]` of moved waves.

@@ -1,4 +1,4 @@
-"""One layer: modulated convolution, then an activation between two filters (Karras et al. 2021, section 3.2)."""
+"""One layer: modulated convolution, and an activation between two filters (Karras et al. 2021, 3.2)."""
 
 import math
 
@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.base import Block, Fold
-from ganzoo.generators.stylegan3.filters import lowpass
 from ganzoo.generators.stylegan3.table import Shape
 from ganzoo.ops.conv import conv2d
 from ganzoo.ops.equalized import EqualizedLinear
@@ -45,7 +44,7 @@ class FilteredLayer(Block):
         self.bias = nn.Parameter(torch.empty(shape.out_channels))
         self.affine: nn.Module = EqualizedLinear(w_dim, shape.in_channels, bias_init=1.0)
         self.register_buffer("magnitude_ema", torch.empty([]))
-        for name, filter_ in self._filters().items():
+        for name, filter_ in shape.filters().items():
             self.register_buffer(name, None if filter_ is None else torch.empty(filter_.shape))
         self.moved: Tensor | None = None
         self.register_buffer("energy", None)  # of folded weights, summed over the kernel: [out, in]
@@ -57,7 +56,7 @@ class FilteredLayer(Block):
         normal_(self.weight, generator=generator)
         nn.init.zeros_(self.bias)
         nn.init.ones_(self.magnitude_ema)
-        for name, filter_ in self._filters().items():
+        for name, filter_ in self.shape.filters().items():
             if filter_ is not None:
                 getattr(self, name).copy_(filter_)
 
@@ -65,7 +64,8 @@ class FilteredLayer(Block):
         """Features `[N, out, size', size']`."""
         s = self.shape
         gain, style = self._input_gain(x), self.affine(w)
-        weight, factors = self.weight, None
+        factors: Tensor | None = None
+        weight: Tensor = self.weight
         if s.is_rgb:
             style = style * (1 / math.sqrt(s.in_channels))
         else:
@@ -93,7 +93,7 @@ class FilteredLayer(Block):
 
     def folded(self, fold: Fold | None = None) -> nn.Module:
         self.affine = self.affine.folded()  # type: ignore[operator]
-        weight = self.weight
+        weight: Tensor = self.weight
         if not self.shape.is_rgb:
             weight = weight * weight.square().mean(dim=(1, 2, 3), keepdim=True).rsqrt()
             self.energy = weight.square().sum(dim=(2, 3))
@@ -115,11 +115,3 @@ class FilteredLayer(Block):
         if not self.shape.is_rgb:
             x = F.leaky_relu(x, 0.2) * math.sqrt(2)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
-
-    def _filters(self) -> dict[str, Tensor | None]:
-        s = self.shape
-        up = lowpass(s.up_taps, cutoff=s.in_cutoff, width=2 * s.in_half_width, rate=s.inner_rate)
-        down = lowpass(
-            s.down_taps, cutoff=s.out_cutoff, width=2 * s.out_half_width, rate=s.inner_rate, radial=s.radial
-        )
-        return {"up_filter": up, "down_filter": down}

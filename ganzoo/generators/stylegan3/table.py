@@ -1,9 +1,12 @@
-"""What every layer is: sizes, rates, cutoffs and filters, by a few numbers (Karras et al. 2021, section 3.2)."""
+"""What every layer is: sizes, rates, cutoffs, filters, by a few numbers (Karras et al. 2021, 3.2)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
+
+from ganzoo.generators.stylegan3.filters import lowpass
 
 MAX_TAPS = 512
 
@@ -51,6 +54,18 @@ class Shape:
     def inner_rate(self) -> int:
         """Sampling rate of the activation."""
         return self.in_rate * self.up
+
+    def filters(self) -> dict[str, Tensor | None]:
+        """The filters before and after the activation, by their names in a layer; None for none."""
+        up = lowpass(self.up_taps, cutoff=self.in_cutoff, width=2 * self.in_half_width, rate=self.inner_rate)
+        down = lowpass(
+            self.down_taps,
+            cutoff=self.out_cutoff,
+            width=2 * self.out_half_width,
+            rate=self.inner_rate,
+            radial=self.radial,
+        )
+        return {"up_filter": up, "down_filter": down}
 
 
 @dataclass(frozen=True)
