@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ganzoo.blocks.base import Block, Fold, is_overridden
 from ganzoo.ops.activation import ACTIVATIONS, bias_act
 from ganzoo.ops.equalized import EqualizedLinear
+from ganzoo.ops.labels import Label, as_labels
 from ganzoo.registry import Registry
 from ganzoo.system.validation import unknown
 
@@ -20,7 +21,8 @@ MAX_ONE_HOT = 4_000_000  # numbers; labels of 100,000 classes would take gigabyt
 class MappingNetwork(Block, ABC):
     """Base of the mapping networks: `z [N, z_dim]` to `w [N, num_ws, w_dim]`.
 
-    A new one gives `w`, one vector for all rows; or `rows`, if they differ.
+    A new one gives `w`, one vector for all rows; or `rows`, if they differ; `center`, if truncation moves w
+    elsewhere than towards one mean.
 
     Args:
         z_dim: Width of z.
@@ -53,6 +55,10 @@ class MappingNetwork(Block, ABC):
         """Whether the rows of one latent's w may differ before truncation."""
         return is_overridden(self, MappingNetwork, "rows")
 
+    def center(self, w: Tensor) -> Tensor:
+        """What truncation moves w `[N, num_ws, w_dim]` towards, to be broadcast to its shape: the mean w."""
+        return self.w_avg
+
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Zeros for the mean w; `estimate_w_avg` gives it."""
         nn.init.zeros_(self.w_avg)
@@ -60,7 +66,7 @@ class MappingNetwork(Block, ABC):
     def forward(
         self,
         z: Tensor,
-        label: Tensor | None = None,
+        label: Tensor | Label | None = None,
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
     ) -> Tensor:
@@ -68,9 +74,10 @@ class MappingNetwork(Block, ABC):
 
         Args:
             z: Latents `[N, z_dim]`, normal.
-            label: Labels `[N, label_dim]`, one-hot; required if the network is conditional, refused if it is
-                not.
-            truncation_psi: Psi of `w_avg + psi * (w - w_avg)`; 1 leaves w, 0 gives the mean.
+            label: Labels `[N, label_dim]`, one-hot or mixed; classes `[N]`; or one class, or a mix such as
+                `{3: 0.5, 7: 0.5}`, for all. Required if the network is conditional, refused if it is not.
+            truncation_psi: Psi of `center + psi * (w - center)`; 1 leaves w, 0 gives the center: the mean w,
+                or what `center` says.
             truncation_cutoff: Rows to truncate, from the first; None for all.
 
         Raises:
@@ -82,10 +89,11 @@ class MappingNetwork(Block, ABC):
         if (label is not None) != (self.label_dim > 0):
             has = f"needs a label [N, {self.label_dim}]" if self.label_dim else "takes no label"
             raise ValueError(f"This mapping network {has}.")
-        if label is not None and not isinstance(label, Tensor):
-            raise TypeError(f"label is a tensor [N, {self.label_dim}], one-hot; got {label!r}.")
-        if label is not None and label.shape != (z.shape[0], self.label_dim):
-            raise ValueError(f"label has shape [{z.shape[0]}, {self.label_dim}]; got {list(label.shape)}.")
+        if label is not None:
+            given = label if isinstance(label, Tensor) and label.is_floating_point() else None
+            label = as_labels(label, z.shape[0], self.label_dim)
+            if given is None:
+                label = label.to(z)
         # Costs are counted on "meta", of which autocast knows nothing.
         autocast = not z.is_meta and torch.is_autocast_enabled(z.device.type)
         for name, tensor in (("z", z), ("label", label)):
@@ -98,8 +106,8 @@ class MappingNetwork(Block, ABC):
         w = self.rows(z, label)
         if truncation_psi == 1:
             return w
-        truncated = self.w_avg + truncation_psi * (w[:, :cutoff] - self.w_avg)
-        return torch.cat([truncated, w[:, cutoff:]], dim=1)
+        center = self.center(w).expand_as(w)[:, :cutoff]
+        return torch.cat([center + truncation_psi * (w[:, :cutoff] - center), w[:, cutoff:]], dim=1)
 
     @torch.no_grad()
     def estimate_w_avg(self, num: int = 10_000, seed: int = 0) -> Tensor:

@@ -1,8 +1,13 @@
 """What several commands share: lists of seeds, sides of images, and devices."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from ganzoo.system.seeds import parse_seeds as parse_seeds
+
+if TYPE_CHECKING:
+    from ganzoo.generators.sampling import Label
 
 
 def parse_side(text: str) -> int:
@@ -16,6 +21,20 @@ def parse_side(text: str) -> int:
             f"{text!r} is no whole number: images are square, so one number such as 512 says both sides."
         )
     return int(text)
+
+
+def parse_label(text: str) -> "Label":
+    """Class of an option's text, or a mix of classes.
+
+    Raises:
+        typer.BadParameter: for any other text.
+    """
+    from ganzoo.generators.sampling import parse_label
+
+    try:
+        return parse_label(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def refuse_device(device: str) -> None:

@@ -23,7 +23,6 @@ Psi = Annotated[
 Noise = Annotated[
     str, options.noise("const (saved with the weights), random (by the image's seed), or none.")
 ]
-Label = Annotated[int | None, typer.Option(help="Class, for conditional models.")]
 Out = Annotated[Path, typer.Option(help="The page, a .html file.")]
 Records = Annotated[
     Path | None, typer.Option(help="Show the records of a file that `ganzoo eval --out` wrote.")
@@ -43,7 +42,7 @@ def compare(
     w: options.SavedW = None,
     psi: Psi = None,
     noise: Noise = "const",
-    label: Label = None,
+    label: options.Label = None,
     out: Out = Path("compare.html"),
     records: Records = None,
     features: Features = NO_FEATURES,

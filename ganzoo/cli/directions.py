@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ganzoo.cli import latent
+from ganzoo.cli import latent, options
 from ganzoo.cli.edit import SHOWN
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from ganzoo.generators.generator import Generator
+    from ganzoo.generators.sampling import Label
     from ganzoo.latent.direction import Directions, Rows
     from ganzoo.latent.look import Look
 
@@ -37,7 +38,7 @@ def directions(
     share: Annotated[float, typer.Option(help="Share of the table that is each of the two classes.")] = 0.02,
     seed: Annotated[int, typer.Option(help="Seed of the image on the sheet.")] = 0,
     psi: latent.Psi = 0.7,
-    label: latent.Label = None,
+    label: options.Label = None,
     out: Annotated[
         Path, typer.Option(help="Folder for the files and the sheet; those of other names stay.")
     ] = Path("directions"),
@@ -92,7 +93,7 @@ def _there(out: Path, generator: "Generator") -> "Directions | None":
 
 
 def _of_method(
-    generator: "Generator", method: str, num: int, rows: "Rows | None", samples: int, label: int | None
+    generator: "Generator", method: str, num: int, rows: "Rows | None", samples: int, label: "Label | None"
 ) -> "Directions":
     from ganzoo.latent.ganspace import ganspace
     from ganzoo.latent.sefa import sefa

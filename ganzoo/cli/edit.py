@@ -43,9 +43,9 @@ def edit(
     rows: Rows = None,
     directions: Source = None,
     psi: Psi = None,
-    cutoff: latent.Cutoff = None,
+    cutoff: options.Cutoff = None,
     noise: latent.Noise = "const",
-    label: latent.Label = None,
+    label: options.Label = None,
     save_w: SaveW = False,
     other_mapping: options.OtherMapping = False,
     out: latent.Out = Path("edited"),
@@ -82,7 +82,7 @@ def edit(
     start = points(deployed, look, numbers, saved)
     moved = edited_w(start.w(deployed), chosen, strengths, range_)
     out.mkdir(parents=True, exist_ok=True)
-    settings = {"model": name, "truncation_psi": psi, "noise": noise, "label": label}
+    settings = {"model": name, "truncation_psi": psi, "noise": noise, "label": look.settings()["label"]}
     with latent.counted("Editing", len(moved), out) as report:
         sheets = write_edits(
             deployed, start, chosen, strengths, out, rows=range_, settings=settings, report=report

@@ -102,7 +102,8 @@ def film(
     stops = numbers if w is None else load_w(w, generator, other_mapping=other_mapping)
     if centers is not None:
         with stage(f"Finding {centers} centers"):
-            motion = replace(motion, centers=find_centers(generator, centers))
+            only = classes[0] if len(set(classes)) == 1 else None
+            motion = replace(motion, centers=find_centers(generator, centers, label=only))
     ways = _paths(generator, stops, motion, space, classes, tiles)
     size = columns * generator.resolution, tiles // columns * generator.resolution
     _write(path, fps, size, frames(generator, ways, columns=columns), motion.frames, engine)

@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 MODEL = "A model of `ganzoo list`, its folder, or hf-hub:owner/name."
 Model = Annotated[str, typer.Argument(help=MODEL)]
 Psi = Annotated[float, options.psi("Truncation: 1 for full variety, 0 for the mean image.")]
-Cutoff = Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")]
 Noise = Annotated[
     str, options.noise("const (saved with the weights), random (by the image's seed), or none.")
 ]
-Label = Annotated[int | None, typer.Option(help="Class, for a conditional model.")]
 Out = Annotated[Path, typer.Option(help="Folder for the images; made if need be.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps …")]
 CacheDir = Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ganzoo.cli import latent
+from ganzoo.cli import latent, options
 from ganzoo.cli.common import parse_seeds
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.files import refuse_unwritable
@@ -21,9 +21,9 @@ def mix(
         str, typer.Option(help="Rows of w from the top: coarse, middle, fine, or 4-7.")
     ] = "coarse",
     psi: latent.Psi = 0.7,
-    cutoff: latent.Cutoff = None,
+    cutoff: options.Cutoff = None,
     noise: latent.Noise = "const",
-    label: latent.Label = None,
+    label: options.Label = None,
     out: latent.Out = Path("mixed"),
     device: latent.Device = "cpu",
     cache_dir: latent.CacheDir = None,
@@ -44,7 +44,7 @@ def mix(
     range_ = rows_of(layers, generator.config, "--layers")
     start, sources = (points(generator, look, seeds) for seeds in (left, top))
     out.mkdir(parents=True, exist_ok=True)
-    settings = {"model": name, "truncation_psi": psi, "noise": noise, "label": label}
+    settings = {"model": name, "truncation_psi": psi, "noise": noise, "label": look.settings()["label"]}
     total = (len(left) + 1) * (len(top) + 1) - 1
     with latent.counted("Mixing", total, out) as report:
         sheet = write_mix(generator, start, sources, range_, out, settings=settings, report=report)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli.common import parse_side
+from ganzoo.cli.common import parse_label, parse_side
 
 Multirun = Annotated[
     bool, typer.Option("-m", "--multirun", help="A sweep: a run for every combination of KEY=VALUE,VALUE.")
@@ -23,6 +23,20 @@ SavedW = Annotated[
 ]
 OtherMapping = Annotated[
     bool, typer.Option("--other-mapping", help="Take w that were made with another mapping network.")
+]
+Cutoff = Annotated[int | None, typer.Option(help="Truncate this many rows of w only.")]
+# Any: what it is parsed to, a class or a mix of classes, is no type that Typer knows
+Label = Annotated[
+    Any,
+    typer.Option(
+        parser=parse_label,
+        metavar="CLASS",
+        help="Class of a conditional model, such as 3, or a mix such as 3:0.5,7:0.5.",
+    ),
+]
+ZLimit = Annotated[
+    float | None,
+    typer.Option(help="Cut the numbers of latents off at this many deviations; BigGAN's way is 2."),
 ]
 Centers = Annotated[
     int | None,

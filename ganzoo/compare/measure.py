@@ -14,7 +14,7 @@ from ganzoo.features.networks import FeatureInfo, FeatureNetwork
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
-from ganzoo.generators.sampling import check_noise, check_psi, check_seeds
+from ganzoo.generators.sampling import Label, as_labels, check_label, check_noise, check_psi, check_seeds
 from ganzoo.latent.look import Look
 from ganzoo.latent.points import Points
 from ganzoo.latent.saved import SavedW
@@ -64,7 +64,7 @@ class Settings:
     seeds: tuple[int, ...]
     truncation_psi: float = 1.0
     noise: str = "const"
-    label: int | None = None
+    label: Label | None = None
     w: str | None = None
     other_mapping: bool = False
 
@@ -85,8 +85,7 @@ class Settings:
         """Raise ValueError if a conditional model is not given a label that it has."""
         if self.w is not None or not config.label_dim:
             return
-        if self.label is None or not 0 <= self.label < config.label_dim:
-            raise ValueError(f"{name} needs a label, 0 to {config.label_dim - 1}; got {self.label}.")
+        check_label(self.label, config.label_dim, f"--label of {name}")
 
 
 @dataclass(frozen=True)
@@ -288,7 +287,7 @@ def _call(subject: Subject, settings: Settings, seed: int) -> Callable[[], Tenso
     z = generator.sample_z([seed])
     label = None
     if generator.label_dim:
-        label = F.one_hot(torch.tensor([settings.label or 0]), generator.label_dim).float().to(device)
+        label = as_labels(0 if settings.label is None else settings.label, 1, generator.label_dim).to(device)
 
     def call() -> Tensor:
         random = torch.Generator().manual_seed(seed) if settings.noise == "random" else None

@@ -61,8 +61,12 @@ class EngineMapping(MappingNetwork):
         super().__init__(
             z_dim=shell.z_dim, w_dim=w_avg.shape[-1], num_ws=shell.num_ws, label_dim=shell.label_dim
         )
-        self.w_avg = w_avg
+        self.w_avg = shell.w_avg = w_avg
+        self._center = shell.center
         self.session, self.batch = session, batch
+
+    def center(self, w: Tensor) -> Tensor:
+        return self._center(w)
 
     def rows(self, z: Tensor, label: Tensor | None) -> Tensor:
         latents = [z] if label is None else [z, label]

@@ -96,7 +96,7 @@ def graphs(generator: Generator, options: Options, form: Form) -> list[Graph]:
     n, config = options.batch, generator.config
     z = [Input("z", (n, config.z_dim), "normal, mean 0 and variance 1")]
     if config.label_dim:
-        z.append(Input("label", (n, config.label_dim), "one-hot: 1 at the class, 0 elsewhere"))
+        z.append(Input("label", (n, config.label_dim), "1 at the class, 0 elsewhere; or the shares of a mix"))
     z.append(Input("truncation_psi", (1,), "0 (the mean image) to 1 (full variety)"))
     noise = []
     if options.noise == "given":
@@ -134,9 +134,12 @@ class MappingGraph(nn.Module):
         labels = label[0] if label else None
         if self.mapping.rows_differ:
             w = self.mapping.rows(z, labels)
-            return self.mapping.w_avg + psi * (w - self.mapping.w_avg)
+            center = self.mapping.center(w)
+            return center + psi * (w - center)
         w = self.mapping.w(z, labels)
-        w = self.mapping.w_avg + psi * (w - self.mapping.w_avg)
+        center = self.mapping.center(w[:, None])
+        center = center if center.ndim == 1 else center[:, 0]
+        w = center + psi * (w - center)
         return w[:, None].repeat(1, self.mapping.num_ws, 1) if self.rows else w
 
 

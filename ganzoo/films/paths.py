@@ -15,11 +15,11 @@ from torch import Tensor
 
 from ganzoo.films.curves import CURVES, EASES, along
 from ganzoo.generators.generator import Generator
-from ganzoo.generators.sampling import check_psi
+from ganzoo.generators.sampling import Label, as_labels, check_label, check_psi
 from ganzoo.generators.synthesis import Noise
-from ganzoo.latent.look import PSI, SAVED_PSI, mean_center
+from ganzoo.latent.look import PSI, SAVED_PSI
 from ganzoo.latent.saved import SavedW
-from ganzoo.latent.truncation import nearest
+from ganzoo.latent.truncation import nearest, towards
 from ganzoo.system.validation import unknown
 
 SPACES = ("z", "w")
@@ -117,7 +117,7 @@ def through_seeds(
     motion: Motion,
     *,
     space: str = "z",
-    labels: Sequence[int] = (),
+    labels: Sequence[Label] = (),
 ) -> LatentPath:
     """A way through seeds, and through classes.
 
@@ -126,8 +126,8 @@ def through_seeds(
         seeds: Stops of the way.
         motion: How it moves.
         space: "z" or "w", in which it moves.
-        labels: Classes of a conditional model, one for all stops or one after the other; whichever of seeds
-            and classes are fewer begin again.
+        labels: Classes of a conditional model, or mixes of them, one for all stops or one after the other;
+            whichever of seeds and classes are fewer begin again.
 
     Raises:
         ValueError: for an unknown space, a curve that a space does not have, no seed, classes that do not fit
@@ -141,20 +141,18 @@ def through_seeds(
     z = generator.sample_z([seeds[i % len(seeds)] for i in range(stops)])
     hot = None
     if labels:
-        classes = torch.tensor([labels[i % len(labels)] for i in range(stops)], device=generator.device)
-        hot = torch.nn.functional.one_hot(classes, generator.label_dim).to(z)
+        rows = [as_labels(labels[i % len(labels)], 1, generator.label_dim) for i in range(stops)]
+        hot = torch.cat(rows).to(z)
     w = generator.mapping(z, hot)
     if space == "w":
         return _in_w(generator, w, motion, PSI)
-    centers, cutoff = _centers(generator, w, motion), _cutoff(generator, motion)
-    curve = motion.curve or "spherical"
+    truncated, curve = _truncation(generator, w, motion, PSI), motion.curve or "spherical"
 
     @torch.no_grad()
     def at(number: int) -> Tensor:
         here = _along(z, number, motion, curve)
         label = None if hot is None else _along(hot, number, motion, "linear")
-        center = _along(centers, number, motion, "linear")
-        return _truncated(generator.mapping(here, label), center, motion.psi_at(number, PSI), cutoff)
+        return truncated(generator.mapping(here, label), number)
 
     return LatentPath(motion.frames, at, motion.draws)
 
@@ -194,13 +192,11 @@ def _in_w(
     generator: Generator, w: Tensor, motion: Motion, psi: float, noise: Noise | None = None
 ) -> LatentPath:
     """A way through w `[N, num_ws, w_dim]`."""
-    centers, curve = _centers(generator, w, motion), motion.curve or "cubic"
-    cutoff = _cutoff(generator, motion)
+    truncated, curve = _truncation(generator, w, motion, psi), motion.curve or "cubic"
 
     @torch.no_grad()
     def at(number: int) -> Tensor:
-        here, center = _along(w, number, motion, curve), _along(centers, number, motion, "linear")
-        return _truncated(here, center, motion.psi_at(number, psi), cutoff)
+        return truncated(_along(w, number, motion, curve), number)
 
     return LatentPath(motion.frames, at, lambda number: motion.draws(number, noise))
 
@@ -210,36 +206,27 @@ def _along(stops: Tensor, number: int, motion: Motion, curve: str) -> Tensor:
     return along(stops, motion.turn(number), curve, motion.ease, loop=motion.loop)
 
 
-def _centers(generator: Generator, w: Tensor, motion: Motion) -> Tensor:
-    """The center of every stop, `[N, 1 or num_ws, w_dim]`.
+def _truncation(
+    generator: Generator, stops: Tensor, motion: Motion, psi: float
+) -> Callable[[Tensor, int], Tensor]:
+    """What truncates the w `[1, num_ws, w_dim]` of a frame on its way through stops.
 
-    Between two stops the center moves from one's to the other's: with the nearest one of every frame, films
-    would jump.
+    Between two stops the nearest center moves from one's to the other's: with the nearest one of every frame,
+    films would jump.
     """
-    if motion.centers is None:
-        return mean_center(generator).expand(len(w), -1, -1)
-    return nearest(w, motion.centers)
-
-
-def _cutoff(generator: Generator, motion: Motion) -> int:
     rows = generator.num_ws
     if motion.cutoff is not None and not 0 <= motion.cutoff <= rows:
         raise ValueError(f"--cutoff is 0 to {rows} for this model; got {motion.cutoff}.")
-    return rows if motion.cutoff is None else motion.cutoff
+    centers = None if motion.centers is None else nearest(stops, motion.centers)
+
+    def truncated(w: Tensor, number: int) -> Tensor:
+        center = generator.mapping.center(w) if centers is None else _along(centers, number, motion, "linear")
+        return towards(w, center, motion.psi_at(number, psi), motion.cutoff)
+
+    return truncated
 
 
-def _truncated(w: Tensor, center: Tensor, psi: float, cutoff: int) -> Tensor:
-    """The same as `ganzoo.latent.truncation.truncate` towards one given center."""
-    if psi == 1:
-        return w
-    center = center.expand_as(w)[:, :cutoff]
-    return torch.cat([center + psi * (w[:, :cutoff] - center), w[:, cutoff:]], dim=1)
-
-
-def _check_labels(generator: Generator, labels: Sequence[int]) -> None:
-    number = generator.label_dim
-    if labels and not number:
-        raise ValueError("--labels: this model is not conditional.")
-    if number and not (labels and all(0 <= label < number for label in labels)):
-        got = f"; got {', '.join(map(str, labels))}" if labels else ""
-        raise ValueError(f"--labels: this model needs classes from 0 to {number - 1}{got}.")
+def _check_labels(generator: Generator, labels: Sequence[Label]) -> None:
+    checked: Sequence[Label | None] = labels or [None]
+    for label in checked:
+        check_label(label, generator.label_dim, "--labels")

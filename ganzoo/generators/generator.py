@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganzoo.blocks import MappingNetwork
 from ganzoo.generators.config import GeneratorConfig
-from ganzoo.generators.sampling import MAX_SEED
+from ganzoo.generators.sampling import MAX_SEED, check_limit
 from ganzoo.generators.synthesis import Noise, RandomSource, SynthesisNetwork
 from ganzoo.system.images import Images, to_images
 
@@ -99,7 +100,7 @@ class Generator(nn.Module):
         side = self.resolution
         return f"Generator({self.config.family}, {side} x {side}, {parameters:,} parameters, {self.form})"
 
-    def sample_z(self, n: int | Iterable[int], seed: int = 0) -> Tensor:
+    def sample_z(self, n: int | Iterable[int], seed: int = 0, *, limit: float | None = None) -> Tensor:
         """Latents `[n, z_dim]` on the generator's device and of its type, row i drawn from `seed + i` alone.
 
         So an image does not depend on the batch that it is made in. The stream is
@@ -109,15 +110,19 @@ class Generator(nn.Module):
         Args:
             n: Number of latents, or the seeds themselves.
             seed: Seed of the first, if `n` is a number.
+            limit: Largest number, either way, of a normal distribution that is cut there (Brock et al. 2019,
+                section 3.1, with 2); None for one that is not. It is drawn as `scipy.stats.truncnorm` does.
 
         Raises:
-            ValueError: for a seed outside 0 to 2**32 - 1.
+            ValueError: for a seed outside 0 to 2**32 - 1, or a limit that is not positive.
         """
+        check_limit(limit, "limit")
         rows = []
         for own in range(seed, seed + n) if isinstance(n, int) else n:
             if not 0 <= own <= MAX_SEED:
                 raise ValueError(f"A seed is a whole number from 0 to {MAX_SEED}; got {own}.")
-            rows.append(np.random.RandomState(own).randn(self.z_dim))
+            random = np.random.RandomState(own)
+            rows.append(random.randn(self.z_dim) if limit is None else _cut(random, self.z_dim, limit))
         z = torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, self.z_dim))
         return z.to(self.mapping.w_avg)
 
@@ -164,6 +169,14 @@ class Generator(nn.Module):
             own = noise if fixed else [x if x is None or len(x) == 1 else x[piece] for x in used]
             images.append(self.synthesis(w[piece], own).image)
         return torch.cat(images)
+
+
+def _cut(random: np.random.RandomState, n: int, limit: float) -> NDArray[np.float64]:
+    """Numbers `[n]` of a normal distribution that is cut at both sides: uniform ones, by its inverse."""
+    below, above = torch.special.ndtr(torch.tensor([-limit, limit], dtype=torch.float64, device="cpu"))
+    uniform = torch.from_numpy(random.uniform(size=n))
+    numbers: NDArray[np.float64] = torch.special.ndtri(below + uniform * (above - below)).numpy()
+    return numbers
 
 
 def mix_styles(w1: Tensor, w2: Tensor, crossover: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.sampling import Label
 from ganzoo.latent.samples import sampled_w
 from ganzoo.latent.truncation import truncate as truncate
 
@@ -25,7 +26,7 @@ def find_centers(
     *,
     samples: int = SAMPLES,
     seed: int = 0,
-    label: int | None = None,
+    label: Label | None = None,
 ) -> Tensor:
     """Centers `[num, 1, w_dim]` of random w, on the generator's device; the same ones for the same seed.
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.sampling import Label
 from ganzoo.latent.direction import Direction, Directions, Rows, unit
 from ganzoo.latent.samples import SAMPLES, sampled_w
 from ganzoo.latent.saved import fingerprint
@@ -20,7 +21,7 @@ def ganspace(
     rows: Rows | None = None,
     samples: int = SAMPLES,
     seed: int = 0,
-    label: int | None = None,
+    label: Label | None = None,
 ) -> Directions:
     """The directions along which w varies most, strongest first: `ganspace-1`, `ganspace-2` ….
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.sampling import Label
 from ganzoo.latent.centers import find_centers
 from ganzoo.latent.look import PSI, SAVED_PSI, Look
 from ganzoo.latent.points import Points, points
@@ -53,8 +54,9 @@ def generate_images(
     truncation_psi: float | None = None,
     truncation_cutoff: int | None = None,
     noise: str = "const",
-    label: int | None = None,
+    label: Label | None = None,
     centers: int | Tensor | None = None,
+    z_limit: float | None = None,
     save_w: bool = False,
     batch_size: int = 1,
     name: str | None = None,
@@ -72,8 +74,9 @@ def generate_images(
         truncation_psi: Truncation (default: 0.7 of seeds, 1 of given w); see `Look`.
         truncation_cutoff: Number of rows of w to truncate (default: all).
         noise: "const", "random" or "none".
-        label: Class, for a conditional model.
+        label: Class, or a mix such as `{3: 0.5, 7: 0.5}`, for a conditional model.
         centers: Centers to truncate towards, or how many to find; None for the mean w.
+        z_limit: Limit of the latents' numbers, in deviations; see `Generator.sample_z`.
         save_w: Whether to write the w of the images as `w.safetensors`.
         batch_size: Images at once; on a CPU, 1 is quickest.
         name: What the settings in the files call the model (default: its name).
@@ -86,7 +89,8 @@ def generate_images(
         OSError: if weights cannot be had, or the folder cannot be made.
     """
     psi = truncation_psi if truncation_psi is not None else PSI if w is None else SAVED_PSI
-    look = Look(psi, truncation_cutoff, noise, label)  # a mistake is told before anything is opened
+    # A mistake is told before anything is opened.
+    look = Look(psi, truncation_cutoff, noise, label, z_limit=z_limit)
     if (seeds is None) == (w is None):
         raise ValueError("Give seeds, or w=, and not both.")
     if not isinstance(model, Generator):

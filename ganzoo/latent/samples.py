@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.sampling import Label, as_labels
 from ganzoo.latent.look import Look
 
 BATCH = 1000
@@ -16,7 +16,7 @@ SAMPLES = 20_000
 
 @torch.no_grad()
 def sampled_w(
-    generator: Generator, num: int = SAMPLES, seed: int = 0, label: int | None = None
+    generator: Generator, num: int = SAMPLES, seed: int = 0, label: Label | None = None
 ) -> Iterator[Tensor]:
     """W of `num` random latents, untruncated, as batches `[n, w_dim]` on the generator's device.
 
@@ -26,7 +26,7 @@ def sampled_w(
         generator: Generator to draw from.
         num: Number of latents.
         seed: Seed of all of them.
-        label: Class of a conditional model; None draws classes uniformly.
+        label: Class of a conditional model, or a mix; None draws classes uniformly.
     """
     source = torch.Generator("cpu").manual_seed(seed)
     for start in range(0, num, BATCH):
@@ -34,9 +34,8 @@ def sampled_w(
         z = torch.randn(n, generator.z_dim, generator=source, device="cpu").to(generator.mapping.w_avg)
         labels = None
         if generator.label_dim:
-            classes = torch.randint(generator.label_dim, [n], generator=source, device="cpu")
-            classes = classes if label is None else torch.full_like(classes, label)
-            labels = one_hot(classes, generator.label_dim).to(z)
+            drawn = torch.randint(generator.label_dim, [n], generator=source, device="cpu")
+            labels = as_labels(drawn if label is None else label, n, generator.label_dim).to(z)
         w = generator.mapping(z, labels)
         yield w.flatten(0, 1) if generator.mapping.rows_differ else w[:, 0]
 
@@ -48,7 +47,7 @@ def scored(
     seeds: Sequence[int],
     *,
     truncation_psi: float = 0.7,
-    label: int | None = None,
+    label: Label | None = None,
     batch_size: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """W `[N, w_dim]` of seeds, untruncated, and the scores `[N]` of their images.
@@ -58,7 +57,7 @@ def scored(
         score: Function of images `[n, C, R, R]` in -1..1, unclamped, to scores `[n]`.
         seeds: Seeds.
         truncation_psi: Truncation of the images; it changes no direction.
-        label: Class of a conditional model.
+        label: Class of a conditional model, or a mix.
         batch_size: Images at once.
 
     Raises:

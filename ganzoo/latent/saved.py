@@ -52,7 +52,7 @@ def fingerprint(generator: Generator) -> tuple[float, ...]:
     """A few values of w that tell a mapping network from others: the first ones of seed 0, untruncated."""
     label = None
     if generator.label_dim:
-        label = torch.zeros(1, generator.label_dim, device=generator.device)
+        label = torch.eye(1, generator.label_dim, device=generator.device)
     w = generator.mapping(generator.sample_z(1, seed=0), label)
     return tuple(round(value, 5) for value in w[0, 0, :FINGERPRINT_VALUES].tolist())
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.generators.generator import Generator
-from ganzoo.generators.sampling import MAX_SEED
+from ganzoo.generators.sampling import MAX_SEED, Label
 from ganzoo.latent.boundary import boundary
 from ganzoo.latent.direction import Directions, Rows
 from ganzoo.latent.look import Look
@@ -69,7 +69,7 @@ def boundaries(
     *,
     share: float = 0.02,
     rows: Rows | None = None,
-    label: int | None = None,
+    label: Label | None = None,
 ) -> Directions:
     """A direction for each score of the images of seeds; see `ganzoo.latent.boundary.boundary`.
 

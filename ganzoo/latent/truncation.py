@@ -19,15 +19,29 @@ def truncate(w: Tensor, centers: Tensor, psi: float, cutoff: int | None = None) 
     Raises:
         ValueError: if shapes do not fit, or for a cutoff that w does not have.
     """
+    return w if psi == 1 and cutoff is None else towards(w, nearest(w, centers), psi, cutoff)
+
+
+def towards(w: Tensor, center: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
+    """W `[N, num_ws, w_dim]` brought towards a center that is broadcast to their shape.
+
+    Args:
+        w: W `[N, num_ws, w_dim]`.
+        center: Center, such as `mapping.center(w)`.
+        psi: Truncation: 1 leaves w, 0 gives the center.
+        cutoff: Number of rows to truncate, from the first (default: all).
+
+    Raises:
+        ValueError: for a cutoff that w does not have.
+    """
     rows = w.shape[1]
     cutoff = rows if cutoff is None else cutoff
     if not 0 <= cutoff <= rows:
         raise ValueError(f"cutoff is 0 to {rows}; got {cutoff}.")
     if psi == 1:
         return w
-    center = nearest(w, centers)
-    truncated = center[:, :cutoff] + psi * (w[:, :cutoff] - center[:, :cutoff])
-    return torch.cat([truncated, w[:, cutoff:]], dim=1)
+    center = center.expand_as(w)[:, :cutoff]
+    return torch.cat([center + psi * (w[:, :cutoff] - center), w[:, cutoff:]], dim=1)
 
 
 def nearest(w: Tensor, centers: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 import ganzoo
 from ganzoo.cli import main
 from ganzoo.cli.common import parse_seeds
-from ganzoo.system.images import read_settings
+from ganzoo.system.images import read_settings, to_images
 
 
 def test_generate_writes_a_png_per_seed_and_a_sheet(run, model_folder, tmp_path):
@@ -72,6 +72,17 @@ def test_generate_takes_the_label_of_a_conditional_model(run, tmp_path):
     assert run("generate", tmp_path / "model", "--seeds=0", "--label=2", "--out", tmp_path / "out")[0] == 0
     assert_one_line(run("generate", tmp_path / "model", "--seeds=0", "--out", tmp_path / "out"), "0 to 2")
     assert_one_line(run("generate", tmp_path / "model", "--label=3", "--out", tmp_path / "out"), "0 to 2")
+    words = ["generate", tmp_path / "model", "--seeds=0", "--psi=1", "--z-limit=2", "--label"]
+    assert run(*words, "0:1,2:1", "--out", tmp_path / "mixed")[0] == 0
+    with Image.open(tmp_path / "mixed" / "seed0000.png") as image:
+        made = np.array(image)
+    settings = read_settings(tmp_path / "mixed" / "seed0000.png")
+    assert (settings["label"], settings["z_limit"]) == ("0:1,2:1", 2.0)
+    with torch.inference_mode():
+        expected = generator(generator.sample_z(1, limit=2), {0: 0.5, 2: 0.5})
+    assert np.abs(made.astype(int) - np.array(to_images(expected)[0]).astype(int)).max() <= 1
+    status, _, err = run(*words, "0,2", "--out", tmp_path / "no")
+    assert status == 2 and "a mix of classes" in " ".join(err.split())
 
 
 def test_ctrl_c_leaves_whole_images_and_says_how_many(model_folder, tmp_path):
@@ -84,7 +95,7 @@ def test_ctrl_c_leaves_whole_images_and_says_how_many(model_folder, tmp_path):
         process.send_signal(signal.SIGINT)
         status, _, err = process.finish()
     assert status == 130
-    assert "of 100000 images are in" in err and "Traceback" not in err
+    assert "of 100000 images were made" in err and "Traceback" not in err
     for path in out.iterdir():
         assert path.suffix == ".png" and not path.name.startswith(".")
         with Image.open(path) as image:

@@ -51,8 +51,8 @@ def test_compare_shows_the_records_of_a_file(compare, tmp_path):
 def test_compare_takes_the_label_of_conditional_models(compare, tmp_path):
     assert compare("--label=2", names=("a", "c"))[0] == 0
     assert "<dt>label</dt><dd>2</dd>" in (tmp_path / "page.html").read_text()
-    assert_one_line(compare(names=("a", "c")), "needs a label, 0 to 2")
-    assert_one_line(compare("--label=3", names=("a", "c")), "needs a label, 0 to 2; got 3")
+    assert_one_line(compare(names=("a", "c")), "needs a class from 0 to 2")
+    assert_one_line(compare("--label=3", names=("a", "c")), "needs a class from 0 to 2; got 3")
     assert_one_line(compare("--label=0"), "none of these models is conditional")
 
 

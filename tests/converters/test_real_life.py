@@ -160,4 +160,4 @@ def test_what_is_no_checkpoint_at_all_is_called_so(file, contents):
 def test_a_label_that_is_no_tensor_is_a_misuse():
     generator = ganzoo.convert(SNAPSHOT)
     with pytest.raises(TypeError, match="one-hot"):
-        generator(generator.sample_z(1), 3)
+        generator(generator.sample_z(1), "3")

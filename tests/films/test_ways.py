@@ -165,5 +165,5 @@ def test_what_is_no_way_is_refused(generator, made, told):
 
 
 def test_a_conditional_model_needs_its_classes(conditional):
-    with pytest.raises(ValueError, match="classes from 0 to 2; got 0, 3"):
+    with pytest.raises(ValueError, match="a class from 0 to 2; got 3"):
         through_seeds(conditional, [0], Motion(3), labels=[0, 3])

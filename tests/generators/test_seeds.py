@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import TINY_RECIPE, seeded, tiny
+from scipy.stats import truncnorm
 
 from ganzoo import create
 from ganzoo.generators.generator import MAX_SEED
@@ -23,6 +24,19 @@ def test_a_latent_depends_on_its_seed_and_not_on_its_batch(generator):
 def test_a_seeds_latent_is_that_of_numpys_random_state(generator, seed):
     expected = np.random.RandomState(seed).randn(generator.z_dim).astype(np.float32)
     assert np.array_equal(generator.sample_z(1, seed)[0].numpy(), expected)
+
+
+def test_a_limited_latent_is_that_of_scipys_truncated_normal(generator):
+    z = generator.sample_z([5], limit=1.5)
+    drawn = truncnorm.rvs(-1.5, 1.5, size=(1, generator.z_dim), random_state=np.random.RandomState(5))
+    np.testing.assert_allclose(z.numpy(), drawn, rtol=1e-5, atol=1e-6)
+    assert z.abs().max() <= 1.5
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, float("nan"), float("inf")])
+def test_a_limit_that_leaves_no_number_is_refused(generator, limit):
+    with pytest.raises(ValueError, match="limit is a positive number"):
+        generator.sample_z(1, limit=limit)
 
 
 def test_latents_of_a_list_of_seeds_come_in_its_order(generator):
