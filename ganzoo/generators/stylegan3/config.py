@@ -147,7 +147,8 @@ def with_channels(data: Mapping[str, Any]) -> dict[str, Any]:
     check_resolution(data["resolution"], "pixel")
     given = {name: data.pop(name, None) for name in WIDTHS}
     if data.get("channels") is not None:
-        if any(value is not None for value in given.values()):
+        layers = given.pop("num_layers")
+        if any(value is not None for value in given.values()) or layers not in (None, len(data["channels"])):
             raise ValueError(f"{what} takes channels, or {', '.join(WIDTHS)}, not both.")
         return data
     if lacking := [name for name, value in given.items() if value is None]:
