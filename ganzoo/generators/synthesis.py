@@ -1,7 +1,7 @@
 """What every synthesis network is: w and noise in, an image out, with what it was made of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -99,19 +99,22 @@ class SynthesisNetwork(Block, ABC):
         """The image that the network stands for at every level of `Output.levels`, from low to high."""
         return []
 
-    def move(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
-        """Shift and turn the images that it makes from now on; nothing given puts them back.
+    def move(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> Callable[[], None]:
+        """Shift and turn the images that it makes from now on; the defaults put them back in their place.
 
         Args:
             translate: Shift to the right and down, in widths of the image.
-            rotate: Degrees, counterclockwise, around the middle before it is shifted.
+            rotate: Degrees, counterclockwise; the turn comes before the shift.
+
+        Returns:
+            Function that brings the images back to where they were before.
 
         Raises:
             ValueError: if it has no input that can be moved.
         """
         raise ValueError(
-            "The images of this model cannot be shifted or turned: only a StyleGAN3 in PyTorch has an input "
-            "that moves. Leave out --translate and --rotate."
+            "The images of this model cannot be shifted or turned: only a StyleGAN3 has an input that moves, "
+            "and only in PyTorch, --runtime torch. Leave out --translate and --rotate."
         )
 
     def observed(self) -> dict[str, Tensor]:

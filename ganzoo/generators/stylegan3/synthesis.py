@@ -1,6 +1,6 @@
 """The synthesis network: an input of waves, filtered layers, and a layer that makes the image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -61,9 +61,16 @@ class Synthesis(SynthesisNetwork):
         return [(row, matrix) for row, layer in enumerate(layers, 1) for matrix in layer.style_weights()]
 
     @torch.no_grad()
-    def move(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> None:
-        found = inverse_transform(translate, rotate)
-        self.input.transform.copy_(found)
+    def move(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> Callable[[], None]:
+        transform = self.input.transform
+        before = transform.clone()
+        transform.copy_(inverse_transform(translate, rotate))
+
+        @torch.no_grad()
+        def back() -> None:
+            transform.copy_(before)
+
+        return back
 
     def observed(self) -> dict[str, Tensor]:
         moved = [cast(FilteredLayer, layer).moved for layer in self.layers]
