@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import golden_stylegan3
 import numpy as np
 import pytest
 import torch
@@ -157,63 +158,6 @@ MOBILESTYLEGAN_D: Outputs = {
 }
 
 
-STYLEGAN3_EMA: Outputs = {
-    "img_ws_random": lambda G, e: G.synthesis(e["ws_random"]).image,
-    "img_psi_cutoff": lambda G, e: G(e["z"][:1], label(e, 1), float(e["psi"]), int(e["cutoff"])),
-    "img": lambda G, e: G.synthesis(e["ws"]).image,
-    "ws": lambda G, e: G.mapping(e["z"], label(e)),
-    "ws_psi": lambda G, e: G.mapping(e["z"], label(e), float(e["psi"])),
-    "ws_psi_cutoff": lambda G, e: G.mapping(e["z"], label(e), float(e["psi"]), int(e["cutoff"])),
-    "w_avg": lambda G, e: G.mapping.w_avg,
-    "input_out": lambda G, e: G.synthesis.input(e["ws"][:1, 0])[:, :2],
-    "layer0_out": lambda G, e: first_layer(G, e["ws"])[:1, :2],
-    "w_avg_updated": lambda G, e: G.mapping(e["z"], label(e))[:, 0].mean(0).lerp(G.mapping.w_avg, 0.998),
-    "magnitude_ema_before": lambda G, e: magnitudes(G),
-    "magnitude_ema_updated": lambda G, e: magnitudes(in_training(G, e)[0]),
-    "img_update_emas": lambda G, e: in_training(G, e)[1][:1],
-}
-STYLEGAN3_RAW: Outputs = {"img_G": lambda G, e: G(e["z"][:1], label(e, 1))}
-STYLEGAN3_D: Outputs = {
-    "d_logits_first2": lambda D, e: D(e["d_images"][:2], label(e, 2, "d_c")),
-    "d_logits": lambda D, e: D(e["d_images"], label(e, None, "d_c")),
-}
-
-
-def turned(number: int) -> Outputs:
-    """The outputs of a StyleGAN3 whose input is shifted and turned by hand."""
-    name = f"transform{number}"
-
-    def moved(G, e: Arrays):
-        G = copy.deepcopy(G)
-        x, y, degrees = e[name].tolist()
-        G.synthesis.move((x, y), degrees)
-        return G
-
-    found: Outputs = {
-        f"img_{name}": lambda G, e: moved(G, e).synthesis(e["ws"][:1]).image,
-        f"{name}_matrix": lambda G, e: moved(G, e).synthesis.input.transform.double(),
-    }
-    if number:  # the input itself was recorded once
-        return found
-    return {**found, f"input_out_{name}": lambda G, e: moved(G, e).synthesis.input(e["ws"][:1, 0])[:, :2]}
-
-
-def first_layer(G, w: Tensor) -> Tensor:
-    return G.synthesis.layers[0](G.synthesis.input(w[:, 0]), w[:, 1])
-
-
-def magnitudes(G) -> Tensor:
-    return torch.stack([layer.magnitude_ema for layer in G.synthesis.layers])
-
-
-def in_training(G, e: Arrays):
-    """A copy after a pass in training mode, and the images of that."""
-    G = copy.deepcopy(G)
-    images = G.synthesis.train()(e["ws"]).image
-    G.synthesis.follow(G.synthesis.observed())
-    return G, images
-
-
 @cache
 def noise_of_the_raw_generator() -> list[Tensor]:
     """The constant noise of the generator that the teacher was converted from, whose own files have none."""
@@ -229,10 +173,9 @@ def _nvidia(name: str) -> list[Golden]:
 
 
 def _stylegan3(name: str, turns: int) -> list[Golden]:
-    """The networks of a snapshot, whose images were recorded with so many transforms of the input, too."""
+    """The networks of a snapshot, whose images were recorded at so many transforms of the input, too."""
     paths, expected = (GOLDEN / f"stylegan3/{name}.pkl",), GOLDEN / f"stylegan3/{name}_expected.npz"
-    averaged = {**STYLEGAN3_EMA, **{k: v for i in range(turns) for k, v in turned(i).items()}}
-    parts = {"generator_ema": averaged, "generator": STYLEGAN3_RAW, "discriminator": STYLEGAN3_D}
+    parts = golden_stylegan3.outputs(turns)
     return [Golden(paths, part, expected, outputs) for part, outputs in parts.items()]
 
 
