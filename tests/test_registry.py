@@ -1,12 +1,14 @@
 import importlib
 import inspect
 import re
+from functools import partial
 from typing import Literal
 
 import pytest
 
 from ganzoo.blocks import KINDS
 from ganzoo.models.recipes import REGISTRY, read_yaml
+from ganzoo.ops.spectral import SpectralLinear
 from ganzoo.registry import Registry
 from ganzoo.system.paths import DATA
 
@@ -21,6 +23,7 @@ CONTEXT = {
     "shortcut": {"in_channels": 8, "out_channels": 8},
     "discriminator": {"resolution": 8, "channels": (8, 8), "img_channels": 3, "label_dim": 0},
     "augment": {},
+    "norm": {"channels": 8, "condition_dim": 4, "make_linear": partial(SpectralLinear, bias=False)},
 }
 
 
@@ -55,6 +58,8 @@ def widgets():
 def build(kind, spec):
     """A block of that kind in the context that its network gives it."""
     context = dict(CONTEXT[kind])
+    if kind == "mapping" and spec["name"] == "classes":
+        context["w_dim"] = 2  # all of it is a row's part of z
     if kind == "conv":
         context["demodulation"] = build("demodulation", "style")
     if kind == "upsampler":

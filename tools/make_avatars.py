@@ -2,10 +2,12 @@
 
     pip install dicebear-styles==10.6.0 dicebear-core==10.7.0 dicebear-schema resvg-py
     python tools/make_avatars.py lorelei data/lorelei_64.zip --count 20000
+    python tools/make_avatars.py planets,sprouts data/two_32.zip --count 2000 --resolution 32
 
 An avatar is a function of its seed, 0 to COUNT - 1, so that the set can be made again. It is drawn four times
 as large and shrunk by means over areas. Only styles under CC0 are offered, and none that writes letters,
-which would look as the machine's fonts do. Colors and parts that a style has can be chosen:
+which would look as the machine's fonts do. Each of several styles is a class, with as many avatars. Colors
+and parts that a style has can be chosen:
 
     --set hairColor=#2c1b18,#724133,#d6b370 --set skinColor=#ffdbb4,#d08b5b,#614335
 
@@ -36,7 +38,7 @@ TRANSPARENT = "none"
 
 
 def make_avatars(
-    style: str,
+    styles: Sequence[str],
     out: Path,
     *,
     count: int,
@@ -47,33 +49,36 @@ def make_avatars(
     """Write the zip, and a text of its license and origin beside it.
 
     Args:
-        style: Name of a style of the package `dicebear-styles`.
+        styles: Names of styles of the package `dicebear-styles`; each of several is a class.
         out: Path of the zip.
-        count: Number of avatars; those that look like a former one are left out.
+        count: Number of avatars of a style; those that look like a former one are left out.
         resolution: Side of the images, a power of two.
         background: Color behind what is transparent, `#rrggbb`; "none" for images with alpha.
         chosen: Values to choose from, by the style's option, such as `hairColor`.
 
     Raises:
-        ValueError: if the style does not exist, is not under CC0, or writes letters.
+        ValueError: if a style does not exist, is not under CC0, or writes letters.
     """
-    definition = definition_of(style)
-    drawn = Style(definition)
+    definitions = {style: definition_of(style) for style in styles}
+    options = {key: [*values] for key, values in chosen.items()}
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        for seed in range(count):
-            svg = str(
-                Avatar(drawn, {"seed": str(seed), **{key: [*values] for key, values in chosen.items()}})
-            )
-            if "<text" in svg:
-                raise ValueError(
-                    f"{style} writes letters, which look as the machine's fonts do: choose another."
-                )
-            rasterised(svg, resolution, background).save(Path(folder, f"{seed:08d}.png"), compress_level=1)
-            if (seed + 1) % 1000 == 0:
-                print(f"{seed + 1} of {count}", flush=True)
+        for style, definition in definitions.items():
+            drawn, place = Style(definition), Path(folder, style)
+            place.mkdir()
+            for seed in range(count):
+                svg = str(Avatar(drawn, {"seed": str(seed), **options}))
+                if "<text" in svg:
+                    raise ValueError(
+                        f"{style} writes letters, which look as the machine's fonts do: choose another."
+                    )
+                rasterised(svg, resolution, background).save(place / f"{seed:08d}.png", compress_level=1)
+                if (seed + 1) % 1000 == 0:
+                    print(f"{style}: {seed + 1} of {count}", flush=True)
         channels = 4 if background == TRANSPARENT else 3
-        report = prepare(folder, out, resolution=resolution, channels=channels, labels="none", overwrite=True)
-    out.with_suffix(".md").write_text(told(definition, style, count, background, chosen))
+        labels = "folders" if len(styles) > 1 else "none"
+        report = prepare(folder, out, resolution=resolution, channels=channels, labels=labels, overwrite=True)
+    texts = [told(definition, style, count, background, chosen) for style, definition in definitions.items()]
+    out.with_suffix(".md").write_text("\n".join(texts))
     same = report.counts["duplicate"]
     print(f"{out}: {report.counts['written']} images; {same} looked like a former one and were left out")
 
@@ -143,7 +148,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("style")
+    parser.add_argument("styles", type=lambda text: text.split(","), metavar="STYLE,…")
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--resolution", type=int, default=64)

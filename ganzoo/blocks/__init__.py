@@ -5,6 +5,8 @@ from typing import Any
 from ganzoo.blocks.ada import AdaptiveAugment
 from ganzoo.blocks.augment import AUGMENTS, Augment, DiffAugment, NoAugment
 from ganzoo.blocks.base import Block, Fold
+from ganzoo.blocks.biggan_discriminator import BigGANDiscriminator
+from ganzoo.blocks.classes import ClassesMapping
 from ganzoo.blocks.conv import CONVS, DepthwiseConv, FullConv, ModulatedConv
 from ganzoo.blocks.demodulation import (
     DEMODULATIONS,
@@ -17,6 +19,7 @@ from ganzoo.blocks.discriminator import DISCRIMINATORS, DiscriminatorBlock, Resi
 from ganzoo.blocks.head import HEADS, AuxHead, Head, SingleHead, SkipHead
 from ganzoo.blocks.mapping import MAPPINGS, MappingNetwork, MLPMapping
 from ganzoo.blocks.noise import NoiseInjection
+from ganzoo.blocks.norm import NORMS, Norm
 from ganzoo.blocks.projected import ProjectedDiscriminator
 from ganzoo.blocks.shortcut import SHORTCUTS, NoShortcut, ResidualShortcut, Shortcut
 from ganzoo.blocks.styled import StyledLayer
@@ -25,19 +28,19 @@ from ganzoo.registry import Registry
 from ganzoo.system.lazy import offer_modules
 
 GENERATOR_KINDS: dict[str, Registry[Any]] = {
-    r.kind: r for r in (MAPPINGS, UPSAMPLERS, CONVS, DEMODULATIONS, HEADS, SHORTCUTS)
+    r.kind: r for r in (MAPPINGS, UPSAMPLERS, CONVS, DEMODULATIONS, HEADS, SHORTCUTS, NORMS)
 }
 KINDS: dict[str, Registry[Any]] = {**GENERATOR_KINDS, **{r.kind: r for r in (DISCRIMINATORS, AUGMENTS)}}
 
 __all__ = [
-    "AUGMENTS", "CONVS", "DEMODULATIONS", "DISCRIMINATORS", "GENERATOR_KINDS", "HEADS", "KINDS", "MAPPINGS",
-    "SHORTCUTS", "UPSAMPLERS",
-    "AdaptiveAugment", "Augment", "AuxHead", "Block", "ConvTransposeUpsampler", "Demodulation",
-    "DepthwiseConv", "DiffAugment", "DiscriminatorBlock", "Fold", "FullConv", "Head", "IDWTUpsampler",
-    "MLPMapping", "MappingNetwork",
-    "ModulatedConv", "NoAugment", "NoDemodulation", "NoShortcut", "NoiseInjection", "ProjectedDiscriminator",
-    "ResidualDiscriminator", "ResidualShortcut", "Shortcut", "SingleHead", "SkipHead", "StaticDemodulation",
-    "StyleDemodulation", "StyledLayer", "Upsampler",
+    "AUGMENTS", "CONVS", "DEMODULATIONS", "DISCRIMINATORS", "GENERATOR_KINDS", "HEADS", "KINDS",
+    "MAPPINGS", "NORMS", "SHORTCUTS", "UPSAMPLERS",
+    "AdaptiveAugment", "Augment", "AuxHead", "BigGANDiscriminator", "Block", "ClassesMapping",
+    "ConvTransposeUpsampler", "Demodulation", "DepthwiseConv", "DiffAugment", "DiscriminatorBlock",
+    "Fold", "FullConv", "Head", "IDWTUpsampler", "MLPMapping", "MappingNetwork", "ModulatedConv",
+    "NoAugment", "NoDemodulation", "NoShortcut", "NoiseInjection", "Norm", "ProjectedDiscriminator",
+    "ResidualDiscriminator", "ResidualShortcut", "Shortcut", "SingleHead", "SkipHead",
+    "StaticDemodulation", "StyleDemodulation", "StyledLayer", "Upsampler",
 ]  # fmt: skip
 
 offer_modules(__name__)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -28,7 +29,15 @@ class Block(nn.Module):
 
     `ganzoo.deploy` copies a generator and asks every block of the copy for its folded form. A block that says
     nothing stays as it is.
+
+    Attributes:
+        follows: Whether it stores statistics that follow the batches that it sees in train mode.
     """
+
+    follows: ClassVar[bool] = False
+
+    def follow(self, share: float | None) -> None:
+        """Say how much the newest batch counts in the statistics that it stores; None for its own share."""
 
     def can_fold(self) -> bool:
         """Whether `folded` takes over all that a `Fold` asks for."""

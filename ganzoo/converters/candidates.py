@@ -57,12 +57,15 @@ class Candidate:
     is_foreign: bool = False
 
 
-def find(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
+def find(
+    contents: Any, assume: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]] = {}
+) -> list[Candidate]:
     """All networks of a file, in its order; empty if none is known.
 
     Args:
         contents: Contents of the file.
         assume: Settings that the user gives for files that do not record them.
+        told: Settings that other files tell, by the first step of a network's place; of "", of all.
     """
     if networks := tensorflow.find(contents):
         return [_of_tensorflow(str(i), *item) for i, item in enumerate(networks.items())]
@@ -70,15 +73,16 @@ def find(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
     unreadable: list[Candidate] = []
     means: dict[tuple[str, ...], tuple[str, Ref]] = {}
     for path, item in _nodes(contents):
+        known = told.get(path[0] if path else "", told.get("", {}))
         if isinstance(item, Record):
             found += _of_module(path, item, assume)
         elif isinstance(item, Unknown) and not item:
-            own = _of_state(path, dict(flatten(item)), assume)
+            own = _of_state(path, dict(flatten(item)), assume, known)
             found += own
             unreadable += [] if own else _unreadable(path, item)
         else:
             state = _tensors(item)
-            found += _of_state(path, state, assume)
+            found += _of_state(path, state, assume, known)
             if there := [name for name in MEANS if name in state]:
                 means[path] = (there[0], state[there[0]])
         if len(found) > _MAX_NETWORKS:
@@ -156,7 +160,12 @@ def _refuse(network: Unknown, _: Tensors) -> Network:
     raise UnknownNeededError(network, network.name)
 
 
-def _of_state(path: tuple[str, ...], state: Mapping[str, Ref], assume: Mapping[str, Any]) -> list[Candidate]:
+def _of_state(
+    path: tuple[str, ...],
+    state: Mapping[str, Ref],
+    assume: Mapping[str, Any],
+    known: Mapping[str, Any] = {},
+) -> list[Candidate]:
     """The networks of a state dict: a group of names for each, told by a name that others lack."""
     names = _without_wrappers(state)
     if mobilestylegan.is_distiller(names):
@@ -167,7 +176,9 @@ def _of_state(path: tuple[str, ...], state: Mapping[str, Ref], assume: Mapping[s
         end = f".{layout.anchor}"
         for name in names:
             if name == layout.anchor or name.endswith(end):
-                groups.setdefault(name.removesuffix(layout.anchor), layout)
+                prefix = name.removesuffix(layout.anchor)
+                if layout.beside is None or f"{prefix}{layout.beside}" in names:
+                    groups.setdefault(prefix, layout)
     if len(groups) > _MAX_NETWORKS:
         raise ValueError(f"The file has more than {_MAX_NETWORKS} networks.")
     found = []
@@ -179,15 +190,17 @@ def _of_state(path: tuple[str, ...], state: Mapping[str, Ref], assume: Mapping[s
             raise ValueError(f"The network {_key(path)!r} has two tensors of one meaning under two names.")
         renamed.pop(_COUNTER, None)
         place = (*path, *(step for step in prefix.split(".") if step))
-        settings = dict(layout.settings or {})
-        settings |= {name: value for name, value in assume.items() if name in settings}
+        open_settings = layout.open_settings(renamed)
+        settings = {
+            name: assume.get(name, value) for name, value in open_settings.items() if name not in known
+        }
         found.append(
             Candidate(
                 _key(place),
                 _part(layout.part, (*place, "ema") if averaged and prefix.startswith(averaged) else place),
                 layout.format,
                 {name: state[old] for name, old in renamed.items()},
-                partial(layout.read, settings=settings) if settings else layout.read,
+                partial(layout.read, settings={**known, **settings}) if open_settings else layout.read,
                 renamed,
                 path,
                 layout.takes_mean,

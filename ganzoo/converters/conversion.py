@@ -14,6 +14,7 @@ from ganzoo.converters.candidates import Candidate, find
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.choice import PARTS, check_settings, choose
 from ganzoo.converters.contents import Record
+from ganzoo.converters.folders import KINDS, Opened, open_folder
 from ganzoo.converters.keymap import Tensors, flatten, place_of, unknown_places
 from ganzoo.converters.layouts import Network
 from ganzoo.converters.safetensors_file import is_safetensors, open_safetensors
@@ -133,9 +134,11 @@ def convert_with_account(
         if not p.is_file() and not p.is_dir():
             raise ValueError(f"{p} is no regular file.")
     try:
-        if folder := _openvino_folder(paths):
+        alone = len(paths) == 1 and unpacked(paths[0]) is None
+        opened = open_folder(paths[0], _open) if alone else None
+        if opened is None and (folder := _openvino_folder(paths)):
             return _read_openvino(folder, part, key)
-        return _read_checkpoint(paths, part, key, assume or {})
+        return _read_checkpoint(paths, opened, part, key, assume or {})
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         # The layouts are not ours: what contradicts them in a way that no check foresees is damaged.
         reason = f"the file is damaged ({type(error).__name__}: {error})."
@@ -154,10 +157,14 @@ def _one_line(paths: list[Path], message: str) -> str:
 
 
 def _read_checkpoint(
-    paths: list[Path], part: str | None, key: str | None, assume: Mapping[str, Any]
+    paths: list[Path],
+    opened: Opened | None,
+    part: str | None,
+    key: str | None,
+    assume: Mapping[str, Any],
 ) -> Conversion:
-    """A checkpoint in one file, or a pair."""
-    contents = [_open(path) for path in paths]
+    """A checkpoint in one file, a pair, or a folder that was opened."""
+    contents = [opened.contents] if opened else [_open(path) for path in paths]
     whole: Any = contents[0]
     if len(paths) == 2:
         if not all(map(mobilestylegan.is_half, contents)):
@@ -165,7 +172,7 @@ def _read_checkpoint(
         whole = {"state_dict": mobilestylegan.join(*contents)}
     elif mobilestylegan.is_half(whole):
         raise ValueError("This is half of a MobileStyleGAN teacher: give both files, mapping and synthesis.")
-    candidates = _detect(whole, assume)
+    candidates = _detect(whole, assume, opened.told if opened else {})
     chosen = choose(candidates, part, key)
     check_settings(chosen, assume)
     tensors = Tensors(chosen.refs)
@@ -187,7 +194,7 @@ def _read_checkpoint(
         parts=tuple(dict.fromkeys(c.part for c in there)),
         key=chosen.key,
         others=tuple((c.part, c.key) for c in there if c is not chosen),
-        files=tuple(map(_source_file, paths)),
+        files=tuple(map(_source_file, opened.files_of(chosen.path) if opened else paths)),
         used=tuple(names.get(name, name) for name in tensors.used),
         dropped=_dropped(whole, candidates, chosen, tensors),
         made=tensors.made,
@@ -213,13 +220,15 @@ def _open(path: Path) -> Any:
     return open_safetensors(path) if is_safetensors(head) else open_checkpoint(path)
 
 
-def _detect(contents: Any, assume: Mapping[str, Any]) -> list[Candidate]:
+def _detect(
+    contents: Any, assume: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]
+) -> list[Candidate]:
     """The networks of a checkpoint.
 
     Raises:
         ValueError: if it has none that is known.
     """
-    if found := find(contents, assume):
+    if found := find(contents, assume, told):
         return found
     strange = [f"{place} by {thing}" for place, thing in islice(unknown_places(contents), _SHOWN)]
     made = f" Not known, and not run: what is made as {'; '.join(strange)}." if strange else ""
@@ -262,7 +271,9 @@ def _openvino_folder(paths: list[Path]) -> Path | None:
     if path.is_dir():
         if unpacked(path) is not None:
             return None
-        if (path / openvino.FILES[0]).is_file() or not (path / CONFIG_FILE).is_file():
+        if (path / openvino.FILES[0]).is_file():
+            return path
+        if not (path / CONFIG_FILE).is_file():
             return path
         raise ValueError("This is a model of ganzoo already: nothing is left to convert.")
     return path.parent if path.name in openvino.FILES else None
@@ -273,7 +284,7 @@ def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversio
     if missing := [name for name in openvino.FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(
             f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files, "
-            "or data.pkl and data of an unpacked file of torch.save."
+            f"{KINDS}, or data.pkl and data of an unpacked file of torch.save."
         )
     if part not in (None, "student") or key is not None:
         raise ValueError(f"The files have no {part or repr(key)}; they have: student.")

@@ -4,11 +4,20 @@ A layout that differs from rosinality's in names alone is brought to those names
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ganzoo.converters import genforce, mmagic, nvidia_state, nvidia_stylegan3_state, rosinality
+from ganzoo.converters import (
+    biggan,
+    biggan_discriminator,
+    genforce,
+    huggingface,
+    mmagic,
+    nvidia_state,
+    nvidia_stylegan3_state,
+    rosinality,
+)
 from ganzoo.converters.keymap import Tensors
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
@@ -49,11 +58,12 @@ class Layout:
     Attributes:
         format: Format of the file, in words.
         anchor: Name of a tensor by which the network is told from others.
+        beside: Name of another tensor that it must have, where the anchor alone occurs elsewhere.
         read: Function that makes the network; it gets the settings, if there are any, as a second argument.
         part: "generator" or "discriminator".
         rules: Patterns of names with what each becomes before the network is read.
         takes_mean: Whether a mean of w that lies beside the network belongs to it.
-        settings: Settings that the file does not hold, with their defaults.
+        settings: Settings that the file does not hold, with their defaults; or what tells them, of the names.
         is_foreign: Whether `read` only says why such a network is not converted.
     """
 
@@ -63,8 +73,13 @@ class Layout:
     part: str = "generator"
     rules: Rules = ()
     takes_mean: bool = False
-    settings: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] | Callable[[Iterable[str]], Mapping[str, Any]] | None = None
     is_foreign: bool = False
+    beside: str | None = None
+
+    def open_settings(self, names: Iterable[str]) -> dict[str, Any]:
+        """The settings that a network of these tensors leaves open, with their defaults."""
+        return dict(self.settings(names) if callable(self.settings) else self.settings or {})
 
     def name(self, name: str) -> str:
         """A tensor's name as the network's reader knows it."""
@@ -145,6 +160,28 @@ LAYOUTS = (
         nvidia_state.read_discriminator,
         "discriminator",
         settings=nvidia_state.DISCRIMINATOR,
+    ),
+    Layout(
+        biggan.FORMAT,
+        "output_layer.2.weight",
+        biggan.read_generator,
+        settings=biggan.settings,
+        beside="blocks.0.0.conv1.weight",
+    ),
+    Layout(
+        huggingface.FORMAT,
+        "generator.gen_z.weight_orig",
+        huggingface.read_generator,
+        rules=huggingface.RULES,
+        settings=huggingface.SETTINGS,
+    ),
+    Layout(
+        biggan_discriminator.FORMAT,
+        "embed.weight",
+        biggan_discriminator.read_discriminator,
+        "discriminator",
+        settings=biggan_discriminator.SETTINGS,
+        beside="blocks.0.0.conv1.weight",
     ),
     _foreign(
         "lucidrains/stylegan2-pytorch",

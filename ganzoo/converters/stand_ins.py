@@ -11,6 +11,11 @@ from ganzoo.converters.contents import ArrayRef, DType, Record, Storage, TensorR
 from ganzoo.converters.safe_pickle import MAX_NAME, Limits, UnsafePickleError, plain_name
 from ganzoo.converters.unknown import Unknown, shown
 
+# Among the options of BigGAN's training runs are modules without tensors.
+_ACTIVATIONS = [
+    f"torch.nn.modules.activation.{name}"
+    for name in ("ReLU", "LeakyReLU", "ELU", "SELU", "SiLU", "Tanh", "Sigmoid", "Softplus")
+]
 _NUMPY_TYPES = frozenset(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
 
 
@@ -103,6 +108,7 @@ _WITHOUT_LIMITS: Mapping[str, Callable[..., Any]] = {
     "dnnlib.tflib.network.Network": lambda: Record("Network"),
     "argparse.Namespace": lambda: Record("argparse.Namespace"),
     "torch.Size": _shape,
+    **{name: partial(Record, name) for name in _ACTIVATIONS},
     "torch.device": lambda kind, *_: plain_name(kind),
     "numpy.dtype": _dtype,
     # how protocols 0 and 1 make an object of any class, so that the class is what a message names

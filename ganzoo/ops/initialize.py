@@ -1,7 +1,7 @@
 """Initial weights."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @torch.no_grad()
@@ -19,3 +19,13 @@ def uniform_(tensor: Tensor, *, bound: float, generator: torch.Generator | None 
     """Fill a tensor with numbers that are equally likely between -bound and bound; see `normal_` for meta."""
     if not tensor.is_meta:
         tensor.uniform_(-bound, bound, generator=generator)
+
+
+@torch.no_grad()
+def orthogonal_(tensor: Tensor, *, generator: torch.Generator | None = None) -> None:
+    """Make the rows of `tensor [out, ...]`, or its columns if they are fewer, orthonormal at random.
+
+    A tensor on the meta device is left alone, as in `normal_`.
+    """
+    if not tensor.is_meta:
+        nn.init.orthogonal_(tensor, generator=generator)

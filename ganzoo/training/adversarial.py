@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from ganzoo.blocks import AUGMENTS
 from ganzoo.blocks.augment import Augment
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.standing import with_standing_statistics
 from ganzoo.generators.synthesis import Output
 from ganzoo.losses import ADVERSARIAL, path_lengths, r1_penalty, top_k
 from ganzoo.training.ada import adapted
@@ -24,6 +26,7 @@ from ganzoo.training.task import Phase, Task
 
 GENERATOR, PATH_LENGTH, DISCRIMINATOR, PENALTY = "generator", "path_length", "discriminator", "penalty"
 LANES = {GENERATOR: 0, PATH_LENGTH: 1, DISCRIMINATOR: 2}  # each phase makes images of its own, in this order
+STANDING = 3  # lane of the images whose statistics are measured
 _FALL = 0.99  # of the share of top-k, with every pass over the images
 _AMP = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -55,6 +58,7 @@ class Batch:
         label: Their labels `[N, label_dim]`, one-hot, or None.
         drawn: What each phase makes images of; by default drawn for these positions.
         fake: The generator's images, once the discriminator's phase has made them.
+        more: What the discriminator's further turns see, images and latents of their own.
     """
 
     positions: list[int]
@@ -62,10 +66,14 @@ class Batch:
     label: Tensor | None
     drawn: dict[str, Drawn] = field(default_factory=dict)
     fake: Tensor | None = None
+    more: "list[Batch]" = field(default_factory=list)
 
 
 class AdversarialTask(Task):
     """Phases: the generator, at times its path lengths, the discriminator, at times its penalty.
+
+    Both networks are in train mode, whatever their blocks make of it. With several turns of the discriminator
+    a step, every turn has real images and latents of its own; the generator's images count the run's length.
 
     The state beside the weights is the augmentation's strength with the signs since its last change, and the
     mean path length; the mean w is a buffer of the generator.
@@ -91,7 +99,7 @@ class AdversarialTask(Task):
     ) -> None:
         self.settings: AdversarialSettings = settings
         self.consistency = consistency
-        self.data, self.generator, self.discriminator = data, generator, discriminator
+        self.data, self.generator, self.discriminator = data, generator.train(), discriminator.train()
         self.modules = {GENERATOR: generator, DISCRIMINATOR: discriminator}
         self.device = generator.device
         self.game = ADVERSARIAL[settings.game.kind]
@@ -120,14 +128,20 @@ class AdversarialTask(Task):
         found = [Phase(GENERATOR, (GENERATOR,))]
         if (interval := self._path_interval) > 1:
             found.append(Phase(PATH_LENGTH, (GENERATOR,), interval))
-        found.append(Phase(DISCRIMINATOR, (DISCRIMINATOR,)))
+        turns = range(self.settings.discriminator_steps)
+        found += [Phase(DISCRIMINATOR, (DISCRIMINATOR,), turn=turn) for turn in turns]
         if (interval := self._penalty_interval) > 1:
             found.append(Phase(PENALTY, (DISCRIMINATOR,), interval))
         return found
 
     @torch.no_grad()
     def batch(self, positions: Sequence[int]) -> Batch:
-        """The real images at these positions of the run, and their labels."""
+        """The real images at these positions of the run, and their labels, for every turn."""
+        turns = self.settings.discriminator_steps
+        first, *more = (self._real([p * turns + turn for p in positions]) for turn in range(turns))
+        return replace(first, more=more)
+
+    def _real(self, positions: Sequence[int]) -> Batch:
         label = self.data.labels(positions) if self.generator.label_dim else None
         return Batch(
             positions=list(positions),
@@ -143,7 +157,7 @@ class AdversarialTask(Task):
         if phase.name == PATH_LENGTH:
             return self._path_length(batch, phase.interval)
         if phase.name == DISCRIMINATOR:
-            return self._discriminator(batch)
+            return self._discriminator([batch, *batch.more][phase.turn])
         return self._penalty(batch, phase.interval)
 
     def after_step(self, terms: Mapping[str, Tensor], kimg: float) -> None:
@@ -164,6 +178,17 @@ class AdversarialTask(Task):
             strength.fill_(moved)
             self.signs.zero_()
 
+    def settled(self, averaged: Generator) -> Generator:
+        """The average with statistics of its own: batch norms store those of the weights that learn."""
+
+        def w_of(first: int) -> Tensor:
+            own = self._drawn(range(first, first + size), STANDING).latents
+            label = None if own.label is None else own.label.to(self.device)
+            return cast(Tensor, averaged.mapping(own.z.to(self.device), label))
+
+        size = self.settings.batch_size
+        return with_standing_statistics(averaged, map(w_of, range(0, self.settings.standing * size, size)))
+
     def state_dict(self) -> dict[str, Tensor]:
         """The mean path length, and the augmentation's strength with what will change it."""
         found = {"path_mean": self.path_mean, "signs": self.signs}
@@ -181,7 +206,8 @@ class AdversarialTask(Task):
         with self._autocast():
             images, mean, label = self._images(batch, GENERATOR)
             fake = self._logits(images, label, batch, Purpose.AUGMENT_GENERATOR)
-            share = max(self.settings.game.top_k, _FALL ** int(1000 * kimg / self.data.count))
+            passes = 1000 * kimg * self.settings.discriminator_steps / self.data.count
+            share = max(self.settings.game.top_k, _FALL ** int(passes))
             judged = [top_k(fake, share)]
             if self.game.relativistic:
                 with torch.no_grad():

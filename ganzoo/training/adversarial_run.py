@@ -139,7 +139,7 @@ class AdversarialRun(AdversarialTask):
 
     def measure(self, averaged: nn.Module) -> dict[str, Figure]:
         """Distances from the images."""
-        return self.quality.measure(cast(Generator, averaged))
+        return self.quality.measure(self.settled(cast(Generator, averaged)))
 
     def figure_name(self, kind: str) -> str:
         """With the network of its features."""
@@ -147,7 +147,7 @@ class AdversarialRun(AdversarialTask):
 
     def sheet(self, averaged: nn.Module) -> Sheet:
         """Samples, each beside the nearest image of the set."""
-        image = self.quality.sheet(cast(Generator, averaged))
+        image = self.quality.sheet(self.settled(cast(Generator, averaged)))
         return Sheet(image, {"data": self.settings.data, "order": "sample, nearest image"})
 
     def describe(self, averaged: nn.Module) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class AdversarialRun(AdversarialTask):
 
     def save(self, averaged: nn.Module, folder: Path, recipe: str | None) -> None:
         """Write the generator, and beside a result the discriminator, which a transfer begins with."""
-        super().save(averaged, folder, recipe)
+        super().save(self.settled(cast(Generator, averaged)), folder, recipe)
         if folder.name == self.result:
             save(self.discriminator, folder.with_name(DISCRIMINATOR_FOLDER))
 

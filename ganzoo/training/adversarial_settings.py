@@ -177,6 +177,8 @@ class AdversarialSettings(TaskSettings):
     consistency: ConsistencySettings = ConsistencySettings()
     clip: float | None = None
     ema: EMASettings = _HALF_LIFE
+    standing: int = 16
+    discriminator_steps: int = 1
     optimizer: OptimizerSettings = _ADAM
     discriminator_optimizer: OptimizerSettings = _ADAM
     discriminator: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"name": "residual"})
@@ -194,6 +196,8 @@ class AdversarialSettings(TaskSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
+        require(self.standing >= 0, "standing is not negative", self.standing)
+        require(self.discriminator_steps >= 1, "discriminator_steps is at least 1", self.discriminator_steps)
         require(0 <= self.w_avg_decay < 1, "w_avg_decay is from 0 to below 1", self.w_avg_decay)
         require(
             self.freeze_discriminator >= 0, "freeze_discriminator is not negative", self.freeze_discriminator

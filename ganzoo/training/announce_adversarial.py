@@ -11,7 +11,7 @@ from ganzoo.training.adversarial import AdversarialTask
 from ganzoo.training.announce import LONG, bytes_of, checkpoint_bytes, size_text
 from ganzoo.training.memory import adversarial_bytes, memory_line
 from ganzoo.training.pace import duration, speed
-from ganzoo.training.trial import ENOUGH, gradients, timed
+from ganzoo.training.trial import ENOUGH, gradients, timed, unchanged
 
 _FEW = 4  # images of the first trial: as many as share a deviation
 
@@ -60,9 +60,10 @@ def announce(task: AdversarialTask, state: Any, *, kimg: float) -> float:
 def _seconds(task: AdversarialTask, share: int) -> float:
     """Seconds to learn from an image, all phases by how often they come; nothing that learns changes."""
     count = share if task.settings.compile else min(share, _FEW)
-    found, passed = _learning(task, count)
-    if (fitting := min(share, int(ENOUGH * count / passed))) > count:
-        found, _ = _learning(task, fitting - fitting % min(share, _FEW))
+    with unchanged(task.modules.values()):
+        found, passed = _learning(task, count)
+        if (fitting := min(share, int(ENOUGH * count / passed))) > count:
+            found, _ = _learning(task, fitting - fitting % min(share, _FEW))
     for module in task.modules.values():
         module.zero_grad(set_to_none=True)
     return found

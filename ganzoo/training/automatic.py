@@ -48,7 +48,7 @@ def by_images(data: Mapping[str, Any], given: Mapping[str, Any], *, whole: bool)
             found["resolution"] = _side(images)
         if "label_dim" not in given and found["labels"] != "none":
             found["label_dim"] = _label_dim(images, str(found["labels"]))
-    if "head" not in given and found["head"]["name"] == "aux":
+    if "head" not in given and found.get("head", {}).get("name") == "aux":
         found["head"] = {"name": "single"}  # the discriminator sees the last level alone
     if found["init"] is not None:
         found = _over(found, given, {"ada.kimg": TRANSFER_KIMG, "ema.ramp_up": None})
@@ -73,14 +73,14 @@ def automatic(resolution: int, data: Mapping[str, Any], given: Mapping[str, Any]
     width = WIDE if resolution >= LARGE else NARROW
     found = {
         "batch_size": batch,
-        "channel_base": width,
         "discriminator_channel_base": width,
-        "mapping.depth": DEPTH,
         "optimizer.lr": rate,
         "discriminator_optimizer.lr": rate,
         "penalty.r1": GAMMA * resolution**2 / batch,
         "ema.half_life_kimg": batch * HALF_LIVES,
     }
+    if data.get("mapping", {}).get("name") == "mlp":  # as a StyleGAN2 has it
+        found |= {"channel_base": width, "mapping.depth": DEPTH}
     if data["discriminator"]["name"] == "residual":
         found["discriminator.mbstd_group_size"] = max(min(batch // processes, GROUP), 1)
     if data["init"] is None:

@@ -12,6 +12,7 @@ from ganzoo.blocks.augment import Augment
 from ganzoo.features.networks import FeatureNetwork
 from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.standing import with_standing_statistics
 from ganzoo.generators.synthesis import Output
 from ganzoo.losses import (
     ADVERSARIAL,
@@ -57,6 +58,8 @@ class Batch(Drawn):
 class DistillationTask(Task):
     """Phases: the student; with a GAN term, the discriminator and, at times, its gradient penalty.
 
+    Both are in train mode, whatever their blocks make of it.
+
     Args:
         settings: Settings of the run.
         teacher: Teacher to learn from.
@@ -83,7 +86,7 @@ class DistillationTask(Task):
         self.settings: DistillationSettings = settings
         self.teacher = teacher
         self.cache = cache
-        self.student = student
+        self.student = student.train()
         self.network, self.hidden = network, hidden
         self.augment: Augment = AUGMENTS.build(settings.augment)
         # A teacher that works in the meantime would take the student's time and memory; a disk does not.
@@ -91,7 +94,7 @@ class DistillationTask(Task):
         self.modules: dict[str, nn.Module] = {STUDENT: student}
         self.optimizers = dict.fromkeys((STUDENT, PROJECTIONS), settings.optimizer)
         self.optimizers[DISCRIMINATOR] = settings.discriminator_optimizer
-        self.discriminator = discriminator
+        self.discriminator = None if discriminator is None else discriminator.train()
         self.game = ADVERSARIAL[settings.loss.gan.kind]
         if discriminator is not None:
             self.modules[DISCRIMINATOR] = discriminator
@@ -157,6 +160,13 @@ class DistillationTask(Task):
         """Let the discriminator follow its weights."""
         if self.discriminator is not None:
             self.discriminator.after_step()
+
+    def settled(self, averaged: Generator) -> Generator:
+        """The average with statistics of its own: batch norms store those of the weights that learn."""
+        size = self.settings.batch_size
+        starts = range(0, self.settings.standing * size, size)
+        drawn = (self.teacher.drawn(range(first, first + size)) for first in starts)
+        return with_standing_statistics(averaged, (self.teacher.w_of_student(averaged, own) for own in drawn))
 
     def _discriminator(self, discriminator: Discriminator, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         if batch.fake is None:

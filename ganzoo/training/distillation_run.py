@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
@@ -108,13 +109,17 @@ class DistillationRun(DistillationTask):
             "held_out": self.settings.held_out.num,
         }
 
+    def save(self, averaged: nn.Module, folder: Path, recipe: str | None) -> None:
+        """Write the student."""
+        super().save(self._completed(averaged), folder, recipe)
+
     def card(self, result: Mapping[str, Any]) -> str:
         """Lineage, cost and distances of the student."""
         return student_card(result, self.teacher.sha256)
 
     def _completed(self, averaged: nn.Module) -> Generator:
-        """The student with the mean w of a mapping network of its own, which moves with its weights."""
+        """The student with what follows its weights: statistics, and a mean w if the mapping is its own."""
         student = cast(Generator, averaged)
         if not self.settings.inherit_mapping:
             student.mapping.w_avg.copy_(student.mapping.estimate_w_avg())
-        return student
+        return self.settled(student)

@@ -117,12 +117,14 @@ class DistillationSettings(TaskSettings):
     augment: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"name": "diffaugment"})
     cache: CacheSettings = CacheSettings()
     teacher_precision: Literal["fp32", "bf16"] = "fp32"
+    standing: int = 16
     held_out: HeldOutSettings = HeldOutSettings()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         check_channels(self.student.img_channels, "The student")
+        require(self.standing >= 0, "standing is not negative", self.standing)
         require(self.init_head >= 0, "init_head is not negative", self.init_head)
         if self.init_head and self.init is None:
             raise ValueError(

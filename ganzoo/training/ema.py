@@ -9,7 +9,7 @@ from ganzoo.training.settings import EMASettings
 
 
 class EMA:
-    """Keeps `module`, the average of what it is shown; buffers are taken as they are."""
+    """Keeps `module`, the average of what it is shown; buffers are taken as they are, or averaged, too."""
 
     def __init__(self, module: nn.Module, settings: EMASettings) -> None:
         self.module = copy.deepcopy(module).requires_grad_(False).eval()
@@ -29,5 +29,9 @@ class EMA:
         own, new = list(self.module.parameters()), list(module.parameters())
         pairs = [(a, b) for a, b in zip(own, new, strict=True) if b.requires_grad]
         torch._foreach_lerp_([a for a, _ in pairs], [b.detach() for _, b in pairs], share)
+        averaged = self.settings.buffers == "average"
         for a, b in zip(self.module.buffers(), module.buffers(), strict=True):
-            a.copy_(b)
+            if averaged and a.is_floating_point():
+                a.lerp_(b, share)
+            else:
+                a.copy_(b)

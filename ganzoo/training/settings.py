@@ -59,10 +59,13 @@ class EMASettings:
     Args:
         half_life_kimg: Thousands of images after which a weight counts half.
         ramp_up: Largest half life, as a share of what was learnt so far; None for no such limit.
+        buffers: What the average has of numbers that are not learnt, such as statistics: "copy", the module's
+            own, or "average".
     """
 
     half_life_kimg: float = 5.0
     ramp_up: float | None = 0.05
+    buffers: Literal["copy", "average"] = "copy"
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -36,11 +36,13 @@ class Phase:
         name: Name that `loss` is asked for.
         modules: Names of the modules that learn.
         interval: Steps from one time to the next.
+        turn: Number of those of its name before it in the step.
     """
 
     name: str
     modules: tuple[str, ...]
     interval: int = 1
+    turn: int = 0
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class TaskSettings(LoopSettings):
         """
         data = {key: value for key, value in data.items() if key != TASK}
         if (field := cls.generator_field()) is not None:
-            if field not in data:
+            if isinstance(data.get(field), str | None):  # a recipe: no generator, but its architecture's name
                 own = {key: data.pop(key) for key in generator_keys() if key in data}
                 data[field] = GeneratorConfig.from_dict(own)
             elif isinstance(data[field], Mapping):

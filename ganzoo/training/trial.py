@@ -4,13 +4,14 @@ No weight, moment, average or random stream moves, so a run gives the same bits 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganzoo.training.distillation import Batch, DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
@@ -49,6 +50,11 @@ def measure_speed(task: DistillationTask, settings: DistillationSettings, share:
         settings: Settings of the run.
         share: Images that a process learns from at once.
     """
+    with unchanged(task.modules.values()):
+        return _measured(task, settings, share)
+
+
+def _measured(task: DistillationTask, settings: DistillationSettings, share: int) -> Speed:
     device = task.teacher.device
     count = share if settings.compile else 1  # what is compiled is compiled for a size
     batch, made = timed(lambda: task.batch([0], cached=False), device)
@@ -97,6 +103,17 @@ def _copies(one: Batch, count: int) -> Batch:
 
 def _repeated(x: Tensor, count: int) -> Tensor:
     return torch.cat([x] * count)
+
+
+@contextmanager
+def unchanged(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Behind its block, all buffers hold what they held before it: train mode moves statistics."""
+    kept = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, before in kept:
+            buffer.copy_(before)
 
 
 def gradients(task: Task, phase: Phase, batch: Any, kimg: float) -> None:

@@ -1,5 +1,7 @@
 """A block of every kind, in the context that its network gives it, and comparisons."""
 
+from functools import partial
+
 import torch
 
 from ganzoo.blocks import (
@@ -9,9 +11,12 @@ from ganzoo.blocks import (
     DISCRIMINATORS,
     HEADS,
     MAPPINGS,
+    NORMS,
     SHORTCUTS,
     UPSAMPLERS,
 )
+from ganzoo.blocks.classes import row_width
+from ganzoo.ops.spectral import SpectralLinear
 
 IN, OUT, W_DIM, Z_DIM, NUM_WS = 8, 6, 5, 7, 4
 HEAD_CHANNELS = (8, 12, 6)
@@ -51,6 +56,19 @@ def head(name, output="pixel", clamp=None):
     return HEADS.build(name, channels=HEAD_CHANNELS, w_dim=W_DIM, img_channels=3, output=output, clamp=clamp)
 
 
+def classes(label_dim=0, z_dim=4 * NUM_WS, **options):
+    """The mapping network of classes, its rows as wide as its options ask for."""
+    spec = MAPPINGS.complete({"name": "classes", "embed_dim": 3, **options})
+    sizes = {"z_dim": z_dim, "num_ws": NUM_WS, "label_dim": label_dim}
+    return MAPPINGS.build(spec, w_dim=row_width(spec, **sizes), **sizes)
+
+
+def norm(name, condition_dim=W_DIM, **options):
+    linear = partial(SpectralLinear, bias=False)
+    spec = {"name": name, **options}
+    return NORMS.build(spec, channels=IN, condition_dim=condition_dim, make_linear=linear)
+
+
 def mapping(name, label_dim=0):
     return MAPPINGS.build(name, z_dim=Z_DIM, w_dim=W_DIM, num_ws=NUM_WS, label_dim=label_dim)
 
@@ -66,7 +84,8 @@ def discriminator(name, label_dim=0):
 def example(kind, name):
     """A block in the context that its kind is given."""
     builders = {
-        "mapping": mapping,
+        "mapping": lambda name: classes() if name == "classes" else mapping(name),
+        "norm": norm,
         "upsampler": lambda name: upsampler(name, "full"),
         "conv": conv,
         "demodulation": demodulation,

@@ -49,7 +49,8 @@ class Golden:
 
 @cache
 def load(path: Path) -> Arrays:
-    return {name: torch.from_numpy(array) for name, array in np.load(path).items()}
+    arrays = np.load(path).items()
+    return {name: torch.from_numpy(array) for name, array in arrays if array.dtype.kind != "U"}
 
 
 def noise(e: Arrays) -> list[Tensor]:
@@ -158,6 +159,81 @@ MOBILESTYLEGAN_D: Outputs = {
 }
 
 
+def classes(e: Arrays, network, name: str = "y", *, n: int | None = None, step: int = 0) -> Tensor:
+    """One-hot labels of an array's classes, or of those that many steps further on."""
+    return torch.eye(network.config.label_dim)[(e[name][:n] + step) % network.config.label_dim]
+
+
+def in_train_mode(network, *calls, see=lambda network, result: result):
+    """What is to be seen of a copy after calls in train mode, the last one's result among it."""
+    network = copy.deepcopy(network).train()
+    results = [network(*inputs) for inputs in calls]
+    return see(network, results[-1] if results else None)
+
+
+def trained_buffer(name: str):
+    def see(G, e):
+        return in_train_mode(G, (e["z"], classes(e, G)), see=lambda G, _: G.get_buffer(name))
+
+    return see
+
+
+def at_truncation(psi: float):
+    """An image of z as it is, with the statistics of a truncation: the original scales z beforehand."""
+
+    def image(G, e):
+        w = G.mapping(e["z"], e["class_vector"])
+        w[:, :, -1] = psi
+        return G.synthesis(w).image
+
+    return image
+
+
+def first_linear(G):
+    return G.synthesis.levels[0].linear
+
+
+BIGGAN_EMA: Outputs = {
+    "img": lambda G, e: G(e["z"], classes(e, G)),
+    "shared_y": lambda G, e: G.mapping(e["z"], classes(e, G))[:, 0, :8],
+    "train_buffer/linear.u0": lambda G, e: trained_buffer("synthesis.levels.0.linear.u")(G, e)[None],
+    "train_buffer/linear.sv0": lambda G, e: in_train_mode(G, see=lambda G, _: first_linear(G).sigma()[None]),
+}
+BIGGAN_32_EMA: Outputs = {
+    **BIGGAN_EMA,
+    "img_class_interp": lambda G, e: G(e["z"][:1], (classes(e, G, n=1) + classes(e, G, n=1, step=1)) / 2),
+    "img_train": lambda G, e: in_train_mode(G, (e["z"], classes(e, G)))[:2],
+    "train_buffer/blocks.0.0.bn1.stored_mean": trained_buffer("synthesis.levels.1.blocks.0.norm1.mean"),
+    "train_buffer/blocks.0.0.bn1.stored_var": trained_buffer("synthesis.levels.1.blocks.0.norm1.variance"),
+}
+BIGGAN_64_EMA: Outputs = {
+    **BIGGAN_EMA,
+    "train_buffer/blocks.0.0.bn1.stored_mean": trained_buffer("synthesis.levels.0.blocks.0.norm1.mean"),
+    "train_buffer/blocks.0.0.bn1.stored_var": trained_buffer("synthesis.levels.0.blocks.0.norm1.variance"),
+}
+BIGGAN_RAW: Outputs = {
+    "img_G": lambda G, e: G(e["z"], classes(e, G))[: len(e["img_G"])],
+}
+BIGGAN_D: Outputs = {
+    "d_logits_real": lambda D, e: D(e["d_images"], classes(e, D, "d_y")),
+    "d_logits_fake": lambda D, e: D(e["img"], classes(e, D)),
+    "d_logits_other_class": lambda D, e: D(e["d_images"], classes(e, D, "d_y", step=1)),
+    "d_logits_train": lambda D, e: in_train_mode(D, *[(e["d_images"], classes(e, D, "d_y"))] * 2),
+}
+BIGGAN_HF: Outputs = {
+    "embed": lambda G, e: G.mapping(e["z"], e["class_vector"])[:, 0, 8:16],
+    "cond_vector": lambda G, e: G.mapping(e["z"], e["class_vector"])[:, 0, :16],
+    # the original has the channels last here
+    "gen_z": lambda G, e: first_linear(G)(e["cond_vector"]).view(3, 64, 4, 4).permute(0, 2, 3, 1).flatten(1),
+    "layer0": lambda G, e: G.synthesis.levels[1].blocks[0](
+        first_linear(G)(e["cond_vector"]).view(3, 64, 4, 4),
+        [(e["cond_vector"], torch.full((3,), 0.4))] * 6,
+    ),
+    **{f"img_t{name}": at_truncation(psi) for name, psi in (("0p4", 0.4), ("0p43", 0.43), ("0p58", 0.58))},
+    "img_t1": lambda G, e: G(e["z"], e["class_vector"]),
+}
+
+
 @cache
 def noise_of_the_raw_generator() -> list[Tensor]:
     """The constant noise of the generator that the teacher was converted from, whose own files have none."""
@@ -188,6 +264,13 @@ def _pair(name: str, outputs: Outputs) -> Golden:
     return _network(halves, "teacher", f"mobilestylegan/{name}_expected.npz", outputs)
 
 
+def _biggan(name: str, ema: Outputs) -> list[Golden]:
+    parts = {"generator_ema": ema, "generator": BIGGAN_RAW, "discriminator": BIGGAN_D}
+    path, expected = [f"biggan/{name}"], f"biggan/{name}/expected.npz"
+    return [_network(path, part, expected, outputs) for part, outputs in parts.items()]
+
+
+HF = "biggan/hf_deep_16"
 ROS_32, ROS_64 = ["rosinality/ros_train_32.pt"], ["rosinality/ros_convert_64_cm1.pt"]
 DISTILLER, MSG = ["mobilestylegan/msg_32_distiller.ckpt"], "mobilestylegan/msg_32_expected.npz"
 NETWORKS = [
@@ -208,4 +291,6 @@ NETWORKS = [
     _pair("msg_32", TEACHER_PAIR),
     _pair("msg_teacher_from_ros_train_32", CONVERTED_TEACHER),
 ]
+NETWORKS += [*_biggan("aj_biggan_32", BIGGAN_32_EMA), *_biggan("aj_deep_64", BIGGAN_64_EMA)]
+NETWORKS += [_network([HF], "generator", f"{HF}/expected.npz", BIGGAN_HF)]
 GENERATORS = [network for network in NETWORKS if network.part != "discriminator"]
