@@ -35,7 +35,7 @@ class SynthesisNetwork(Block, ABC):
     A new one gives `forward`; one with noise also `noise_sizes` and `constant_noise`; one with predictions at
     several levels also `level_images`; one with features at several levels also `features` and
     `level_modules`; one that runs quicker in another form also `folded`; one whose input lies on a plane also
-    `move`; one that measures its features in training also `observed` and `follow`.
+    `move`; one that measures its features in training also `observed` and `absorb`.
 
     Args:
         num_ws: Rows of w.
@@ -121,7 +121,7 @@ class SynthesisNetwork(Block, ABC):
         """What the last pass in training mode measured, by name; means over parts of a batch stand for it."""
         return {}
 
-    def follow(self, observed: Mapping[str, Tensor]) -> None:
+    def absorb(self, observed: Mapping[str, Tensor]) -> None:
         """Take over what was measured in training mode: a result of `observed`, or the mean of several."""
 
     def layer_noise(self, w: Tensor, noise: Noise, generator: RandomSource = None) -> list[Tensor | None]:
@@ -155,6 +155,24 @@ class SynthesisNetwork(Block, ABC):
                 )
             result.append(tensor.to(w))
         return result
+
+    def borrowed(self, noise: Sequence[Tensor]) -> list[Tensor]:
+        """The noise of another network for the layers here, one a layer from low to high.
+
+        A layer takes noise of its own size, counted from the last one: so one layer of 4 x 4 takes the second
+        of two, and two share one. Where the other network has none, it is the constant noise.
+
+        Args:
+            noise: `Output.noise` of the other network; empty if it has none.
+        """
+        if [tuple(x.shape[-2:]) for x in noise[: len(self.noise_sizes)]] == self.noise_sizes:
+            return list(noise)
+        found = []
+        for i, (size, own) in enumerate(zip(self.noise_sizes, self.constant_noise(), strict=True)):
+            theirs = [x for x in noise if tuple(x.shape[-2:]) == size]
+            later = self.noise_sizes[i + 1 :].count(size)
+            found.append(theirs[max(0, len(theirs) - 1 - later)] if theirs else own)
+        return found
 
     def used_noise(self, w: Tensor, noise: Sequence[Tensor | None]) -> list[Tensor]:
         """Noise for `Output.noise`: zeros where a layer had none."""

@@ -71,5 +71,5 @@ def in_training(G, e):
     """A copy after a pass in training mode, and the images of that."""
     G = copy.deepcopy(G)
     images = G.synthesis.train()(e["ws"]).image
-    G.synthesis.follow(G.synthesis.observed())
+    G.synthesis.absorb(G.synthesis.observed())
     return G, images

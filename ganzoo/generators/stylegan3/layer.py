@@ -21,7 +21,7 @@ class FilteredLayer(Block):
 
     The input is scaled by what it measured in training (appendix B.3 there): the running mean of its squares,
     `magnitude_ema`. In training mode each pass moves a copy of that mean, uses it, and keeps it as `moved`;
-    `SynthesisNetwork.follow` takes it over. A sample's image depends on no other one: styles are normalised
+    `SynthesisNetwork.absorb` takes it over. A sample's image depends on no other one: styles are normalised
     within their sample, which differs from the original's batch only by an epsilon.
 
     Args:

@@ -77,7 +77,7 @@ class Synthesis(SynthesisNetwork):
         return {"magnitudes": torch.stack([x for x in moved if x is not None])} if None not in moved else {}
 
     @torch.no_grad()
-    def follow(self, observed: Mapping[str, Tensor]) -> None:
+    def absorb(self, observed: Mapping[str, Tensor]) -> None:
         for layer, magnitude in zip(self.layers, observed["magnitudes"], strict=True):
             cast(FilteredLayer, layer).magnitude_ema.copy_(magnitude)
 
