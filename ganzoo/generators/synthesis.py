@@ -166,7 +166,7 @@ class SynthesisNetwork(Block, ABC):
             noise: `Output.noise` of the other network; empty if it has none.
         """
         if [tuple(x.shape[-2:]) for x in noise[: len(self.noise_sizes)]] == self.noise_sizes:
-            return list(noise)
+            return list(noise[: len(self.noise_sizes)])
         found = []
         for i, (size, own) in enumerate(zip(self.noise_sizes, self.constant_noise(), strict=True)):
             theirs = [x for x in noise if tuple(x.shape[-2:]) == size]
