@@ -186,12 +186,13 @@ def _print(conversion: "Conversion") -> None:
     from ganzoo.converters.account import account, others
 
     config = conversion.module.config
+    widths = ", ".join(map(str, config.level_channels))
     rows = {
         "format": conversion.format,
         "network": f"{conversion.part}, from {conversion.key}" if conversion.key else conversion.part,
         **({"also there": listed} if (listed := others(conversion)) else {}),
         "resolution": f"{config.resolution} x {config.resolution}, {config.img_channels} channels",
-        "widths": ", ".join(map(str, config.level_channels)),
+        **({"widths": widths} if widths else {}),
         "labels": str(config.label_dim) if config.label_dim else "none",
         "tensors": "\n".join(account(conversion)),
         **{f"sha256 of {file.name}": file.sha256 for file in conversion.files},

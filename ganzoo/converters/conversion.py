@@ -90,9 +90,9 @@ def convert(
     """The network of a foreign checkpoint, float32, on the CPU; nothing in the file is imported or called.
 
     Args:
-        path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, StyleGAN and StyleGAN2 of
-            TensorFlow), `.pt` or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality,
-            BasicSR, mmagic or genforce, or of a StyleGAN of rosinality or genforce, a MobileStyleGAN
+        path: NVIDIA `.pkl` (StyleGAN2-ADA, StyleGAN3, StyleGAN and StyleGAN2 of TensorFlow), `.pt` or
+            `.safetensors` with the state dict of a StyleGAN3 of NVIDIA, a StyleGAN2 of NVIDIA, rosinality,
+            BasicSR, mmagic or genforce, or a StyleGAN of rosinality or genforce, a MobileStyleGAN
             distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of an unpacked `.pt`, of
             random-face's OpenVINO files, of a run of BigGAN-PyTorch or of Hugging Face's BigGAN-deep, or a
             file of those two.
@@ -101,10 +101,11 @@ def convert(
         key: Place of the network in the file, such as "state_dict.generator", where a file has several of one
             part.
         assume: Settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
-            networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
-            mmagic "colors", "rgb" or "bgr"; of a StyleGAN of genforce "fused_scale" ("auto", True or False)
-            and "lod", of one of rosinality "step" and "alpha"; of a generator of BigGAN "activation",
-            "slope", "norm", "norm_eps", "eps", "depth", "sums".
+            networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size", of a
+            StyleGAN3 also "first_cutoff" and its like; of one of mmagic "colors", "rgb" or "bgr"; of a
+            StyleGAN of genforce "fused_scale" ("auto", True or False) and "lod", of one of rosinality "step"
+            and "alpha"; of a generator of BigGAN "activation", "slope", "norm", "norm_eps", "eps", "depth",
+            "sums".
 
     Raises:
         ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, a

@@ -113,13 +113,13 @@ class Tensors:
             if name not in self.used and name not in self.dropped and when(name):
                 self.dropped[name] = reason
 
-    def finish(self) -> None:
+    def finish(self, architecture: str = "StyleGAN2") -> None:
         """Raise ValueError if a tensor is neither used nor dropped."""
         tensors = [name for name, ref in self.refs.items() if not isinstance(ref, Unknown)]
         if left := [name for name in tensors if name not in self.used and name not in self.dropped]:
             more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
             raise ValueError(
-                f"The network has tensors that no StyleGAN2 has: {', '.join(left[:_SHOWN])}{more}."
+                f"The network has tensors that no {architecture} has: {', '.join(left[:_SHOWN])}{more}."
             )
 
     def separable_filter(self, name: str, *, gain: float) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ from ganzoo.converters import (
     huggingface,
     mmagic,
     nvidia_state,
+    nvidia_stylegan3_state,
     rosinality,
     stylegan_genforce,
     stylegan_rosinality,
@@ -191,11 +192,11 @@ LAYOUTS = (
         "layers are enlarged bilinearly, and one noise image enters with a weight for each channel. It "
         "cannot be converted exactly.",
     ),
-    _foreign(
-        "NVIDIA state dict, StyleGAN3",
-        "synthesis.input.affine.weight",
-        "a StyleGAN3 generator: its layers are filtered by design and have no counterpart here. ganzoo "
-        "converts StyleGAN2 networks.",
+    Layout(
+        nvidia_stylegan3_state.FORMAT,
+        nvidia_stylegan3_state.ANCHOR,
+        nvidia_stylegan3_state.read_generator,
+        settings=nvidia_stylegan3_state.SETTINGS,
     ),
     Layout(
         "rosinality/style-based-gan-pytorch",

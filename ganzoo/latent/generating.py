@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ def generate_images(
     label: Label | None = None,
     centers: int | Tensor | None = None,
     z_limit: float | None = None,
+    translate: tuple[float, float] = (0.0, 0.0),
+    rotate: float = 0.0,
     save_w: bool = False,
     batch_size: int = 1,
     name: str | None = None,
@@ -77,6 +79,9 @@ def generate_images(
         label: Class, or a mix such as `{3: 0.5, 7: 0.5}`, for a conditional model.
         centers: Centers to truncate towards, or how many to find; None for the mean w.
         z_limit: Limit of the latents' numbers, in deviations; see `Generator.sample_z`.
+        translate: Shift to the right and down in widths of the image, of a StyleGAN3; see
+            `SynthesisNetwork.move`.
+        rotate: Degrees to turn the images by, counterclockwise, of a StyleGAN3.
         save_w: Whether to write the w of the images as `w.safetensors`.
         batch_size: Images at once; on a CPU, 1 is quickest.
         name: What the settings in the files call the model (default: its name).
@@ -102,7 +107,14 @@ def generate_images(
     if isinstance(centers, int):
         centers = find_centers(model, centers, label=label)
     drawn = replace(drawn, look=replace(look, centers=centers))
-    return _Writer(model, drawn, _made(out), name).write(batch_size, save_w, report)
+    if translate == (0, 0) and not rotate:
+        return _Writer(model, drawn, _made(out), name).write(batch_size, save_w, report)
+    back = model.synthesis.move(translate, rotate)
+    try:
+        place = {"translate": list(translate), "rotate": rotate}
+        return _Writer(model, drawn, _made(out), name, place).write(batch_size, save_w, report)
+    finally:
+        back()
 
 
 @dataclass(frozen=True)
@@ -113,11 +125,12 @@ class _Writer:
     drawn: Points
     folder: Path
     name: str | None
+    place: Mapping[str, Any] = field(default_factory=dict)  # that the images were moved to
 
     def write(self, batch_size: int, keep_w: bool, report: Callable[[int], None]) -> Generated:
         """Draw and write all images."""
         one, all_ = ("seed", "seeds") if self.drawn.saved is None else ("w", "w")
-        settings, drawn = {"model": self.name, **self.drawn.look.settings()}, self.drawn
+        settings, drawn = {"model": self.name, **self.drawn.look.settings(), **self.place}, self.drawn
         names, side, seconds = drawn.names(), tile_side(len(drawn), self.model.resolution), 0.0
         files, tiles = list[Path](), list[Image.Image]()
         for start in range(0, len(drawn), batch_size):

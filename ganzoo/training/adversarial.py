@@ -27,6 +27,7 @@ from ganzoo.training.task import Phase, Task
 GENERATOR, PATH_LENGTH, DISCRIMINATOR, PENALTY = "generator", "path_length", "discriminator", "penalty"
 LANES = {GENERATOR: 0, PATH_LENGTH: 1, DISCRIMINATOR: 2}  # each phase makes images of its own, in this order
 STANDING = 3  # lane of the images whose statistics are measured
+OBSERVED = "observed"  # terms that the generator measured itself
 _FALL = 0.99  # of the share of top-k, with every pass over the images
 _AMP = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -163,6 +164,9 @@ class AdversarialTask(Task):
     def after_step(self, terms: Mapping[str, Tensor], kimg: float) -> None:
         """Move the mean w, the mean path length, and at times the strength of the augmentation."""
         self.discriminator.after_step()
+        prefix = f"{OBSERVED}/"
+        if found := {n.removeprefix(prefix): t for n, t in terms.items() if n.startswith(prefix)}:
+            self.generator.synthesis.absorb(found)
         for phase in LANES:
             if (mean := terms.get(f"w/{phase}")) is not None:
                 average = self.generator.mapping.w_avg
@@ -250,6 +254,7 @@ class AdversarialTask(Task):
         with self._autocast():
             with torch.no_grad():
                 batch.fake, mean, label = self._images(batch, DISCRIMINATOR)
+                observed = self.generator.synthesis.observed()
             fake = self._logits(batch.fake, label, batch, Purpose.AUGMENT_FAKE)
             real = self._logits(batch.real, batch.label, batch, Purpose.AUGMENT_REAL)
         loss = self.game.discriminator(real, fake)
@@ -259,6 +264,7 @@ class AdversarialTask(Task):
             "logits/fake": fake.mean(),
             "signs/real": real.sign().mean(),
             f"w/{DISCRIMINATOR}": mean,
+            **{f"{OBSERVED}/{name}": tensor for name, tensor in observed.items()},
         }
         if self.augment.p is not None:
             terms["augment/p"] = self.augment.p.clone()

@@ -82,7 +82,8 @@ def _learning(
         learning += seconds / phase.interval
         total += seconds
     with torch.inference_mode():
-        w, noise = batch.w[:, : task.student.num_ws], task.student.synthesis.borrowed(batch.noise)
+        w = task.teacher.w_of_student(task.student, batch)
+        noise = task.student.synthesis.borrowed(batch.noise)
         _, seconds = timed(lambda: task.student.synthesis(w, noise), device)
     return learning / count, seconds / count, total + seconds
 

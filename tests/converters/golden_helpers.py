@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import golden_stylegan
+import golden_stylegan3
 import numpy as np
 import pytest
 import torch
@@ -19,7 +20,6 @@ from ganzoo.converters.conversion import Conversion, convert_with_account
 from ganzoo.converters.rows import from_layout, to_layout
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-STYLEGAN3 = GOLDEN / "nvidia_pkl" / "sg3repo_stylegan3t_32.pkl"
 Arrays = Mapping[str, Tensor]
 Outputs = Mapping[str, Callable[[torch.nn.Module, Arrays], Tensor]]
 
@@ -252,9 +252,15 @@ def noise_of_the_raw_generator() -> list[Tensor]:
 
 def _nvidia(name: str) -> list[Golden]:
     paths, expected = (GOLDEN / f"nvidia_pkl/{name}.pkl",), GOLDEN / f"nvidia/{name}_expected.npz"
-    parts = {"generator_ema": NVIDIA_EMA, "generator": NVIDIA_RAW, "discriminator": NVIDIA_D}
-    if paths == (STYLEGAN3,):
-        parts = {"discriminator": NVIDIA_D}
+    averaged = {k: v for k, v in NVIDIA_EMA.items() if k != "img_none" or "stylegan3t" not in name}
+    parts = {"generator_ema": averaged, "generator": NVIDIA_RAW, "discriminator": NVIDIA_D}
+    return [Golden(paths, part, expected, outputs) for part, outputs in parts.items()]
+
+
+def _stylegan3(name: str, turns: int) -> list[Golden]:
+    """The networks of a snapshot, whose images were recorded at so many transforms of the input, too."""
+    paths, expected = (GOLDEN / f"stylegan3/{name}.pkl",), GOLDEN / f"stylegan3/{name}_expected.npz"
+    parts = golden_stylegan3.outputs(turns)
     return [Golden(paths, part, expected, outputs) for part, outputs in parts.items()]
 
 
@@ -336,6 +342,8 @@ NETWORKS = [
     *_nvidia("ada_resnet_32"),
     *_nvidia("sg3repo_stylegan2_32"),
     *_nvidia("sg3repo_stylegan3t_32"),
+    *_stylegan3("sg3_r_16", turns=2),
+    *_stylegan3("sg3_t_cond_32", turns=3),
     _network(ROS_32, "generator_ema", "rosinality/ros_train_32_expected.npz", ROSINALITY_TRAINING),
     _network(ROS_32, "generator", "rosinality/ros_train_32_g_expected.npz", ROSINALITY_RAW),
     _network(ROS_32, "discriminator", "rosinality/ros_train_32_expected.npz", ROSINALITY_D),
