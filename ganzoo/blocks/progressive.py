@@ -2,10 +2,12 @@
 
 from typing import Literal, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.discriminator import (
+    CHANNELS_LAST,
     DISCRIMINATORS,
     ConvLayer,
     DiscriminatorBlock,
@@ -116,6 +118,8 @@ class StyleGANDiscriminator(DiscriminatorBlock):
 
     def _descended(self, images: Tensor, levels: int) -> Tensor:
         """Features after so many levels from the image down."""
+        if images.device.type == "cpu" and CHANNELS_LAST:  # all that follows keeps the layout
+            images = images.contiguous(memory_format=torch.channels_last)
         last = self.last_level
         x: Tensor = self.from_image[str(last)](images)
         for level in range(last, last - levels, -1):

@@ -16,7 +16,7 @@ from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.stylegan.names import conv_name, layer_name, layer_side
 
 GAIN = np.float32(math.sqrt(2))
-NOT_READ = "of a level above the network's image: {}"
+UNREAD = "of a level that the image does not show: above it, or below one that is faded in"
 FILTER = "The blur"
 _DEFAULT_TAPS = (1, 2, 1)
 

@@ -11,7 +11,7 @@ from ganzoo.converters.rosinality import count, take_mean
 from ganzoo.converters.square import refuse_oblong
 from ganzoo.converters.stylegan import (
     GAIN,
-    NOT_READ,
+    UNREAD,
     config_of,
     faded,
     head_of,
@@ -31,7 +31,6 @@ GENERATOR: Mapping[str, Any] = {"fused_scale": "auto", "lod": None}
 DISCRIMINATOR: Mapping[str, Any] = {"group_size": 4, "lod": None}
 FIRST_FUSED = 128  # side from which "auto" fuses
 _FUSED = {"auto": None, "true": True, "false": False}
-_UNTRAINED = NOT_READ.format("it is not trained yet, or faded in later")
 
 
 def read_generator(tensors: Tensors, settings: Mapping[str, Any]) -> Generator:
@@ -66,7 +65,7 @@ def read_generator(tensors: Tensors, settings: Mapping[str, Any]) -> Generator:
         mapping={"lr_multiplier": MAPPING_LR_MULTIPLIER},
     )
     later = tuple(f"synthesis.layer{row}." for row in range(2 * levels, 2 * whole))
-    tensors.drop(_UNTRAINED, when=lambda name: name.startswith((*later, "synthesis.output")))
+    tensors.drop(UNREAD, when=lambda name: name.startswith((*later, "synthesis.output")))
     tensors.finish()
     return fill(empty(config), arrays, tensors)
 
@@ -136,7 +135,7 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
         }
     )
     later = tuple(f"layer{i}." for i in range(2 * first))
-    tensors.drop(_UNTRAINED, when=lambda name: name.startswith((*later, "input")))
+    tensors.drop(UNREAD, when=lambda name: name.startswith((*later, "input")))
     tensors.finish()
     return fill(empty(config), arrays, tensors)
 

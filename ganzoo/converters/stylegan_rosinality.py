@@ -15,7 +15,7 @@ from ganzoo.converters.rosinality import count
 from ganzoo.converters.square import refuse_oblong
 from ganzoo.converters.stylegan import (
     GAIN,
-    NOT_READ,
+    UNREAD,
     config_of,
     head_of,
     put_dense,
@@ -31,7 +31,6 @@ from ganzoo.generators.stylegan.names import CONST
 
 SETTINGS: Mapping[str, Any] = {"step": None, "alpha": 1}
 _EPS = 1e-5
-_UNTRAINED = NOT_READ.format("it is not trained yet, or step says so")
 _FLIPPED = "the blur turned by half, for the way back"
 
 
@@ -213,6 +212,6 @@ def _signs_of_discriminator(level: int, whole: int) -> list[str]:
 
 def _drop(tensors: Tensors, later: tuple[str, ...], reading: str) -> None:
     """Drop what the network does not read, and look whether all else was taken."""
-    tensors.drop(_UNTRAINED, when=lambda name: name.startswith((*later, reading)))
+    tensors.drop(UNREAD, when=lambda name: name.startswith((*later, reading)))
     tensors.drop(_FLIPPED, when=lambda name: name.endswith(".weight_flip"))
     tensors.finish()

@@ -10,7 +10,7 @@ from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import MAPPING_LR_MULTIPLIER, Array, Tensors, fill, resolution_of
 from ganzoo.converters.stylegan import (
     GAIN,
-    NOT_READ,
+    UNREAD,
     config_of,
     faded,
     head_of,
@@ -36,7 +36,6 @@ _EXPECTED = {  # settings that nobody changes, with what is supported
     "const_input_layer": True,
 }
 _BLUR = (1, 2, 1)
-_UNTRAINED = NOT_READ.format("it is not trained yet, or faded in later")
 _COUNTER = "a counter of progressive growing, which the network inside has, too"
 
 
@@ -84,7 +83,7 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
     )
     later = [f"synthesis/{level_name(i)}/" for i in range(levels, whole)]
     later += [f"synthesis/noise{row}" for row in range(2 * levels, 2 * whole)]
-    tensors.drop(_UNTRAINED, when=lambda name: name.startswith((*later, "synthesis/ToRGB_lod")))
+    tensors.drop(UNREAD, when=lambda name: name.startswith((*later, "synthesis/ToRGB_lod")))
     tensors.drop(_COUNTER, when=lambda name: name.rpartition("/")[2] == "lod")
     tensors.finish()
     return fill(empty(config), arrays, tensors)
@@ -158,7 +157,7 @@ def read_discriminator(network: Record, tensors: Tensors) -> Discriminator:
         }
     )
     later = tuple(f"{level_name(i)}/" for i in range(levels, whole))
-    tensors.drop(_UNTRAINED, when=lambda name: name.startswith((*later, "FromRGB_lod")))
+    tensors.drop(UNREAD, when=lambda name: name.startswith((*later, "FromRGB_lod")))
     tensors.finish()
     return fill(empty(config), arrays, tensors)
 

@@ -158,6 +158,12 @@ def test_a_network_borrows_the_noise_of_its_sizes(other):
     assert torch.equal(found[1], [x for x in lent if x.shape[-1] == 4][-1])
 
 
+def test_a_network_borrows_the_low_end_of_a_larger_one(plain):
+    lent = trained(tiny(resolution=32, channels=(8, 8, 8, 8))).synthesis.constant_noise()
+    found = plain.synthesis.borrowed(lent)
+    assert len(found) == 6 and all(a is b for a, b in zip(found, lent[:6], strict=True))
+
+
 def test_a_network_borrows_of_one_without_noise_its_own(plain):
     assert all(
         a is b for a, b in zip(plain.synthesis.borrowed([]), plain.synthesis.constant_noise(), strict=True)

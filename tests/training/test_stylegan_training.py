@@ -23,7 +23,7 @@ def data(tmp_path_factory):
     return write_pictures(tmp_path_factory.mktemp("images") / "data", side=16)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["its own", pytest.param("wavelets", marks=pytest.mark.slow)])
 def test_all_parameters_get_gradients_of_finite_losses(data, case):
     told = [f"data={data}", "training=stylegan", *SIZES, *CASES[case]]
     [job] = plan("stylegan", told, task="adversarial").jobs
@@ -40,12 +40,9 @@ def test_all_parameters_get_gradients_of_finite_losses(data, case):
         assert [name for name, p in module.named_parameters() if p.grad is None] == []
 
 
+@pytest.mark.slow  # one of each is tried in the matrix of architectures
 @pytest.mark.parametrize(
-    ("teacher", "student"),
-    [
-        pytest.param("stylegan", "mobilestylegan"),
-        pytest.param("stylegan2", "stylegan_depthwise", marks=pytest.mark.slow),
-    ],
+    ("teacher", "student"), [("stylegan", "mobilestylegan"), ("stylegan2", "stylegan_depthwise")]
 )
 def test_it_teaches_and_is_taught(teacher, student, tmp_path):
     ganzoo.save(trained(tiny(generator=teacher)), tmp_path / "teacher")
