@@ -135,9 +135,7 @@ def test_every_recipe_has_its_place_or_its_line(layout):
         elif settings.architecture == "stylegan2":
             assert "(there: " in line
         else:
-            assert (
-                f"its architecture is {settings.architecture}, and there only stylegan2 has a place: " in line
-            )
+            assert f"its architecture is {settings.architecture}, and there only stylegan2 has a" in line
     assert fitting == {"rosinality": {"stylegan2"}, "nvidia": {"stylegan2", "stylegan2_single"}}[layout]
 
 
