@@ -30,10 +30,13 @@ KEYS = {
     ".pt": {"generator_ema": "g_ema", "discriminator": "d"},
 }
 LAYOUT = {".pkl": "nvidia", ".pt": "rosinality"}
-ORIGINALS = [
+ORIGINALS = [  # those of StyleGAN2; the discriminators of StyleGAN3 are
     network
     for network in NETWORKS
-    if network.paths[0].suffix in KEYS and network.part in KEYS[network.paths[0].suffix]
+    for path in network.paths[:1]
+    if path.parent.name in ("nvidia_pkl", "rosinality")
+    and network.part in KEYS[path.suffix]
+    and ("stylegan3" not in path.stem or network.part == "discriminator")
 ]
 each_original = pytest.mark.parametrize("network", ORIGINALS, ids=str)
 

@@ -16,6 +16,8 @@ from ganzoo.converters.outgoing import writing
 from ganzoo.converters.outgoing.assumed import refuse_misfits
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
+from ganzoo.generators.empty import empty
+from ganzoo.models.recipes import compose, list_recipes
 
 TWO, FIVE = {"name": "skip", "taps": [1, 1]}, {"name": "conv_transpose", "taps": [1, 4, 6, 4, 1]}
 # Settings of a generator, with what is said of each; both layouts lack the first ones.
@@ -119,6 +121,22 @@ def test_all_that_has_no_place_stands_in_one_line(layout):
 def test_another_architecture_is_refused_by_its_name(second_architecture, layout):
     line = outgoing.refusal(GeneratorConfig.from_dict({"generator": "waves"}), layout)
     assert "its architecture is waves, and there only stylegan2 has a place" in line
+
+
+@pytest.mark.parametrize("layout", outgoing.LAYOUTS)
+def test_every_recipe_has_its_place_or_its_line(layout):
+    fitting = set()
+    for recipe in list_recipes():
+        settings = GeneratorConfig.from_dict(compose(recipe))
+        line = outgoing.refusal(settings, layout)
+        if line is None:
+            fitting.add(recipe)
+            assert outgoing.LAYOUTS[layout].contents(empty(settings), None)
+        elif settings.architecture == "stylegan2":
+            assert "(there: " in line
+        else:
+            assert f"its architecture is {settings.architecture}, and there only stylegan2 has a" in line
+    assert fitting == {"rosinality": {"stylegan2"}, "nvidia": {"stylegan2", "stylegan2_single"}}[layout]
 
 
 @pytest.mark.parametrize("layout", outgoing.LAYOUTS)
