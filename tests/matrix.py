@@ -13,6 +13,8 @@ SMALL = {"resolution": 16, "channel_base": 64, "channel_max": 8, "z_dim": 8, "w_
 RECIPES = {  # a small network of each
     "stylegan2": SMALL,
     "mobilestylegan": SMALL,
+    "stylegan3_t": {**SMALL, "num_layers": 3, "margin_size": 2},
+    "stylegan3_r": {**SMALL, "num_layers": 3, "margin_size": 2},
 }
 FEATURES = (
     "create", "save and load", "info", "generate", "mix", "film", "deploy", "ONNX", "OpenVINO", "compare",
