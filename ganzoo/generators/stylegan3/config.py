@@ -103,9 +103,13 @@ class StyleGAN3Config(GeneratorConfig):
 
     @property
     def row_sides(self) -> tuple[int, ...]:
-        """The sampling rate that each row acts on: the side of its features without the margin."""
-        rates = (self.shapes[0].in_rate, *(shape.out_rate for shape in self.shapes))
-        return tuple(min(rate, self.resolution) for rate in rates)
+        """The side of an image that has what each row makes, but no finer detail: twice its cutoff.
+
+        To the nearest power of two, which are the sides of other architectures' levels; the features
+        themselves are sampled more often.
+        """
+        cutoffs = (self.shapes[0].in_cutoff, *(shape.out_cutoff for shape in self.shapes))
+        return tuple(2 ** round(math.log2(2 * cutoff)) for cutoff in cutoffs)
 
     @property
     def largest_features(self) -> int:
