@@ -29,7 +29,12 @@ SPARE = 200 << 20  # bytes of memory that a conversion may take beyond twice the
 MAX_MESSAGE = 600
 FIXTURES = sorted(
     path
-    for folder, kind in (("nvidia_pkl", "pkl"), ("rosinality", "pt"), ("mobilestylegan", "ckpt"))
+    for folder, kind in (
+        ("nvidia_pkl", "pkl"),
+        ("stylegan3", "pkl"),
+        ("rosinality", "pt"),
+        ("mobilestylegan", "ckpt"),
+    )
     for path in (Path(__file__).parents[1] / "golden" / folder).glob(f"*.{kind}")
 )
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

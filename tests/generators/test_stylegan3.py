@@ -74,6 +74,7 @@ def test_the_layers_of_the_published_shape_are_those_of_the_paper():
         ({"channel_base": 64}, "not both"),
         ({"num_critical": 3}, "num_critical is a whole number from 0 to 2"),
         ({"first_stopband": 1.0}, "filters that there are none of"),
+        ({"first_stopband": 1e300, "first_cutoff": 1e-300}, "first_stopband is above 0 and below 2048"),
         ({"resolution": 24}, "power of two"),
         ({"filter_size": 0}, "filter_size"),
         ({"clamp": 0.0}, "clamp is positive"),
