@@ -14,6 +14,8 @@ RECIPES = {  # a small network of each
     "stylegan": SMALL,
     "stylegan2": SMALL,
     "mobilestylegan": SMALL,
+    "stylegan3_t": {**SMALL, "num_layers": 3, "margin_size": 2},
+    "stylegan3_r": {**SMALL, "num_layers": 3, "margin_size": 2},
 }
 FEATURES = (
     "create", "save and load", "info", "generate", "mix", "film", "deploy", "ONNX", "OpenVINO", "compare",

@@ -17,6 +17,7 @@ from ganzoo.generators.synthesis import Output
 from ganzoo.losses import ADVERSARIAL, orthogonality, path_lengths, r1_penalty, top_k
 from ganzoo.training.ada import adapted
 from ganzoo.training.adversarial_settings import AdversarialSettings
+from ganzoo.training.blur import blurred
 from ganzoo.training.consistency import Consistency
 from ganzoo.training.images import TrainingImages
 from ganzoo.training.latents import Latents, Purpose, latents, mixed, noise_sources, stream, uniform
@@ -118,6 +119,7 @@ class AdversarialTask(Task):
         self._learning = Learning(discriminator)
         self.path_mean = torch.zeros((), device=self.device)
         self.signs = torch.zeros(2, dtype=torch.float64)  # their sum and number since the strength changed
+        self._sigma = 0.0  # of the blur at this step
         self._synthesis: nn.Module = generator.synthesis
         self._judge: nn.Module = discriminator
         if settings.compile:
@@ -153,6 +155,7 @@ class AdversarialTask(Task):
     def loss(self, phase: Phase, batch: Batch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a phase and its terms."""
         self._learning.switch(phase.name in (DISCRIMINATOR, PENALTY))
+        self._sigma = self.settings.blur.at(kimg)
         if phase.name == GENERATOR:
             return self._generator(batch, kimg)
         if phase.name == PATH_LENGTH:
@@ -346,11 +349,12 @@ class AdversarialTask(Task):
         purpose: Purpose,
         judge: nn.Module | None = None,
     ) -> Tensor:
-        """The discriminator's answers to augmented images, float32."""
+        """The discriminator's answers to blurred and augmented images, float32."""
         random = uniform(
             batch.positions, seed=self.settings.seed, purpose=purpose, count=self.augment.numbers
         )
-        logits: Tensor = (judge or self._judge)(self.augment(images, random.to(self.device)), label)
+        seen = self.augment(blurred(images, self._sigma), random.to(self.device))
+        logits: Tensor = (judge or self._judge)(seen, label)
         return logits.float()
 
     def _autocast(self) -> AbstractContextManager[None]:

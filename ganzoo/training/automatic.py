@@ -102,7 +102,7 @@ def _sized(given: Mapping[str, Any]) -> bool:
     return "resolution" in given or given.get("training") in _SIZED
 
 
-_SIZED = ("stylegan3", "paper256", "paper512", "paper1024", "cifar")
+_SIZED = ("paper256", "paper512", "paper1024", "cifar")
 
 
 def _over(data: dict[str, Any], given: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ FIXTURES = sorted(
     path
     for folder, kind in (
         ("nvidia_pkl", "pkl"),
+        ("stylegan3", "pkl"),
         ("rosinality", "pt"),
         ("mobilestylegan", "ckpt"),
         ("stylegan1", "pth"),

@@ -12,7 +12,7 @@ from ganzoo.generators.stylegan3.synthesis import Synthesis
 from ganzoo.generators.stylegan3.table import Frequencies, Shape, layer_shapes
 from ganzoo.system.validation import in_range
 
-MAX_LAYERS, MAX_FACTOR, MAX_MARGIN = 64, 16, 512
+MAX_LAYERS, MAX_FACTOR, MAX_FILTER, MAX_MARGIN = 64, 16, 64, 512
 WIDTHS = ("channel_base", "channel_max", "num_layers")  # shorthands for channels
 _FREQUENCIES = ("num_critical", "first_cutoff", "first_stopband", "last_stopband_rel")
 _SHAPES = (
@@ -71,7 +71,8 @@ class StyleGAN3Config(GeneratorConfig):
             in_range("a width in channels", width, 1, MAX_WIDTH)
         in_range("num_critical", self.num_critical, 0, len(self.channels) - 1)
         in_range("margin_size", self.margin_size, 0, MAX_MARGIN)
-        for name in ("kernel_size", "filter_size", "lrelu_upsampling"):
+        in_range("filter_size", self.filter_size, 1, MAX_FILTER)
+        for name in ("kernel_size", "lrelu_upsampling"):
             in_range(name, getattr(self, name), 1, MAX_FACTOR)
         for name in ("first_cutoff", "first_stopband", "last_stopband_rel", "output_scale"):
             if not 0 < getattr(self, name) < MAX_RESOLUTION:
@@ -103,9 +104,13 @@ class StyleGAN3Config(GeneratorConfig):
 
     @property
     def row_sides(self) -> tuple[int, ...]:
-        """The sampling rate that each row acts on: the side of its features without the margin."""
-        rates = (self.shapes[0].in_rate, *(shape.out_rate for shape in self.shapes))
-        return tuple(min(rate, self.resolution) for rate in rates)
+        """The side of an image that has what each row makes, but no finer detail: twice its cutoff.
+
+        To the nearest power of two, which are the sides of other architectures' levels; the features
+        themselves are sampled more often.
+        """
+        cutoffs = (self.shapes[0].in_cutoff, *(shape.out_cutoff for shape in self.shapes))
+        return tuple(2 ** round(math.log2(2 * cutoff)) for cutoff in cutoffs)
 
     @property
     def largest_features(self) -> int:

@@ -93,13 +93,14 @@ class Frequencies:
     ) -> "Frequencies":
         """Cutoffs and stopbands rise geometrically up to the critical layers, which are at the image's."""
         last_cutoff = resolution / 2
-        last_stopband = last_cutoff * last_stopband_rel
+        ends = np.array([[first_cutoff, last_cutoff], [first_stopband, last_cutoff * last_stopband_rel]])
         exponents = np.minimum(np.arange(num_layers + 1) / (num_layers - num_critical), 1)
-        cutoffs = first_cutoff * (last_cutoff / first_cutoff) ** exponents
-        stopbands = first_stopband * (last_stopband / first_stopband) ** exponents
-        rates = np.exp2(np.ceil(np.log2(np.minimum(stopbands * 2, resolution))))
-        half_widths = np.maximum(stopbands, rates / 2) - cutoffs
-        if rates.min() < 1 or half_widths.min() <= 0 or (cutoffs > rates / 2).any():
+        with np.errstate(all="ignore"):
+            cutoffs, stopbands = (first * (last / first) ** exponents for first, last in ends)
+            rates = np.exp2(np.ceil(np.log2(np.minimum(stopbands * 2, resolution))))
+            half_widths = np.maximum(stopbands, rates / 2) - cutoffs
+            possible = (rates >= 1) & (half_widths > 0) & (cutoffs <= rates / 2) & np.isfinite(half_widths)
+        if not possible.all():
             raise ValueError(
                 f"first_cutoff {first_cutoff}, first_stopband {first_stopband} and last_stopband_rel "
                 f"{last_stopband_rel} give filters that there are none of: a stopband lies above its cutoff."
