@@ -17,7 +17,7 @@ from ganzoo.converters import conversion, keymap
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import Tensors, flatten
 
-# Of the networks of StyleGAN's and BigGAN's files, many or dear, these are enough; the others run with `-m slow`.
+# Of the networks of StyleGAN's and BigGAN's files, many or dear, these are enough; the others are slow.
 ENOUGH = {
     "sg1_gf_train_32.pth-discriminator", "sg1_ros_train.model-generator_ema-step-2-alpha-0.3",
     "aj_biggan_32-generator_ema",
