@@ -26,7 +26,7 @@ FEATURES = (
 )  # fmt: skip
 REASONS: dict[tuple[str, str], str] = {}  # why not, by recipe and feature
 WITH = {  # the setting that it takes
-    ("biggan", "teach"): "inherit_mapping=false",
+    ("biggan", "teach"): "inherit_mapping=false z_dim=6",  # a mapping of its own, latents as wide
 }
 
 
