@@ -31,6 +31,7 @@ GOLDEN = ROOT / "tests" / "golden"
 CHECKPOINTS = {
     "my-stylegan2.pkl": "nvidia_pkl/ada_uncond_skip_32.pkl",
     "my-stylegan3.pkl": "stylegan3/sg3_r_16.pkl",
+    "biggan-run": "biggan/aj_biggan_32",
     "mapping.ckpt": "mobilestylegan/msg_32_mapping.ckpt",
     "synthesis.ckpt": "mobilestylegan/msg_32_synthesis.ckpt",
     "100000.pt": "rosinality/ros_train_32.pt",
@@ -135,7 +136,8 @@ def photos(folder):
 def place(hub, run, tmp_path, monkeypatch):
     """The reader's folder: downloads, photos, and a tiny model instead of the one of 1024 x 1024."""
     for name, golden in CHECKPOINTS.items():
-        shutil.copyfile(GOLDEN / golden, tmp_path / name)
+        copy = shutil.copytree if (GOLDEN / golden).is_dir() else shutil.copyfile
+        copy(GOLDEN / golden, tmp_path / name)
     averaged = tensors_of("rosinality/ros_train_32.pt", "g_ema")
     torch.save({"state_dict": {"ema": averaged, "model": averaged}}, tmp_path / "run.pt")
     torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")
