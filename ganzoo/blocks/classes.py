@@ -58,13 +58,24 @@ class ClassesMapping(MappingNetwork):
         if label_dim and embed_dim is not None:
             self.embed = Embedding(label_dim, check_width("embed_dim", embed_dim, embed_dim))
 
+    @property
+    def rows_differ(self) -> bool:
+        return self.spread == "chunks"
+
+    def w(self, z: Tensor, label: Tensor | None) -> Tensor:
+        return super().w(z, label) if self.rows_differ else self._joined(z[:, None], label)[:, 0]
+
     def rows(self, z: Tensor, label: Tensor | None) -> Tensor:
-        n, rows = z.shape[0], self.num_ws
-        parts = z.reshape(n, rows, -1) if self.spread == "chunks" else z[:, None].expand(-1, rows, -1)
+        if not self.rows_differ:
+            return super().rows(z, label)
+        return self._joined(z.reshape(z.shape[0], self.num_ws, -1), label)
+
+    def _joined(self, parts: Tensor, label: Tensor | None) -> Tensor:
+        """Rows of parts of z `[N, rows, width]`, each with the label and a place for the truncation."""
         found = [parts]
         if label is not None:
             embedded = label if self.embed is None else self.embed(label)
-            found.insert(1 if self.z_first else 0, embedded[:, None].expand(-1, rows, -1))
+            found.insert(1 if self.z_first else 0, embedded[:, None].expand(-1, parts.shape[1], -1))
         if self.with_psi:
             found.append(torch.ones_like(parts[:, :, :1]))
         return torch.cat(found, dim=2)

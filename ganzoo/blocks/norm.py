@@ -244,7 +244,7 @@ class TruncationNorm(Norm):
         place = (1 - F.relu(1 - F.relu(psi.float()))) * self.steps
         nearest, below = place.round(), place.floor()
         is_on_grid = (place - nearest).abs() < _ON_GRID
-        row = torch.where(is_on_grid, self.grid[nearest.long()], below.long())
+        row = torch.where(is_on_grid, self.grid.to(psi.device)[nearest.long()], below.long())
         share = torch.where(is_on_grid, torch.ones_like(place), place - below)[:, None].to(self.means)
         above = row + (row < self.steps).long()
         return (

@@ -4,13 +4,14 @@ Widths, classes, z, attention and the kind of the batch norm are read from the t
 such as the activation, a `state_dict.pth` beside the file records: `recorded` reads it.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from ganzoo.converters.biggan_discriminator import FORMAT as FORMAT
-from ganzoo.converters.biggan_layers import ATTENTION, drop_logs, take_layer
+from ganzoo.converters.biggan_layers import ATTENTION, drop_logs, sizes, take_layer
 from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import Array, Tensors, fill
 from ganzoo.converters.rosinality import count
@@ -23,7 +24,6 @@ from ganzoo.generators.generator import Generator
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.system.validation import in_range, unknown
 
-Shape = tuple[int, ...]
 SETTINGS: Mapping[str, Any] = {
     "activation": "relu",
     "slope": 0.2,
@@ -164,14 +164,14 @@ def _shape(tensors: Tensors, settings: Mapping[str, Any], deep: bool) -> dict[st
     blocks = count(tensors, r"blocks\.(\d+)\.0\.conv1\.weight")
     in_range("The number of blocks", blocks, 1, _MAX_BLOCKS)
     last = "conv4" if deep else "conv2"
-    inputs = [_size(tensors, f"blocks.{i}.0.conv1.weight", 4)[1] for i in range(blocks)]
-    outputs = [_size(tensors, f"blocks.{i}.0.{last}.weight", 4)[0] for i in range(blocks)]
-    depth = int(settings.get("depth", 1))
+    inputs = [sizes(tensors, f"blocks.{i}.0.conv1.weight", 4)[1] for i in range(blocks)]
+    outputs = [sizes(tensors, f"blocks.{i}.0.{last}.weight", 4)[0] for i in range(blocks)]
+    depth = settings["depth"] if deep else 1  # the options of BigGAN name one, too, which nothing reads
     if blocks % depth:
         raise ValueError(f"{blocks} blocks are no whole number of levels of {depth}: give another depth.")
     doubles = [i % depth == depth - 1 for i in range(blocks)]
-    made, reads = _size(tensors, "linear.weight", 2)
-    side = int((made // max(1, inputs[0])) ** 0.5)
+    made, reads = sizes(tensors, "linear.weight", 2)
+    side = math.isqrt(made // inputs[0])
     classes, embed_dim, condition = _classes(tensors)
     if deep:
         spread, z_dim = "whole", reads - (embed_dim or classes)
@@ -186,7 +186,7 @@ def _shape(tensors: Tensors, settings: Mapping[str, Any], deep: bool) -> dict[st
         **blocks_of(doubles, inputs, outputs),
         "attention": [i + 1 for i in range(blocks) if f"blocks.{i}.1.gamma" in tensors],
         "base_side": side,
-        "img_channels": _size(tensors, "output_layer.2.weight", 4)[0],
+        "img_channels": sizes(tensors, "output_layer.2.weight", 4)[0],
         "label_dim": classes,
         "z_dim": z_dim,
         "block": "bottleneck" if deep else "residual",
@@ -213,10 +213,10 @@ def blocks_of(doubles: Sequence[bool], inputs: Sequence[int], outputs: Sequence[
 
 def _classes(tensors: Tensors) -> tuple[int, int | None, int]:
     """The number of classes, the width of their embedding if they share one, and that of a condition."""
-    rows, columns = _size(tensors, "blocks.0.0.bn1.gain.weight", 2)
+    rows, columns = sizes(tensors, "blocks.0.0.bn1.gain.weight", 2)
     if "shared.weight" not in tensors:
         return rows, None, rows
-    classes, embed_dim = _size(tensors, "shared.weight", 2)
+    classes, embed_dim = sizes(tensors, "shared.weight", 2)
     return classes, embed_dim, columns
 
 
@@ -247,11 +247,3 @@ def _statistics(tensors: Tensors, source: str, target: str, sums: bool, arrays: 
     for theirs, ours in ((mean, "mean"), (variance, "variance")):
         found = tensors.take(f"{source}.{theirs}")
         arrays[f"{target}.{ours}"] = found / np.float32(counted) if counted > 0 else found
-
-
-def _size(tensors: Tensors, name: str, dimensions: int) -> Shape:
-    """The shape of a tensor of so many dimensions."""
-    shape = tensors.shape(name)
-    if len(shape) != dimensions or not all(shape):
-        raise ValueError(f"{name} has shape {list(shape)}, not {dimensions} sizes above 0.")
-    return shape

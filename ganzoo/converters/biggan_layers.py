@@ -22,3 +22,15 @@ def drop_logs(tensors: Tensors) -> None:
     """Leave out what the layers only write down."""
     tensors.drop("a value for the log", when=lambda name: bool(re.fullmatch(_LOGGED, name)))
     tensors.drop("of singular values that divide nothing", when=lambda name: bool(re.fullmatch(_MORE, name)))
+
+
+def sizes(tensors: Tensors, name: str, dimensions: int) -> tuple[int, ...]:
+    """The shape of a tensor of so many dimensions.
+
+    Raises:
+        ValueError: for another number of them, or an empty one.
+    """
+    shape = tensors.shape(name)
+    if len(shape) != dimensions or not all(shape):
+        raise ValueError(f"{name} has shape {list(shape)}, not {dimensions} sizes above 0.")
+    return shape

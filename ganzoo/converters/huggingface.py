@@ -4,13 +4,15 @@ Batch norms keep statistics for a grid of truncations. The first features come w
 that the rows of the linear layer in front of them change places here.
 """
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
 
 from ganzoo.converters.biggan import blocks_of
-from ganzoo.converters.biggan_layers import ATTENTION
+from ganzoo.converters.biggan_layers import ATTENTION, sizes
 from ganzoo.converters.keymap import Array, Tensors, fill
 from ganzoo.generators.biggan import BigGANConfig
 from ganzoo.generators.biggan.names import EMBEDDING, LINEAR, attention_names, block_names
@@ -89,38 +91,25 @@ def read_generator(tensors: Tensors, settings: Mapping[str, Any]) -> Generator:
 
 def _config(tensors: Tensors, settings: Mapping[str, Any]) -> tuple[BigGANConfig, list[str]]:
     """The config, and where the file has each block."""
-    modules = 1 + max(
-        (
-            int(name.split(".")[2])
-            for name in tensors.refs
-            if name.startswith("generator.layers.") and name.split(".")[2].isdecimal()
-        ),
-        default=-1,
-    )
-    in_range("The number of layers", modules, 1, _MAX_BLOCKS + 1)
-    names = [f"generator.layers.{i}" for i in range(modules)]
-    attends = [i for i, name in enumerate(names) if f"{name}.gamma" in tensors]
-    sources = [name for i, name in enumerate(names) if i not in attends]
-    shapes = [
-        (tensors.shape(f"{s}.conv_0.weight_orig"), tensors.shape(f"{s}.conv_3.weight_orig")) for s in sources
-    ]
-    if not all(len(first) == len(last) == 4 for first, last in shapes):
-        raise ValueError("A convolution has no four dimensions.")
-    inputs, outputs = [first[1] for first, _ in shapes], [last[0] for _, last in shapes]
-    doubles = settings.get("doubles")
-    if doubles is None:
-        depth = settings["depth"]
-        in_range("depth, every how many blocks one doubles the size,", depth, 1, _MAX_BLOCKS)
-        doubles = [i % depth == depth - 1 for i in range(len(sources))]
-    if len(doubles) != len(sources):
-        raise ValueError(f"config.json lists {len(doubles)} layers, the file holds {len(sources)}.")
-    (z_dim, classes), (made, _) = (
-        tensors.shape("embeddings.weight"),
-        tensors.shape("generator.gen_z.weight_orig"),
-    )
-    side = int((made // max(1, inputs[0])) ** 0.5)
-    stats, _ = tensors.shape("generator.bn.running_means")
-    rgb = tensors.shape("generator.conv_to_rgb.weight_orig")[0]
+    numbers = {m[1] for name in tensors.refs if (m := re.match(r"generator\.layers\.(\d{1,3})\.", name))}
+    in_range("The number of layers", len(numbers), 1, _MAX_BLOCKS + 1)
+    attends = [i for i in range(len(numbers)) if f"generator.layers.{i}.gamma" in tensors]
+    sources = [f"generator.layers.{i}" for i in range(len(numbers)) if i not in attends]
+    inputs = [sizes(tensors, f"{source}.conv_0.weight_orig", 4)[1] for source in sources]
+    outputs = [sizes(tensors, f"{source}.conv_3.weight_orig", 4)[0] for source in sources]
+    doubles = _doubles(settings, len(sources))
+    embed_dim, classes = sizes(tensors, "embeddings.weight", 2)
+    made, reads = sizes(tensors, "generator.gen_z.weight_orig", 2)
+    stats, _ = sizes(tensors, "generator.bn.running_means", 2)
+    colors = sizes(tensors, "generator.conv_to_rgb.weight_orig", 4)[0]
+    side = math.isqrt(made // inputs[0]) if inputs else 0
+    mapping = {
+        "name": "classes",
+        "embed_dim": embed_dim,
+        "spread": "whole",
+        "z_first": True,
+        "with_psi": True,
+    }
     config = BigGANConfig.from_dict(
         {
             "generator": "biggan",
@@ -128,24 +117,30 @@ def _config(tensors: Tensors, settings: Mapping[str, Any]) -> tuple[BigGANConfig
             **blocks_of(doubles, inputs, outputs),
             "attention": [i - before for before, i in enumerate(attends)],
             "base_side": side,
-            "img_channels": min(rgb, COLORS),
-            "rgb_channels": rgb,
+            "img_channels": min(colors, COLORS),
+            "rgb_channels": colors,
             "label_dim": classes,
-            "z_dim": z_dim,
+            "z_dim": reads - embed_dim,
             "block": "bottleneck",
-            "mapping": {
-                "name": "classes",
-                "embed_dim": z_dim,
-                "spread": "whole",
-                "z_first": True,
-                "with_psi": True,
-            },
+            "mapping": mapping,
             "norm": {"name": "by_truncation", "eps": float(settings["norm_eps"]), "stats": stats},
             "spectral": "stored",
             "spectral_eps": float(settings["norm_eps"]),
         }
     )
     return cast(BigGANConfig, config), sources
+
+
+def _doubles(settings: Mapping[str, Any], blocks: int) -> list[bool]:
+    """Whether each block doubles the size."""
+    found = settings.get("doubles")
+    if found is None:
+        depth = settings["depth"]
+        in_range("depth, every how many blocks one doubles the size,", depth, 1, _MAX_BLOCKS)
+        found = [i % depth == depth - 1 for i in range(blocks)]
+    if len(found) != blocks:
+        raise ValueError(f"config.json lists {len(found)} layers, the file holds {blocks}.")
+    return list(found)
 
 
 def _layer(tensors: Tensors, source: str, target: str, arrays: dict[str, Array]) -> None:

@@ -144,6 +144,13 @@ class GeneratorConfig(ABC):
             raise ValueError(
                 f"A {self.architecture} cannot take over the mapping network of a {other.architecture}."
             )
+        with torch.device("meta"):
+            rows_differ = self.num_ws != other.num_ws and other.build_mapping().rows_differ
+        if rows_differ:
+            raise ValueError(
+                f"Each of the {other.num_ws} rows of w of a {other.family} is another: a network of "
+                f"{self.num_ws} rows cannot take its mapping network over."
+            )
         return replace(self, mapping=other.mapping, z_dim=other.z_dim, w_dim=other.w_dim)  # type: ignore[call-arg]
 
     def channel_scores(

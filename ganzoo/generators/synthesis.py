@@ -165,8 +165,9 @@ class SynthesisNetwork(Block, ABC):
         Args:
             noise: `Output.noise` of the other network; empty if it has none.
         """
-        if [tuple(x.shape[-2:]) for x in noise[: len(self.noise_sizes)]] == self.noise_sizes:
-            return list(noise[: len(self.noise_sizes)])
+        lowest = list(noise[: len(self.noise_sizes)])  # of a network of one kind, of more levels
+        if [tuple(x.shape[-2:]) for x in lowest] == self.noise_sizes:
+            return lowest
         found = []
         for i, (size, own) in enumerate(zip(self.noise_sizes, self.constant_noise(), strict=True)):
             theirs = [x for x in noise if tuple(x.shape[-2:]) == size]

@@ -80,8 +80,8 @@ def generate_images(
         label: Class, or a mix such as `{3: 0.5, 7: 0.5}`, for a conditional model.
         centers: Centers to truncate towards, or how many to find; None for the mean w.
         z_limit: Limit of the latents' numbers, in deviations; see `Generator.sample_z`.
-        translate: Shift in widths of the image, of a StyleGAN3; see `SynthesisNetwork.move`.
-        rotate: Degrees to turn the images by.
+        translate: Shift to the right and down, of a StyleGAN3; see `SynthesisNetwork.move`.
+        rotate: Degrees to turn the images by, counterclockwise, of a StyleGAN3.
         save_w: Whether to write the w of the images as `w.safetensors`.
         batch_size: Images at once; on a CPU, 1 is quickest.
         name: What the settings in the files call the model (default: its name).
@@ -98,30 +98,33 @@ def generate_images(
     look = Look(psi, truncation_cutoff, noise, label, z_limit=z_limit)
     if (seeds is None) == (w is None):
         raise ValueError("Give seeds, or w=, and not both.")
-    name, model = _opened(model, name, device, cache_dir)
-    saved = SavedW(w.to(model.device)) if isinstance(w, Tensor) else w
-    drawn = points(model, look, tuple(seeds or ()), saved)
-    if isinstance(centers, int):
-        centers = find_centers(model, centers, label=label)
-    drawn = replace(drawn, look=replace(look, centers=centers))
-    with _moved(model, translate, rotate) as place:
-        return _Writer(model, drawn, _made(out), name, place).write(batch_size, save_w, report)
-
-
-def _opened(
-    model: Name | Generator, name: str | None, device: str, cache_dir: str | os.PathLike[str] | None
-) -> tuple[str | None, Generator]:
-    """A model's name and its generator, whose images can be written."""
     if not isinstance(model, Generator):
         source = reference(model, cache_dir)
         name, model = name or source.name, deploy(source.load().to(device))
     check_channels(model.img_channels, name or "This generator")
-    return name, model
+    drawn = _points(model, look, seeds, w, centers)
+    with _moved(model, translate, rotate) as place:
+        return _Writer(model, drawn, _made(out), name, place).write(batch_size, save_w, report)
+
+
+def _points(
+    model: Generator,
+    look: Look,
+    seeds: Iterable[int] | None,
+    w: Tensor | SavedW | None,
+    centers: int | Tensor | None,
+) -> Points:
+    """What is drawn, its centers found."""
+    saved = SavedW(w.to(model.device)) if isinstance(w, Tensor) else w
+    drawn = points(model, look, tuple(seeds or ()), saved)
+    if isinstance(centers, int):
+        centers = find_centers(model, centers, label=look.label)
+    return replace(drawn, look=replace(look, centers=centers))
 
 
 @contextmanager
 def _moved(model: Generator, translate: tuple[float, float], rotate: float) -> Iterator[dict[str, Any]]:
-    """A block in which the images are moved; the settings that say so."""
+    """A block in which a model's images are shifted and turned, with what files say of it."""
     if translate == (0, 0) and not rotate:
         yield {}
         return

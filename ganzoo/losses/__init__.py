@@ -19,6 +19,7 @@ from ganzoo.losses.adversarial import (
     wasserstein_discriminator,
 )
 from ganzoo.losses.hidden import hidden_l1, triplet
+from ganzoo.losses.orthogonality import orthogonality
 from ganzoo.losses.perceptual import feature_l1, feature_maps, perceptual
 from ganzoo.losses.reconstruction import reconstruction
 from ganzoo.losses.relation import distance_consistency, offset_relation, relation
@@ -37,6 +38,7 @@ __all__ = [
     "mmd",
     "nonsaturating_generator",
     "offset_relation",
+    "orthogonality",
     "path_lengths",
     "perceptual",
     "r1_penalty",

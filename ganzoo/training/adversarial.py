@@ -14,7 +14,7 @@ from ganzoo.generators.discriminator import Discriminator
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.standing import with_standing_statistics
 from ganzoo.generators.synthesis import Output
-from ganzoo.losses import ADVERSARIAL, path_lengths, r1_penalty, top_k
+from ganzoo.losses import ADVERSARIAL, orthogonality, path_lengths, r1_penalty, top_k
 from ganzoo.training.ada import adapted
 from ganzoo.training.adversarial_settings import AdversarialSettings
 from ganzoo.training.blur import blurred
@@ -221,6 +221,10 @@ class AdversarialTask(Task):
                     judged = [fake, self._logits(batch.real, batch.label, batch, Purpose.AUGMENT_REAL)]
         loss = self.game.generator(*judged)
         terms = {"generator": loss.detach(), f"w/{GENERATOR}": mean}
+        if self.settings.orthogonal:
+            terms["orthogonal"] = orthogonality(self.generator.synthesis.parameters())
+            loss = loss + self.settings.orthogonal * terms["orthogonal"]
+            terms["orthogonal"] = terms["orthogonal"].detach()
         if self.consistency is not None:
             with self._autocast():
                 kept = self.consistency.loss(self.generator, batch.positions)

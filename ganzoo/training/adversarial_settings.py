@@ -150,7 +150,7 @@ class AdversarialSettings(TaskSettings):
         ValueError: for a value out of its range, an unknown key or block.
     """
 
-    measured: ClassVar[tuple[str, ...]] = ("quality", "cache")
+    measured: ClassVar[tuple[str, ...]] = ("quality", "cache", "standing")
     sources: ClassVar[tuple[str, ...]] = ("data",)
     recipe: ClassVar[str | None] = "stylegan2"
 
@@ -181,6 +181,7 @@ class AdversarialSettings(TaskSettings):
     ema: EMASettings = _HALF_LIFE
     standing: int = 16
     discriminator_steps: int = 1
+    orthogonal: float = 0.0
     optimizer: OptimizerSettings = _ADAM
     discriminator_optimizer: OptimizerSettings = _ADAM
     discriminator: Mapping[str, Any] = dataclasses.field(default_factory=lambda: {"name": "residual"})
@@ -199,6 +200,7 @@ class AdversarialSettings(TaskSettings):
         super().__post_init__()
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         require(self.standing >= 0, "standing is not negative", self.standing)
+        require(self.orthogonal >= 0, "orthogonal is not negative", self.orthogonal)
         require(self.discriminator_steps >= 1, "discriminator_steps is at least 1", self.discriminator_steps)
         require(0 <= self.w_avg_decay < 1, "w_avg_decay is from 0 to below 1", self.w_avg_decay)
         require(

@@ -7,6 +7,11 @@ from ganzoo.metrics.distances import OLD_PSNR
 from ganzoo.training.names import DEFAULT_TASK, TASK
 
 OLD_L1 = "l1_clipped"
+# What runs were not told yet, with how they went.
+_NEW: Mapping[str, Mapping[str, Any]] = {
+    "adversarial": {"standing": 16, "discriminator_steps": 1, "orthogonal": 0.0},
+    "distillation": {"standing": 16},
+}
 # Older runs clipped images to -1..1 before they measured; their lpips keeps a name of its own.
 _FIGURES = {"l1": OLD_L1, "psnr": OLD_PSNR}
 
@@ -18,6 +23,9 @@ def settings_now(data: Mapping[str, Any]) -> dict[str, Any]:
         AttributeError, TypeError: for what is no record of settings.
     """
     found = {TASK: DEFAULT_TASK, **data}
+    found = {**_NEW.get(found[TASK], {}), **found}
+    if "ema" in found:
+        found["ema"] = {"buffers": "copy", **found["ema"]}
     loss = dict(found.get("loss", {}))
     if "lpips" in loss:
         if "perceptual" in loss:  # as feature_l1 was called once

@@ -121,4 +121,7 @@ def warm_student(settings: DistillationSettings, student: Generator, teacher: Te
 
 def with_mapping_of(teacher: GeneratorConfig, settings: DistillationSettings) -> DistillationSettings:
     """Settings whose student has the mapping network of its teacher."""
-    return dataclasses.replace(settings, student=settings.student.with_mapping_of(teacher))
+    try:
+        return dataclasses.replace(settings, student=settings.student.with_mapping_of(teacher))
+    except ValueError as error:
+        raise ValueError(f"{error} Give inherit_mapping=false.") from error

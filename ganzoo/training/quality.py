@@ -27,6 +27,7 @@ from ganzoo.training.sheets import pair_sheet
 
 SHOWN = 24  # samples on a sheet
 _PART = 16  # images at once
+_GOLDEN = 0.6180339887498949  # multiples of it fill 0..1 evenly, however many there are
 _SIDE = 32  # of the images that are searched for the nearest one
 _SEARCHED = 100_000  # images at most
 
@@ -103,7 +104,9 @@ class Quality:
         drawn = latents(numbers, seed=0, z_dim=config.z_dim, label_dim=0, num_ws=config.num_ws, mixing=0.0)
         label = None
         if config.label_dim:
-            label = self.data.labels_of([number % self.data.count for number in numbers])
+            # Far from each other: neighbours in a set, which may be sorted by class, are of one class.
+            places = [(number - HELD_OUT) * _GOLDEN % 1 for number in numbers]
+            label = self.data.labels_of([int(place * self.data.count) for place in places])
             label = None if label is None else label.to(generator.device)
         images: Tensor = generator(drawn.z.to(generator.device), label)
         return images.float()

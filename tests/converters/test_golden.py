@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import golden_stylegan
 import golden_stylegan3
 import pytest
 import torch
@@ -14,7 +15,7 @@ OF_FOLDERS = sorted(GOLDEN.glob("biggan/*/expected.npz"))
 EXPECTED = sorted([*GOLDEN.glob("*/*_expected.npz"), GOLDEN / "losses" / "msg_32_losses.npz", *OF_FOLDERS])
 # Whose snapshots are converted, and used, in tests of their own.
 ELSEWHERE = (GOLDEN / "training", GOLDEN / "projection")
-FOUND = [path for kind in ("pkl", "pt", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
+FOUND = [path for kind in ("pkl", "pt", "pth", "model", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
 CHECKPOINTS = [path for path in FOUND if path.parent not in ELSEWHERE] + [p.parent for p in OF_FOLDERS]
 CASES = [
     pytest.param(network, name, id=f"{network}-{name}", marks=network.recorded)
@@ -25,6 +26,7 @@ CASES = [
 GIVEN = {"z", "z2", "c", "d_c", "d_images", "ws_random", "w_plus", "truncation_cutoff", "inject_index"} | {
     f"noise_{i}" for i in range(9)
 }
+GIVEN |= golden_stylegan.GIVEN
 GIVEN |= golden_stylegan3.GIVEN
 GIVEN |= {"y", "d_y", "class_vector", "truncations"}
 # What training takes, and the rows of a table: tests of their own.

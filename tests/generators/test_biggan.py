@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import assert_same_image
+from helpers import assert_same_image, tiny_config
 
 import ganzoo
 from ganzoo.export.exporting import export
 from ganzoo.generators.config import GeneratorConfig
 from ganzoo.generators.empty import empty
 from ganzoo.generators.standing import with_standing_statistics
+from ganzoo.models.cost import costs
 from ganzoo.models.factory import build, config_of
 from ganzoo.runtimes import load as load_runtime
 
@@ -115,7 +116,10 @@ def test_the_matrices_of_a_row_make_gain_and_bias_of_it(kind):
 
 
 @pytest.mark.usefixtures("operators_of_onnx_are_read_once")
-@pytest.mark.parametrize(("target", "runtime"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
+@pytest.mark.parametrize(
+    ("target", "runtime"),
+    [pytest.param("onnx", "onnxruntime", marks=pytest.mark.slow), ("openvino", "openvino")],
+)
 def test_it_runs_in_an_engine_with_statistics_by_truncation(target, runtime, tmp_path):
     pytest.importorskip(runtime)
     shape = {"resolution": 8, "channels": [8, 4], "layers": [[False, 8, 8], [True, 8, 4]]}
@@ -175,6 +179,24 @@ def test_gradients_reach_all_parameters():
     generator = small("plain").train()
     generator(*inputs(generator)).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in generator.parameters())
+
+
+def test_chunks_of_other_rows_are_no_mapping_network_of_a_student():
+    student = tiny_config(resolution=16, label_dim=3, z_dim=6)
+    with pytest.raises(ValueError, match="Each of the 3 rows of w of a biggan is another"):
+        student.with_mapping_of(small("plain").config)
+    whole = student.with_mapping_of(small("deep").config)
+    assert whole.mapping["name"] == "classes"
+    generator = build(whole)
+    assert generator(*inputs(generator)).shape == (2, 3, 16, 16)
+
+
+@every_kind
+def test_it_is_counted_without_memory(kind):
+    generator = small(kind)
+    found = costs(generator.config)
+    assert found["synthesis"].parameters == sum(p.numel() for p in generator.synthesis.parameters())
+    assert found["deployed synthesis"].macs <= found["synthesis"].macs
 
 
 # The published sizes

@@ -35,6 +35,7 @@ CHECKPOINTS = {
     "synthesis.ckpt": "mobilestylegan/msg_32_synthesis.ckpt",
     "100000.pt": "rosinality/ros_train_32.pt",
     "faces.pkl": "nvidia_pkl/ada_cond_skip_32.pkl",
+    "train_step-6.model": "stylegan1/sg1_ros_train.model",
 }
 TEACHER, STUDENT, PHOTOS, FIGURES = "teacher", "runs/first/student", "photos-256.zip", "figures.jsonl"
 ENCODER = "runs/encoder"

@@ -132,8 +132,8 @@ def test_images_are_of_the_held_out_latents_with_classes_of_the_set(folder):
             seen.append((z, label))
             return super().forward(z)
 
-    eye = torch.eye(2)
-    quality.data.labels_of = lambda numbers: eye[[number % 2 for number in numbers]]
+    eye = torch.eye(2)  # the first half of the set is of one class, the second of the other
+    quality.data.labels_of = lambda numbers: eye[[2 * number // COUNT for number in numbers]]
     quality.images(Conditional(quality.data), range(HELD_OUT, HELD_OUT + 3))
     [(z, label)] = seen
     expected = [
@@ -141,4 +141,6 @@ def test_images_are_of_the_held_out_latents_with_classes_of_the_set(folder):
         for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + 3)
     ]
     assert torch.equal(z, torch.from_numpy(np.stack(expected)))
-    assert torch.equal(label, eye[[(HELD_OUT + i) % COUNT % 2 for i in range(3)]])
+    assert torch.equal(label, eye[[0, 1, 0]])
+    quality.images(Conditional(quality.data), range(HELD_OUT, HELD_OUT + 100))
+    assert seen[1][1].sum(dim=0).tolist() == [51, 49]
