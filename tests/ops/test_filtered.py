@@ -65,6 +65,7 @@ def test_it_leaves_its_input_as_it_was():
     assert torch.equal(x, before)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:FutureWarning")
 @pytest.mark.parametrize("radial", [False, True])
 def test_a_traced_graph_gives_the_same(radial):
     first, second = filters(6, radial)
