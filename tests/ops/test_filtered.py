@@ -63,3 +63,14 @@ def test_it_leaves_its_input_as_it_was():
     with torch.no_grad():
         filtered_lrelu(x, None, None, up=1, down=1, padding=(0, 0))
     assert torch.equal(x, before)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:FutureWarning")
+@pytest.mark.parametrize("radial", [False, True])
+def test_a_traced_graph_gives_the_same(radial):
+    first, second = filters(6, radial)
+    settings = {"up": 4, "down": 2, "padding": (5, 4), "clamp": 3.0}
+    x = torch.randn(1, 2, 7, 6, generator=torch.Generator().manual_seed(1))
+    traced = torch.jit.trace(lambda x: filtered_lrelu(x, first, second, **settings), x)
+    other = torch.randn(1, 2, 7, 6, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(traced(other), filtered_lrelu(other, first, second, **settings))
