@@ -34,7 +34,6 @@ FIXTURES = sorted(
         ("rosinality", "pt"),
         ("mobilestylegan", "ckpt"),
         ("biggan/aj_biggan_32", "pth"),
-        ("biggan/hf_deep_16", "bin"),
     )
     for path in (Path(__file__).parents[1] / "golden" / folder).glob(f"*.{kind}")
 )
