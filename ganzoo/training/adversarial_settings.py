@@ -149,7 +149,7 @@ class AdversarialSettings(TaskSettings):
         ValueError: for a value out of its range, an unknown key or block.
     """
 
-    measured: ClassVar[tuple[str, ...]] = ("quality", "cache")
+    measured: ClassVar[tuple[str, ...]] = ("quality", "cache", "standing")
     sources: ClassVar[tuple[str, ...]] = ("data",)
     recipe: ClassVar[str | None] = "stylegan2"
 

@@ -91,7 +91,7 @@ class DistillationSettings(TaskSettings):
         ValueError: for a value out of its range, an unknown key or block.
     """
 
-    measured: ClassVar[tuple[str, ...]] = ("held_out",)
+    measured: ClassVar[tuple[str, ...]] = ("held_out", "standing")
     sources: ClassVar[tuple[str, ...]] = ("teacher",)
     recipe: ClassVar[str | None] = "mobilestylegan"
 

@@ -11,10 +11,8 @@ from ganzoo.training.names import DEFAULT_TRAINING, MISSING
 from ganzoo.training.settings import GIB
 
 CPU, GPU = "cpu", "gpu"
-OF_TEACHER = (
-    "img_channels",
-    "label_dim",
-)  # settings of the student that are its teacher's where they are not given
+# Settings of the student that are its teacher's where they are not given.
+OF_TEACHER = ("img_channels", "label_dim")
 _WHAT = {
     CPU: "images of the teacher made once, no discriminator",
     GPU: "new images at every step, a discriminator, bf16",

@@ -32,7 +32,7 @@ def teacher(tmp_path_factory):
     return folder
 
 
-def distilled(teacher, out, *changes, gan=0):
+def distilled(teacher, out, *changes, gan):
     """The run of a depthwise student."""
     own = [f"{key}={value}" for key, value in SIZE.items() if key != "label_dim"]
     own += ["separable=true", f"loss.gan.weight={gan}", f"cache.folder={out}-cache"]
@@ -43,8 +43,9 @@ def distilled(teacher, out, *changes, gan=0):
     return out
 
 
-def test_a_depthwise_student_of_the_teachers_classes_learns(teacher, tmp_path):
-    out = distilled(teacher, tmp_path / "run")
+def test_a_depthwise_student_learns_the_teachers_classes_beside_a_discriminator(teacher, tmp_path):
+    changes = ["discriminator=biggan", "loss.gan.kind=hinge", "loss.r1.weight=0"]
+    out = distilled(teacher, tmp_path / "run", *changes, "discriminator_channel_max=8", gan=0.5)
     student, master = ganzoo.load(out / "student"), ganzoo.load(teacher)
     assert student.config.separable and student.label_dim == 3
     assert sum(p.numel() for p in student.parameters()) < sum(p.numel() for p in master.parameters())
@@ -54,11 +55,6 @@ def test_a_depthwise_student_of_the_teachers_classes_learns(teacher, tmp_path):
     assert not torch.allclose(images[0], images[1], atol=1e-4)
     assert all(block.mean.any() for block in followers(student))
     assert json.loads((out / "result.json").read_text())["figures"]["psnr"]["value"] > 0
-
-
-def test_it_learns_beside_a_biggan_discriminator_that_is_shown_the_classes(teacher, tmp_path):
-    changes = ["discriminator=biggan", "loss.gan.kind=hinge", "loss.r1.weight=0"]
-    out = distilled(teacher, tmp_path / "run", *changes, "discriminator_channel_max=8", gan=0.5)
     tensors = last_tensors(out)
     assert tensors["discriminator/network.embed.weight"].shape == (3, 8)
     assert torch.isfinite(tensors["discriminator/network.embed.u"]).all()

@@ -219,7 +219,10 @@ def test_the_preset_trains_a_small_one_by_the_command(data, tmp_path):
     assert result.exit_code == 0, result.output
     generator = ganzoo.load(tmp_path / "run" / "generator")
     assert generator.config.architecture == "biggan" and generator.label_dim == 3
-    assert all(block.mean.any() for block in followers(generator))
+    average = {n.removeprefix("ema/"): x for n, x in last_tensors(tmp_path / "run").items()}
+    for name, tensor in generator.state_dict().items():  # statistics are its own, weights the average's
+        if tensor.shape != (1,):  # which no step of the power method moves
+            assert torch.equal(tensor, average[name]) != name.endswith((".mean", ".variance", ".u")), name
     discriminator = ganzoo.load(tmp_path / "run" / "discriminator")
     assert any(isinstance(module, SpectralLayer) for module in discriminator.modules())
     told = json.loads((tmp_path / "run" / "result.json").read_text())["settings"]
@@ -245,3 +248,20 @@ def test_settings_that_follow_from_the_images_leave_out_what_it_lacks(data):
 def test_a_setting_out_of_range_is_refused(settings, changes, message):
     with pytest.raises(ValueError, match=message):
         settings(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "bf16", "accumulate": 2},
+        {"path_length": {"weight": 1.0, "interval": 1}, "penalty": {"r1": 1.0, "interval": 1}},
+        {"orthogonal": 1e-4, "style_mixing": 0.9, "game": {"kind": "hinge", "top_k": 0.5}},
+    ],
+    ids=["bf16", "penalties", "orthogonal"],
+)
+def test_it_learns_with_what_other_networks_learn_with(settings, tmp_path, changes):
+    task = task_of(settings(**changes))
+    terms = trainer_of(task, tmp_path)._step()
+    assert all(term.isfinite() for term in terms.values())
+    assert ("orthogonal" in terms) == ("orthogonal" in changes)
+    assert ("path_length" in terms) == ("r1" in terms) == ("path_length" in changes)
