@@ -11,8 +11,11 @@ PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
 BEGIN, END = "<!-- matrix: written by python tests/matrix.py -->", "<!-- end of the matrix -->"
 SMALL = {"resolution": 16, "channel_base": 64, "channel_max": 8, "z_dim": 8, "w_dim": 8}
 RECIPES = {  # a small network of each
+    "stylegan": SMALL,
     "stylegan2": SMALL,
     "mobilestylegan": SMALL,
+    "stylegan3_t": {**SMALL, "num_layers": 3, "margin_size": 2},
+    "stylegan3_r": {**SMALL, "num_layers": 3, "margin_size": 2},
 }
 FEATURES = (
     "create", "save and load", "info", "generate", "mix", "film", "deploy", "ONNX", "OpenVINO", "compare",

@@ -30,10 +30,12 @@ from ganzoo.latent.saved import fingerprint
 GOLDEN = ROOT / "tests" / "golden"
 CHECKPOINTS = {
     "my-stylegan2.pkl": "nvidia_pkl/ada_uncond_skip_32.pkl",
+    "my-stylegan3.pkl": "stylegan3/sg3_r_16.pkl",
     "mapping.ckpt": "mobilestylegan/msg_32_mapping.ckpt",
     "synthesis.ckpt": "mobilestylegan/msg_32_synthesis.ckpt",
     "100000.pt": "rosinality/ros_train_32.pt",
     "faces.pkl": "nvidia_pkl/ada_cond_skip_32.pkl",
+    "train_step-6.model": "stylegan1/sg1_ros_train.model",
 }
 TEACHER, STUDENT, PHOTOS, FIGURES = "teacher", "runs/first/student", "photos-256.zip", "figures.jsonl"
 ENCODER = "runs/encoder"
