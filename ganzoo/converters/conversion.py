@@ -303,8 +303,8 @@ def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversio
     """The network of random-face's files."""
     if missing := [name for name in openvino.FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(
-            f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files, "
-            f"{KINDS}, or data.pkl and data of an unpacked file of torch.save."
+            f"{folder} lacks {', '.join(missing)}: a folder to convert holds {KINDS}, random-face's "
+            "OpenVINO files, or data.pkl and data of an unpacked file of torch.save."
         )
     if part not in (None, "student") or key is not None:
         raise ValueError(f"The files have no {part or repr(key)}; they have: student.")

@@ -12,7 +12,17 @@ from typing import Any
 from ganzoo.plugins import has_plugins
 from ganzoo.system.paths import DATA, default_cache_dir, user_path
 
-KINDS = ("mapping", "upsampler", "conv", "demodulation", "head", "shortcut", "discriminator", "augment")
+KINDS = (
+    "mapping",
+    "upsampler",
+    "conv",
+    "demodulation",
+    "head",
+    "shortcut",
+    "norm",
+    "discriminator",
+    "augment",
+)
 CONVENTION = (
     "MACs of one forward at batch 1: convolutions, linear layers and fixed filters; a transposed convolution "
     "at its input's size, a FIR filter as k x k taps an output (StyleGAN3's: those that meet a sample), an "

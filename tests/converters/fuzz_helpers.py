@@ -38,7 +38,6 @@ FIXTURES = sorted(
         ("stylegan1", "pth"),
         ("stylegan1", "model"),
         ("biggan/aj_biggan_32", "pth"),
-        ("biggan/hf_deep_16", "bin"),
     )
     for path in (Path(__file__).parents[1] / "golden" / folder).glob(f"*.{kind}")
 )

@@ -127,7 +127,7 @@ def test_there_are_three_networks_and_ablations_of_each():
 def test_a_recipe_is_a_whole_config(recipe):
     data = compose(recipe)
     config = GeneratorConfig.from_dict(data)
-    assert config.resolution == 1024
+    assert config.resolution == data["resolution"]
     assert {kind for kind in GENERATOR_KINDS if hasattr(config, kind)} <= set(data)
 
 
