@@ -19,8 +19,11 @@ BASES = [  # StyleGAN2 and MobileStyleGAN
     ("idwt", "depthwise", "aux", "static", "wavelet", "none"),
 ]
 COMBINATIONS = list(itertools.product(*AXES.values()))
+OF_STYLEGAN = {"nearest", "fade"}  # which meet any other block, but any two others only with `-m slow`
+OWN = [combination for combination in COMBINATIONS if not OF_STYLEGAN & {*combination}]
 # The bases, and as many as it takes for every block to be there, for any two to meet, or any three.
-ONES, PAIRS, TRIPLES = (covering(COMBINATIONS, t, begin=BASES) for t in (1, 2, 3))
+ONES, PAIRS = (covering(COMBINATIONS, t, begin=BASES) for t in (1, 2))
+TRIPLES = covering(COMBINATIONS, 2, begin=covering(OWN, 3, begin=BASES))
 
 
 def settings(combination):

@@ -58,8 +58,8 @@ def widgets():
 def build(kind, spec):
     """A block of that kind in the context that its network gives it."""
     context = dict(CONTEXT[kind])
-    if kind == "mapping" and spec["name"] == "classes":
-        context["w_dim"] = 2  # all of it is a row's part of z
+    if kind == "mapping" and spec["name"].startswith("classes"):
+        context["w_dim"] = {"classes": 2, "classes_whole": 8}[spec["name"]]  # a row's part of z, all there is
     if kind == "conv":
         context["demodulation"] = build("demodulation", "style")
     if kind == "upsampler":

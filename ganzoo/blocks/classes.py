@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.mapping import MAPPINGS, MappingNetwork, check_width
-from ganzoo.ops.initialize import normal_
+from ganzoo.ops.initialize import orthogonal_
 
 Spread = Literal["chunks", "first", "whole"]
 
@@ -86,6 +86,43 @@ class ClassesMapping(MappingNetwork):
         return F.pad(w[:, :, first:last], (first, w.shape[2] - last))
 
 
+@MAPPINGS.register("classes_whole")
+class WholeClassesMapping(ClassesMapping):
+    """The same for BigGAN-deep, whose blocks see all of z: its defaults are other ones.
+
+    Args:
+        z_dim, w_dim, num_ws, label_dim, embed_dim, spread, z_first, with_psi: See `ClassesMapping`.
+    """
+
+    def __init__(
+        self,
+        *,
+        z_dim: int,
+        w_dim: int,
+        num_ws: int,
+        label_dim: int,
+        embed_dim: int | None = 128,
+        spread: Spread = "whole",
+        z_first: bool = True,
+        with_psi: bool = False,
+    ) -> None:
+        super().__init__(
+            z_dim=z_dim,
+            w_dim=w_dim,
+            num_ws=num_ws,
+            label_dim=label_dim,
+            embed_dim=embed_dim,
+            spread=spread,
+            z_first=z_first,
+            with_psi=with_psi,
+        )
+
+
+def has_parts(name: str) -> bool:
+    """Whether a mapping network's rows have parts, which `columns` tells."""
+    return issubclass(MAPPINGS.get(name), ClassesMapping)
+
+
 class Embedding(nn.Module):
     """Labels `[N, classes]` to `[N, features]`, linear: one-hot or any mix. Rows of the table are classes."""
 
@@ -95,8 +132,8 @@ class Embedding(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Normal numbers of deviation 1."""
-        normal_(self.weight, generator=generator)
+        """Orthonormal rows, or columns if those are fewer (Brock et al. 2019, section 3)."""
+        orthogonal_(self.weight, generator=generator)
 
     def forward(self, label: Tensor) -> Tensor:
         return label @ self.weight

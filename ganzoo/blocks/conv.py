@@ -30,6 +30,8 @@ class ModulatedConv(Block, ABC):
     the scale `1/sqrt(in * k * k)` of equalised learning rate is applied here. Where its weights are another
     thing than one tensor `[out, in, ...]`, it gives `scaled` and `sorted`, too, and so folds like ours.
 
+    With `w_dim=0` it is a plain convolution: no style scales its input, and w is not read.
+
     Raises:
         ValueError: for a kernel size other than 1, 3, 5 or 7.
     """
@@ -50,7 +52,7 @@ class ModulatedConv(Block, ABC):
         self.out_channels = out_channels
         self.kernel_size = kernel_size
         self.scale = 1 / math.sqrt(in_channels * kernel_size**2)
-        self.modulation = EqualizedLinear(w_dim, in_channels, bias_init=1.0)
+        self.modulation = EqualizedLinear(w_dim, in_channels, bias_init=1.0) if w_dim else None
         self.demodulation = demodulation
 
     @abstractmethod
@@ -87,7 +89,17 @@ class ModulatedConv(Block, ABC):
         (weight,) = weights
         return (weight[order_out][:, order_in],)
 
+    def normalized(self) -> Weights:
+        """The weights with all factors of the output that no style changes; their scale is not among them."""
+        energy = self.energy() * self.scale**2
+        factors = cast("Tensor | None", self.demodulation(energy, torch.ones_like(energy[:1])))
+        return self.weights() if factors is None else self.scaled(self.weights(), None, factors[0])
+
     def forward(self, x: Tensor, w: Tensor, *, transposed: bool = False) -> Tensor:
+        if self.modulation is None:
+            weights = self.normalized()
+            scale = weights[0].new_full((self.out_channels,), self.scale)
+            return self.convolve(x, self.scaled(weights, None, scale), transposed=transposed)
         style = self.modulation(w)
         scaled = x * (style * self.scale)[:, :, None, None]
         x = self.convolve(scaled, self.weights(), transposed=transposed)
@@ -101,10 +113,11 @@ class ModulatedConv(Block, ABC):
         return FoldedConv(self, fold or Fold()) if self.can_fold() else self
 
     def input_norms(self, w: Tensor) -> Tensor:
-        return cast(Tensor, self.energy().sqrt().sum(dim=0) * self.scale * self.modulation(w).abs())
+        norms = self.energy().sqrt().sum(dim=0) * self.scale
+        return norms if self.modulation is None else norms * self.modulation(w).abs()
 
     def style_weights(self) -> list[Tensor]:
-        return [self.modulation.weight * self.modulation.scale]
+        return [] if self.modulation is None else [self.modulation.weight * self.modulation.scale]
 
     def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
         stored = self.weights()
@@ -115,9 +128,10 @@ class ModulatedConv(Block, ABC):
         gain = math.sqrt(len(keep_in) / self.in_channels)
         kept = self.sorted(stored, keep_in, keep_out)
         kept = self.scaled(kept, None, torch.full_like(keep_out, gain, dtype=stored[0].dtype))
+        modulation = {} if self.modulation is None else self.modulation.narrowed(keep_in)
         return {
             **{names[id(old)]: new for old, new in zip(stored, kept, strict=True)},
-            **prefixed("modulation", self.modulation.narrowed(keep_in)),
+            **prefixed("modulation", modulation),
             **prefixed("demodulation", self.demodulation.narrowed(keep_in)),
         }
 
@@ -240,21 +254,22 @@ class FoldedConv(nn.Module):
 
     def __init__(self, conv: ModulatedConv, fold: Fold) -> None:
         super().__init__()
-        device = conv.modulation.weight.device
+        device = conv.weights()[0].device
         order_in, order_out = (
             torch.arange(size, device=device) if order is None else order
             for order, size in ((fold.order_in, conv.in_channels), (fold.order_out, conv.out_channels))
         )
-        self.style = conv.modulation.folded(scale=conv.scale, order=fold.order_in)
-        energy, weights = conv.energy() * conv.scale**2, conv.weights()
-        self.demodulation: nn.Module | None = conv.demodulation
-        if conv.demodulation.is_constant:
-            self.demodulation = None
-            factors = cast("Tensor | None", conv.demodulation(energy, torch.ones_like(energy[:1])))
-            if factors is not None:
-                weights = conv.scaled(weights, None, factors[0])
+        modulation, energy, gain = conv.modulation, conv.energy() * conv.scale**2, fold.gain
+        self.style: nn.Module | None = None
+        if modulation is None:
+            gain *= conv.scale
+        else:
+            self.style = modulation.folded(scale=conv.scale, order=fold.order_in)
+        constant = modulation is None or conv.demodulation.is_constant
+        self.demodulation: nn.Module | None = None if constant else conv.demodulation
+        weights = conv.normalized() if constant else conv.weights()
         weights = conv.sorted(weights, order_in, order_out)
-        weights = conv.scaled(weights, None, torch.full_like(energy[:, 0], fold.gain))
+        weights = conv.scaled(weights, None, torch.full_like(energy[:, 0], gain))
         if self.demodulation is not None:
             self.style_scale = 1 / conv.scale
             self.register_buffer("energy", energy[order_out][:, order_in])
@@ -264,11 +279,15 @@ class FoldedConv(nn.Module):
 
     def folds(self, x: Tensor) -> bool:
         """Whether the style goes into the weights: one sample's, where they are smaller than the features."""
-        return self.folds_style and x.shape[0] == 1 and self.weights[0].numel() < x.numel()
+        folds = self.folds_style and self.style is not None
+        return folds and x.shape[0] == 1 and self.weights[0].numel() < x.numel()
 
     def forward(self, x: Tensor, w: Tensor, *, transposed: bool = False, modulated: bool = False) -> Tensor:
         """The convolution of `x`, or of features that the style was multiplied into: `modulated`."""
-        style, weights = self.style(w), tuple(self.weights)
+        weights = tuple(self.weights)
+        if self.style is None:
+            return self.conv.convolve(x, weights, self.bias, transposed=transposed)
+        style = self.style(w)
         if not modulated:
             if self.folds(x):
                 weights = self.conv.scaled(weights, style[0], None)

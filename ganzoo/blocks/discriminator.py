@@ -39,11 +39,13 @@ class DiscriminatorBlock(nn.Module):
         penalized: Whether a penalty on its slope can be asked for, as R1 is.
         layered: Whether `hidden` gives features of its levels.
         features: Name of the frozen network whose features it judges; None for the images themselves.
+        family: Name by which people look for such a network.
     """
 
     penalized: ClassVar[bool] = True
     layered: ClassVar[bool] = False
     features: str | None = None
+    family: ClassVar[str] = "stylegan2"
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.base import Block, Fold, is_overridden, prefixed
@@ -23,6 +24,8 @@ _DETAILS = 0.1  # of an image are about so strong as its low band; a head of noi
 
 class ToImage(nn.Module):
     """Modulated 1 x 1 convolution and a bias, no demodulation: `[N, C, r, r]` to `[N, out, r, r]`.
+
+    With `w_dim=0` it is not modulated.
 
     Args:
         subbands: Whether the output is sub-bands: those of details start at a tenth of the low bands'.
@@ -238,6 +241,53 @@ class AuxHead(Head):
 
     def image_levels(self) -> list[int]:
         return [self.last_level]
+
+
+@HEADS.register("fade")
+class FadeHead(Head):
+    """The last level's prediction while it is faded in over the one below (Karras et al. 2018, figure 2).
+
+    Args:
+        alpha: Share of the last level, 0 to 1; the rest is the level below, every pixel repeated.
+
+    Raises:
+        ValueError: for an alpha out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: tuple[int, ...],
+        w_dim: int,
+        img_channels: int,
+        output: OutputKind,
+        clamp: float | None,
+        alpha: float = 1.0,
+    ) -> None:
+        super().__init__(
+            channels=channels, w_dim=w_dim, img_channels=img_channels, output=output, clamp=clamp
+        )
+        self.alpha = check_alpha("head", alpha)
+
+    def predicting_levels(self) -> list[int]:
+        return list(range(max(0, self.last_level - 1), self.last_level + 1))
+
+    def combine(self, image: Tensor | None, pixels: Tensor) -> Tensor:
+        if image is None:
+            return pixels
+        below = F.interpolate(image, scale_factor=2.0, mode="nearest")
+        return pixels * self.alpha + below * (1 - self.alpha)
+
+
+def check_alpha(kind: str, alpha: float) -> float:
+    """A share of the last level.
+
+    Raises:
+        ValueError: unless it is from 0 to 1.
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"{kind}.alpha is 0 to 1; got {alpha}.")
+    return alpha
 
 
 @HEADS.register("single")

@@ -12,21 +12,23 @@ class NoiseInjection(nn.Module):
     Holds the layer's constant noise, drawn once and saved with the weights.
 
     Args:
-        size: Height and width of the layer.
+        size: Height and width of the layer; None for one that gets another layer's noise.
+        channels: C, each with a strength of its own; None for one strength.
     """
 
-    const: Tensor
+    const: Tensor | None
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int] | None, channels: int | None = None) -> None:
         super().__init__()
-        self.strength = nn.Parameter(torch.empty([]))
-        self.register_buffer("const", torch.empty(1, 1, *size))
+        self.strength = nn.Parameter(torch.empty([] if channels is None else [channels, 1, 1]))
+        self.register_buffer("const", None if size is None else torch.empty(1, 1, *size))
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Strength 0, as the papers start, and new constant noise."""
         nn.init.zeros_(self.strength)
-        normal_(self.const, generator=generator)
+        if self.const is not None:
+            normal_(self.const, generator=generator)
 
     def forward(self, x: Tensor, noise: Tensor | None) -> Tensor:
         return x if noise is None else x + self.strength * noise

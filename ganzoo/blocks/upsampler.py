@@ -24,7 +24,13 @@ MakeConv = Callable[[int, int], ModulatedConv]  # in and out channels to a convo
 
 
 class Upsampler(Block, ABC):
-    """Base of the upsamplers."""
+    """Base of the upsamplers.
+
+    Attributes:
+        is_biased: Whether it adds a bias of its own, so that the layer around it may do without.
+    """
+
+    is_biased = False
 
     @abstractmethod
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
@@ -117,9 +123,92 @@ class FoldedConvTranspose(nn.Module):
         return x if self.bias is None else x.add_(self.bias[:, None, None])
 
 
+@UPSAMPLERS.register("nearest")
+class NearestUpsampler(Upsampler):
+    """Every pixel repeated, a convolution, a blur within the image (Karras et al. 2019, section 2).
+
+    The first two are done at once: a convolution transposed at stride 2, whose every 2 x 2 neighbours are
+    added, at a quarter of the multiplications. So kernels are stored as a transposed convolution takes them.
+
+    Args:
+        taps: Taps of the separable blur; it is normalised to keep the brightness.
+        bias: Whether a bias is added in front of the blur, which dims it at the border.
+
+    Raises:
+        ValueError: for more than 32 taps or a sum of 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        make_conv: MakeConv,
+        taps: tuple[float, ...] = (1.0, 2.0, 1.0),
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = make_conv(in_channels, out_channels)
+        spare = (3 - self.conv.kernel_size) // 2  # the transposed convolution gives 2H + k - 2 rows
+        self.sum = Blur((1.0, 1.0), (spare, spare), gain=4.0)
+        self.blur = Blur(taps, (len(taps) // 2, (len(taps) - 1) // 2))
+        self.is_biased = bias
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Bias 0."""
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = self.sum(self.conv(x, w, transposed=True))
+        return cast(Tensor, self.blur(x if self.bias is None else x + self.bias[:, None, None]))
+
+    def can_fold(self) -> bool:
+        return self.conv.can_fold() and not is_overridden(self, NearestUpsampler, "forward")
+
+    def folded(self, fold: Fold | None = None) -> nn.Module:
+        return FoldedNearest(self, fold or Fold()) if self.can_fold() else self
+
+    def input_norms(self, w: Tensor) -> Tensor:
+        return self.conv.input_norms(w)
+
+    def style_weights(self) -> list[Tensor]:
+        return self.conv.style_weights()
+
+    def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
+        if not self.can_fold():
+            return {}
+        bias = {} if self.bias is None else {"bias": self.bias[keep_out]}
+        return {**bias, **prefixed("conv", self.conv.narrowed(keep_in, keep_out))}
+
+
+class FoldedNearest(nn.Module):
+    """The folded form of a `NearestUpsampler`, which it takes over."""
+
+    def __init__(self, block: NearestUpsampler, fold: Fold) -> None:
+        super().__init__()
+        within = Fold(gain=fold.gain, order_in=fold.order_in, order_out=fold.order_out)
+        self.conv, self.sum, self.blur = block.conv.folded(within), block.sum, block.blur
+        own = None if block.bias is None else block.bias * fold.gain
+        order = slice(None) if fold.order_out is None else fold.order_out
+        self.own_bias, self.bias = (
+            None if bias is None else nn.Parameter(bias[order].clone()) for bias in (own, fold.bias)
+        )
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = self.sum(self.conv(x, w, transposed=True))
+        x = self.blur(x if self.own_bias is None else x.add_(self.own_bias[:, None, None]))
+        return x if self.bias is None else x.add_(self.bias[:, None, None])
+
+
 @UPSAMPLERS.register("idwt")
 class IDWTUpsampler(Upsampler):
     """Modulation, inverse Haar transform of the channels, convolution (Belousov 2021, section 3).
+
+    With `w_dim=0`, trained factors take the place of the modulation.
 
     Raises:
         ValueError: if the number of input channels is not a multiple of 4.
@@ -132,7 +221,9 @@ class IDWTUpsampler(Upsampler):
                 f"The idwt upsampler reads its input as four sub-bands: every level's width but the last"
                 f" is a multiple of 4; got {in_channels}."
             )
-        self.modulation = SubbandModulation(w_dim, in_channels, bias_init=1.0)
+        self.modulation: SubbandModulation | SubbandFactors = (
+            SubbandModulation(w_dim, in_channels, bias_init=1.0) if w_dim else SubbandFactors(in_channels)
+        )
         self.idwt = IDWT()
         self.conv = make_conv(in_channels // 4, out_channels)
 
@@ -161,7 +252,9 @@ class IDWTUpsampler(Upsampler):
         return norms
 
     def style_weights(self) -> list[Tensor]:
-        return [self.modulation.weight * self.modulation.scale, *self.conv.style_weights()]
+        own = self.modulation
+        matrices = [] if isinstance(own, SubbandFactors) else [own.weight * own.scale]
+        return [*matrices, *self.conv.style_weights()]
 
     def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
         if not self.can_fold():
@@ -185,6 +278,40 @@ class SubbandModulation(EqualizedLinear):
                 tensor[len(tensor) // 4 :] *= _DETAILS
 
 
+class SubbandFactors(nn.Module):
+    """The same factors of sub-bands whatever w is: `[1, C]`, trained."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
+
+    @property
+    def out_features(self) -> int:
+        """Number of factors."""
+        return len(self.weight)
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """1 for the low bands, a quarter for the details."""
+        nn.init.ones_(self.weight)
+        if not self.weight.is_meta:
+            self.weight[len(self.weight) // 4 :] *= _DETAILS
+
+    def forward(self, w: Tensor) -> Tensor:
+        return self.weight[None]
+
+    def folded(self, *, scale: float = 1.0, order: Tensor | None = None) -> "SubbandFactors":
+        """Itself, its factors times `scale` and in another order."""
+        weight = self.weight * scale
+        self.weight = nn.Parameter((weight if order is None else weight[order]).clone())
+        return self
+
+    def narrowed(self, keep: Tensor) -> dict[str, Tensor]:
+        """Tensors by name of these factors alone."""
+        return {"weight": self.weight[keep]}
+
+
 class FoldedIDWT(nn.Module):
     """The folded form of an `IDWTUpsampler`, which it takes over.
 
@@ -194,7 +321,10 @@ class FoldedIDWT(nn.Module):
     def __init__(self, block: IDWTUpsampler, fold: Fold) -> None:
         super().__init__()
         is_sorted = fold.order_in is not None
-        self.modulation = block.modulation.folded(scale=0.5 if is_sorted else 1.0, order=fold.order_in)
+        scale = 0.5 if is_sorted else 1.0
+        self.modulation: nn.Linear | SubbandFactors = block.modulation.folded(
+            scale=scale, order=fold.order_in
+        )
         self.idwt = ModulatedIDWT(self.modulation.out_features, sorted=is_sorted)
         self.conv = cast(
             FoldedConv, block.conv.folded(Fold(gain=fold.gain, bias=fold.bias, order_out=fold.order_out))
@@ -203,7 +333,7 @@ class FoldedIDWT(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         factors = self.modulation(w)
         # A channel's style is a factor of its four sub-bands: one pass over the features instead of two.
-        modulated = self.idwt.sorted and not self.conv.folds(x)
+        modulated = self.idwt.sorted and self.conv.style is not None and not self.conv.folds(x)
         if modulated:
-            factors = factors * self.conv.style(w).repeat(1, 4)
+            factors = factors * cast(nn.Module, self.conv.style)(w).repeat(1, 4)
         return cast(Tensor, self.conv(self.idwt(x, factors), w, modulated=modulated))

@@ -66,7 +66,7 @@ def render(facts: Facts, template: str = "model.md.j2", **more: Any) -> str:
 
     config = facts.config
     generator = config if isinstance(config, GeneratorConfig) else None
-    kind = ["discriminator", "stylegan2"] if generator is None else ["generator", generator.family]
+    kind = ["discriminator" if generator is None else "generator", config.family]
     metadata = ModelCardData(
         library_name="ganzoo",
         pipeline_tag=None if generator is None else "unconditional-image-generation",

@@ -1,5 +1,6 @@
 """What several commands share: lists of seeds, sides of images, and devices."""
 
+import math
 from typing import TYPE_CHECKING
 
 import typer
@@ -35,6 +36,25 @@ def parse_label(text: str) -> "Label":
         return parse_label(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def parse_place(translate: str | None, rotate: float | None) -> tuple[tuple[float, float], float]:
+    """Shift along x and y, and degrees, of the options --translate and --rotate.
+
+    Raises:
+        ValueError: for anything but two numbers and one, all finite.
+    """
+    try:
+        numbers = [float(part) for part in (translate or "0,0").split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 2 or not all(map(math.isfinite, numbers)):
+        raise ValueError(
+            f"--translate is two numbers such as 0.1,-0.2, to the right and down; got {translate!r}."
+        )
+    if rotate is not None and not math.isfinite(rotate):
+        raise ValueError(f"--rotate is a number of degrees such as 45; got {rotate}.")
+    return (numbers[0], numbers[1]), rotate or 0.0
 
 
 def refuse_device(device: str) -> None:

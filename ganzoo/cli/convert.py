@@ -1,8 +1,8 @@
-"""`ganzoo convert`: a foreign checkpoint to a model directory, without running anything in it."""
+"""`ganzoo convert`: a foreign checkpoint to a model directory, without running anything in it; and back."""
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,19 +12,44 @@ if TYPE_CHECKING:
     from ganzoo.converters.conversion import Conversion
     from ganzoo.converters.layouts import Network
 
+_UNKNOWN = "unknown"
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE",
+        help="A checkpoint: .pkl, .pt, .pth, .model, .ckpt (of a MobileStyleGAN teacher: both files), "
+        ".safetensors; or a folder: of a BigGAN, of OpenVINO files, of an unpacked .pt. With --to: a model.",
+    ),
+]
+Out = Annotated[
+    str,
+    typer.Argument(
+        metavar="OUT",
+        help="Folder for the model, made if need be. With --to: a file.",
+        show_default=False,
+    ),
+]
+Assume = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="A setting that the file does not record, such as clamp=none; `convert` prints all that it "
+        "assumed. May be repeated. With --to, clamp=none leaves out a clamp that no image reaches.",
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYOUT",
+        help="The other way, a model to a file for other code: rosinality (.pt) or nvidia (.pt or "
+        ".safetensors, with a .json).",
+    ),
+]
+
 
 def convert(
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FILE",
-            help="An NVIDIA .pkl, a .pt or .safetensors with a StyleGAN2, a MobileStyleGAN .ckpt (of a "
-            "teacher: both files), or a folder: of a BigGAN, of OpenVINO files, or of an unpacked .pt.",
-        ),
-    ] = None,
-    out: Annotated[
-        str, typer.Argument(metavar="OUT", help="Folder for the model; made if need be.", show_default=False)
-    ] = "",
+    files: Files = None,
+    out: Out = "",
     part: Annotated[
         str | None,
         typer.Option(
@@ -36,21 +61,29 @@ def convert(
         str | None,
         typer.Option(help="Place of the network in the file, such as state_dict.generator_ema."),
     ] = None,
-    assume: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="A setting that a state dict does not record. Of NVIDIA's networks: activation, clamp, "
-            "mapping_activation, lr_multiplier, group_size; of mmagic's: colors (rgb, bgr); of BigGAN's: "
-            "activation, slope, norm, norm_eps, eps, depth, sums. May be repeated.",
-        ),
-    ] = None,
+    assume: Assume = None,
     license: Annotated[
         str, typer.Option("--license", help="License of the weights, for the card, as the Hub spells it.")
-    ] = "unknown",
-    overwrite: Annotated[bool, typer.Option(help="Replace the model that the folder holds.")] = False,
+    ] = _UNKNOWN,
+    overwrite: Annotated[bool, typer.Option(help="Replace what is there.")] = False,
+    to: To = None,
+    discriminator: Annotated[
+        str | None, typer.Option(metavar="DIR", help="With --to: a discriminator for the same file.")
+    ] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")] = None,
 ) -> None:
-    """Turn a checkpoint into config.json, model.safetensors and a card. Nothing in the file is run."""
+    """Turn a checkpoint into config.json, model.safetensors and a card. Nothing in the file is run.
+
+    With --to, turn a model into a checkpoint.
+    """
+    if to is not None:
+        reading = {"--part": part, "--key": key, "--license": None if license == _UNKNOWN else license}
+        if given := [option for option, value in reading.items() if value is not None]:
+            raise ValueError(f"{given[0]} is for a checkpoint that is read: leave it out with --to.")
+        _write(files or [], out, to, discriminator, _settings(assume or []), overwrite, cache_dir)
+        return
+    if discriminator is not None:
+        raise ValueError("--discriminator is for --to; --part discriminator reads one of a checkpoint.")
     if not files or not all(files) or not out:
         raise ValueError("Give the checkpoint and the folder for the model: ganzoo convert FILE OUT.")
 
@@ -66,6 +99,50 @@ def convert(
         raise Interrupted(f"Interrupted: {model} was left as it was.") from None
     typer.echo(f"{', '.join(written)} are in {model}, read back and the same, bit for bit.")
     typer.echo(_next(model, conversion.module))
+
+
+def _write(
+    names: list[str],
+    out: str,
+    to: str,
+    discriminator: str | None,
+    assume: dict[str, Any],
+    overwrite: bool,
+    cache_dir: Path | None,
+) -> None:
+    """A model to a file in the layout of other code."""
+    from ganzoo.converters.outgoing.assumed import refuse_misfits
+    from ganzoo.converters.outgoing.writing import place_for_file, write
+    from ganzoo.generators.config import GeneratorConfig
+    from ganzoo.models.reference import Folder, reference
+    from ganzoo.models.weights import load
+    from ganzoo.system.paths import user_path
+    from ganzoo.system.progress import stage
+
+    if len(names) != 1 or not names[0] or not out:
+        raise ValueError("Give one model and the file: ganzoo convert MODEL OUT --to LAYOUT.")
+    file = place_for_file(out, to, overwrite=overwrite)
+    model = reference(names[0], cache_dir)
+    config = model.module_config if isinstance(model, Folder) else model.config()
+    refuse_misfits(config, to, assume)
+    judge = None
+    if discriminator is not None:
+        judge = Folder(discriminator, user_path(discriminator), None)
+        is_pair = isinstance(config, GeneratorConfig) and not isinstance(judge.module_config, GeneratorConfig)
+        if not is_pair:
+            raise ValueError("Give the generator first, and its discriminator by --discriminator.")
+        refuse_misfits(judge.module_config, to, assume)
+    try:
+        with stage(f"Opening {model}"):
+            module = load(model.folder) if isinstance(model, Folder) else model.load()
+            other = None if judge is None else load(judge.folder)
+        written = write(module, file, to, discriminator=other, assume=assume, overwrite=overwrite)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted: {file} was left as it was.") from None
+    held = ", ".join(f"{key} ({n} tensors)" if n > 1 else key for key, n in written.tensors.items())
+    typer.echo(f"{' and '.join(map(str, written.files))}: {held}, read back and the same, bit for bit.")
+    for note in written.notes:
+        typer.echo(note)
 
 
 def _settings(given: list[str]) -> dict[str, str | float | None]:
@@ -109,12 +186,13 @@ def _print(conversion: "Conversion") -> None:
     from ganzoo.converters.account import account, others
 
     config = conversion.module.config
+    widths = ", ".join(map(str, config.level_channels))
     rows = {
         "format": conversion.format,
         "network": f"{conversion.part}, from {conversion.key}" if conversion.key else conversion.part,
         **({"also there": listed} if (listed := others(conversion)) else {}),
         "resolution": f"{config.resolution} x {config.resolution}, {config.img_channels} channels",
-        "widths": ", ".join(map(str, config.level_channels)),
+        **({"widths": widths} if widths else {}),
         "labels": str(config.label_dim) if config.label_dim else "none",
         "tensors": "\n".join(account(conversion)),
         **{f"sha256 of {file.name}": file.sha256 for file in conversion.files},

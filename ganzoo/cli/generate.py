@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ganzoo.cli import latent, options
-from ganzoo.cli.common import parse_seeds, refuse_device
+from ganzoo.cli.common import parse_place, parse_seeds, refuse_device
 from ganzoo.cli.opening import in_engine
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.files import refuse_unwritable
@@ -19,6 +19,11 @@ Psi = Annotated[
 BatchSize = Annotated[
     int, typer.Option(min=1, help="Images at once, up to about 2 GB of them; on a CPU, 1 is quickest.")
 ]
+Translate = Annotated[
+    str | None,
+    typer.Option(metavar="X,Y", help="Shift to the right and down, in widths of the image, of a StyleGAN3."),
+]
+Rotate = Annotated[float | None, typer.Option(help="Degrees to turn by, counterclockwise, of a StyleGAN3.")]
 SaveW = Annotated[
     bool, typer.Option("--save-w", help="Write the w of the images, too: w.safetensors in the folder.")
 ]
@@ -34,6 +39,8 @@ def generate(
     noise: latent.Noise = "const",
     label: options.Label = None,
     z_limit: options.ZLimit = None,
+    translate: Translate = None,
+    rotate: Rotate = None,
     out: latent.Out = Path("out"),
     device: latent.Device = "cpu",
     batch_size: BatchSize = 1,
@@ -47,6 +54,7 @@ def generate(
     if w is not None and (seeds is not None or z_limit is not None):
         raise ValueError("--w takes the place of --seeds, and of --z-limit: give one of the two.")
     numbers = parse_seeds(seeds or "0-7") if w is None else None
+    place = parse_place(translate, rotate)
 
     from ganzoo.generators.sampling import check_limit
     from ganzoo.latent.centers import check_centers
@@ -65,8 +73,8 @@ def generate(
     with latent.counted("Generating", total, out) as report:
         made = generate_images(
             generator, numbers, out, w=saved, truncation_psi=psi, truncation_cutoff=cutoff, noise=noise,
-            label=label, centers=centers, z_limit=z_limit, save_w=save_w, batch_size=batch_size, name=name,
-            report=report,
+            label=label, centers=centers, z_limit=z_limit, translate=place[0],
+            rotate=place[1], save_w=save_w, batch_size=batch_size, name=name, report=report,
         )  # fmt: skip
     count = "1 image" if total == 1 else f"{total} images"
     files = " and ".join(file.name for file in (made.sheet, made.w) if file is not None)

@@ -18,7 +18,10 @@ COMMANDS = {
         "ganzoo film mobilestylegan_ffhq_64_lite --seeds 0-7 --seconds 10 --out film.mp4",
     ),
     "verify": ("Are these the published weights and images?", "ganzoo verify mobilestylegan_ffhq_64_lite"),
-    "convert": ("A checkpoint of other code to a model folder.", "ganzoo convert stylegan2.pkl teacher"),
+    "convert": (
+        "A checkpoint of other code to a model, or back.",
+        "ganzoo convert stylegan2.pkl teacher",
+    ),
     "export": (
         "Files for other engines: ONNX, OpenVINO and more.",
         "ganzoo export mobilestylegan_ffhq_64_lite --to onnx openvino --out exported",

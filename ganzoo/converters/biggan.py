@@ -17,7 +17,7 @@ from ganzoo.converters.keymap import Array, Tensors, fill
 from ganzoo.converters.rosinality import count
 from ganzoo.converters.unknown import Unknown
 from ganzoo.generators.biggan import BigGANConfig
-from ganzoo.generators.biggan.config import MAX_DEPTH, places
+from ganzoo.generators.biggan.config import MAX_BLOCKS, MAX_DEPTH, places
 from ganzoo.generators.biggan.names import EMBEDDING, LINEAR, attention_names, block_names
 from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
@@ -45,7 +45,6 @@ _ACTIVATIONS = {  # classes of torch.nn.modules.activation
     "Identity": "linear",
 }
 _COUNTER = "accumulation_counter"
-_MAX_BLOCKS = 128
 _SUMS = ("yes", "no")
 
 
@@ -156,13 +155,13 @@ def _check(settings: Mapping[str, Any]) -> None:
     for name in ("slope", "norm_eps", "eps"):
         if not isinstance(settings[name], int | float) or isinstance(settings[name], bool):
             raise ValueError(f"The setting {name} is a number; got {settings[name]!r}.")
-    in_range("depth, the blocks a level,", settings.get("depth", 1), 1, _MAX_BLOCKS)
+    in_range("depth, the blocks a level,", settings.get("depth", 1), 1, MAX_BLOCKS)
 
 
 def _shape(tensors: Tensors, settings: Mapping[str, Any], deep: bool) -> dict[str, Any]:
     """Resolution, widths, blocks, attention, classes and z, from the tensors' shapes."""
     blocks = count(tensors, r"blocks\.(\d+)\.0\.conv1\.weight")
-    in_range("The number of blocks", blocks, 1, _MAX_BLOCKS)
+    in_range("The number of blocks", blocks, 1, MAX_BLOCKS)
     last = "conv4" if deep else "conv2"
     inputs = [sizes(tensors, f"blocks.{i}.0.conv1.weight", 4)[1] for i in range(blocks)]
     outputs = [sizes(tensors, f"blocks.{i}.0.{last}.weight", 4)[0] for i in range(blocks)]

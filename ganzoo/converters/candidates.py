@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from ganzoo.converters import mobilestylegan, nvidia, rosinality, tensorflow
+from ganzoo.converters import mobilestylegan, nvidia, rosinality, stylegan_tensorflow, tensorflow
 from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import Ref, Tensors, flatten
 from ganzoo.converters.layouts import LAYOUTS, MEANS, Layout, Network
@@ -37,7 +37,7 @@ class Candidate:
         part: Part that the network is.
         format: Format of the file, in words.
         refs: Tensors of the network by the names that its reader knows.
-        read: Function that makes the network.
+        read: Function that makes the network; where there are settings, they may be given anew.
         names: The file's names of tensors that have another name there.
         path: Containers that the network lies in.
         takes_mean: Whether a mean of w beside it belongs to it.
@@ -49,7 +49,7 @@ class Candidate:
     part: str
     format: str
     refs: Mapping[str, Ref]
-    read: Callable[[Tensors], Network]
+    read: Callable[..., Network]
     names: Mapping[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
     takes_mean: bool = False
@@ -121,9 +121,10 @@ def _nodes(contents: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
 def _of_tensorflow(key: str, part: str, record: Record | Unknown) -> Candidate:
     if isinstance(record, Unknown):
         return Candidate(key, part, "NVIDIA snapshot (TensorFlow)", {}, partial(_refuse, record))
-    reader = tensorflow.read_discriminator if part == "discriminator" else tensorflow.read_generator
-    kind = "NVIDIA snapshot (TensorFlow)"
-    return Candidate(key, part, kind, tensorflow.variables(record), partial(reader, record))
+    refs = tensorflow.variables(record)
+    library = stylegan_tensorflow if stylegan_tensorflow.is_stylegan(refs) else tensorflow
+    reader = library.read_discriminator if part == "discriminator" else library.read_generator
+    return Candidate(key, part, "NVIDIA snapshot (TensorFlow)", refs, partial(reader, record))
 
 
 def _of_module(path: tuple[str, ...], record: Record, assume: Mapping[str, Any]) -> list[Candidate]:

@@ -4,11 +4,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ganzoo.converters import mobilestylegan, openvino
+from ganzoo.converters import mobilestylegan, nvidia_arguments, openvino
 from ganzoo.converters.archive import unpacked
 from ganzoo.converters.candidates import Candidate, find
 from ganzoo.converters.checkpoint import open_checkpoint
@@ -89,19 +90,22 @@ def convert(
     """The network of a foreign checkpoint, float32, on the CPU; nothing in the file is imported or called.
 
     Args:
-        path: NVIDIA `.pkl` (StyleGAN2-ADA, the StyleGAN2 networks of stylegan3, TensorFlow StyleGAN2), `.pt`
-            or `.safetensors` with the state dict of a StyleGAN2 of NVIDIA, rosinality, BasicSR, mmagic or
-            genforce, a MobileStyleGAN distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of
-            an unpacked `.pt`, of random-face's OpenVINO files, of a run of BigGAN-PyTorch or of Hugging
-            Face's BigGAN-deep, or a file of those two.
+        path: NVIDIA `.pkl` (StyleGAN2-ADA, StyleGAN3, StyleGAN and StyleGAN2 of TensorFlow), `.pt` or
+            `.safetensors` with the state dict of a StyleGAN3 of NVIDIA, a StyleGAN2 of NVIDIA, rosinality,
+            BasicSR, mmagic or genforce, or a StyleGAN of rosinality or genforce, a MobileStyleGAN
+            distiller's `.ckpt`, a teacher's two `.ckpt` as a list, the folder of an unpacked `.pt`, of
+            random-face's OpenVINO files, of a run of BigGAN-PyTorch or of Hugging Face's BigGAN-deep, or a
+            file of those two.
         part: "generator_ema", "student", "teacher", "generator" or "discriminator"; None takes the first of
             these that the file has.
         key: Place of the network in the file, such as "state_dict.generator", where a file has several of one
             part.
         assume: Settings that the file does not record, instead of the defaults: of a state dict of NVIDIA's
-            networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size"; of one of
-            mmagic "colors", "rgb" or "bgr"; of a generator of BigGAN "activation", "slope", "norm",
-            "norm_eps", "eps", "depth", "sums".
+            networks "activation", "clamp", "mapping_activation", "lr_multiplier", "group_size", of a
+            StyleGAN3 also "first_cutoff" and its like; of one of mmagic "colors", "rgb" or "bgr"; of a
+            StyleGAN of genforce "fused_scale" ("auto", True or False) and "lod", of one of rosinality "step"
+            and "alpha"; of a generator of BigGAN "activation", "slope", "norm", "norm_eps", "eps", "depth",
+            "sums".
 
     Raises:
         ValueError: for a file that is none of these, damaged, hostile or of an unsupported architecture, a
@@ -177,9 +181,11 @@ def _read_checkpoint(
     candidates = _detect(whole, assume, opened.told if opened else {})
     chosen = choose(candidates, part, key)
     check_settings(chosen, assume)
+    recorded = _recorded(paths[0], chosen, assume)
     tensors = Tensors(chosen.refs)
     try:
-        module = chosen.read(tensors)
+        read = partial(chosen.read, settings={**chosen.settings, **recorded}) if recorded else chosen.read
+        module = read(tensors)
     except UnknownNeededError as error:
         raise ValueError(
             f"{place_of(error.thing, whole)} is made by {error.name}, which is not known here and was not "
@@ -187,7 +193,13 @@ def _read_checkpoint(
         ) from error
     names = chosen.names
     told = dict.fromkeys(assume, " (as told)")
-    settings = {name: f"{_shown(value)}{told.get(name, '')}" for name, value in chosen.settings.items()}
+    settings = {  # None is what the file itself tells, unless somebody said so
+        name: f"{_shown(value)}{told.get(name, '')}"
+        for name, value in chosen.settings.items()
+        if name not in recorded and (value is not None or name in assume)
+    }
+    files = opened.files_of(chosen.path) if opened else paths
+    files = [*files, *([nvidia_arguments.beside(paths[0])] if recorded else [])]
     there = [c for c in candidates if c.refs]
     return Conversion(
         module=module,
@@ -196,7 +208,7 @@ def _read_checkpoint(
         parts=tuple(dict.fromkeys(c.part for c in there)),
         key=chosen.key,
         others=tuple((c.part, c.key) for c in there if c is not chosen),
-        files=tuple(map(_source_file, opened.files_of(chosen.path) if opened else paths)),
+        files=tuple(map(_source_file, files)),
         used=tuple(names.get(name, name) for name in tensors.used),
         dropped=_dropped(whole, candidates, chosen, tensors),
         made=tensors.made,
@@ -236,9 +248,15 @@ def _detect(
     made = f" Not known, and not run: what is made as {'; '.join(strange)}." if strange else ""
     raise ValueError(
         f"The file holds {_summary(contents)}, and no network that ganzoo knows: it converts NVIDIA .pkl, "
-        "MobileStyleGAN .ckpt, StyleGAN2 state dicts of NVIDIA, rosinality, BasicSR, mmagic, genforce, and "
-        f"BigGANs.{made}"
+        "MobileStyleGAN .ckpt, BigGANs, and StyleGAN and StyleGAN2 state dicts of NVIDIA, rosinality, "
+        f"BasicSR, mmagic, genforce.{made}"
     )
+
+
+def _recorded(path: Path, chosen: Candidate, assume: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a file beside the checkpoint tells; what the user says goes before it."""
+    found = nvidia_arguments.recorded(path, chosen.key) if chosen.settings else {}
+    return {name: value for name, value in found.items() if name in chosen.settings and name not in assume}
 
 
 def _dropped(whole: Any, candidates: list[Candidate], chosen: Candidate, tensors: Tensors) -> dict[str, str]:
@@ -285,8 +303,8 @@ def _read_openvino(folder: Path, part: str | None, key: str | None) -> Conversio
     """The network of random-face's files."""
     if missing := [name for name in openvino.FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(
-            f"{folder} lacks {', '.join(missing)}: a folder to convert holds random-face's OpenVINO files, "
-            f"{KINDS}, or data.pkl and data of an unpacked file of torch.save."
+            f"{folder} lacks {', '.join(missing)}: a folder to convert holds {KINDS}, random-face's "
+            "OpenVINO files, or data.pkl and data of an unpacked file of torch.save."
         )
     if part not in (None, "student") or key is not None:
         raise ValueError(f"The files have no {part or repr(key)}; they have: student.")

@@ -15,6 +15,7 @@ from ganzoo.converters.biggan import blocks_of
 from ganzoo.converters.biggan_layers import ATTENTION, sizes
 from ganzoo.converters.keymap import Array, Tensors, fill
 from ganzoo.generators.biggan import BigGANConfig
+from ganzoo.generators.biggan.config import MAX_BLOCKS
 from ganzoo.generators.biggan.names import EMBEDDING, LINEAR, attention_names, block_names
 from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
@@ -28,7 +29,6 @@ RULES = (  # how PyTorch names spectral norm today
 )
 COLORS = 3  # of the image; the last convolution has more outputs
 _KEYS = ("channel_width", "layers", "attention_layer_position", "n_stats")
-_MAX_BLOCKS = 128
 
 
 def is_config(data: Any) -> bool:
@@ -43,7 +43,7 @@ def recorded(config: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: for layers that are none, or a number that is none.
     """
     layers = checked(config["layers"], tuple[tuple[bool, int, int], ...], "layers")
-    if len(layers) > _MAX_BLOCKS:
+    if len(layers) > MAX_BLOCKS:
         raise ValueError(f"config.json lists {len(layers)} layers.")
     eps = checked(config.get("eps", SETTINGS["norm_eps"]), float, "eps")
     doubles = [doubling for doubling, _, _ in layers]
@@ -92,7 +92,7 @@ def read_generator(tensors: Tensors, settings: Mapping[str, Any]) -> Generator:
 def _config(tensors: Tensors, settings: Mapping[str, Any]) -> tuple[BigGANConfig, list[str]]:
     """The config, and where the file has each block."""
     numbers = {m[1] for name in tensors.refs if (m := re.match(r"generator\.layers\.(\d{1,3})\.", name))}
-    in_range("The number of layers", len(numbers), 1, _MAX_BLOCKS + 1)
+    in_range("The number of layers", len(numbers), 1, MAX_BLOCKS + 1)
     attends = [i for i in range(len(numbers)) if f"generator.layers.{i}.gamma" in tensors]
     sources = [f"generator.layers.{i}" for i in range(len(numbers)) if i not in attends]
     inputs = [sizes(tensors, f"{source}.conv_0.weight_orig", 4)[1] for source in sources]
@@ -136,7 +136,7 @@ def _doubles(settings: Mapping[str, Any], blocks: int) -> list[bool]:
     found = settings.get("doubles")
     if found is None:
         depth = settings["depth"]
-        in_range("depth, every how many blocks one doubles the size,", depth, 1, _MAX_BLOCKS)
+        in_range("depth, every how many blocks one doubles the size,", depth, 1, MAX_BLOCKS)
         found = [i % depth == depth - 1 for i in range(blocks)]
     if len(found) != blocks:
         raise ValueError(f"config.json lists {len(found)} layers, the file holds {blocks}.")

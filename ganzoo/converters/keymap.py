@@ -68,6 +68,10 @@ class Tensors:
             return ref.shape
         return () if ref.value is None else ref.value.shape
 
+    def is_zero(self, name: str) -> bool:
+        """Whether all numbers of a tensor are 0; it is not used by that."""
+        return not self._ref(name).array().any()
+
     def take(self, name: str, shape: tuple[int, ...] | None = None) -> Array:
         """The numbers of a tensor as float32, in another shape if one is given.
 
@@ -109,23 +113,24 @@ class Tensors:
             if name not in self.used and name not in self.dropped and when(name):
                 self.dropped[name] = reason
 
-    def finish(self) -> None:
+    def finish(self, architecture: str = "StyleGAN2") -> None:
         """Raise ValueError if a tensor is neither used nor dropped."""
         tensors = [name for name, ref in self.refs.items() if not isinstance(ref, Unknown)]
         if left := [name for name in tensors if name not in self.used and name not in self.dropped]:
             more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
             raise ValueError(
-                f"The network has tensors that no StyleGAN2 has: {', '.join(left[:_SHOWN])}{more}."
+                f"The network has tensors that no {architecture} has: {', '.join(left[:_SHOWN])}{more}."
             )
 
     def separable_filter(self, name: str, *, gain: float) -> tuple[float, ...]:
-        """Taps of a fixed resampling filter `[k, k]`, `[1, 1, k, k]` or `[k]`, normalised to sum 1.
+        """Taps of a fixed resampling filter `[k, k]`, `[k]` or, alike for C channels, `[C, 1, k, k]`; sum 1.
 
         Raises:
             ValueError: if the filter is not separable or does not sum to `gain`.
         """
         kernel = self.take(name).astype(np.float64)
-        kernel = kernel[0, 0] if kernel.shape[:-2] == (1, 1) else kernel
+        if kernel.ndim == 4 and kernel.shape[1] == 1 and len(kernel) and (kernel == kernel[0]).all():
+            kernel = kernel[0, 0]
         if kernel.ndim not in (1, 2) or abs(kernel.sum() - gain) > 1e-4 * gain:
             raise ValueError(f"{name} is no filter of sum {gain}.")
         if kernel.ndim == 1:
@@ -271,7 +276,7 @@ def fill(module: Module, arrays: Mapping[str, Array], source: Tensors) -> Module
             state[name].normal_(generator=random)
             source.made[name] = f"drawn, seed {NOISE_SEED}: the file holds no constant noise"
     for name in strengths:
-        state[name] = torch.zeros([], device="cpu", dtype=torch.float32)
+        state[name] = torch.zeros(expected[name], device="cpu", dtype=torch.float32)
         source.made[name] = "0: the network has no noise"
     estimated = "mapping.w_avg" in lacking
     if estimated:

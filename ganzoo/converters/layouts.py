@@ -15,7 +15,10 @@ from ganzoo.converters import (
     huggingface,
     mmagic,
     nvidia_state,
+    nvidia_stylegan3_state,
     rosinality,
+    stylegan_genforce,
+    stylegan_rosinality,
 )
 from ganzoo.converters.keymap import Tensors
 from ganzoo.generators.discriminator import Discriminator
@@ -97,7 +100,6 @@ def _foreign(format: str, anchor: str, reason: str) -> Layout:
     return Layout(format, anchor, read, is_foreign=True)
 
 
-_STYLEGAN1 = "a StyleGAN1, which is not supported: ganzoo converts StyleGAN2 networks."
 # Where one name tells two layouts, the first of them counts.
 LAYOUTS = (
     _foreign(
@@ -190,12 +192,36 @@ LAYOUTS = (
         "layers are enlarged bilinearly, and one noise image enters with a weight for each channel. It "
         "cannot be converted exactly.",
     ),
-    _foreign(
-        "NVIDIA state dict, StyleGAN3",
-        "synthesis.input.affine.weight",
-        "a StyleGAN3 generator: its layers are filtered by design and have no counterpart here. ganzoo "
-        "converts StyleGAN2 networks.",
+    Layout(
+        nvidia_stylegan3_state.FORMAT,
+        nvidia_stylegan3_state.ANCHOR,
+        nvidia_stylegan3_state.read_generator,
+        settings=nvidia_stylegan3_state.SETTINGS,
     ),
-    _foreign("rosinality, StyleGAN1", "progression.0.conv1.input", _STYLEGAN1),
-    _foreign("genforce, StyleGAN1", "synthesis.layer0.apply_noise.weight", _STYLEGAN1),
+    Layout(
+        "rosinality/style-based-gan-pytorch",
+        "generator.progression.0.conv1.input",
+        stylegan_rosinality.read_generator,
+        settings=stylegan_rosinality.SETTINGS,
+    ),
+    Layout(
+        "rosinality/style-based-gan-pytorch",
+        "progression.0.conv1.0.conv.weight_orig",
+        stylegan_rosinality.read_discriminator,
+        "discriminator",
+        settings=stylegan_rosinality.SETTINGS,
+    ),
+    Layout(
+        "genforce, StyleGAN",
+        "synthesis.layer0.style.weight",
+        stylegan_genforce.read_generator,
+        settings=stylegan_genforce.GENERATOR,
+    ),
+    Layout(
+        "genforce, StyleGAN",
+        "layer1.blur.kernel",
+        stylegan_genforce.read_discriminator,
+        "discriminator",
+        settings=stylegan_genforce.DISCRIMINATOR,
+    ),
 )

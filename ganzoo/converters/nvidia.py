@@ -1,4 +1,4 @@
-"""Snapshots of NVIDIA's PyTorch repositories: the StyleGAN2 networks of stylegan2-ada-pytorch and stylegan3.
+"""Snapshots of NVIDIA's PyTorch repositories: networks of stylegan2-ada-pytorch and stylegan3.
 
 A snapshot is a pickle of modules. What the shapes of the tensors cannot tell - activations, clamps,
 multipliers of learning rates - is read from the attributes that every module carries; the arguments of its
@@ -8,6 +8,7 @@ constructor, which leave defaults out, are not needed.
 import math
 from typing import Any
 
+from ganzoo.converters import nvidia_stylegan3
 from ganzoo.converters.contents import Record
 from ganzoo.converters.keymap import Tensors, check_architecture, fill, module_children, resolution_of
 from ganzoo.converters.nvidia_network import Network
@@ -41,14 +42,11 @@ def read_generator(root: Record, tensors: Tensors) -> Generator:
     """The generator of a snapshot.
 
     Raises:
-        ValueError: for a StyleGAN3 or another network, or one that is damaged.
+        ValueError: for another network, or one that is damaged.
     """
     network = Network(root, tensors)
-    if "synthesis.input" in network.modules:
-        raise ValueError(
-            "The network is a StyleGAN3 generator: its layers are filtered by design and have no counterpart "
-            "here. ganzoo converts StyleGAN2 networks."
-        )
+    if nvidia_stylegan3.is_stylegan3(network):
+        return nvidia_stylegan3.read_snapshot(network, root)
     refuse_oblong(tensors, root.state)
     blocks = network.blocks("synthesis.")
     mapping = network.mapping(None, "mapping")

@@ -36,13 +36,13 @@ def read_generator(tensors: Tensors, settings: Mapping[str, Any]) -> Generator:
     Raises:
         ValueError: for another network, one that is damaged, or a setting out of range.
     """
-    return nvidia.read_generator(_modules(tensors, _checked(settings), "Generator"), tensors)
+    return nvidia.read_generator(modules(tensors, checked(settings), "Generator"), tensors)
 
 
 def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discriminator:
     """The discriminator of a state dict; it raises the same."""
-    settings = _checked(settings)
-    root = _modules(tensors, settings, "Discriminator")
+    settings = checked(settings)
+    root = modules(tensors, settings, "Discriminator")
     width, seen, *_ = (*tensors.shape("b4.conv.weight"), 0, 0)
     if seen > width:
         deviation = {"num_channels": seen - width, "group_size": settings["group_size"]}
@@ -50,7 +50,7 @@ def read_discriminator(tensors: Tensors, settings: Mapping[str, Any]) -> Discrim
     return nvidia.read_discriminator(root, tensors)
 
 
-def _checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """The settings, checked as far as the readers do not.
 
     Raises:
@@ -68,7 +68,7 @@ def _checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     return settings
 
 
-def _modules(tensors: Tensors, settings: Mapping[str, Any], cls: str) -> Record:
+def modules(tensors: Tensors, settings: Mapping[str, Any], cls: str) -> Record:
     """The tree of modules that the tensors' names tell of, with the attributes that a snapshot records."""
     root = _module(cls, {})
     for name in tensors.refs:

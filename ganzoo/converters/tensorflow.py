@@ -29,7 +29,7 @@ from ganzoo.generators.stylegan2.names import (
     shortcut_name,
 )
 
-MIN_VERSION = 4  # version 3 and below is StyleGAN1
+MIN_VERSION = 4  # of StyleGAN2; StyleGAN has version 3, and a progressive GAN version 2
 PARTS = ("generator", "discriminator", "generator_ema")  # in the file's order
 _DEFAULT_GROUP = {"D_stylegan2": 4, "D_main": None}
 
@@ -52,11 +52,8 @@ def variables(network: Record) -> dict[str, ArrayRef | Unknown]:
     """Variables of a network and its components, by names like `synthesis/4x4/Conv/weight`.
 
     Raises:
-        ValueError: for a StyleGAN1, or a damaged network.
+        ValueError: for a damaged network.
     """
-    version = network.state.get("version")
-    if not isinstance(version, int) or version < MIN_VERSION:
-        raise ValueError(f"The network is of version {version!r}: a StyleGAN1, which is not supported.")
     found: dict[str, ArrayRef | Unknown] = {}
     components = network.state.get("components")
     parts = {
@@ -82,6 +79,7 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
     Raises:
         ValueError: for another network, or one that is damaged.
     """
+    _check_version(network)
     source = Network(network, tensors, "mapping", "synthesis")
     if "mapping/LabelConcat/weight" in tensors:
         raise ValueError(
@@ -115,6 +113,13 @@ def read_generator(network: Record, tensors: Tensors) -> Generator:
     tensors.drop("a counter of progressive growing", when=lambda name: name.rpartition("/")[2] == "lod")
     tensors.finish()
     return fill(empty(config), source.arrays, tensors)
+
+
+def _check_version(network: Record) -> None:
+    """Raise ValueError for a network that is older than StyleGAN2."""
+    version = network.state.get("version")
+    if not isinstance(version, int) or version < MIN_VERSION:
+        raise ValueError(f"The network is of version {version!r}, older than StyleGAN2 and no StyleGAN.")
 
 
 def _take_layer(source: Network, name: str, row: int) -> None:
@@ -176,6 +181,7 @@ def read_discriminator(network: Record, tensors: Tensors) -> Discriminator:
     Raises:
         ValueError: for another network, or one that is damaged.
     """
+    _check_version(network)
     source = Network(network, tensors)
     sizes = source.sizes("", "/Conv1_down/weight")
     taps = source.taps()

@@ -89,6 +89,36 @@ class GeneratorConfig(ABC):
         """Side of the features that each row of w acts on, rising; empty if rows have no such place."""
         return ()
 
+    def rows_of(self, other: "GeneratorConfig") -> list[int]:
+        """The row of another network's w that each row here takes.
+
+        Rows correspond by the side of the features that they act on: the rows of a side take those of that
+        side in their order, spread evenly. What is smaller than all of the other network's features goes with
+        its smallest ones; a side that it lacks, with the next smaller one. So networks that grow alike
+        correspond row by row, and so do those that do not say the sides of their rows.
+
+        Raises:
+            ValueError: if the other network has fewer rows, and one of both does not say their sides.
+        """
+        ours, theirs = self.row_sides, other.row_sides
+        alike = not (ours and theirs) or all(
+            min(t, ours[-1]) == o for o, t in zip(ours, theirs, strict=False)
+        )
+        if alike and self.num_ws <= other.num_ws:
+            return list(range(self.num_ws))
+        if not (ours and theirs):
+            raise ValueError(
+                f"A w of {other.num_ws} rows, of a {other.family}, has too few for a {self.family} of "
+                f"{self.num_ws} rows."
+            )
+        sides = [max([side for side in theirs if side <= own], default=theirs[0]) for own in ours]
+        found = []
+        for row, side in enumerate(sides):
+            rows = [i for i, other_side in enumerate(theirs) if other_side == side]
+            place = row - sides.index(side)
+            found.append(rows[place * len(rows) // sides.count(side)])
+        return found
+
     @property
     def largest_features(self) -> int:
         """Numbers in the largest features of one image, by which memory is estimated."""

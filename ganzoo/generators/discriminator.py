@@ -46,6 +46,13 @@ class DiscriminatorConfig:
         """Width of every level, from 4 x 4 up."""
         return self.channels
 
+    @property
+    def family(self) -> str:
+        """Name by which people look for such a network."""
+        return str(
+            getattr(DISCRIMINATORS.get(self.discriminator["name"]), "family", DiscriminatorBlock.family)
+        )
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DiscriminatorConfig":
         """The config that a config.json describes; see `StyleGAN2Config`."""

@@ -70,6 +70,9 @@ class QuickSynthesis(SynthesisNetwork):
         # A copy: the memory of a CUDA graph's result is the next result's, too.
         return Output(image.to(torch.float32, copy=True), [], [x.float() for x in tensors])
 
+    def move(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> Callable[[], None]:
+        return self.synthesis.move(translate, rotate)
+
     def layer_noise(self, w: Tensor, noise: Noise, generator: RandomSource = None) -> list[Tensor | None]:
         """See `SynthesisNetwork.layer_noise`."""
         return self.synthesis.layer_noise(w.to(self.dtype), noise, generator)

@@ -1,7 +1,7 @@
 """What every synthesis network is: w and noise in, an image out, with what it was made of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,7 +34,8 @@ class SynthesisNetwork(Block, ABC):
 
     A new one gives `forward`; one with noise also `noise_sizes` and `constant_noise`; one with predictions at
     several levels also `level_images`; one with features at several levels also `features` and
-    `level_modules`; one that runs quicker in another form also `folded`.
+    `level_modules`; one that runs quicker in another form also `folded`; one whose input lies on a plane also
+    `move`; one that measures its features in training also `observed` and `absorb`.
 
     Args:
         num_ws: Rows of w.
@@ -98,6 +99,31 @@ class SynthesisNetwork(Block, ABC):
         """The image that the network stands for at every level of `Output.levels`, from low to high."""
         return []
 
+    def move(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> Callable[[], None]:
+        """Shift and turn the images that it makes from now on; the defaults put them back in their place.
+
+        Args:
+            translate: Shift to the right and down, in widths of the image.
+            rotate: Degrees, counterclockwise; the turn comes before the shift.
+
+        Returns:
+            Function that brings the images back to where they were before.
+
+        Raises:
+            ValueError: if it has no input that can be moved.
+        """
+        raise ValueError(
+            "The images of this model cannot be shifted or turned: only a StyleGAN3 has an input that moves, "
+            "and only in PyTorch, --runtime torch. Leave out --translate and --rotate."
+        )
+
+    def observed(self) -> dict[str, Tensor]:
+        """What the last pass in training mode measured, by name; means over parts of a batch stand for it."""
+        return {}
+
+    def absorb(self, observed: Mapping[str, Tensor]) -> None:
+        """Take over what was measured in training mode: a result of `observed`, or the mean of several."""
+
     def layer_noise(self, w: Tensor, noise: Noise, generator: RandomSource = None) -> list[Tensor | None]:
         """Noise for every layer, `[1 or N, 1, r, r]` or None; it and w are checked."""
         if w.ndim != 3 or w.shape[1:] != (self.num_ws, self.w_dim):
@@ -129,6 +155,25 @@ class SynthesisNetwork(Block, ABC):
                 )
             result.append(tensor.to(w))
         return result
+
+    def borrowed(self, noise: Sequence[Tensor]) -> list[Tensor]:
+        """The noise of another network for the layers here, one a layer from low to high.
+
+        A layer takes noise of its own size, counted from the last one: so one layer of 4 x 4 takes the second
+        of two, and two share one. Where the other network has none, it is the constant noise.
+
+        Args:
+            noise: `Output.noise` of the other network; empty if it has none.
+        """
+        lowest = list(noise[: len(self.noise_sizes)])  # of a network of one kind, of more levels
+        if [tuple(x.shape[-2:]) for x in lowest] == self.noise_sizes:
+            return lowest
+        found = []
+        for i, (size, own) in enumerate(zip(self.noise_sizes, self.constant_noise(), strict=True)):
+            theirs = [x for x in noise if tuple(x.shape[-2:]) == size]
+            later = self.noise_sizes[i + 1 :].count(size)
+            found.append(theirs[max(0, len(theirs) - 1 - later)] if theirs else own)
+        return found
 
     def used_noise(self, w: Tensor, noise: Sequence[Tensor | None]) -> list[Tensor]:
         """Noise for `Output.noise`: zeros where a layer had none."""

@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ def generate_images(
     label: Label | None = None,
     centers: int | Tensor | None = None,
     z_limit: float | None = None,
+    translate: tuple[float, float] = (0.0, 0.0),
+    rotate: float = 0.0,
     save_w: bool = False,
     batch_size: int = 1,
     name: str | None = None,
@@ -77,6 +80,8 @@ def generate_images(
         label: Class, or a mix such as `{3: 0.5, 7: 0.5}`, for a conditional model.
         centers: Centers to truncate towards, or how many to find; None for the mean w.
         z_limit: Limit of the latents' numbers, in deviations; see `Generator.sample_z`.
+        translate: Shift to the right and down, of a StyleGAN3; see `SynthesisNetwork.move`.
+        rotate: Degrees to turn the images by, counterclockwise, of a StyleGAN3.
         save_w: Whether to write the w of the images as `w.safetensors`.
         batch_size: Images at once; on a CPU, 1 is quickest.
         name: What the settings in the files call the model (default: its name).
@@ -97,12 +102,37 @@ def generate_images(
         source = reference(model, cache_dir)
         name, model = name or source.name, deploy(source.load().to(device))
     check_channels(model.img_channels, name or "This generator")
+    drawn = _points(model, look, seeds, w, centers)
+    with _moved(model, translate, rotate) as place:
+        return _Writer(model, drawn, _made(out), name, place).write(batch_size, save_w, report)
+
+
+def _points(
+    model: Generator,
+    look: Look,
+    seeds: Iterable[int] | None,
+    w: Tensor | SavedW | None,
+    centers: int | Tensor | None,
+) -> Points:
+    """What is drawn, its centers found."""
     saved = SavedW(w.to(model.device)) if isinstance(w, Tensor) else w
     drawn = points(model, look, tuple(seeds or ()), saved)
     if isinstance(centers, int):
-        centers = find_centers(model, centers, label=label)
-    drawn = replace(drawn, look=replace(look, centers=centers))
-    return _Writer(model, drawn, _made(out), name).write(batch_size, save_w, report)
+        centers = find_centers(model, centers, label=look.label)
+    return replace(drawn, look=replace(look, centers=centers))
+
+
+@contextmanager
+def _moved(model: Generator, translate: tuple[float, float], rotate: float) -> Iterator[dict[str, Any]]:
+    """A block in which a model's images are shifted and turned, with what files say of it."""
+    if translate == (0, 0) and not rotate:
+        yield {}
+        return
+    back = model.synthesis.move(translate, rotate)
+    try:
+        yield {"translate": list(translate), "rotate": rotate}
+    finally:
+        back()
 
 
 @dataclass(frozen=True)
@@ -113,11 +143,12 @@ class _Writer:
     drawn: Points
     folder: Path
     name: str | None
+    place: Mapping[str, Any] = field(default_factory=dict)  # that the images were moved to
 
     def write(self, batch_size: int, keep_w: bool, report: Callable[[int], None]) -> Generated:
         """Draw and write all images."""
         one, all_ = ("seed", "seeds") if self.drawn.saved is None else ("w", "w")
-        settings, drawn = {"model": self.name, **self.drawn.look.settings()}, self.drawn
+        settings, drawn = {"model": self.name, **self.drawn.look.settings(), **self.place}, self.drawn
         names, side, seconds = drawn.names(), tile_side(len(drawn), self.model.resolution), 0.0
         files, tiles = list[Path](), list[Image.Image]()
         for start in range(0, len(drawn), batch_size):

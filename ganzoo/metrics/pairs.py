@@ -94,12 +94,14 @@ def _check(
             raise ValueError(f"Student and teacher differ in {what}: {ours} and {theirs}.")
     if student.resolution > teacher.resolution:
         raise ValueError(f"The student's images are larger, {student.resolution}, than the teacher's.")
-    layers = [len(g.synthesis.noise_sizes) for g in (student, teacher)]
-    if layers[0] > layers[1] or (given == "w" and student.num_ws > teacher.num_ws):
+    ours, theirs = (g.synthesis.noise_sizes for g in (student, teacher))
+    if theirs and not {*ours} <= {*theirs}:
         raise ValueError(
-            f"The student has {layers[0]} layers and the teacher {layers[1]}, too few to lend each of them "
-            "noise and w."
+            f"The student has {len(ours)} layers and the teacher {len(theirs)}, too few to lend each of them "
+            "noise."
         )
+    if given == "w":
+        student.config.rows_of(teacher.config)  # which refuses rows that do not correspond
 
 
 def _pair(
@@ -114,6 +116,6 @@ def _pair(
     w = teacher.mapping(z, label, psi)
     source = torch.Generator().manual_seed(seed) if noise == "random" else None
     target = cast(Output, teacher.synthesis(w, noise, source))
-    own = w[:, : student.num_ws] if given == "w" else student.mapping(z, label, psi)
-    image = cast(Output, student.synthesis(own, target.noise)).image
+    own = w[:, student.config.rows_of(teacher.config)] if given == "w" else student.mapping(z, label, psi)
+    image = cast(Output, student.synthesis(own, student.synthesis.borrowed(target.noise))).image
     return image, shrink(target.image, image.shape[-1])

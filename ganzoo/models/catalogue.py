@@ -12,11 +12,22 @@ from typing import Any
 from ganzoo.plugins import has_plugins
 from ganzoo.system.paths import DATA, default_cache_dir, user_path
 
-KINDS = ("mapping", "upsampler", "conv", "demodulation", "head", "shortcut", "discriminator", "augment")
+KINDS = (
+    "mapping",
+    "upsampler",
+    "conv",
+    "demodulation",
+    "head",
+    "shortcut",
+    "norm",
+    "discriminator",
+    "augment",
+)
 CONVENTION = (
     "MACs of one forward at batch 1: convolutions, linear layers and fixed filters; a transposed convolution "
-    "at its input's size, a FIR filter as k x k taps an output, an inverse Haar transform as 4. Papers that "
-    "count a transposed convolution at its output's size, or FLOPs, print about twice as much."
+    "at its input's size, a FIR filter as k x k taps an output (StyleGAN3's: those that meet a sample), an "
+    "inverse Haar transform as 4. Papers that count a transposed convolution at its output's size, or FLOPs, "
+    "print about twice as much."
 )
 CONVENTION_SHORT = "MACs at batch 1, fixed filters included, transposed convolutions at input size"
 COSTS = DATA / "registry" / "costs.yaml"

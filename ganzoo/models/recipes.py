@@ -12,6 +12,7 @@ rest:
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import MISSING, fields
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
@@ -32,16 +33,25 @@ REGISTRY = DATA / "registry"
 
 
 def list_recipes() -> list[str]:
-    """Names of all recipes, sorted: the files, and the architectures of other packages, which have none."""
+    """Names of all recipes, sorted: the files, and the architectures that need none, as of other packages."""
     load_plugins()
-    return sorted({*(path.stem for path in RECIPES.glob("*.yaml")), *GENERATORS.names()})
+    alone = (name for name in GENERATORS.names() if _stands_alone(name))
+    return sorted({*(path.stem for path in RECIPES.glob("*.yaml")), *alone})
 
 
 def default_recipe(architecture: str) -> dict[str, Any] | None:
     """An architecture with its defaults, if it has no recipe of its name; None if it has one."""
     if (RECIPES / f"{architecture}.yaml").is_file() or architecture not in GENERATORS.names():
         return None
+    if not _stands_alone(architecture):
+        return None
     return GENERATORS.get(architecture).defaults()
+
+
+def _stands_alone(architecture: str) -> bool:
+    """Whether an architecture's settings all have defaults."""
+    own = fields(GENERATORS.get(architecture))
+    return not any(f.default is MISSING is f.default_factory for f in own)
 
 
 def compose(recipe: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

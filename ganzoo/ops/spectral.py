@@ -96,6 +96,11 @@ class SpectralLayer(nn.Module):
         with _full_precision(matrix):
             return u @ (matrix @ v)
 
+    @property
+    def macs_per_output(self) -> int:
+        """Multiply-accumulates of each number of the result, without those of sigma."""
+        return self.weight[0].numel()
+
     def normalized(self) -> Tensor:
         """The weight that a call computes with."""
         return self.weight if self.u is None else self.weight / self.sigma()
@@ -144,6 +149,10 @@ class SpectralEmbedding(SpectralLayer):
 
     def __init__(self, classes: int, features: int, **options: Any) -> None:
         super().__init__((classes, features), bias=False, **options)
+
+    @property
+    def macs_per_output(self) -> int:
+        return self.weight.shape[0]
 
     def forward(self, label: Tensor) -> Tensor:
         return label @ self.normalized()

@@ -17,6 +17,7 @@ from ganzoo.generators.synthesis import Output
 from ganzoo.losses import ADVERSARIAL, orthogonality, path_lengths, r1_penalty, top_k
 from ganzoo.training.ada import adapted
 from ganzoo.training.adversarial_settings import AdversarialSettings
+from ganzoo.training.blur import blurred
 from ganzoo.training.consistency import Consistency
 from ganzoo.training.images import TrainingImages
 from ganzoo.training.latents import Latents, Purpose, latents, mixed, noise_sources, stream, uniform
@@ -27,6 +28,7 @@ from ganzoo.training.task import Phase, Task
 GENERATOR, PATH_LENGTH, DISCRIMINATOR, PENALTY = "generator", "path_length", "discriminator", "penalty"
 LANES = {GENERATOR: 0, PATH_LENGTH: 1, DISCRIMINATOR: 2}  # each phase makes images of its own, in this order
 STANDING = 3  # lane of the images whose statistics are measured
+OBSERVED = "observed"  # terms that the generator measured itself
 _FALL = 0.99  # of the share of top-k, with every pass over the images
 _AMP = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -117,6 +119,7 @@ class AdversarialTask(Task):
         self._learning = Learning(discriminator)
         self.path_mean = torch.zeros((), device=self.device)
         self.signs = torch.zeros(2, dtype=torch.float64)  # their sum and number since the strength changed
+        self._sigma = 0.0  # of the blur at this step
         self._synthesis: nn.Module = generator.synthesis
         self._judge: nn.Module = discriminator
         if settings.compile:
@@ -152,6 +155,7 @@ class AdversarialTask(Task):
     def loss(self, phase: Phase, batch: Batch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a phase and its terms."""
         self._learning.switch(phase.name in (DISCRIMINATOR, PENALTY))
+        self._sigma = self.settings.blur.at(kimg)
         if phase.name == GENERATOR:
             return self._generator(batch, kimg)
         if phase.name == PATH_LENGTH:
@@ -163,6 +167,9 @@ class AdversarialTask(Task):
     def after_step(self, terms: Mapping[str, Tensor], kimg: float) -> None:
         """Move the mean w, the mean path length, and at times the strength of the augmentation."""
         self.discriminator.after_step()
+        prefix = f"{OBSERVED}/"
+        if found := {n.removeprefix(prefix): t for n, t in terms.items() if n.startswith(prefix)}:
+            self.generator.synthesis.absorb(found)
         for phase in LANES:
             if (mean := terms.get(f"w/{phase}")) is not None:
                 average = self.generator.mapping.w_avg
@@ -250,6 +257,7 @@ class AdversarialTask(Task):
         with self._autocast():
             with torch.no_grad():
                 batch.fake, mean, label = self._images(batch, DISCRIMINATOR)
+                observed = self.generator.synthesis.observed()
             fake = self._logits(batch.fake, label, batch, Purpose.AUGMENT_FAKE)
             real = self._logits(batch.real, batch.label, batch, Purpose.AUGMENT_REAL)
         loss = self.game.discriminator(real, fake)
@@ -259,6 +267,7 @@ class AdversarialTask(Task):
             "logits/fake": fake.mean(),
             "signs/real": real.sign().mean(),
             f"w/{DISCRIMINATOR}": mean,
+            **{f"{OBSERVED}/{name}": tensor for name, tensor in observed.items()},
         }
         if self.augment.p is not None:
             terms["augment/p"] = self.augment.p.clone()
@@ -340,11 +349,12 @@ class AdversarialTask(Task):
         purpose: Purpose,
         judge: nn.Module | None = None,
     ) -> Tensor:
-        """The discriminator's answers to augmented images, float32."""
+        """The discriminator's answers to blurred and augmented images, float32."""
         random = uniform(
             batch.positions, seed=self.settings.seed, purpose=purpose, count=self.augment.numbers
         )
-        logits: Tensor = (judge or self._judge)(self.augment(images, random.to(self.device)), label)
+        seen = self.augment(blurred(images, self._sigma), random.to(self.device))
+        logits: Tensor = (judge or self._judge)(seen, label)
         return logits.float()
 
     def _autocast(self) -> AbstractContextManager[None]:

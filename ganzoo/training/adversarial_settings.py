@@ -11,11 +11,12 @@ from ganzoo.generators.discriminator import DiscriminatorConfig
 from ganzoo.system.images import check_channels
 from ganzoo.system.validation import check_fields, unknown
 from ganzoo.training.ada import AdaSettings
+from ganzoo.training.blur import BlurSettings
 from ganzoo.training.settings import EMASettings, OptimizerSettings, require
 from ganzoo.training.task_settings import TaskSettings
 
 FIGURES = ("fd", "kid")
-_HALF_LIFE, _ADA = EMASettings(half_life_kimg=10.0, ramp_up=None), AdaSettings()
+_HALF_LIFE, _ADA, _BLUR = EMASettings(half_life_kimg=10.0, ramp_up=None), AdaSettings(), BlurSettings()
 _ADAM = OptimizerSettings(lr=0.002, warmup_kimg=0.0, schedule="constant", final=1.0)
 
 
@@ -174,6 +175,7 @@ class AdversarialSettings(TaskSettings):
     game: GameSettings = GameSettings()
     penalty: PenaltySettings = PenaltySettings()
     path_length: PathLengthSettings = PathLengthSettings()
+    blur: BlurSettings = _BLUR
     consistency: ConsistencySettings = ConsistencySettings()
     clip: float | None = None
     ema: EMASettings = _HALF_LIFE

@@ -79,7 +79,7 @@ def automatic(resolution: int, data: Mapping[str, Any], given: Mapping[str, Any]
         "penalty.r1": GAMMA * resolution**2 / batch,
         "ema.half_life_kimg": batch * HALF_LIVES,
     }
-    if data.get("mapping", {}).get("name") == "mlp":  # as a StyleGAN2 has it
+    if data.get("mapping", {}).get("name") == "mlp" and "head" in data:  # as a StyleGAN2 has it
         found |= {"channel_base": width, "mapping.depth": DEPTH}
     if data["discriminator"]["name"] == "residual":
         found["discriminator.mbstd_group_size"] = max(min(batch // processes, GROUP), 1)

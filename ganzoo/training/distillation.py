@@ -201,13 +201,14 @@ class DistillationTask(Task):
 
     def _student(self, batch: Batch, kimg: float) -> tuple[Tensor, dict[str, Tensor]]:
         weights = self.settings.loss
+        noise = self.student.synthesis.borrowed(batch.noise)
         with self._autocast():
             w = self.teacher.w_of_student(self.student, batch)
             if self.features is not None:
                 with self.features.listening(self.student):
-                    output: Output = self._synthesis(w, batch.noise)
+                    output: Output = self._synthesis(w, noise)
             else:
-                output = self._synthesis(w, batch.noise)
+                output = self._synthesis(w, noise)
         image = output.image.float()
         batch.fake = image.detach()
         images = [level.float() for level in self.student.synthesis.level_images(output.levels)]

@@ -55,7 +55,7 @@ def fit_head(
     """Fit a student's head to its teacher's images, and return the mean absolute error left by level.
 
     Args:
-        student: Generator of the StyleGAN2 family, on the teacher's device.
+        student: Generator with a head, on the teacher's device.
         teacher: Teacher of the run.
         count: Number of latents: those of the run's first images, or as many as the cache has.
         cache: The teacher's images, if they are on disk.
@@ -67,7 +67,7 @@ def fit_head(
     """
     head = getattr(student.synthesis, "head", None)
     if not isinstance(head, Head):
-        raise ValueError("init_head fits the head of a network of the StyleGAN2 family: give init_head=0.")
+        raise ValueError("init_head fits the head of a network of levels: give init_head=0.")
     count, errors = count if cache is None else min(count, cache.count), {}
     for name, module in head.to_image.items():  # from low to high: a skip head's sum needs those below
         if f"synthesis.head.to_image.{name}.conv.weight" in kept:
@@ -99,7 +99,8 @@ def _sample(
                 drawn = teacher.drawn(numbers)
                 target = cache.images(numbers) if cache else teacher.images(drawn.w, drawn.noise)
                 target = target.to(teacher.device)
-                output = student.synthesis(teacher.w_of_student(student, drawn), drawn.noise)
+                noise = student.synthesis.borrowed(drawn.noise)
+                output = student.synthesis(teacher.w_of_student(student, drawn), noise)
                 ((x, w),) = seen[-1:]
                 seen.clear()
                 wanted = _wanted(head, level, list(output.levels), target)
@@ -142,12 +143,15 @@ def _fit(module: ToImage, samples: Samples, seed: int) -> float:
     spread = x.square().mean(dim=(0, 2, 3)).sqrt().clamp(min=1e-6)
     x = x / spread[:, None, None]
     matrix, bias = _least_squares(x, wanted)
-    matrix, bias, factors = _bilinear(x, samples.w, wanted, matrix, bias, seed)
     conv = module.conv
+    modulation, factors = conv.modulation, None
+    if modulation is not None:
+        matrix, bias, factors = _bilinear(x, samples.w, wanted, matrix, bias, seed)
     with torch.no_grad():
         conv.weight.copy_((matrix / spread / conv.scale)[:, :, None, None])
-        conv.modulation.weight.copy_(factors / conv.modulation.scale)
-        conv.modulation.bias.fill_(1 / conv.modulation.lr_multiplier)
+        if modulation is not None and factors is not None:
+            modulation.weight.copy_(factors / modulation.scale)
+            modulation.bias.fill_(1 / modulation.lr_multiplier)
         module.bias.copy_(bias)
         return float((module(samples.features, samples.w) - wanted).abs().mean())
 

@@ -81,7 +81,8 @@ class HeldOut:
 
     def _images(self, student: Generator, numbers: Sequence[int]) -> Tensor:
         drawn = self.teacher.drawn(numbers)
-        output: Output = student.synthesis(self.teacher.w_of_student(student, drawn), drawn.noise)
+        w, noise = self.teacher.w_of_student(student, drawn), student.synthesis.borrowed(drawn.noise)
+        output: Output = student.synthesis(w, noise)
         return output.image.float()
 
     def _targets(self, numbers: Sequence[int]) -> Tensor:

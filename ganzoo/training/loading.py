@@ -86,8 +86,9 @@ def networks(
     if settings.inherit_mapping:
         own = teacher.original.mapping.state_dict()
         student.mapping.load_state_dict(own, strict=True)
-    pairs = zip(student.synthesis.constant_noise(), teacher.original.synthesis.constant_noise(), strict=False)
-    for ours, theirs in pairs:  # the same for both, now and in whatever is made of the student
+    # The same for both, now and in whatever is made of the student.
+    lent = student.synthesis.borrowed(teacher.original.synthesis.constant_noise())
+    for ours, theirs in zip(student.synthesis.constant_noise(), lent, strict=True):
         ours.copy_(theirs.cpu())
     # A depthwise convolution of a CPU is ten times quicker with channels last.
     student = student.to(device).to(memory_format=torch.channels_last)

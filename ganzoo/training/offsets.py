@@ -54,7 +54,8 @@ class Offsets:
         noise = [n if len(n) == 1 else torch.cat([n, n]) for n in drawn.noise]
         with torch.no_grad():
             wanted = self._levels(self.teacher.original.synthesis, both, noise)
-        found = self._levels(student.synthesis, both[:, : student.num_ws], noise)
+        own = both[:, student.config.rows_of(self.teacher.generator.config)]
+        found = self._levels(student.synthesis, own, student.synthesis.borrowed(noise))
         halves = [(*x.float().chunk(2), *y.float().chunk(2)) for x, y in zip(found, wanted, strict=False)]
         return torch.stack([offset_relation(a, b, c, d) for a, b, c, d in halves]).mean()
 

@@ -30,7 +30,7 @@ class Sheets:
         if self._targets is None:
             self._targets = self.teacher.images(drawn.w, drawn.noise)
         w = self.teacher.w_of_student(student, drawn)
-        return pair_sheet(self._targets, student.synthesis(w, drawn.noise).image)
+        return pair_sheet(self._targets, student.synthesis(w, student.synthesis.borrowed(drawn.noise)).image)
 
 
 def pair_sheet(teacher: Tensor, student: Tensor) -> Image.Image:

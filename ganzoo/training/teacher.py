@@ -51,6 +51,8 @@ class Teacher:
 
     def __init__(self, generator: Generator, settings: DistillationSettings) -> None:
         refuse_mismatch(settings.student, generator.config)
+        if settings.inherit_mapping:
+            settings.student.rows_of(generator.config)  # which refuses rows that do not correspond
         self.sha256 = weights_digest(generator)
         self.settings = settings
         self.device = generator.mapping.w_avg.device
@@ -93,7 +95,7 @@ class Teacher:
     def w_of_student(self, student: Generator, drawn: Drawn) -> Tensor:
         """What the student is given for the same images: the teacher's w, or that of its own mapping."""
         if self.settings.inherit_mapping:
-            return drawn.w[:, : student.num_ws]
+            return drawn.w[:, student.config.rows_of(self.generator.config)]
         return w_of(student, drawn.latents, self.settings.truncation_psi)
 
     def latents(self, numbers: Sequence[int]) -> Latents:

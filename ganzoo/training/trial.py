@@ -82,8 +82,9 @@ def _learning(
         learning += seconds / phase.interval
         total += seconds
     with torch.inference_mode():
-        w = batch.w[:, : task.student.num_ws]
-        _, seconds = timed(lambda: task.student.synthesis(w, batch.noise), device)
+        w = task.teacher.w_of_student(task.student, batch)
+        noise = task.student.synthesis.borrowed(batch.noise)
+        _, seconds = timed(lambda: task.student.synthesis(w, noise), device)
     return learning / count, seconds / count, total + seconds
 
 

@@ -56,9 +56,9 @@ def head(name, output="pixel", clamp=None):
     return HEADS.build(name, channels=HEAD_CHANNELS, w_dim=W_DIM, img_channels=3, output=output, clamp=clamp)
 
 
-def classes(label_dim=0, z_dim=4 * NUM_WS, **options):
+def classes(name="classes", label_dim=0, z_dim=4 * NUM_WS, **options):
     """The mapping network of classes, its rows as wide as its options ask for."""
-    spec = MAPPINGS.complete({"name": "classes", "embed_dim": 3, **options})
+    spec = MAPPINGS.complete({"name": name, "embed_dim": 3, **options})
     sizes = {"z_dim": z_dim, "num_ws": NUM_WS, "label_dim": label_dim}
     return MAPPINGS.build(spec, w_dim=row_width(spec, **sizes), **sizes)
 
@@ -84,7 +84,7 @@ def discriminator(name, label_dim=0):
 def example(kind, name):
     """A block in the context that its kind is given."""
     builders = {
-        "mapping": lambda name: classes() if name == "classes" else mapping(name),
+        "mapping": lambda name: classes(name) if name.startswith("classes") else mapping(name),
         "norm": norm,
         "upsampler": lambda name: upsampler(name, "full"),
         "conv": conv,

@@ -123,7 +123,7 @@ MISTAKES = {
     "an unknown device": (["generate", "x", "--device", "abacus"], ["abacus"]),
     "a Hub name without scheme": (["generate", "some/model"], ["hf-hub:some/model", "dir:some/model"]),
     "a folder that is no model": (["generate", "dir:nowhere"], ["config.json"]),
-    "info on nothing": (["info", "stylegan3"], ["Did you mean 'stylegan2'"]),
+    "info on nothing": (["info", "stylegan4"], ["Did you mean 'stylegan"]),
     "nothing to list": (["list", "dcgan*"], ["dcgan*"]),
     "nothing to verify": (["verify", "stylegan2"], ["is a recipe"]),
     "images of an external model": (["generate", "stylegan2_ffhq"], [TO_CONVERT]),

@@ -305,7 +305,9 @@ def test_ctrl_c_leaves_nothing(tmp_path, place):
 def test_options_of_convert_are_frozen(run):
     help_text = run("convert", "--help")[1]
     assert [
-        o for o in ("--part", "--key", "--assume", "--license", "--overwrite") if o not in help_text
+        o
+        for o in ("--part", "--key", "--assume", "--license", "--overwrite", "--to", "--discriminator")
+        if o not in help_text
     ] == []
 
 

@@ -14,7 +14,6 @@ from ganzoo.models.weights import save_file, weights_digest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NVIDIA = GOLDEN / "nvidia_pkl" / "ada_uncond_skip_32.pkl"
-STYLEGAN3 = GOLDEN / "nvidia_pkl" / "sg3repo_stylegan3t_32.pkl"
 HALVES = [GOLDEN / "mobilestylegan" / f"msg_32_{half}.ckpt" for half in ("mapping", "synthesis")]
 CONVERTED = GOLDEN / "rosinality" / "ros_convert_64_cm1.pt"
 
@@ -65,7 +64,6 @@ ARGUMENTS = {
     "a license of two words": ([NVIDIA, "OUT", "--license", "my own"], ["--license", "apache-2.0"]),
     "a license that writes YAML": ([NVIDIA, "OUT", "--license", "mit\ntags: [x]"], ["--license"]),
     "an empty license": ([NVIDIA, "OUT", "--license="], ["--license"]),
-    "a StyleGAN3": ([STYLEGAN3, "OUT"], ["StyleGAN3"]),
     "an unknown option": ([NVIDIA, "OUT", "--overwite"], ["--overwrite"]),
     "OUT is a file": ([NVIDIA, "file"], ["'file'"]),
     "OUT lies below a file": ([NVIDIA, "file/OUT"], ["file"]),
@@ -128,7 +126,7 @@ def test_any_one_of_its_files_keeps_a_folder(run, tmp_path, name):
     assert contents(tmp_path) == {Path(name): b"mine"}
 
 
-@pytest.mark.parametrize("source", [STYLEGAN3, "nowhere.pkl", HALVES[0]], ids=str)
+@pytest.mark.parametrize("source", ["nowhere.pkl", HALVES[0]], ids=str)
 def test_a_mistake_with_overwrite_leaves_the_old_model(run, place, source):
     before = contents(place)
     assert_one_line(run("convert", source, "model", "--overwrite"))

@@ -2,10 +2,13 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import golden_stylegan
+import golden_stylegan3
 import numpy as np
 import pytest
 import torch
@@ -13,10 +16,10 @@ from helpers import styled_layers
 from torch import Tensor
 
 import ganzoo
+from ganzoo.converters.conversion import Conversion, convert_with_account
 from ganzoo.converters.rows import from_layout, to_layout
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-STYLEGAN3 = GOLDEN / "nvidia_pkl" / "sg3repo_stylegan3t_32.pkl"
 Arrays = Mapping[str, Tensor]
 Outputs = Mapping[str, Callable[[torch.nn.Module, Arrays], Tensor]]
 
@@ -29,9 +32,12 @@ class Golden:
     part: str
     expected: Path
     outputs: Outputs  # by the array's name: the network and the file's arrays to what must match
+    assume: Mapping[str, Any] = field(default_factory=dict)
+    unseen: str = ""  # pattern of the names of tensors that no array shows
 
     def __str__(self) -> str:
-        return f"{self.paths[0].name}-{self.part}"
+        assumed = "".join(f"-{name}-{value}" for name, value in self.assume.items())
+        return f"{self.paths[0].name}-{self.part}{assumed}"
 
     @property
     def arrays(self) -> Arrays:
@@ -43,8 +49,11 @@ class Golden:
         reason = f"{self.expected.name} is not among the fixtures"
         return pytest.mark.skipif(not self.expected.is_file(), reason=reason)
 
+    def account(self) -> Conversion:
+        return convert_with_account(self.paths, self.part, assume=self.assume)
+
     def convert(self) -> torch.nn.Module:
-        return ganzoo.convert(self.paths, part=self.part)
+        return self.account().module
 
 
 @cache
@@ -243,19 +252,79 @@ def noise_of_the_raw_generator() -> list[Tensor]:
 
 def _nvidia(name: str) -> list[Golden]:
     paths, expected = (GOLDEN / f"nvidia_pkl/{name}.pkl",), GOLDEN / f"nvidia/{name}_expected.npz"
-    parts = {"generator_ema": NVIDIA_EMA, "generator": NVIDIA_RAW, "discriminator": NVIDIA_D}
-    if paths == (STYLEGAN3,):
-        parts = {"discriminator": NVIDIA_D}
+    averaged = {k: v for k, v in NVIDIA_EMA.items() if k != "img_none" or "stylegan3t" not in name}
+    parts = {"generator_ema": averaged, "generator": NVIDIA_RAW, "discriminator": NVIDIA_D}
     return [Golden(paths, part, expected, outputs) for part, outputs in parts.items()]
 
 
-def _network(names: list[str], part: str, expected: str, outputs: Outputs) -> Golden:
-    return Golden(tuple(GOLDEN / name for name in names), part, GOLDEN / expected, outputs)
+def _stylegan3(name: str, turns: int) -> list[Golden]:
+    """The networks of a snapshot, whose images were recorded at so many transforms of the input, too."""
+    paths, expected = (GOLDEN / f"stylegan3/{name}.pkl",), GOLDEN / f"stylegan3/{name}_expected.npz"
+    parts = golden_stylegan3.outputs(turns)
+    return [Golden(paths, part, expected, outputs) for part, outputs in parts.items()]
+
+
+def _network(
+    names: list[str], part: str, expected: str, outputs: Outputs, *, unseen: str = "", **assume: Any
+) -> Golden:
+    return Golden(tuple(GOLDEN / name for name in names), part, GOLDEN / expected, outputs, assume, unseen)
 
 
 def _pair(name: str, outputs: Outputs) -> Golden:
     halves = [f"mobilestylegan/{name}_{half}.ckpt" for half in ("mapping", "synthesis")]
     return _network(halves, "teacher", f"mobilestylegan/{name}_expected.npz", outputs)
+
+
+def _stylegan(name: str, part: str, outputs: Outputs, **others: Any) -> Golden:
+    expected = f"stylegan1/{name.rpartition('.')[0]}_expected.npz"
+    return _network([f"stylegan1/{name}"], part, expected, outputs, **others)
+
+
+def _genforce() -> list[Golden]:
+    """The networks of genforce's files, and those as they would be while they grow."""
+    found = []
+    for name, outputs, lods, told, last in (
+        ("sg1_gf_fused_16.pth", golden_stylegan.GENFORCE_16, [1], {"fused_scale": True}, 2),
+        ("sg1_gf_train_32.pth", golden_stylegan.GENFORCE_32, [0.4, 1, 2.25], {}, 3),
+    ):
+        lower = [rf"synthesis\.output[0-{level}]\.\w+" for level in range(last)]
+        raw, unseen = rf"truncation\.w_avg|{lower[-1]}", lower[0] if last == 2 else ""
+        found.append(_stylegan(name, "generator_ema", outputs, unseen=unseen, **told))
+        found.append(_stylegan(name, "generator", golden_stylegan.GENFORCE_RAW, unseen=raw, **told))
+        found.append(_stylegan(name, "discriminator", golden_stylegan.GENFORCE_D))
+        for lod in lods:
+            images, logits = golden_stylegan.faded(lod)
+            below = rf"truncation\.w_avg{'' if lod % 1 else f'|{lower[-2]}'}"
+            found.append(_stylegan(name, "generator_ema", images, unseen=below, lod=lod, **told))
+            found.append(_stylegan(name, "discriminator", logits, lod=lod))
+    return found
+
+
+def _rosinality() -> list[Golden]:
+    """The networks of rosinality's files of StyleGAN at some steps, whole or while a level is faded in."""
+    trained, running = "sg1_ros_train.model", "sg1_ros_unfused_running.model"
+    others = r"generator\.to_rgb\.[{}]\..*"
+    ema, raw, plain = golden_stylegan.ROSINALITY_FUSED, golden_stylegan.ROSINALITY_RAW, "generator"
+    found = [
+        _stylegan(trained, "generator_ema", ema, unseen=others.format(4), step=5),
+        _stylegan(trained, "generator", raw, unseen=others.format("01"), step=2),
+        _stylegan(running, plain, golden_stylegan.ROSINALITY_UNFUSED, unseen=others.format("0134"), step=5),
+    ]
+    for name, part, alpha in (
+        (trained, "generator_ema", 0),
+        (trained, "generator_ema", 0.3),
+        (running, plain, 0),
+        (running, plain, 0.6),
+    ):
+        last = r"generator\.(progression|to_rgb)\.2\.(?!conv1\.2).*" if alpha == 0 else ""
+        images = golden_stylegan.fading(alpha)
+        found.append(_stylegan(name, part, images, unseen=last, step=2, alpha=alpha))
+    for step in (0, 1, 3, 5):
+        found.append(_stylegan(trained, "discriminator", golden_stylegan.judged(step), step=step))
+    for step in (1, 3, 5):
+        logits = golden_stylegan.judged(step, alpha=True)
+        found.append(_stylegan(trained, "discriminator", logits, step=step, alpha=0.3))
+    return found
 
 
 def _biggan(name: str, ema: Outputs) -> list[Golden]:
@@ -273,6 +342,8 @@ NETWORKS = [
     *_nvidia("ada_resnet_32"),
     *_nvidia("sg3repo_stylegan2_32"),
     *_nvidia("sg3repo_stylegan3t_32"),
+    *_stylegan3("sg3_r_16", turns=2),
+    *_stylegan3("sg3_t_cond_32", turns=3),
     _network(ROS_32, "generator_ema", "rosinality/ros_train_32_expected.npz", ROSINALITY_TRAINING),
     _network(ROS_32, "generator", "rosinality/ros_train_32_g_expected.npz", ROSINALITY_RAW),
     _network(ROS_32, "discriminator", "rosinality/ros_train_32_expected.npz", ROSINALITY_D),
@@ -282,6 +353,8 @@ NETWORKS = [
     _network(DISTILLER, "discriminator", "losses/msg_32_losses.npz", MOBILESTYLEGAN_D),
     _pair("msg_32", TEACHER_PAIR),
     _pair("msg_teacher_from_ros_train_32", CONVERTED_TEACHER),
+    *_genforce(),
+    *_rosinality(),
 ]
 NETWORKS += [*_biggan("aj_biggan_32", BIGGAN_32_EMA), *_biggan("aj_deep_64", BIGGAN_64_EMA)]
 NETWORKS += [_network([HF], "generator", f"{HF}/expected.npz", BIGGAN_HF)]

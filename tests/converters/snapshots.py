@@ -27,6 +27,7 @@ class Module:
         self.buffers = buffers or {}
         self.modules = modules or {}
         self.attributes = attributes
+        self.arguments = {}  # of its constructor, as far as they are given
 
     def __getitem__(self, path):
         """The module of a dotted path."""
@@ -55,7 +56,7 @@ class Module:
             "_modules": self.modules,
             **self.attributes,
             "_init_args": (),
-            "_init_kwargs": sys.modules["dnnlib.util"].EasyDict(),
+            "_init_kwargs": sys.modules["dnnlib.util"].EasyDict(self.arguments),
         }
         meta = {
             "type": "class",

@@ -2,19 +2,20 @@
 
 from functools import cache
 
+import golden_stylegan
+import golden_stylegan3
 import pytest
 import torch
-from golden_helpers import GOLDEN, NETWORKS, STYLEGAN3, load
+from golden_helpers import GOLDEN, NETWORKS, load
 from helpers import assert_golden
 
-import ganzoo
 from ganzoo.converters.conversion import convert_with_account
 
 OF_FOLDERS = sorted(GOLDEN.glob("biggan/*/expected.npz"))
 EXPECTED = sorted([*GOLDEN.glob("*/*_expected.npz"), GOLDEN / "losses" / "msg_32_losses.npz", *OF_FOLDERS])
 # Whose snapshots are converted, and used, in tests of their own.
 ELSEWHERE = (GOLDEN / "training", GOLDEN / "projection")
-FOUND = [path for kind in ("pkl", "pt", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
+FOUND = [path for kind in ("pkl", "pt", "pth", "model", "ckpt") for path in GOLDEN.glob(f"*/*.{kind}")]
 CHECKPOINTS = [path for path in FOUND if path.parent not in ELSEWHERE] + [p.parent for p in OF_FOLDERS]
 CASES = [
     pytest.param(network, name, id=f"{network}-{name}", marks=network.recorded)
@@ -25,6 +26,8 @@ CASES = [
 GIVEN = {"z", "z2", "c", "d_c", "d_images", "ws_random", "w_plus", "truncation_cutoff", "inject_index"} | {
     f"noise_{i}" for i in range(9)
 }
+GIVEN |= golden_stylegan.GIVEN
+GIVEN |= golden_stylegan3.GIVEN
 GIVEN |= {"y", "d_y", "class_vector", "truncations"}
 # What training takes, and the rows of a table: tests of their own.
 TRAINING = {"hinge_d_real", "hinge_d_fake", "hinge_g", "ortho_grad_norms"}
@@ -32,10 +35,6 @@ TRAINING |= {"sn_weight_orig", "sn_u0", "sn_weight", "stat_index", "stat_coef"}
 # Files in which arrays besides these are not compared.
 EXCEPT = {
     "ros_train_32_expected.npz": {"truncation_latent"},  # given: the file has no mean style
-    "sg3repo_stylegan3t_32_expected.npz": {  # of the generator, which is refused
-        *("w_avg", "ws", "ws_psi07", "ws_psi07_cutoff"),
-        *("img_const", "img_psi07_const", "img_ws_random_const", "img_G_const"),
-    },
 }
 
 
@@ -68,15 +67,8 @@ def test_every_golden_checkpoint_is_converted():
 @pytest.mark.parametrize("paths", dict.fromkeys(n.paths for n in NETWORKS), ids=lambda paths: paths[0].name)
 def test_every_network_of_a_golden_file_is_compared(paths):
     compared = {network.part for network in NETWORKS if network.paths == paths}
-    refused = {"generator_ema", "generator"} if paths == (STYLEGAN3,) else set()
     found = convert_with_account(paths, part=next(iter(compared))).parts
-    assert sorted(found) == sorted([*compared, *refused])
-
-
-@pytest.mark.parametrize("part", [None, "generator_ema", "generator"])
-def test_a_generator_of_stylegan3_is_refused_by_its_name(part):
-    with pytest.raises(ValueError, match=r"sg3repo_stylegan3t_32\.pkl: .* StyleGAN3 generator"):
-        ganzoo.convert(STYLEGAN3, part=part)
+    assert sorted(found) == sorted(compared)
 
 
 @pytest.mark.parametrize("network", [n for n in NETWORKS if n.paths[0].suffix == ".pkl"], ids=str)

@@ -4,8 +4,8 @@ So each of them goes to its own place, with its own scale, and the comparisons c
 differ in their level alone, one runs always, of another level in every network; all, with `-m slow`.
 """
 
-import functools
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,29 +15,29 @@ from helpers import assert_golden
 
 from ganzoo.converters import conversion, keymap
 from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.conversion import convert_with_account
 from ganzoo.converters.keymap import Tensors, flatten
 
-# Of networks in folders, one of the kinds runs always: each takes seconds.
-DEAR = [n for n in NETWORKS if n.paths[0].is_dir() and str(n) != "aj_biggan_32-generator_ema"]
-CASES = [
-    pytest.param(
-        n,
-        every,
-        id=f"{n}-{'all' if every else 'one'}",
-        marks=[n.recorded, *([pytest.mark.slow] if every or n in DEAR else [])],
-    )
-    for n in NETWORKS
+# Of the networks of StyleGAN's and BigGAN's files, many or dear, these are enough; the others are slow.
+ENOUGH = {
+    "sg1_gf_train_32.pth-discriminator", "sg1_ros_train.model-generator_ema-step-2-alpha-0.3",
+    "aj_biggan_32-generator_ema",
+}  # fmt: skip
+MUTATED = [
+    pytest.param(network, every, id=f"{network}-{'all' if every else 'one'}", marks=marks)
+    for network in NETWORKS
     for every in (False, True)
+    for many in [network.paths[0].parent.name in ("stylegan1", "biggan")]
+    for rare in [every or (many and str(network) not in ENOUGH)]
+    for marks in [[network.recorded, *([pytest.mark.slow] if rare else [])]]
 ]
 # The originals recorded one image of a generator that is not averaged, without truncation. Its mean style
 # is compared with the file's below.
 # The vector of a spectrally normalised layer with one output is 1 or -1, and either counts twice.
-UNSEEN = {"img_G_const": {"mapping.w_avg"}, "d_logits_real": {"linear.u0"}}
+UNSEEN = {"img_G_const": {"mapping.w_avg"}, "d_logits_real": {"linear.u0"}, "img_G": {"mapping.w_avg"}}
 
 # Demodulation takes the scale of these away: they are noticed by their proportions.
 DEMODULATED = (
-    r"(synthesis\.b\d+\.conv[01]|((synthesis_net|student)\.)?(conv1|convs\.\d+|layers\.\d+\.conv[12])\.conv)"
+    r"(synthesis\.(b\d+\.conv[01]|L\d+_\d+_\d+)|((synthesis_net|student)\.)?(conv1|convs\.\d+|layers\.\d+\.conv[12])\.conv)"
     r"\.(weight(_dw|_permute)?|style_inv)"
 )
 SPECTRAL = r"(.+\.)?(weight|weight_orig|u0)"  # so does a spectral norm, and the length of its first vector
@@ -68,6 +68,10 @@ def unread(network):
         if network.part == "discriminator":
             return SKIP_DISCRIMINATOR if resnet else RESNET_DISCRIMINATOR
         return RESNET_GENERATOR if resnet else SKIP_GENERATOR
+    if network.paths[0].suffix == ".model":
+        return r".*\.weight_flip"
+    if "lod" in network.assume:
+        return r"(synthesis\.)?lod"
     return {"teacher": r"synthesis_net\.upsample\.kernel", "student": r"student\.device_info"}.get(
         network.part, "none"
     )
@@ -75,15 +79,10 @@ def unread(network):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Mean styles that no golden array shows are estimated from few latents."""
+    """Files are read once; mean styles that no golden array shows are estimated from few latents."""
+    monkeypatch.setattr(conversion, "open_checkpoint", cache(open_checkpoint))
+    monkeypatch.setattr(conversion, "open_folder", cache(conversion.open_folder))
     monkeypatch.setattr(keymap, "W_AVG_SAMPLES", 10)
-
-
-@pytest.fixture
-def opened_once(monkeypatch):
-    """A folder's files are opened once."""
-    opener = functools.cache(conversion.open_folder)
-    monkeypatch.setattr(conversion, "open_folder", opener)
 
 
 @pytest.fixture
@@ -109,7 +108,7 @@ def mutate(monkeypatch):
 def is_noticed(network):
     """Whether the conversion or one of the comparisons fails."""
     try:
-        module = convert_with_account(network.paths, network.part).module
+        module = network.account().module
     except ValueError:
         return True
     for name, output in network.outputs.items():
@@ -132,14 +131,15 @@ def one_of_a_kind(names, turn):
     return [kind[turn % len(kind)] for kind in kinds.values()]
 
 
-@pytest.mark.usefixtures("quick", "opened_once")
-@pytest.mark.parametrize(("network", "every"), CASES)
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("network", "every"), MUTATED)
 @torch.no_grad()
 def test_a_tensor_that_changes_by_a_tenth_is_noticed(network, every, mutate):
     assert not is_noticed(network)
     scalable, survived = set(), set()
-    used = convert_with_account(network.paths, network.part).used
-    for name in used if every else one_of_a_kind(used, NETWORKS.index(network)):
+    used = network.account().used
+    tested = [*used] if every else one_of_a_kind(used, NETWORKS.index(network))
+    for name in tested:
         mutate(name)
         if is_noticed(network):
             continue
@@ -147,13 +147,17 @@ def test_a_tensor_that_changes_by_a_tenth_is_noticed(network, every, mutate):
         mutate(name, either_way=True)
         if not is_noticed(network):
             survived.add(name)
-    unseen = {name for output in network.outputs for name in UNSEEN.get(output, ())}
+    unseen = {name for output in network.outputs for name in UNSEEN.get(output, ()) if name in used}
+    unseen |= {name for name in tested if re.fullmatch(network.unseen, name)}
     assert survived == unseen
     scaled = SPECTRAL if network.paths[0].is_dir() else DEMODULATED
     assert all(re.fullmatch(scaled, name) for name in scalable - unseen)
 
 
-@pytest.mark.parametrize("network", [n for n in NETWORKS if "img_G_const" in n.outputs], ids=str)
+UNAVERAGED = [n for n in NETWORKS if {"img_G_const", "img_G"} & n.outputs.keys() and n.paths[0].is_file()]
+
+
+@pytest.mark.parametrize("network", UNAVERAGED, ids=str)
 def test_what_no_golden_array_shows_is_the_files(network):
     [record] = [open_checkpoint(path)["G"] for path in network.paths]
     mean = dict(flatten(record))["mapping.w_avg"].array()
@@ -162,8 +166,12 @@ def test_what_no_golden_array_shows_is_the_files(network):
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_only_what_the_original_never_reads_is_dropped(network, quick):
-    found = convert_with_account(network.paths, network.part)
-    elsewhere = ("another network of the file", "no part of a network")
+    found = network.account()
+    elsewhere = (
+        "another network of the file",
+        "no part of a network",
+        "of a level that the image does not show",
+    )
     dropped = {name for name, reason in found.dropped.items() if not reason.startswith(elsewhere)}
     names = {*found.used, *dropped}
     assert dropped == {name for name in names if re.fullmatch(unread(network), name)}

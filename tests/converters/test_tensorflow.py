@@ -214,7 +214,7 @@ def added(name, value, component=None):
 
 
 ERRORS = {
-    "StyleGAN1": (lambda n: setattr(n, "version", 3), "version 3"),
+    "older": (lambda n: setattr(n, "version", 3), "version 3, older than StyleGAN2"),
     "no version": (lambda n: delattr(n, "version"), "version None"),
     "labels before ADA": (added("LabelConcat/weight", np.ones((3, 8), "f4"), "mapping"), "before ADA"),
     "plain latents": (lambda n: n.static_kwargs.update(normalize_latents=False), "normalise"),

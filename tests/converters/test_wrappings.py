@@ -182,8 +182,6 @@ STRANGERS = {
         prefixed("stylegan_decoder.", {**basicsr(EMA), "style_conv1.bias": torch.ones(2)}),
         "enlarges bilinearly",
     ),
-    "StyleGAN3 without settings": ({"G_ema": {"synthesis.input.affine.weight": torch.ones(2)}}, "StyleGAN3"),
-    "StyleGAN1": ({"g_running": {"generator.progression.0.conv1.input": torch.ones(2)}}, "StyleGAN1"),
     "a shadow without names": ({"shadow_params": [torch.ones(2)]}, "no network that ganzoo knows"),
 }  # fmt: skip
 

@@ -228,7 +228,7 @@ def test_the_recipes_have_the_papers_sizes():
     assert (biggan.num_ws, biggan.w_dim, biggan.row_sides[4]) == (6, 148, 64)
     assert (deep.num_ws, deep.w_dim, deep.row_sides[8]) == (11, 256, 64)
     assert parameters(biggan) == 70_433_988  # 70.4 M
-    assert parameters(tiny) < 300_000
+    assert parameters(tiny) < 400_000
 
 
 # Mistakes
@@ -240,7 +240,7 @@ def test_the_recipes_have_the_papers_sizes():
         ({"channels": [8, 8]}, r"each twice as large, to the resolution, 16; got 2: \[8, 8\]"),
         ({"resolution": 24}, "to the resolution, 24"),
         ({"z_dim": 7}, "a multiple of that, such as 6; got 7"),
-        ({"attention": [4]}, "a number of blocks in attention is a whole number from 0 to 2; got 4"),
+        ({"attention": [-1]}, "a number of blocks in attention is a whole number from 0 to 128; got -1"),
         ({"attention": [1, 1]}, "names every place once"),
         ({"activation": "rely"}, "Did you mean 'relu'"),
         ({"slope": 0.0}, "slope is positive"),

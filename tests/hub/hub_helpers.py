@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import torch
+from processes import Started
 
 import ganzoo
 
@@ -44,11 +45,24 @@ def environment(server, home, *, xet=False, token=None):
     }
 
 
-def pulling(name, env, **options):
-    """A process that creates a model and prints the hash of two images."""
-    command = [sys.executable, "-c", PULL, name]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True, **options)
+def pull():
+    """Create a model and print the hash of two images, knowing the variables that are named after it."""
+    for variable in os.environ.keys() - set(sys.argv[2:]):
+        del os.environ[variable]
+    exec(PULL)
+
+
+def pulling(folder, name, env):
+    """A process that creates a model and prints the hash of two images; what it says goes to the folder."""
+    return Started(folder, pull, name, *env, **env)
+
+
+def pulling_without_root_rights(name, env):
+    """The same in an interpreter of its own, which such rights are taken from when it starts."""
+    command, pipe = [sys.executable, "-c", PULL, name], subprocess.PIPE
+    return subprocess.Popen(
+        command, env=env, stdout=pipe, stderr=pipe, text=True, preexec_fn=without_root_rights
+    )
 
 
 def without_root_rights():
@@ -60,6 +74,12 @@ def without_root_rights():
 
 def finished(process):
     """Status, stdout and stderr of a process."""
+    if isinstance(process, Started):
+        try:
+            status, out, err = process.finish(100)
+        finally:
+            process.end()
+        return status, out.strip(), err
     out, err = process.communicate(timeout=100)
     return process.returncode, out.strip(), err
 

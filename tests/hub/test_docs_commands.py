@@ -30,10 +30,13 @@ from ganzoo.latent.saved import fingerprint
 GOLDEN = ROOT / "tests" / "golden"
 CHECKPOINTS = {
     "my-stylegan2.pkl": "nvidia_pkl/ada_uncond_skip_32.pkl",
+    "my-stylegan3.pkl": "stylegan3/sg3_r_16.pkl",
+    "biggan-run": "biggan/aj_biggan_32",
     "mapping.ckpt": "mobilestylegan/msg_32_mapping.ckpt",
     "synthesis.ckpt": "mobilestylegan/msg_32_synthesis.ckpt",
     "100000.pt": "rosinality/ros_train_32.pt",
     "faces.pkl": "nvidia_pkl/ada_cond_skip_32.pkl",
+    "train_step-6.model": "stylegan1/sg1_ros_train.model",
 }
 TEACHER, STUDENT, PHOTOS, FIGURES = "teacher", "runs/first/student", "photos-256.zip", "figures.jsonl"
 ENCODER = "runs/encoder"
@@ -133,7 +136,8 @@ def photos(folder):
 def place(hub, run, tmp_path, monkeypatch):
     """The reader's folder: downloads, photos, and a tiny model instead of the one of 1024 x 1024."""
     for name, golden in CHECKPOINTS.items():
-        shutil.copyfile(GOLDEN / golden, tmp_path / name)
+        copy = shutil.copytree if (GOLDEN / golden).is_dir() else shutil.copyfile
+        copy(GOLDEN / golden, tmp_path / name)
     averaged = tensors_of("rosinality/ros_train_32.pt", "g_ema")
     torch.save({"state_dict": {"ema": averaged, "model": averaged}}, tmp_path / "run.pt")
     torch.save(tensors_of("nvidia_pkl/ada_uncond_skip_32.pkl", "G_ema"), tmp_path / "state.pt")

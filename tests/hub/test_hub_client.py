@@ -51,7 +51,6 @@ def test_ctrl_c_stays_what_it_is():
         raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("module", ["ganzoo.cli", "ganzoo.models.factory, ganzoo.hub.push, ganzoo.cards"])
-def test_importing_does_not_import_the_client(module):
-    code = f"import sys, {module}; sys.exit('huggingface_hub' in sys.modules)"
+def test_the_command_line_does_not_import_the_client():
+    code = "import sys, ganzoo.cli; sys.exit('huggingface_hub' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,8 +18,8 @@ from hub_helpers import (
     finished,
     make_images,
     pulling,
+    pulling_without_root_rights,
     same_weights,
-    without_root_rights,
 )
 from huggingface_hub import HfApi, constants
 
@@ -49,7 +49,7 @@ def test_a_pushed_model_gives_the_same_images_in_a_new_process(hub, model, run, 
     assert hub.store.files("me/tiny")["model.safetensors"] == (model / "model.safetensors").read_bytes()
 
     env = environment(hub, tmp_path / "elsewhere", xet=xet)
-    status, printed, err = finished(pulling(NAME, env))
+    status, printed, err = finished(pulling(tmp_path / "said", NAME, env))
     assert status == 0, err
     assert printed == image_hash(model)
     assert err == f"{NAME} is commit {commit}; {NAME}@{commit} will always be this one\n"
@@ -116,7 +116,7 @@ def test_a_command_asks_once_what_a_name_stands_for(hub, model, run, tmp_path, m
 def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
     push(model, "me/tiny")
     env = environment(hub, tmp_path / "elsewhere")
-    both = [pulling(NAME, env) for _ in range(2)]
+    both = [pulling(tmp_path / f"said{i}", NAME, env) for i in range(2)]
     results = [finished(process) for process in both]
     assert [status for status, _, _ in results] == [0, 0], results
     assert {printed for _, printed, _ in results} == {image_hash(model)}
@@ -127,16 +127,14 @@ def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="root's rights are dropped by Linux's means")
 def test_a_cache_that_is_read_only_serves_what_it_has_and_says_what_it_lacks(hub, model, tmp_path):
     commit, home, empty = push(model, "me/tiny").commit, tmp_path / "elsewhere", tmp_path / "empty"
-    assert finished(pulling(NAME, environment(hub, home)))[0] == 0
+    assert finished(pulling(tmp_path / "said", NAME, environment(hub, home)))[0] == 0
     empty.mkdir()
     folders = [path for path in [empty, home, *home.rglob("*")] if path.is_dir() and not path.is_symlink()]
     for path in folders:
         path.chmod(0o555)
     try:
         lacking = {**environment(hub, home), "HF_HUB_CACHE": str(empty)}
-        both = [
-            pulling(NAME, env, preexec_fn=without_root_rights) for env in (environment(hub, home), lacking)
-        ]
+        both = [pulling_without_root_rights(NAME, env) for env in (environment(hub, home), lacking)]
         (status, printed, err), (failed, _, complaint) = map(finished, both)
         assert status == 0, err
         assert printed == image_hash(model) and f"is commit {commit}" in err

@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers import trained
 from hub_helpers import NAME
-from matrix import FEATURES, PAGE, REASONS, RECIPES, with_table
+from matrix import FEATURES, PAGE, REASONS, RECIPES, WITH, with_table
 from PIL import Image
 from test_docs_commands import Colours
 
@@ -140,7 +140,7 @@ def train(bench):
 
 
 def teach(bench):
-    settings = "resolution=16 channel_base=64 channel_max=8"
+    settings = f"resolution=16 channel_base=64 channel_max=8 {WITH.get((bench.recipe, 'teach'), '')}"
     bench.call(f"distill mobilestylegan teacher=model out=run {settings}", *DISTILLED)
     assert ganzoo.load("run/student").z_dim == bench.generator.z_dim
 

@@ -5,7 +5,6 @@ import pytest
 
 from ganzoo.blocks import GENERATOR_KINDS, KINDS
 from ganzoo.generators.config import MAX_LABELS, MAX_WIDTH, GeneratorConfig
-from ganzoo.generators.stylegan2 import StyleGAN2Config
 from ganzoo.models.recipes import compose, list_recipes
 
 HUGE = pytest.param(10**400, id="huge")
@@ -38,9 +37,11 @@ def test_a_config_survives_json(recipe):
 
 @pytest.mark.parametrize("recipe", list_recipes())
 def test_to_dict_spells_out_every_field_and_every_option(recipe):
-    data = GeneratorConfig.from_dict(compose(recipe)).to_dict()
-    assert set(data) == {"generator", *(field.name for field in fields(StyleGAN2Config))}
-    for kind, registry in GENERATOR_KINDS.items():
+    config = GeneratorConfig.from_dict(compose(recipe))
+    data = config.to_dict()
+    assert set(data) == {"generator", *(field.name for field in fields(config))}
+    for kind in GENERATOR_KINDS.keys() & data.keys():
+        registry = GENERATOR_KINDS[kind]
         assert set(data[kind]) == {"name", *registry.options(data[kind]["name"])}
 
 
@@ -200,13 +201,16 @@ def test_an_unknown_key_is_an_error_that_lists_what_exists_and_one_near_match():
         config(resolutoin=32)
 
 
-@pytest.mark.parametrize("kind", GENERATOR_KINDS)
+OWN_KINDS = [kind for kind in GENERATOR_KINDS if hasattr(config(), kind)]
+
+
+@pytest.mark.parametrize("kind", OWN_KINDS)
 def test_an_unknown_block_is_refused(kind):
     with pytest.raises(ValueError, match=f"Unknown {kind}: 'nothing'"):
         config(**{kind: "nothing"})
 
 
-@pytest.mark.parametrize("kind", GENERATOR_KINDS)
+@pytest.mark.parametrize("kind", OWN_KINDS)
 def test_an_unknown_option_of_a_block_is_refused(kind):
     name = GENERATOR_KINDS[kind].names()[0]
     with pytest.raises(ValueError, match="'_target_'"):

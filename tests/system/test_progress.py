@@ -31,7 +31,7 @@ print("8 images")
 """
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80])
+@pytest.mark.parametrize("columns", [40, 80])
 def test_a_first_download_leaves_nothing_on_the_terminal(columns):
     written = in_terminal([sys.executable, "-c", DOWNLOAD], columns)
     assert [line for line in screen(written) if line] == ["8 images"]

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from ganzoo.blocks import KINDS
-from ganzoo.blocks.classes import columns, row_width
+from ganzoo.blocks.classes import columns, has_parts, row_width
 from ganzoo.generators.biggan.levels import Place
 from ganzoo.generators.biggan.synthesis import BigGANSynthesis
 from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfig
@@ -14,8 +14,7 @@ from ganzoo.generators.stylegan2.config import MAX_RESOLUTION, WIDTHS, with_chan
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.system.validation import check_fields, in_range, unknown
 
-MAX_DEPTH = 16
-CLASSES = "classes"  # the mapping network whose rows have parts
+MAX_DEPTH, MAX_BLOCKS = 16, 128
 
 
 @GENERATORS.register("biggan")
@@ -30,13 +29,14 @@ class BigGANConfig(GeneratorConfig):
         resolution: Side of the image, `base_side` times a power of two.
         channels: Width of every level from `base_side` up. `from_dict` also takes `channel_base` and
             `channel_max` instead: widths `min(channel_base // r, channel_max)` at level r.
-        w_dim: Width of a row; 0 takes what the mapping network `classes` gives.
+        w_dim: Width of a row; 0 takes what a mapping network of classes gives.
         block: "residual", two 3 x 3 convolutions (BigGAN), or "bottleneck", two of a quarter of the width
             between 1 x 1 ones (BigGAN-deep).
         depth: Blocks a level; the last of them doubles the size and changes the width.
         layers: Every block's `[doubles, width before, width after]`, where they are not `depth` a level; null
             where they are.
-        attention: Numbers of blocks behind which self-attention stands, such as `[4]`.
+        attention: Numbers of blocks behind which self-attention stands, such as `[4]`. A number that is
+            larger than that of all blocks has no effect, so that a recipe holds for smaller images, too.
         base_side: Side of the first features.
         mapping, norm: Blocks, each `{"name": ..., option: value}`.
         activation: Name of the activation, without its gain.
@@ -61,7 +61,7 @@ class BigGANConfig(GeneratorConfig):
     layers: tuple[tuple[bool, int, int], ...] | None = None
     attention: tuple[int, ...] = ()
     base_side: int = 4
-    mapping: Mapping[str, Any] = field(default_factory=lambda: {"name": CLASSES})
+    mapping: Mapping[str, Any] = field(default_factory=lambda: {"name": "classes"})
     norm: Mapping[str, Any] = field(default_factory=lambda: {"name": "batch"})
     activation: str = "relu"
     slope: float = 0.2
@@ -84,7 +84,7 @@ class BigGANConfig(GeneratorConfig):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is positive; got {getattr(self, name)}.")
         for count in self.attention:
-            in_range("a number of blocks in attention", count, 0, len(self.places))
+            in_range("a number of blocks in attention", count, 0, MAX_BLOCKS)
         if len(set(self.attention)) != len(self.attention):
             raise ValueError(f"attention names every place once; got {list(self.attention)}.")
         if self.rgb_channels is not None:
@@ -111,7 +111,7 @@ class BigGANConfig(GeneratorConfig):
     @property
     def has_classes(self) -> bool:
         """Whether rows of w have parts of their own, and a place for the truncation perhaps."""
-        return bool(self.mapping["name"] == CLASSES)
+        return has_parts(self.mapping["name"])
 
     @property
     def row_settings(self) -> dict[str, int]:
@@ -151,7 +151,8 @@ class BigGANConfig(GeneratorConfig):
         sides, found = self.row_sides, [self.first_channels * self.base_side**2]
         for place, side in zip(self.places, sides[1:], strict=True):
             found.append(max(place.in_channels, place.out_channels) * side**2)
-        maps = [sides[count] ** 4 // 4 for count in self.attention]  # from every place to a quarter of them
+        # From every place to a quarter of them.
+        maps = [sides[count] ** 4 // 4 for count in self.attention if count < len(sides)]
         return max(*found, *maps, self.img_channels * self.resolution**2)
 
     @property

@@ -55,7 +55,8 @@ def response_scores(generator: Generator, samples: int, seed: int, levels: int |
     def add(name: str, x: Tensor) -> Tensor:
         change = (x[1] - x[0]).abs().mean(dim=(1, 2))
         if name == CONST:  # only its style changes
-            styles = cast(ModulatedConv, constant.conv.conv).modulation(w[:, 0])
+            modulation = cast(nn.Module, cast(ModulatedConv, constant.conv.conv).modulation)
+            styles = modulation(w[:, 0])
             change = constant.const[0].abs().mean(dim=(1, 2)) * (styles[1] - styles[0]).abs()
         scores[name] = scores.get(name, 0) + change
         return x

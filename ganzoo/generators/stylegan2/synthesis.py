@@ -127,7 +127,8 @@ class Synthesis(SynthesisNetwork):
             yield cast(Tensor, x), cast(Level, level).head_row
 
     def constant_noise(self) -> list[Tensor]:
-        return [noise.const for level in self.levels for noise in cast(Level, level).noises()]
+        noises = [noise for level in self.levels for noise in cast(Level, level).noises()]
+        return [noise.const for noise in noises if noise.const is not None]
 
     def level_modules(self) -> list[nn.Module]:
         return list(self.levels)

@@ -126,7 +126,7 @@ class MeanShortcut(Shortcut):
 def third_party(blocks_of_this_test):
     """Registers the blocks above for one test."""
     CONVS.register("shifted")(ShiftedConv)
-    UPSAMPLERS.register("nearest")(NearestUpsampler)
+    UPSAMPLERS.register("interpolated")(NearestUpsampler)
     HEADS.register("negative")(NegativeHead)
     DEMODULATIONS.register("weight")(WeightDemodulation)
     DEMODULATIONS.register("absent")(AbsentDemodulation)
@@ -136,7 +136,7 @@ def third_party(blocks_of_this_test):
 
 FOREIGN = [
     {"conv": "shifted"},
-    {"upsampler": "nearest"},
+    {"upsampler": "interpolated"},
     {"head": "negative"},
     {"mapping": "direct"},
     {"demodulation": "weight"},
@@ -159,7 +159,7 @@ def test_all_blocks_of_another_package_survive_together(upsampler):
 
 @pytest.mark.usefixtures("third_party")
 def test_a_block_of_another_package_is_saved_and_loaded(tmp_path):
-    generator = trained(conv="shifted", upsampler="nearest", head="negative", mapping="direct")
+    generator = trained(conv="shifted", upsampler="interpolated", head="negative", mapping="direct")
     ganzoo.save(generator, tmp_path)
     z = generator.sample_z(2)
     assert torch.equal(ganzoo.load(tmp_path)(z), generator(z))

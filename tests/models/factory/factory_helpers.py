@@ -8,8 +8,12 @@ from ganzoo.models.factory import create
 TINY = {"resolution": 16, "channel_base": 128, "channel_max": 8, "z_dim": 4, "w_dim": 4}
 
 
+# A BigGAN cuts z into a chunk for each row, and its w is as wide as class and z make it.
+BIGGAN = {**TINY, "z_dim": 6, "w_dim": 0}
+
+
 def tiny(name: str = "mobilestylegan", **overrides: object) -> ganzoo.Generator:
-    return create(name, **{**TINY, **overrides})
+    return create(name, **{**(BIGGAN if name.startswith("biggan") else TINY), **overrides})
 
 
 def message(name: str, kind: type[Exception] = ValueError, **arguments: object) -> str:

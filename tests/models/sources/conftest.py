@@ -1,5 +1,6 @@
 """Fixtures of the tests of sources."""
 
+import multiprocessing.util
 import os
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from ir_fixtures import Release, client_environment
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
     """A published tiny model, which the real package client finds in a folder of wheels."""
+    multiprocessing.util.get_temp_dir()  # made once, and not in the folder that has to be empty afterwards
     release = Release(tmp_path)
     monkeypatch.setattr("ganzoo.models.published.MODELS", release.models)
     environment = client_environment(release)

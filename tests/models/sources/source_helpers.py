@@ -3,6 +3,8 @@
 import http.server
 import importlib.util
 import socket
+import sys
+import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -13,18 +15,30 @@ import pytest
 import torch
 from ir_fixtures import MODEL, Release
 
+import ganzoo.models.published
 from ganzoo.generators.generator import Generator
 from ganzoo.models.factory import create
 from ganzoo.models.sources import SourceError
 
-SCRIPT = """
-import sys
-from pathlib import Path
-import ganzoo.models.factory
-ganzoo.models.published.MODELS = Path(sys.argv[1])
-generator = ganzoo.models.factory.create("tiny_face", cache_dir=sys.argv[2])
-print(generator.resolution)
-"""
+
+def create_alone() -> None:
+    """In a process of its own: create the model of a registry and a cache, and print its side."""
+    models, cache = sys.argv[1:3]
+    tempfile.tempdir = None  # of the process that this one is a fork of
+    ganzoo.models.published.MODELS = Path(models)
+    print(create(MODEL, cache_dir=cache).resolution)
+
+
+def create_on_a_full_disk() -> None:
+    """The same where no file may be large, with packages of a site; print that it fails as it should."""
+    import resource
+
+    sys.path.insert(0, sys.argv[3])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    try:
+        create_alone()
+    except OSError:
+        print("OSError")
 
 
 def hide_pip(monkeypatch: pytest.MonkeyPatch, path: str) -> None:

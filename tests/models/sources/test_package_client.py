@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from helpers import interruptible
 from ir_fixtures import DISTRIBUTION, write_wheel
+from processes import started
 from source_helpers import (
-    SCRIPT,
     closed_port,
+    create_alone,
     fetch,
     hide_pip,
     refusal,
@@ -145,13 +145,13 @@ def test_an_interrupt_ends_the_client_and_leaves_nothing(release, monkeypatch):
     with serving(Silent) as port:
         use_index(monkeypatch, f"http://127.0.0.1:{port}/simple")
         monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "120")
-        command = [sys.executable, "-c", SCRIPT, str(release.models), str(release.cache)]
-        with interruptible(command) as process:
+        words = (create_alone, release.models, release.cache)
+        with started(release.folder / "said", *words) as process:
             assert asked.wait(60)
             assert not gone.is_set()
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=60)
-        assert process.returncode not in (0, None)
+            status, _, errors = process.finish(60)
+        assert status not in (0, None)
         assert "KeyboardInterrupt" in errors
         assert gone.wait(10), "the package client is still running"
     assert release.left_over() == []

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from ir_fixtures import MODEL
-from source_helpers import SCRIPT, fetch, refusal, same_images
+from processes import Started, started
+from source_helpers import create_alone, create_on_a_full_disk, fetch, refusal, same_images
 
 from ganzoo.models.factory import create
 from ganzoo.models.published import cached_weights, model_entry
@@ -141,11 +141,9 @@ def test_a_damaged_cached_file_is_refused_with_what_to_do(release, damage):
 
 
 def test_two_processes_at_once_both_succeed_and_leave_one_whole_file(release):
-    command = [sys.executable, "-c", SCRIPT, str(release.models), str(release.cache)]
-    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=120)[0] for process in pair]
-    assert outputs == ["32\n", "32\n"]
-    assert [process.returncode for process in pair] == [0, 0]
+    words = (create_alone, release.models, release.cache)
+    pair = [Started(release.folder / f"said{i}", *words) for i in range(2)]
+    assert [process.finish(120)[:2] for process in pair] == [(0, "32\n")] * 2
     [path] = release.cache.iterdir()
     assert same_images(load_weights(release.generator.config, path), release.generator)
     assert list(release.temp.iterdir()) == []
@@ -154,16 +152,8 @@ def test_two_processes_at_once_both_succeed_and_leave_one_whole_file(release):
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files to stand in for a full disk")
 def test_a_full_disk_is_an_oserror_and_leaves_no_half_file(release, monkeypatch):
     site = release.install(monkeypatch)
-    script = f"""
-import resource, sys
-sys.path.insert(0, {str(site)!r})
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-try:
-    exec({SCRIPT!r})
-except OSError as error:
-    print("OSError")
-"""
-    command = [sys.executable, "-c", script, str(release.models), str(release.cache)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    words = (create_on_a_full_disk, release.models, release.cache, site)
+    with started(release.folder / "said", *words) as process:
+        _, out, err = process.finish(120)
     assert release.left_over() == []
-    assert result.stdout == "OSError\n", result.stderr
+    assert out == "OSError\n", err
