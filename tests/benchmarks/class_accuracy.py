@@ -23,7 +23,6 @@ from ganzoo.system.images import to_images
 from ganzoo.training.held_out import features_of
 from ganzoo.training.images import TrainingImages
 
-ENOUGH = 400  # real images of a class
 COLUMNS = 12
 
 
@@ -33,6 +32,7 @@ def main() -> None:
     parser.add_argument("generator", help="Name or folder of a model with classes.")
     parser.add_argument("data", help="Images that it learnt from, with their classes.")
     parser.add_argument("--count", type=int, default=50, help="Generated images of a class.")
+    parser.add_argument("--real", type=int, default=200, help="Real images of a class, at most.")
     parser.add_argument("--features", default="efficientnet_lite1")
     parser.add_argument("--sheet", type=Path, help="File for a sheet, PNG or JPEG.")
     arguments = parser.parse_args()
@@ -43,7 +43,7 @@ def main() -> None:
     labels = data.labels_of(range(data.count)).argmax(dim=1)
     means, real = {}, {}
     for k in range(generator.label_dim):
-        numbers = np.random.RandomState(0).permutation(torch.where(labels == k)[0])[:ENOUGH].tolist()
+        numbers = np.random.RandomState(0).permutation(torch.where(labels == k)[0])[: arguments.real].tolist()
         found = features(network, data.samples(numbers))
         means[k], real[k] = found[::2].mean(axis=0), found[1::2]
     table = np.stack([means[k] for k in means])
