@@ -26,7 +26,7 @@ def test_images_are_written_with_their_settings_and_a_sheet(folder, tmp_path):
     assert [path.name for path in made.images] == names and told == [1, 2, 3]
     assert read_settings(made.images[0]) == {
         "model": str(folder), "seed": 3, "truncation_psi": 0.7, "truncation_cutoff": None, "noise": "const",
-        "label": None, "centers": None, "ganzoo_version": ganzoo.__version__,
+        "label": None, "centers": None, "z_limit": None, "ganzoo_version": ganzoo.__version__,
     }  # fmt: skip
     assert read_settings(made.sheet)["seeds"] == "3-4,9"
 

@@ -27,7 +27,7 @@ from ganzoo.converters.stylegan import (
 from ganzoo.generators.discriminator import Discriminator, DiscriminatorConfig
 from ganzoo.generators.empty import empty
 from ganzoo.generators.generator import Generator
-from ganzoo.generators.stylegan.names import CONST
+from ganzoo.generators.stylegan.names import CONST, layer_name
 
 SETTINGS: Mapping[str, Any] = {"step": None, "alpha": 1}
 _EPS = 1e-5
@@ -88,7 +88,9 @@ def _take_level(tensors: Tensors, arrays: dict[str, Array], level: int) -> list[
         style = f"{block}.adain{number}.style.linear"
         strength = tensors.take(f"{block}.noise{number}.weight_orig").reshape(-1)
         weight: Array | None = None
-        bias = np.zeros(len(strength), np.float32)  # of the constant's layer, which has none
+        bias = np.zeros(len(strength), np.float32)
+        if not row:
+            tensors.made[f"{layer_name(0)}.bias"] = "zeros: the layer of the constant has none in the file"
         if row and k == 0 and fused:
             weight = tensors.take(f"{block}.conv1.0.weight").swapaxes(0, 1) / np.float32(4)
             bias = tensors.take(f"{block}.conv1.0.bias")

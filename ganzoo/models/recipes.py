@@ -49,9 +49,11 @@ def default_recipe(architecture: str) -> dict[str, Any] | None:
 
 
 def _stands_alone(architecture: str) -> bool:
-    """Whether an architecture's settings all have defaults."""
-    own = fields(GENERATORS.get(architecture))
-    return not any(f.default is MISSING is f.default_factory for f in own)
+    """Whether an architecture's settings all have defaults, but for the side of its images."""
+    needed = {
+        f.name for f in fields(GENERATORS.get(architecture)) if f.default is MISSING is f.default_factory
+    }
+    return needed <= {"resolution"}
 
 
 def compose(recipe: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def test_images_of_other_channels_are_compared(other):
 
 @pytest.mark.parametrize("label", [None, 3, -1])
 def test_a_conditional_model_needs_a_label_that_it_has(label):
-    with pytest.raises(ValueError, match=r"needs a label, 0 to 2"):
+    with pytest.raises(ValueError, match=r"needs a class from 0 to 2"):
         comparison(tiny(label_dim=3), tiny(), label=label)
 
 

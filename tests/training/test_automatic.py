@@ -15,7 +15,12 @@ from ganzoo.training.compose import plan
 from ganzoo.training.settings import LoopSettings
 
 TINY = GeneratorConfig.from_dict(NETWORKS)
-PLAIN = {"discriminator": {"name": "residual"}, "init": None}
+PLAIN = {
+    "discriminator": {"name": "residual"},
+    "init": None,
+    "mapping": {"name": "mlp"},
+    "head": {"name": "skip"},
+}
 
 
 def shipped(name):
@@ -50,7 +55,7 @@ def test_constants_are_those_of_the_papers():
     assert dataclasses.astuple(own.path_length) == (2.0, 4, 0.01, 2)
     assert dataclasses.astuple(own.penalty) == (10.0, 0.0, 16)
     assert dataclasses.astuple(own.ada) == (0.6, 4, 500.0, None)
-    assert dataclasses.astuple(own.ema) == (10.0, None)
+    assert dataclasses.astuple(own.ema) == (10.0, None, "copy")
     assert own.optimizer == own.discriminator_optimizer
     assert (own.optimizer.name, own.optimizer.lr, own.optimizer.betas) == ("adam", 0.002, (0.0, 0.99))
     assert (own.optimizer.warmup_kimg, own.optimizer.schedule) == (0.0, "constant")
@@ -164,5 +169,5 @@ def test_projected_is_that_of_its_paper_for_stylegan2(sixteen):
     assert (own.batch_size, own.kimg, own.style_mixing) == (64, 1000, 0.0)
     assert (own.penalty.used, own.path_length.weight, own.game.kind) == (False, 0.0, "hinge")
     assert own.optimizer.lr == own.discriminator_optimizer.lr == 0.002
-    assert dataclasses.astuple(own.ema) == (20.0, 0.05)
+    assert dataclasses.astuple(own.ema) == (20.0, 0.05, "copy")
     assert own.discriminator["name"] == "projected" and own.augment["name"] == "diffaugment"
