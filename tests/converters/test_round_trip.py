@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 import torch
 import torch.nn.functional as F
-from golden_helpers import GENERATORS, NETWORKS
+from golden_helpers import NETWORKS as ALL
 from helpers import assert_same_image
 
 import ganzoo
@@ -16,7 +16,10 @@ from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.folders import open_folder
 from ganzoo.converters.keymap import ESTIMATED, flatten
 
+# One of each file and part: what is assumed of it, such as how far it has grown, changes its images alone.
+NETWORKS = list({(network.paths, network.part): network for network in reversed(ALL)}.values())
 DISCRIMINATORS = [network for network in NETWORKS if network.part == "discriminator"]
+GENERATORS = [network for network in NETWORKS if network.part != "discriminator"]
 HALVES = "state_dict."  # of MobileStyleGAN's files; the others' networks have a place of their own
 # What is read and becomes a setting: filters, and how far a StyleGAN has grown.
 SETTING = r".*(resample_filter|\.kernel|\.idwt\.g[01]_(col|row)|\blod|progression\.\d+\.conv2\.0\.weight)"
