@@ -18,6 +18,13 @@ def judge():
     judge.close()
 
 
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="module", autouse=True)
 def golden_files_are_opened_once():
     """Most of a small conversion is reading the pickle, and what it gives is never written to."""

@@ -28,19 +28,10 @@ from pathlib import Path
 
 SPARE = 200 << 20  # bytes of memory that a conversion may take beyond twice the file
 MAX_MESSAGE = 600
-FIXTURES = sorted(
-    path
-    for folder, kind in (
-        ("nvidia_pkl", "pkl"),
-        ("stylegan3", "pkl"),
-        ("rosinality", "pt"),
-        ("mobilestylegan", "ckpt"),
-        ("stylegan1", "pth"),
-        ("stylegan1", "model"),
-        ("biggan/aj_biggan_32", "pth"),
-    )
-    for path in (Path(__file__).parents[1] / "golden" / folder).glob(f"*.{kind}")
-)
+GOLDEN = Path(__file__).parents[1] / "golden"
+KINDS = ["nvidia_pkl/*.pkl", "stylegan3/*.pkl", "rosinality/*.pt", "mobilestylegan/*.ckpt", "stylegan1/*.pth"]
+KINDS += ["stylegan1/*.model", "biggan/aj_biggan_32/*.pth"]
+FIXTURES = sorted(path for kind in KINDS for path in GOLDEN.glob(kind))
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _FORBIDDEN = {"import", "exec", "compile", "pickle.find_class", "code.__new__", "ctypes.dlopen"}
 _FORBIDDEN |= {

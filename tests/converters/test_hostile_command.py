@@ -11,12 +11,6 @@ from ganzoo.converters.checkpoint import open_checkpoint
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def convert(folder, run):
     """`ganzoo convert file out` in this process."""
     return lambda: run("convert", "file", "out")
