@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ganzoo.cli import options
-from ganzoo.cli.common import parse_seeds, refuse_device
+from ganzoo.cli.common import parse_place, parse_seeds, refuse_device
 from ganzoo.cli.opening import in_engine
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.interruption import Interrupted, StopRequest
@@ -47,6 +47,14 @@ Noise = Annotated[
         help="const (saved with the weights), random (one for the film), changing (every frame) or none."
     ),
 ]
+Translate = Annotated[
+    str | None,
+    typer.Option(help="Swing a StyleGAN3's images by X,Y and back: widths of the image, right and down."),
+]
+Rotate = Annotated[
+    float | None,
+    typer.Option(help="Turn a StyleGAN3's images by so many degrees in the film; 360 is once around."),
+]
 NoiseSeed = Annotated[int, typer.Option(min=0, help="Seed of random and changing noise.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps …")]
 CacheDir = Annotated[Path | None, typer.Option(help="Where downloaded weights are kept.")]
@@ -70,6 +78,8 @@ def film(
     labels: Labels = None,
     noise: Noise = "const",
     noise_seed: NoiseSeed = 0,
+    translate: Translate = None,
+    rotate: Rotate = None,
     runtime: options.Runtime = "auto",
     precision: options.Precision = "fp32",
     device: Device = "cpu",
@@ -91,13 +101,17 @@ def film(
     from ganzoo.latent.saved import load_w
     from ganzoo.system.progress import stage
 
-    path = check_film(out, fps)
-    motion = Motion(_count(seconds, fps), curve, ease, loop, _psi(psi), cutoff, None, noise, noise_seed)
+    path, (shift, turn) = check_film(out, fps), parse_place(translate, rotate)
+    motion = Motion(
+        _count(seconds, fps), curve, ease, loop, _psi(psi), cutoff, None, noise, noise_seed, turn, shift
+    )
     check_space("w" if w else space, curve)
     if centers is not None:
         check_centers(centers)
     refuse_device(device)
     keep_freed_memory()
+    if runtime == "auto" and motion.place(0):
+        runtime = "torch"  # the only one whose images move
     generator, engine = in_engine(name, runtime, precision, device, cache_dir)
     stops = numbers if w is None else load_w(w, generator, other_mapping=other_mapping)
     if centers is not None:

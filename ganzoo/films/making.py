@@ -32,7 +32,7 @@ def frames(
 @torch.inference_mode()
 def _tiled(generator: Generator, paths: Sequence[LatentPath], number: int, columns: int) -> Image.Image:
     """One frame."""
-    tiles = [to_images(generator.draw(path.w(number), *path.noise(number)))[0] for path in paths]
+    tiles = [_tile(generator, path, number) for path in paths]
     if len(tiles) == 1:
         return tiles[0]
     side = generator.resolution
@@ -40,3 +40,14 @@ def _tiled(generator: Generator, paths: Sequence[LatentPath], number: int, colum
     for i, tile in enumerate(tiles):
         whole.paste(tile, (i % columns * side, i // columns * side))
     return whole
+
+
+def _tile(generator: Generator, path: LatentPath, number: int) -> Image.Image:
+    """One frame of one way; the generator stays where it was."""
+    place = path.place(number)
+    back = generator.synthesis.move(*place) if place else None
+    try:
+        return to_images(generator.draw(path.w(number), *path.noise(number)))[0]
+    finally:
+        if back:
+            back()

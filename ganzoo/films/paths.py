@@ -26,6 +26,8 @@ SPACES = ("z", "w")
 NOISES = ("const", "random", "changing", "none")
 MAX_FRAMES = 1_000_000
 
+Place = tuple[tuple[float, float], float]  # shift and turn of images, see `SynthesisNetwork.move`
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -45,6 +47,10 @@ class Motion:
         noise: "const" (saved with the weights), "random" (one for the film), "changing" (another for every
             frame) or "none".
         noise_seed: Seed of random and changing noise.
+        rotate: Degrees that the images of a StyleGAN3 turn by in the film, counterclockwise and at one pace;
+            a loop closes after whole turns, 360 or -720.
+        translate: Shift of a StyleGAN3's images to the right and down, in widths of the image, to which they
+            swing and back, once in a film.
 
     Raises:
         ValueError: for a value that there is not.
@@ -59,6 +65,8 @@ class Motion:
     centers: Tensor | None = None
     noise: str = "const"
     noise_seed: int = 0
+    rotate: float = 0.0
+    translate: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not 1 <= self.frames <= MAX_FRAMES:
@@ -71,6 +79,8 @@ class Motion:
         for psi in self.psi if isinstance(self.psi, tuple) else (self.psi,):
             if psi is not None:
                 check_psi(psi, "psi")
+        if not all(map(math.isfinite, (self.rotate, *self.translate))):
+            raise ValueError(f"Images move by finite numbers; got {self.rotate} and {self.translate}.")
 
     def turn(self, number: int) -> float:
         """How much of the film is over at a frame, 0 to 1; a loop's last frame comes before 1."""
@@ -83,7 +93,18 @@ class Motion:
         if not isinstance(self.psi, tuple):
             return self.psi
         first, second = self.psi
-        return first + (second - first) * (1 - math.cos(2 * math.pi * self.turn(number))) / 2
+        return first + (second - first) * self._swing(number)
+
+    def place(self, number: int) -> Place | None:
+        """Shift and turn of a frame, as `SynthesisNetwork.move` takes them; None if no frame has any."""
+        if not (self.rotate or any(self.translate)):
+            return None
+        x, y = (self._swing(number) * shift for shift in self.translate)
+        return (x, y), self.rotate * self.turn(number)
+
+    def _swing(self, number: int) -> float:
+        """0 at the beginning of the film, 1 in its middle, 0 at its end."""
+        return (1 - math.cos(2 * math.pi * self.turn(number))) / 2
 
     def draws(self, number: int, saved: Noise | None = None) -> tuple[Noise, torch.Generator | None]:
         """Noise of a frame, and what it is drawn from."""
@@ -103,11 +124,13 @@ class LatentPath:
         frames: Number of frames.
         w: Function of a frame's number to its w `[1, num_ws, w_dim]`, truncated.
         noise: Function of a frame's number to its noise, as `Generator.draw` takes it, and its source.
+        place: Function of a frame's number to the place that its image is moved to, or None.
     """
 
     frames: int
     w: Callable[[int], Tensor]
     noise: Callable[[int], tuple[Noise, torch.Generator | None]]
+    place: Callable[[int], Place | None] = lambda _: None
 
 
 @torch.no_grad()
@@ -131,9 +154,10 @@ def through_seeds(
 
     Raises:
         ValueError: for an unknown space, a curve that a space does not have, no seed, classes that do not fit
-            the model, or a cutoff that it does not take.
+            the model, a cutoff that it does not take, or a shift or turn of a model that has none.
     """
     check_space(space, motion.curve)
+    _check_place(generator, motion)
     _check_labels(generator, labels)
     if not seeds:
         raise ValueError("A film needs a seed.")
@@ -154,7 +178,7 @@ def through_seeds(
         label = None if hot is None else _along(hot, number, motion, "linear")
         return truncated(generator.mapping(here, label), number)
 
-    return LatentPath(motion.frames, at, motion.draws)
+    return LatentPath(motion.frames, at, motion.draws, motion.place)
 
 
 @torch.no_grad()
@@ -168,8 +192,10 @@ def through_w(generator: Generator, w: Tensor | SavedW, motion: Motion) -> Laten
         motion: How it moves.
 
     Raises:
-        ValueError: for a curve that w does not have, or w or a cutoff that the generator does not take.
+        ValueError: for a curve that w does not have, w or a cutoff that the generator does not take, or a
+            shift or turn of a model that has none.
     """
+    _check_place(generator, motion)
     saved = SavedW(w) if isinstance(w, Tensor) else w
     check_space("w", motion.curve)
     if saved.w.ndim != 3 or not len(saved.w):
@@ -198,7 +224,7 @@ def _in_w(
     def at(number: int) -> Tensor:
         return truncated(_along(w, number, motion, curve), number)
 
-    return LatentPath(motion.frames, at, lambda number: motion.draws(number, noise))
+    return LatentPath(motion.frames, at, lambda number: motion.draws(number, noise), motion.place)
 
 
 def _along(stops: Tensor, number: int, motion: Motion, curve: str) -> Tensor:
@@ -224,6 +250,13 @@ def _truncation(
         return towards(w, center, motion.psi_at(number, psi), motion.cutoff)
 
     return truncated
+
+
+def _check_place(generator: Generator, motion: Motion) -> None:
+    """Raise ValueError if images shall move and cannot."""
+    place = motion.place(0)
+    if place is not None:
+        generator.synthesis.move(*place)()  # and back
 
 
 def _check_labels(generator: Generator, labels: Sequence[Label]) -> None:

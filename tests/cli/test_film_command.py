@@ -30,7 +30,8 @@ def test_a_film_is_drawn_in_the_fastest_runtime_and_is_an_mp4(run):
     assert "film.mp4" in text and re.search(r"--runtime[^\[]*\[default: auto\]", text)
     options = (
         "--seeds --w --seconds --fps --out --space --curve --ease --no-loop --grid --psi --cutoff --centers "
-        "--labels --noise --noise-seed --runtime --precision --device --other-mapping --cache-dir"
+        "--labels --noise --noise-seed --translate --rotate --runtime --precision --device "
+        "--other-mapping --cache-dir"
     )
     assert [option for option in options.split() if option not in text] == []
 

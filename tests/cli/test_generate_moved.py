@@ -1,4 +1,6 @@
-"""`ganzoo generate --translate --rotate`: the images of a StyleGAN3 move with its input; others refuse."""
+"""`--translate --rotate` of `generate` and `film`: the images of a StyleGAN3 move; other models refuse."""
+
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.generators.config import GeneratorConfig
+from ganzoo.latent.look import Look
 from ganzoo.system.images import read_settings, to_images
 
 
@@ -44,14 +47,38 @@ def test_a_generator_is_given_back_as_it_was(moving, tmp_path):
 
 
 def test_a_model_without_such_an_input_refuses(run, model_folder, tmp_path):
-    for option in ("--translate=0.1,0", "--rotate=5"):
-        words = ["generate", model_folder, "--seeds=0", option, "--out", tmp_path / "out"]
+    for command, option in product(("generate", "film"), ("--translate=0.1,0", "--rotate=5")):
+        words = [command, model_folder, "--seeds=0", option, "--out", tmp_path / "out" / "a.gif"]
         assert_one_line(run(*words), "cannot be shifted or turned", "StyleGAN3", "--rotate")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_film_turns_them(run, moving, tmp_path):
+    generator, folder = moving
+    words = [
+        "film",
+        folder,
+        "--seeds=3",
+        "--seconds=1",
+        "--fps=4",
+        "--rotate=360",
+        "--out",
+        tmp_path / "a.webp",
+    ]
+    assert run(*words)[0] == 0  # `--runtime auto` takes the runtime that can
+    with Image.open(tmp_path / "a.webp") as film:
+        film.seek(2)
+        made = np.array(film.convert("RGB")).astype(int)
+    back = generator.synthesis.move(rotate=180)
+    [expected] = generator.to_pil(generator.draw(Look().w(generator, [3])))
+    back()
+    assert np.abs(made - np.array(expected).astype(int)).mean() < 8  # as near as WebP keeps it
+    assert not np.array_equal(made, np.array(generator.to_pil(generator.draw(Look().w(generator, [3])))[0]))
 
 
 @pytest.mark.parametrize(
     "option", ["--translate=0.1", "--translate=a,b", "--translate=1,2,3", "--translate=nan,0", "--rotate=inf"]
 )
 def test_what_is_no_place_is_refused_before_anything_is_opened(run, option):
-    assert_one_line(run("generate", "nowhere", option), option.partition("=")[0])
+    for command in ("generate", "film"):
+        assert_one_line(run(command, "nowhere", option), option.partition("=")[0])

@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from helpers import seeded, tiny, trained
 
 from ganzoo.films import Motion, frames, through_seeds, through_w
 from ganzoo.films.curves import along
+from ganzoo.generators.config import GeneratorConfig
 from ganzoo.latent.centers import find_centers
 from ganzoo.latent.look import Look
 from ganzoo.latent.saved import SavedW
@@ -167,3 +169,44 @@ def test_what_is_no_way_is_refused(generator, made, told):
 def test_a_conditional_model_needs_its_classes(conditional):
     with pytest.raises(ValueError, match="a class from 0 to 2; got 3"):
         through_seeds(conditional, [0], Motion(3), labels=[0, 3])
+
+
+@pytest.fixture(scope="module")
+def moving():
+    data = {"generator": "stylegan3", "resolution": 16, "channels": [4, 4, 4], "margin_size": 2}
+    return trained(GeneratorConfig.from_dict({**data, "z_dim": 4, "w_dim": 4}))
+
+
+def test_the_images_of_a_stylegan3_turn_and_swing(moving):
+    motion = Motion(8, rotate=360, translate=(0.5, -0.25))
+    made = list(frames(moving, through_seeds(moving, [3], motion)))
+    w = Look().w(moving, [3])
+    for number, place in ((0, ((0, 0), 0)), (2, ((0.25, -0.125), 90)), (4, ((0.5, -0.25), 180))):
+        back = moving.synthesis.move(*place)
+        [expected] = moving.to_pil(moving.draw(w))
+        back()
+        assert abs(np.subtract(made[number], expected, dtype=float)).max() <= 1
+    saved = frames(moving, through_w(moving, w, motion))
+    assert [image.tobytes() for image in saved] == [image.tobytes() for image in made]
+
+
+def test_a_film_gives_the_generator_back_as_it_was(moving):
+    before = moving.synthesis.input.transform.clone()
+    list(frames(moving, through_seeds(moving, [0], Motion(3, rotate=90))))
+    assert torch.equal(moving.synthesis.input.transform, before)
+
+
+@pytest.mark.parametrize("motion", [Motion(2, rotate=5), Motion(2, translate=(0.1, 0))])
+def test_a_model_whose_images_cannot_move_refuses_at_once(generator, motion):
+    for way in (
+        lambda: through_seeds(generator, SEEDS, motion),
+        lambda: through_w(generator, torch.zeros(1, 6, 8), motion),
+    ):
+        with pytest.raises(ValueError, match="cannot be shifted or turned"):
+            way()
+
+
+def test_what_is_no_place_is_refused():
+    for move in ({"rotate": math.inf}, {"translate": (0.1, math.nan)}):
+        with pytest.raises(ValueError, match="finite"):
+            Motion(2, **move)
