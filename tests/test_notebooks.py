@@ -64,6 +64,7 @@ def kinds(cell):
     return found
 
 
+@pytest.mark.docs
 @each_notebook
 def test_a_notebook_runs_offline_and_shows_what_it_showed(path, kernel, tmp_path):
     shown = code(path)
@@ -71,6 +72,7 @@ def test_a_notebook_runs_offline_and_shows_what_it_showed(path, kernel, tmp_path
         assert kinds(now) == kinds(was), was.source
 
 
+@pytest.mark.docs
 def test_a_broken_cell_is_an_error(kernel, tmp_path):
     broken = [nbformat.v4.new_code_cell("import ganzoo"), nbformat.v4.new_code_cell("ganzoo.create('x')")]
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="Unknown model or recipe"):

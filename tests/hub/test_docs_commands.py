@@ -186,6 +186,7 @@ def registered():
             registry.unregister(name)
 
 
+@pytest.mark.docs
 @pytest.mark.usefixtures("operators_of_onnx_are_read_once")
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 def test_the_commands_and_python_of_a_page_work_in_their_order(page, place, run, registered):

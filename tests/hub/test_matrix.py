@@ -164,6 +164,7 @@ def bench(request, hub, run, tmp_path, monkeypatch):
     return Bench(request.param, run, monkeypatch)
 
 
+@pytest.mark.docs
 @pytest.mark.usefixtures("operators_of_onnx_are_read_once")
 @pytest.mark.parametrize("feature", FEATURES)
 @pytest.mark.parametrize("bench", RECIPES, indirect=True)
