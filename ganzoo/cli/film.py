@@ -110,9 +110,7 @@ def film(
         check_centers(centers)
     refuse_device(device)
     keep_freed_memory()
-    if runtime == "auto" and motion.place(0):
-        runtime = "torch"  # the only one whose images move
-    generator, engine = in_engine(name, runtime, precision, device, cache_dir)
+    generator, engine = in_engine(name, _runtime(runtime, motion), precision, device, cache_dir)
     stops = numbers if w is None else load_w(w, generator, other_mapping=other_mapping)
     if centers is not None:
         with stage(f"Finding {centers} centers"):
@@ -174,6 +172,11 @@ def _paths(
             for tile in range(tiles)
         ]
     return [through_w(generator, replace(stops, w=stops.w[tile::tiles]), motion) for tile in range(tiles)]
+
+
+def _runtime(asked: str, motion: "Motion") -> str:
+    """The runtime to look for: images move in PyTorch alone."""
+    return "torch" if asked == "auto" and motion.place(0) else asked
 
 
 def _count(seconds: float, fps: float) -> int:

@@ -8,7 +8,7 @@ read row 3i + 1, the second convolution row 3i + 2, the head row 3i + 3; the las
 
 from torch import Tensor
 
-from ganzoo.generators.stylegan2.config import MAX_RESOLUTION, check_resolution
+from ganzoo.generators.widths import MAX_RESOLUTION, check_resolution
 from ganzoo.system.validation import unknown
 
 SHARED = ("nvidia", "rosinality")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ganzoo.blocks import DISCRIMINATORS, KINDS, DiscriminatorBlock
 from ganzoo.blocks.discriminator import layers_of
 from ganzoo.generators.config import MAX_IMG_CHANNELS, MAX_LABELS
-from ganzoo.generators.stylegan2.config import WIDTHS, check_levels, with_channels
+from ganzoo.generators.widths import WIDTHS, check_levels, with_channels
 from ganzoo.system.validation import check_fields, from_mapping, in_range, only, plain
 
 

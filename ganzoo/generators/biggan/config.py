@@ -10,7 +10,7 @@ from ganzoo.blocks.classes import columns, has_parts, row_width
 from ganzoo.generators.biggan.levels import Place
 from ganzoo.generators.biggan.synthesis import BigGANSynthesis
 from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfig
-from ganzoo.generators.stylegan2.config import MAX_RESOLUTION, WIDTHS, with_channels
+from ganzoo.generators.widths import MAX_RESOLUTION, WIDTHS, with_channels
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.system.validation import check_fields, in_range, unknown
 

@@ -6,61 +6,48 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks import AdaINLayer, Fold, NoiseInjection, Upsampler
+from ganzoo.blocks import AdaINLayer, Upsampler
+from ganzoo.generators.leveled import Level, Order
 from ganzoo.ops.initialize import normal_
 
-Order = Tensor | None  # of a level's channels; None for their own
 
-
-class Level(nn.Module):
+class AdaINLevel(Level):
     """Base of the levels.
 
-    Attributes:
+    Args:
         first_row: Row of w that the first of its two layers reads.
         names: Names of the two.
+        noises: Numbers of the noise that they take.
     """
 
-    def __init__(self, first_row: int, names: tuple[str, str]) -> None:
-        super().__init__()
-        self.first_row = first_row
-        self.names = names
+    def __init__(self, first_row: int, names: tuple[str, str], noises: tuple[int, int]) -> None:
+        super().__init__(first_row, names)
+        self.taken = noises
 
     @property
-    def layers(self) -> list[AdaINLayer]:
-        """Its layers in the order in which they read rows of w."""
-        return [cast(AdaINLayer, getattr(self, name)) for name in self.names]
-
-    def noises(self) -> list[NoiseInjection]:
-        """Its noise inputs that hold constant noise."""
-        return [layer.noise for layer in self.layers if layer.noise.const is not None]
+    def head_row(self) -> int:
+        """A row that there is: the head reads none."""
+        return self.first_row
 
     def run(self, x: Tensor, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
-        """Features `[N, C, h, w]` of what enters, all rows of w, and the noise of its layers, one or two."""
+        """Its layers, one after the other."""
         for i, layer in enumerate(self.layers):
-            x = layer(x, w[:, self.first_row + i], noise[min(i, len(noise) - 1)])
+            x = layer(x, w[:, self.first_row + i], noise[self.taken[i]])
         return x
 
-    def input_order(self) -> Order:
-        """The order of the channels from the level below that suits the folded form best."""
-        return None
 
-    def can_fold(self) -> bool:
-        """Whether all of its blocks take channels in another order."""
-        return all(layer.can_fold() for layer in self.layers)
-
-    def fold(self, order_in: Order, order_out: Order) -> None:
-        """Put the folded form of every layer in its place."""
-        first, last = self.names
-        folds = {first: Fold(order_in=order_in), last: Fold(order_out=order_out)}
-        for name, fold in folds.items():
-            setattr(self, name, cast(AdaINLayer, getattr(self, name)).folded(fold))
-
-
-class InputLevel(Level):
+class InputLevel(AdaINLevel):
     """Level 0: a learnt constant without a convolution; then one convolution."""
 
-    def __init__(self, layer: AdaINLayer, conv: AdaINLayer, channels: int, size: tuple[int, int]) -> None:
-        super().__init__(0, ("input", "conv"))
+    def __init__(
+        self,
+        layer: AdaINLayer,
+        conv: AdaINLayer,
+        channels: int,
+        size: tuple[int, int],
+        noises: tuple[int, int],
+    ) -> None:
+        super().__init__(0, ("input", "conv"), noises)
         self.const = nn.Parameter(torch.empty(1, channels, *size))
         self.input = layer
         self.conv = conv
@@ -73,22 +60,22 @@ class InputLevel(Level):
         """
         normal_(self.const, generator=generator)
 
-    def forward(self, x: None, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
-        """Features `[N, C, h, w]`; see `Level.run`."""
+    def forward(self, x: Tensor | None, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
         return self.run(self.const.expand(w.shape[0], -1, -1, -1), w, noise)
 
 
-class UpsamplingLevel(Level):
+class UpsamplingLevel(AdaINLevel):
     """A level above the first: an upsampler with its convolution, and another convolution."""
 
-    def __init__(self, first_row: int, upsample: AdaINLayer, conv: AdaINLayer) -> None:
-        super().__init__(first_row, ("upsample", "conv"))
+    def __init__(
+        self, first_row: int, upsample: AdaINLayer, conv: AdaINLayer, noises: tuple[int, int]
+    ) -> None:
+        super().__init__(first_row, ("upsample", "conv"), noises)
         self.upsample = upsample
         self.conv = conv
 
-    def forward(self, x: Tensor, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
-        """Features `[N, C, h, w]` of those of the level below; see `Level.run`."""
-        return self.run(x, w, noise)
+    def forward(self, x: Tensor | None, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
+        return self.run(cast(Tensor, x), w, noise)
 
     def input_order(self) -> Order:
         return cast(Upsampler, self.upsample.conv).input_order() if self.can_fold() else None

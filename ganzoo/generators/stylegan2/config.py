@@ -1,17 +1,17 @@
 """Everything that determines a network of the StyleGAN2 family."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from ganzoo.blocks import HEADS
 from ganzoo.blocks.base import prefixed
-from ganzoo.generators.config import GENERATORS, IMPORTANCES, MAX_WIDTH, WHAT, GeneratorConfig, Scores
+from ganzoo.generators.config import GENERATORS, IMPORTANCES, Scores
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.leveled import LeveledConfig
 from ganzoo.generators.stylegan2.importance import response_scores, saliency_scores, weight_scores
 from ganzoo.generators.stylegan2.names import layer_side
 from ganzoo.generators.stylegan2.narrow import narrowed
@@ -19,22 +19,16 @@ from ganzoo.generators.stylegan2.synthesis import Synthesis
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.system.validation import in_range, unknown
 
-MIN_RESOLUTION, MAX_RESOLUTION = 4, 2048
 MAX_SAMPLES = 1_000_000
-WIDTHS = ("channel_base", "channel_max")  # shorthands for channels
 
 
 @GENERATORS.register("stylegan2")
 @dataclass(frozen=True, kw_only=True)
-class StyleGAN2Config(GeneratorConfig):
+class StyleGAN2Config(LeveledConfig):
     """Everything that determines the architecture.
 
     Args:
-        resolution: Side of the image, a power of two from 4 to 2048 (from 8 for sub-bands).
-        channels: Width of every feature level from 4 x 4 up: `log2(resolution) - 1` of them for
-            `output="pixel"`, one fewer for `output="wavelet"`. `from_dict` also takes `channel_base` and
-            `channel_max` instead: widths `min(channel_base // r, channel_max)` at level r.
-        output: Prediction of the head, "pixel" or "wavelet" (sub-bands at half the resolution).
+        resolution, channels, output: See `LeveledConfig`.
         mapping, upsampler, conv, demodulation, head, shortcut: Blocks, each `{"name": ..., option: value}`.
         activation: Name of the styled layers' activation.
         activation_gain: Factor of the activation; None takes the activation's own.
@@ -44,8 +38,6 @@ class StyleGAN2Config(GeneratorConfig):
         ValueError: for any value out of its range, an unknown block or option.
     """
 
-    channels: tuple[int, ...]
-    output: Literal["pixel", "wavelet"] = "pixel"
     mapping: Mapping[str, Any] = field(default_factory=lambda: {"name": "mlp"})
     upsampler: Mapping[str, Any] = field(default_factory=lambda: {"name": "conv_transpose"})
     conv: Mapping[str, Any] = field(default_factory=lambda: {"name": "full"})
@@ -58,7 +50,6 @@ class StyleGAN2Config(GeneratorConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_levels(self.resolution, self.channels, self.output)
         if self.activation not in ACTIVATIONS:
             raise ValueError(unknown("activation", self.activation, ACTIVATIONS))
         for name in ("activation_gain", "clamp"):
@@ -67,32 +58,12 @@ class StyleGAN2Config(GeneratorConfig):
                 raise ValueError(f"{name} is positive, or null for none; got {value}.")
 
     @property
-    def num_ws(self) -> int:
-        """Rows of w: `2 * log2(resolution) - 2`, in the order of NVIDIA's networks."""
-        return 2 * int(math.log2(self.resolution)) - 2
-
-    @property
-    def level_channels(self) -> tuple[int, ...]:
-        return self.channels
-
-    @property
-    def level_sides(self) -> tuple[int, ...]:
-        return tuple(4 << level for level in range(len(self.channels)))
-
-    @property
     def row_sides(self) -> tuple[int, ...]:
         return tuple(min(layer_side(row), self.resolution) for row in range(self.num_ws))
 
     @property
-    def largest_features(self) -> int:
-        return max(width * (4 << level) ** 2 for level, width in enumerate(self.channels))
-
-    @property
     def family(self) -> str:
         return "mobilestylegan" if self.output == "wavelet" else "stylegan2"
-
-    def describe(self) -> str:
-        return f"{self.output} output, {super().describe()}"
 
     def build_synthesis(self) -> Synthesis:
         return Synthesis(
@@ -143,68 +114,3 @@ class StyleGAN2Config(GeneratorConfig):
             return found
         # A head that sums its levels predicts what those below lack: to another head that is no image.
         return {name: x for name, x in found.items() if not name.startswith("synthesis.head.")}
-
-    @classmethod
-    def keys(cls) -> set[str]:
-        return {*super().keys(), *WIDTHS}
-
-    @classmethod
-    def arguments(cls, data: Mapping[str, Any]) -> dict[str, Any]:
-        return with_channels(data, WHAT)
-
-
-def with_channels(data: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """The mapping with `channels` instead of `channel_base` and `channel_max`.
-
-    Raises:
-        ValueError: if the resolution or widths lack, or widths are given twice.
-    """
-    data, what = dict(data), what.capitalize()
-    if "resolution" not in data:
-        raise ValueError(f"{what} needs a resolution.")
-    output = data.get("output", "pixel")
-    check_resolution(data["resolution"], output)
-    base, maximum = data.pop("channel_base", None), data.pop("channel_max", None)
-    if data.get("channels") is not None:
-        if base is not None or maximum is not None:
-            raise ValueError(f"{what} takes channels, or channel_base and channel_max, not both.")
-        return data
-    if base is None or maximum is None:
-        raise ValueError(f"{what} needs channels, or channel_base and channel_max.")
-    in_range("channel_base", base, 1, MAX_WIDTH * MAX_RESOLUTION)
-    in_range("channel_max", maximum, 1, MAX_WIDTH)
-    levels = range(num_levels(data["resolution"], output))
-    data["channels"] = [max(1, min(base // 2 ** (level + 2), maximum)) for level in levels]
-    return data
-
-
-def check_levels(resolution: int, channels: tuple[int, ...], output: str) -> None:
-    """Raise ValueError for sizes that no network has."""
-    check_resolution(resolution, output)
-    levels = num_levels(resolution, output)
-    if len(channels) != levels:
-        raise ValueError(
-            f"channels lists the width of every level from 4 x 4 up: {levels} of them for resolution "
-            f"{resolution} and output {output!r}; got {len(channels)}: {channels}."
-        )
-    for width in channels:
-        in_range("a width in channels", width, 1, MAX_WIDTH)
-
-
-def check_resolution(resolution: object, output: object) -> None:
-    """Raise ValueError for a size that no network has."""
-    if output not in ("pixel", "wavelet"):
-        raise ValueError(unknown("output", output, ["pixel", "wavelet"]))
-    least = MIN_RESOLUTION if output == "pixel" else 2 * MIN_RESOLUTION
-    whole = isinstance(resolution, int) and not isinstance(resolution, bool)
-    if not whole or not least <= resolution <= MAX_RESOLUTION or resolution & (resolution - 1):  # type: ignore[operator]
-        sides = "" if isinstance(resolution, int | float) else ", one for both sides of a square"
-        raise ValueError(
-            f"resolution is a power of two from {least} to {MAX_RESOLUTION} for output {output!r}{sides}; "
-            f"got {resolution!r}."
-        )
-
-
-def num_levels(resolution: int, output: str) -> int:
-    """Feature levels from 4 x 4 up; a network that predicts sub-bands ends at half the resolution."""
-    return int(math.log2(resolution)) - (1 if output == "pixel" else 2)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganzoo.blocks import ModulatedConv
 from ganzoo.generators.config import Scores
 from ganzoo.generators.generator import Generator
-from ganzoo.generators.stylegan2.levels import InputLevel, Level, UpsamplingLevel
+from ganzoo.generators.stylegan2.levels import InputLevel, StyledLevel, UpsamplingLevel
 from ganzoo.generators.stylegan2.names import CONST, features_name, inner_name
 from ganzoo.generators.stylegan2.synthesis import Synthesis
 
@@ -30,10 +30,10 @@ def weight_scores(generator: Generator) -> Scores:
     """
     synthesis = cast(Synthesis, generator.synthesis)
     w = generator.mapping.w_avg.reshape(-1, generator.w_dim).mean(dim=0)
-    levels = [cast(Level, level) for level in synthesis.levels]
+    levels = [cast(StyledLevel, level) for level in synthesis.levels]
     scores: dict[str, Tensor] = {}
     for i, level in enumerate(levels):
-        scores[inner_name(i)] = level.layers[-1].conv.input_norms(w)
+        scores[inner_name(i)] = level.last.conv.input_norms(w)
         norms = synthesis.head.input_norms_at(i, w)
         if i + 1 < len(levels):
             above = cast(UpsamplingLevel, levels[i + 1])
@@ -108,7 +108,7 @@ def _visited(synthesis: Synthesis, visit: Callable[[str, Tensor], Tensor]) -> It
         return lambda module, args, features: visit(name, features)
 
     handles = []
-    for i, level in enumerate(cast(Level, level) for level in synthesis.levels):
+    for i, level in enumerate(cast(StyledLevel, level) for level in synthesis.levels):
         first = level.layers[0]
         if i == 0:
             handles.append(first.register_forward_pre_hook(entering))

@@ -1,67 +1,30 @@
 """The levels of a synthesis network: all that happens at one resolution (Karras et al. 2020, figure 7)."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks import Fold, NoiseInjection, Shortcut, StyledLayer, Upsampler
+from ganzoo.blocks import Fold, Shortcut, StyledLayer, Upsampler
 from ganzoo.blocks.base import prefixed
+from ganzoo.generators.leveled import Level, Order
 from ganzoo.ops.initialize import normal_
 
-Order = Tensor | None  # of a level's channels; None for their own
 
-
-class Level(nn.Module, ABC):
-    """Base of the levels.
-
-    Attributes:
-        layers: Styled layers in the order in which they read rows of w and take noise.
-        first_row: Row of w that the first of them reads; the head reads the row after the last one's.
-    """
-
-    def __init__(self, first_row: int, layers: Sequence[str]) -> None:
-        super().__init__()
-        self.first_row = first_row
-        self.names = tuple(layers)
+class StyledLevel(Level):
+    """Base of the levels: styled layers."""
 
     @property
-    def layers(self) -> list[StyledLayer]:
-        return [cast(StyledLayer, getattr(self, name)) for name in self.names]
-
-    @property
-    def head_row(self) -> int:
-        """Row of w that the head reads at this level."""
-        return self.first_row + len(self.names)
+    def last(self) -> StyledLayer:
+        """The layer that it ends with."""
+        return cast(StyledLayer, self.layers[-1])
 
     @property
     def width(self) -> int:
         """Channels of its features, and in front of its last convolution."""
-        return len(self.layers[-1].bias)
-
-    def noises(self) -> list[NoiseInjection]:
-        """The noise inputs of its layers."""
-        return [layer.noise for layer in self.layers]
-
-    def input_order(self) -> Order:
-        """The order of the channels from the level below that suits the folded form best."""
-        return None
-
-    def can_fold(self) -> bool:
-        """Whether all of its blocks take channels in another order."""
-        return all(layer.can_fold() for layer in self.layers)
-
-    def fold(self, order_in: Order, order_out: Order) -> None:
-        """Put the folded form of every block in its place."""
-        for name in self.names:
-            layer = cast(StyledLayer, getattr(self, name))
-            fold = Fold(
-                order_in=order_in if name == self.names[0] else None,
-                order_out=order_out if name == self.names[-1] else None,
-            )
-            setattr(self, name, layer.folded(fold))
+        return len(self.last.bias)
 
     @abstractmethod
     def narrowed(self, keep_in: Tensor, keep_inner: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
@@ -74,7 +37,7 @@ class Level(nn.Module, ABC):
         """
 
 
-class InputLevel(Level):
+class InputLevel(StyledLevel):
     """Level 0: a learnt constant and one convolution."""
 
     def __init__(self, conv: StyledLayer, channels: int, size: tuple[int, int]) -> None:
@@ -87,8 +50,7 @@ class InputLevel(Level):
         """Draw the learnt constant anew."""
         normal_(self.const, generator=generator)
 
-    def forward(self, x: None, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
-        """Features `[N, C, h, w]` of all rows of w and the noise of all layers."""
+    def forward(self, x: Tensor | None, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
         return cast(Tensor, self.conv(self.const.expand(w.shape[0], -1, -1, -1), w[:, 0], noise[0]))
 
     def narrowed(self, keep_in: Tensor, keep_inner: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
@@ -98,7 +60,7 @@ class InputLevel(Level):
         }
 
 
-class UpsamplingLevel(Level):
+class UpsamplingLevel(StyledLevel):
     """A level above the first: an upsampler, a convolution, and a path around both.
 
     Args:
@@ -114,8 +76,7 @@ class UpsamplingLevel(Level):
         self.conv = conv
         self.shortcut = shortcut
 
-    def forward(self, x: Tensor, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
-        """Features `[N, C, h, w]` of those of the level below, all rows of w and the noise of all layers."""
+    def forward(self, x: Tensor | None, w: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
         i = self.first_row
         y = self.upsample(x, w[:, i], noise[i])
         y = self.conv(y, w[:, i + 1], noise[i + 1])

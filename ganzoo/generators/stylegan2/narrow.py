@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganzoo.blocks.base import prefixed
 from ganzoo.blocks.upsampler import Upsampler, highest
 from ganzoo.generators.config import Scores
-from ganzoo.generators.stylegan2.levels import Level, UpsamplingLevel
+from ganzoo.generators.stylegan2.levels import StyledLevel, UpsamplingLevel
 from ganzoo.generators.stylegan2.names import features_name, inner_name
 from ganzoo.generators.stylegan2.synthesis import Synthesis
 
@@ -32,7 +32,10 @@ def narrowed(target: Synthesis, source: Synthesis, scores: Scores) -> dict[str, 
     """
     found: dict[str, Tensor] = {}
     features: dict[int, Tensor] = {}
-    pairs = [(cast(Level, a), cast(Level, b)) for a, b in zip(target.levels, source.levels, strict=False)]
+    pairs = [
+        (cast(StyledLevel, a), cast(StyledLevel, b))
+        for a, b in zip(target.levels, source.levels, strict=False)
+    ]
     below: Tensor | None = torch.arange(0)  # nothing is below level 0
     for i, (new, old) in enumerate(pairs):
         inner = _kept(scores, inner_name(i), new.width, old.width)

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from ganzoo.generators.config import GENERATORS, MAX_WIDTH, WHAT, GeneratorConfig
-from ganzoo.generators.stylegan2.config import MAX_RESOLUTION, check_resolution
 from ganzoo.generators.stylegan3.synthesis import Synthesis
 from ganzoo.generators.stylegan3.table import Frequencies, Shape, layer_shapes
+from ganzoo.generators.widths import MAX_RESOLUTION, check_resolution
 from ganzoo.system.validation import in_range
 
 MAX_LAYERS, MAX_FACTOR, MAX_FILTER, MAX_MARGIN = 64, 16, 64, 512
