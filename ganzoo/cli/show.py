@@ -1,6 +1,7 @@
 """`ganzoo list` and `ganzoo info`: what there is, and what it costs."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ _NUMBERS = ("resolution", "parameters", "MACs")
 _LONGEST = 16  # letters of a word that a column has room for
 _ONE_TABLE = 120  # columns from which the models' license has room beside their cost
 _ROOMY, _NARROW = 72, 60
+_NON_COMMERCIAL = re.compile(r"\bNC\b|non-commercial")
 _PIPE_WIDTH = 160  # a table that goes into a file or a pipe is not squeezed to a terminal's width
 
 
@@ -184,12 +186,14 @@ def _list_hub(owner: str, pattern: str, tags: list[str], as_json: bool) -> None:
 
 def _markdown(models: list[dict[str, Any]]) -> str:
     """Published models as a Markdown table."""
-    lines = ["| model | what | resolution | parameters | MACs | license |", "|---|---|---|---|---|---|"]
+    lines = ["| model | what | resolution | parameters | MACs | weights' license |", "|---|---|---|---|---|---|"]
     for m in models:
-        license = "; ".join(f"{part}: {text}" for part, text in m["license"].items())
-        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], license]
+        weights, *others = m["license"].values()
+        mark = "¹" if any(_NON_COMMERCIAL.search(text) for text in others) else ""
+        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], weights + mark]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", f"{CONVENTION_SHORT}; mapping and synthesis together."])
+    told = "¹ The license of the teacher or of the images is non-commercial: `ganzoo info NAME` prints all three."
+    return "\n".join([*lines, "", f"{CONVENTION_SHORT}; mapping and synthesis together. {told}"])
 
 
 def _where(model: dict[str, Any]) -> str:
