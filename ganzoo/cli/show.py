@@ -186,14 +186,16 @@ def _list_hub(owner: str, pattern: str, tags: list[str], as_json: bool) -> None:
 
 def _markdown(models: list[dict[str, Any]]) -> str:
     """Published models as a Markdown table."""
-    lines = ["| model | what | resolution | parameters | MACs | weights' license |", "|---|---|---|---|---|---|"]
+    lines = ["| model | what | resolution | parameters | MACs | weights' license |", f"|{'---|' * 6}"]
     for m in models:
         weights, *others = m["license"].values()
         mark = "¹" if any(_NON_COMMERCIAL.search(text) for text in others) else ""
         cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], weights + mark]
         lines.append(f"| {' | '.join(cells)} |")
-    told = "¹ The license of the teacher or of the images is non-commercial: `ganzoo info NAME` prints all three."
-    return "\n".join([*lines, "", f"{CONVENTION_SHORT}; mapping and synthesis together. {told}"])
+    terms = (
+        "The license of the teacher or of the images is non-commercial: `ganzoo info NAME` prints all three."
+    )
+    return "\n".join([*lines, "", f"{CONVENTION_SHORT}; mapping and synthesis together. ¹ {terms}"])
 
 
 def _where(model: dict[str, Any]) -> str:
