@@ -45,7 +45,7 @@ def test_two_processes_learn_what_one_does_with_an_adversary(of_two, whole):
     ("changes", "alone"),
     [
         pytest.param(NO_GAN, NO_GAN, marks=pytest.mark.slow),
-        ({"cache": {"images": 7}}, {"accumulate": 2}),
+        ({"cache": {"images": 7}, "kimg": 0.012}, {"accumulate": 2}),
     ],
     ids=["without an adversary", "from the disk"],
 )

@@ -177,7 +177,7 @@ def run(source, out, **changes):
 
 
 def test_a_run_tells_and_records_what_it_began_with(teacher, tmp_path, capsys):
-    folder = run(teacher, tmp_path / "run")
+    folder = run(teacher, tmp_path / "run", kimg=0.008)
     told = capsys.readouterr().err.splitlines()
     original = ganzoo.load(teacher)
     assert (
@@ -203,14 +203,14 @@ def test_a_run_tells_and_records_what_it_began_with(teacher, tmp_path, capsys):
 def test_a_run_that_goes_on_needs_no_model_to_begin_with(teacher, tmp_path, capsys):
     """It does not start warm again: the checkpoint has the student."""
     ganzoo.save(trained(tiny(), seed=5), tmp_path / "other")
-    own = {"init": str(tmp_path / "other"), "checkpoint_kimg": 0.008, "optimizer": {"schedule": "constant"}}
+    own = {"init": str(tmp_path / "other"), "kimg": 0.016, "optimizer": {"schedule": "constant"}}
     whole = run(teacher, tmp_path / "whole", **own)
-    run(teacher, tmp_path / "part", **own, kimg=0.016)
+    run(teacher, tmp_path / "part", **{**own, "kimg": 0.008})
     shutil.rmtree(tmp_path / "other")
     capsys.readouterr()
     part = run(teacher, tmp_path / "part", **own)
     told = capsys.readouterr().err
-    assert "Going on from 0.016 kimg." in told and "Warm start" not in told
+    assert "Going on from 0.008 kimg." in told and "Warm start" not in told
     found, expected = last_tensors(part), last_tensors(whole)
     assert found.keys() == expected.keys()
     assert [name for name, value in found.items() if not torch.equal(value, expected[name])] == []
