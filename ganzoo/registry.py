@@ -143,10 +143,12 @@ class Registry(Generic[T]):
         return cls(**context, **options)
 
 
-@cache
 def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
-    """Constructor arguments of a class. Every block of a network asks for them."""
-    return {p.name: p for p in inspect.signature(cls).parameters.values()}
+    """Constructor arguments of a class."""
+    return signature(cls).parameters
+
+
+signature = cache(inspect.signature)  # every block of a network asks for it
 
 
 def _path(cls: type) -> str:

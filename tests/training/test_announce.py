@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 import torch
+from covering import thinned
 from training_helpers import OFF, make_task, make_teacher, result_of, run_data, run_settings, student_config
 
 import ganzoo
@@ -21,10 +22,10 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS.keys())
-def test_a_run_whose_speed_was_measured_gives_the_same_bits(teacher, tmp_path, monkeypatch, changes):
+@pytest.mark.parametrize("kind", thinned(KINDS, KINDS.keys() - {"features of the teacher"}))
+def test_a_run_whose_speed_was_measured_gives_the_same_bits(teacher, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(module, "measure_speed", measure_speed)  # and not what is remembered of another run
-    changes = {"kimg": 0.012, **changes}
+    changes = {"kimg": 0.012, **KINDS[kind]}
     measured = distill(run_data(teacher, tmp_path / "measured", **changes))
     monkeypatch.setattr(module, "measure_speed", lambda *arguments: Speed(1.0, 1.0, 1.0))
     alone = distill(run_data(teacher, tmp_path / "alone", **changes))
@@ -45,7 +46,7 @@ def size(text, what):
     return float(number) * SIZES[unit.strip(".,")]
 
 
-@pytest.mark.parametrize("name", ["adam", "sgd", "lamb"])
+@pytest.mark.parametrize("name", thinned(["adam", "sgd", "lamb"], ["adam", "sgd"]))
 def test_sizes_on_disk_are_those_of_the_files(teacher, tmp_path, capsys, name):
     data = run_data(teacher, tmp_path / "run", kimg=0.004, optimizer={"name": name, "betas": (0.0, 0.99)})
     folder = distill(data)

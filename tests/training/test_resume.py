@@ -73,6 +73,8 @@ MOMENTS = {
 
 # Each of these is like one that runs always: a step further on, or a checkpoint or a measurement before.
 ALIKE = {"after a checkpoint", "in the first checkpoint", "while measuring"}
+# These are so in other tests: of a run that is killed again and again, and of checkpoints alone.
+ALIKE |= {"in the middle of a line of the log", "in front of a checkpoint's last move"}
 
 
 @pytest.mark.parametrize("moment", thinned(MOMENTS, MOMENTS.keys() - ALIKE))
@@ -152,7 +154,11 @@ def planned(data):
     return Plan((Job("run", data, read_settings(data)),), Path(data["out"]))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT],
+    ids=["SIGTERM", "Ctrl-C"],
+)
 def test_a_run_that_is_asked_to_stop_tells_what_it_kept_and_goes_on(teacher, whole, tmp_path, number):
     expected = whole()
     data = changed(teacher, tmp_path / "run")

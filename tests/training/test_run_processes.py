@@ -45,7 +45,7 @@ def test_two_processes_learn_what_one_does_with_an_adversary(of_two, whole):
     ("changes", "alone"),
     [
         pytest.param(NO_GAN, NO_GAN, marks=pytest.mark.slow),
-        ({"cache": {"images": 7}, "kimg": 0.012}, {"accumulate": 2}),
+        pytest.param({"cache": {"images": 7}, "kimg": 0.012}, {"accumulate": 2}, marks=pytest.mark.slow),
     ],
     ids=["without an adversary", "from the disk"],
 )
@@ -75,8 +75,8 @@ def test_two_processes_go_on_to_the_same_bits(teacher, of_two, tmp_path):
     ("changes", "told"),
     [
         ({}, "is not empty and holds no run"),
-        ({"teacher": "none"}, "Unknown model or recipe: 'none'"),
-        ({"label_dim": 2}, "give label_dim=0"),
+        pytest.param({"teacher": "none"}, "Unknown model or recipe: 'none'", marks=pytest.mark.slow),
+        pytest.param({"label_dim": 2}, "give label_dim=0", marks=pytest.mark.slow),
         ({"batch_size": 3}, "give a multiple of 2"),
     ],
     ids=["folder", "teacher", "student", "batch"],
