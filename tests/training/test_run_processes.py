@@ -16,6 +16,7 @@ import ganzoo.training.cache as images
 from ganzoo.training.run import distill
 
 NO_GAN = {"loss": {"gan": OFF}}
+SHORT = {"kimg": 0.016, "eval_every": 0.012}  # checkpoints and figures after the third step and the fourth
 
 
 def assert_close_runs(folder, expected):
@@ -32,13 +33,13 @@ def assert_close_runs(folder, expected):
 def of_two(teacher, tmp_path_factory):
     """The folder of a run of two processes, with an adversary, that nothing cut off."""
     folder = tmp_path_factory.mktemp("two") / "whole"
-    data = changed(teacher, folder, cache={"folder": str(folder.with_name("images"))})
+    data = changed(teacher, folder, **SHORT, cache={"folder": str(folder.with_name("images"))})
     assert forked(lambda: distill(data), processes=2) == [0, 0]
     return folder
 
 
 def test_two_processes_learn_what_one_does_with_an_adversary(of_two, whole):
-    assert_close_runs(of_two, whole(accumulate=2))
+    assert_close_runs(of_two, whole(**SHORT, accumulate=2))
 
 
 @pytest.mark.parametrize(
@@ -59,11 +60,11 @@ def test_two_processes_learn_what_one_does(teacher, whole, tmp_path, changes, al
 
 def test_two_processes_go_on_to_the_same_bits(teacher, of_two, tmp_path):
     """One of them is killed; the launcher ends the other."""
-    data = changed(teacher, tmp_path / "cut")
+    data = changed(teacher, tmp_path / "cut", **SHORT)
 
     def work():
         if os.environ["RANK"] == "1":
-            die_after_step(5)()
+            die_after_step(4)()
         distill(data)
 
     assert -signal.SIGKILL in forked(work, processes=2)
