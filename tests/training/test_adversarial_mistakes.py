@@ -165,7 +165,15 @@ SETTINGS = {
 # Alike: composed as the others are, and refused by the settings' own checks, which have tests of their own.
 SETTINGS_ALIKE = {
     *("no data for the task", "resolution 0", "batch of none", "batch below none", "best is not measured"),
-    *("init is nothing", "init is images", "an unknown game", "a strength", "a share", "all layers frozen"),
+    *(
+        "init is nothing",
+        "init is images",
+        "an unknown game",
+        "an unknown group",
+        "a strength",
+        "a share",
+        "all layers frozen",
+    ),
 }
 
 
