@@ -6,6 +6,7 @@ from recipes and configs; the two never mix, and no config can name anything tha
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from ganzoo.plugins import missing_block, watch
@@ -142,9 +143,12 @@ class Registry(Generic[T]):
         return cls(**context, **options)
 
 
-def _parameters(cls: type) -> dict[str, inspect.Parameter]:
+def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
     """Constructor arguments of a class."""
-    return {p.name: p for p in inspect.signature(cls).parameters.values()}
+    return signature(cls).parameters
+
+
+signature = cache(inspect.signature)  # every block of a network asks for it
 
 
 def _path(cls: type) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import json
-import subprocess
+import runpy
 import sys
 import tarfile
 from pathlib import Path
@@ -37,15 +37,20 @@ def package(tmp_path):
     return path
 
 
-def run(package, out, *options):
-    command = [sys.executable, TOOL, package, out, *options]
-    return subprocess.run([*map(str, command)], capture_output=True, text=True)
+@pytest.fixture
+def run(monkeypatch):
+    """Run the script in this process."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", [*map(str, (TOOL, *words))])
+        runpy.run_path(str(TOOL), run_name="__main__")
+
+    return call
 
 
-def test_emoji_come_with_alpha_and_their_categories(package, tmp_path):
+def test_emoji_come_with_alpha_and_their_categories(run, package, tmp_path):
     out = tmp_path / "emoji.zip"
-    ended = run(package, out)
-    assert ended.returncode == 0, ended.stderr
+    run(package, out)
     images = ImageSet(out, channels=4)
     assert images.class_names == ("People & Body", "Symbols") and images.labels == [0, 0, 1]
     assert np.asarray(images.read(0))[0, 0, 3] == 0
@@ -54,20 +59,23 @@ def test_emoji_come_with_alpha_and_their_categories(package, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"emoji.md", "emoji.zip", package.name}
 
 
-def test_skin_tones_are_left_out_and_white_lies_behind_where_that_is_asked_for(package, tmp_path):
-    assert run(package, tmp_path / "emoji.zip", "--no-skin-tones", "--white").returncode == 0
+def test_skin_tones_are_left_out_and_white_lies_behind_where_that_is_asked_for(run, package, tmp_path):
+    run(package, tmp_path / "emoji.zip", "--no-skin-tones", "--white")
     images = ImageSet(tmp_path / "emoji.zip", channels=4)
     assert images.labels == [0, 1]
     assert np.asarray(images.read(0))[0, 0].tolist() == [255, 255, 255, 255]
 
 
-def test_another_package_is_refused_in_one_line(tmp_path):
+def test_another_package_is_refused_in_one_line(run, tmp_path, capsys):
     path = tmp_path / "other.tgz"
     with tarfile.open(path, "w:gz"):
         pass
-    ended = run(path, tmp_path / "emoji.zip")
-    assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].endswith(
-        "no package/emoji.json: is it emoji-datasource-google 16.0.0?"
+    with pytest.raises(SystemExit) as ended:
+        run(path, tmp_path / "emoji.zip")
+    assert ended.value.code == 2
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("no package/emoji.json: is it emoji-datasource-google 16.0.0?")
     )
     assert not (tmp_path / "emoji.zip").exists()

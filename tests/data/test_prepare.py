@@ -148,7 +148,7 @@ def test_the_record_tells_how_the_set_was_made(source, out):
     assert told["dataset_sha256"] == report.dataset_sha256 == ImageSet(out).sha256
 
 
-@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize("kind", [pytest.param("folder", marks=pytest.mark.slow), "zip"])
 def test_the_bytes_depend_on_neither_place_nor_number_of_workers(tmp_path, kind):
     zips = []
     for workers in (1, 2):

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -73,7 +74,10 @@ def killed(source, out, workers=2):
     return run.process
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+ONE_OR_TWO = [pytest.param(1, marks=pytest.mark.slow), 2]  # whether they are killed or meet a full disk
+
+
+@pytest.mark.parametrize("workers", ONE_OR_TWO)
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(source, whole, out, workers):
     killed(source, out, workers)
     assert not out.exists()
@@ -134,18 +138,21 @@ def test_a_run_of_another_source_is_not_continued(unfinished, tmp_path):
         prepare(other, unfinished, resolution=64, workers=1)
 
 
-def test_it_starts_over_when_allowed(source, out):
-    killed(source, out, workers=1)
+@pytest.fixture
+def copied(unfinished, out):
+    """The folder beside `out` of what another run left."""
+    return shutil.copytree(unfinished.with_name("out.zip.partial"), out.with_name("out.zip.partial"))
+
+
+def test_it_starts_over_when_allowed(source, out, copied):
     report = prepare(source, out, resolution=32, workers=1, overwrite=True)
     assert report.resumed == 0 and report.counts["written"] == COUNT
     assert ImageSet(out).read(0).size == (32, 32)
 
 
 @pytest.mark.parametrize("damage", ["images.zip", "settings.json"])
-def test_a_damaged_folder_is_not_continued(source, out, damage):
-    folder = out.with_name("out.zip.partial")
-    killed(source, out, workers=1)
-    (folder / damage).write_bytes(b"")
+def test_a_damaged_folder_is_not_continued(source, out, copied, damage):
+    (copied / damage).write_bytes(b"")
     with pytest.raises(ValueError, match="damaged: delete"):
         prepare(source, out, resolution=64, workers=1)
 
@@ -179,21 +186,21 @@ def test_an_interrupted_run_keeps_what_is_done(source, whole, out):
     assert out.read_bytes() == whole
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+def prepare_on_a_full_disk():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    source, out, workers = sys.argv[1:]
+    try:
+        prepare(source, out, resolution=64, workers=int(workers))
+    except OSError as error:
+        sys.exit(str(error))
+
+
+@pytest.mark.parametrize("workers", ONE_OR_TWO)
 def test_a_full_disk_is_one_error_and_what_is_done_is_kept(source, whole, out, workers):
-    code = (
-        "import sys\nfrom ganzoo.data import prepare\n"
-        "try: prepare(sys.argv[1], sys.argv[2], resolution=64, workers=int(sys.argv[3]))\n"
-        "except OSError as error: sys.exit(str(error))"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code, str(source), str(out), str(workers)],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY)),
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 1
-    assert ended.stderr.count("\n") == 1 and "out.zip.partial: File too large. What is done" in ended.stderr
+    with started(source.parent / "said", prepare_on_a_full_disk, source, out, workers) as run:
+        status, _, err = run.finish()
+    assert status == 1
+    assert err.count("\n") == 1 and "out.zip.partial: File too large. What is done" in err
     assert not out.exists()
     prepare(source, out, resolution=64, workers=1)
     assert out.read_bytes() == whole

@@ -65,7 +65,7 @@ def test_seeds_give_the_files_of_generate(client, demo_folder, tmp_path):
 
 
 def test_visitors_at_once_get_their_own_images(address, demo_model, tmp_path):
-    seeds = range(4)
+    seeds = range(2)
 
     def visit(seed):
         visitor = Client(address, verbose=False, download_files=str(tmp_path / str(seed)))
@@ -103,11 +103,11 @@ def test_a_walk_comes_as_a_film(client):
     ("call", "part"),
     [
         (["5-2", *LOOK, "/draw"], "runs backwards; write 2-5"),
-        (["0-99", *LOOK, "/draw"], "more than 32 seeds"),
+        pytest.param(["0-99", *LOOK, "/draw"], "more than 32 seeds", marks=pytest.mark.slow),
         (["0", 0.5, 6, "const", 1, "/draw"], "not conditional"),
-        ([-1, 1, 2, *LOOK, "/mix"], "0 to 4294967295"),
+        pytest.param([-1, 1, 2, *LOOK, "/mix"], "0 to 4294967295", marks=pytest.mark.slow),
         ([None, None, *LOOK, 0, 0, "/edit"], "Give a seed"),
-        (["0", 1, *LOOK, "/walk"], "two at least"),
+        pytest.param(["0", 1, *LOOK, "/walk"], "two at least", marks=pytest.mark.slow),
         ([None, "w", 2, False, "/project"], "Upload an image first"),
     ],
 )

@@ -19,6 +19,7 @@ except ValueError:
     FFMPEG = None
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="needs the program ffmpeg")
 ALL = [".gif", ".webp", *(pytest.param(s, marks=needs_ffmpeg) for s in video.SUFFIXES)]
+KINDS = [*ALL[:3], pytest.param(".webm", marks=(needs_ffmpeg, pytest.mark.slow))]  # by ffmpeg as .mp4 is
 
 
 def image(number, size=(24, 16), mode="RGB"):
@@ -112,7 +113,7 @@ def test_grey_frames_are_taken(tmp_path):
     assert psnr(read[1], frames[1]) > 35
 
 
-@pytest.mark.parametrize("suffix", ALL)
+@pytest.mark.parametrize("suffix", KINDS)
 def test_an_interrupted_film_can_be_played(tmp_path, suffix):
     path = tmp_path / f"film{suffix}"
     with pytest.raises(KeyboardInterrupt), FilmWriter(path, 30, (24, 16)) as writer:
@@ -133,7 +134,7 @@ def test_a_failure_leaves_the_film_that_was_there(tmp_path, suffix):
     assert path.read_text() == "before" and [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("suffix", ALL)
+@pytest.mark.parametrize("suffix", KINDS)
 def test_a_full_disk_is_told_in_one_line(tmp_path, suffix):
     frames = (Image.effect_noise((96, 96), 90) for _ in range(30))
     with full_disk(10_000), pytest.raises(OSError, match=f"film{suffix} cannot be written: ") as caught:

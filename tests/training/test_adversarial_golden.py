@@ -1,6 +1,7 @@
 """Adversarial training against the original's losses, gradients, steps and named settings."""
 
 import json
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from ada_golden import percentile_rows
 from adversarial_helpers import settings_of, task_of, write_pictures
+from covering import covering
 from training_helpers import ALONE
 
 import ganzoo
@@ -44,15 +46,18 @@ def arrays(name, part):
     return dict(np.load(GOLDEN / f"{name}_{part}.npz").items())
 
 
+@cache
+def converted(name, part):
+    return ganzoo.convert(GOLDEN / f"{name}.pkl", part=part).requires_grad_(True)
+
+
 def tensor(array):
     return None if array is None else torch.from_numpy(np.asarray(array, dtype=np.float32))
 
 
 def golden_task(tmp_path, name, e, **changes):
     """The task on the networks of a golden snapshot, with the hyperparameters of an array file."""
-    path = GOLDEN / f"{name}.pkl"
-    generator = ganzoo.convert(path, part="generator").requires_grad_(True)
-    discriminator = ganzoo.convert(path, part="discriminator").requires_grad_(True)
+    generator, discriminator = (deepcopy(converted(name, part)) for part in ("generator", "discriminator"))
     own, theirs = generator.config.to_dict(), discriminator.config.to_dict()
     penalty = {"r1": float(e["hp_r1_gamma"]), "interval": INTERVALS[PENALTY]}
     path_length = {
@@ -350,7 +355,18 @@ def test_the_augmentation_s_strength(fact):
         assert p == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("fact", FACTS["configs"], ids=lambda fact: fact["run_description"])
+ARGUMENTS = ("cfg", "resolution", "gpus", "aug", "augpipe", "gamma", "cond", "freezed")
+CONFIGS = {tuple(fact["arguments"].get(key) for key in ARGUMENTS): fact for fact in FACTS["configs"]}
+ALWAYS = covering(CONFIGS, 1)  # every value of every argument
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        pytest.param(fact, id=fact["run_description"], marks=() if row in ALWAYS else pytest.mark.slow)
+        for row, fact in CONFIGS.items()
+    ],
+)
 def test_named_settings(fact, tmp_path, monkeypatch):
     arguments, wanted = fact["arguments"], fact["result"]
     side, name = arguments["resolution"], arguments.get("cfg", "auto")

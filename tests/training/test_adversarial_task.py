@@ -53,7 +53,7 @@ def test_it_trains_and_leaves_what_every_run_leaves(whole):
 
 
 def test_it_learns(tmp_path):
-    folder = carry_out(job(tmp_path / "run", "kimg=2", "checkpoint_kimg=9", "eval_every=1.996"))
+    folder = carry_out(job(tmp_path / "run", "kimg=1", "checkpoint_kimg=9", "eval_every=0.996"))
     untrained = Blobs(BlobsSettings(out="", width=5), None)
     before = untrained.measure(untrained.modules["generator"])["gap"].value
     assert lines(folder / "figures.jsonl")[-1]["gap"] < 0.5 * before

@@ -1,6 +1,7 @@
 """Settings of adversarial training: those of the shipped file, of `auto`, and what the images decide."""
 
 import dataclasses
+from functools import cache
 
 import pytest
 from adversarial_helpers import NETWORKS, picture, write_pictures
@@ -31,6 +32,7 @@ def shipped(name):
     return {**chosen, **data}
 
 
+@cache
 def planned(data, *given, recipe="stylegan2"):
     [job] = plan(recipe, [f"data={data}", *given], task="adversarial").jobs
     return job.settings
@@ -103,9 +105,9 @@ def test_what_depends_on_the_batch_follows_the_one_that_is_given():
     assert "discriminator.mbstd_group_size" not in other
 
 
-@pytest.fixture
-def sixteen(tmp_path):
-    return write_pictures(tmp_path / "set", side=16)
+@pytest.fixture(scope="module")
+def sixteen(tmp_path_factory):
+    return write_pictures(tmp_path_factory.mktemp("sixteen") / "set", side=16)
 
 
 def test_the_size_is_that_of_the_images_and_what_is_given_wins(sixteen):

@@ -15,7 +15,7 @@ from ganzoo.models.factory import create
 
 SIZE = {"resolution": 16, "channels": [8, 8, 8], "z_dim": 6, "label_dim": 3, "attention": [1]}
 MAPPING = {"embed_dim": 4}
-SHORT = ["kimg=0.012", "batch_size=4", "checkpoint_kimg=0.008", "device=cpu", "cache.images=0"]
+SHORT = ["kimg=0.008", "batch_size=4", "checkpoint_kimg=0.004", "device=cpu", "cache.images=0"]
 SHORT += ["held_out.num=4", "held_out.metrics=[l1,psnr]", "held_out.best=psnr", "loss.feature_l1.weight=0"]
 
 

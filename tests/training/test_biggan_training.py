@@ -183,7 +183,7 @@ def test_buffers_are_copied_or_averaged(buffers, share):
 @pytest.mark.usefixtures("tiny_features")
 def test_a_killed_run_goes_on_to_the_same_bits(settings, tmp_path):
     own = {
-        "kimg": 0.024,
+        "kimg": 0.016,
         "checkpoint_kimg": 0.008,
         "log_kimg": 0.004,
         "eval_every": 0.012,
@@ -195,7 +195,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(settings, tmp_path):
     cut = settings(tmp_path / "cut", **own)
 
     def work():
-        die_after_step(5)()
+        die_after_step(4)()
         train(cut)
 
     assert forked(work) == [-signal.SIGKILL]

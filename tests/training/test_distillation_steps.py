@@ -1,9 +1,8 @@
 """Distillation by the trainer: what a step moves, and what stays."""
 
-import itertools
-
 import pytest
 import torch
+from covering import crossed
 from distillation_helpers import only, student_loss, trainer_of
 from helpers import styled_layers
 from training_helpers import OFF, TinyFeatures, make_task, make_teacher, run_settings, student_config
@@ -17,9 +16,7 @@ def moved(before, network):
     return {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
 
 
-COMBINATIONS = list(
-    itertools.product(("skip", "aux", "single"), ("pixel", "wavelet"), ("conv_transpose", "idwt"))
-)
+COMBINATIONS = crossed(("skip", "aux", "single"), ("pixel", "wavelet"), ("conv_transpose", "idwt"))
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)

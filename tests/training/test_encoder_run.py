@@ -100,7 +100,7 @@ def test_what_it_finds_is_nearer_than_the_mean_and_nearer_still_refined(teacher,
     assert found[0] + 3 < found[1] < found[2]
 
 
-@pytest.mark.parametrize("step", [2, 4])
+@pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_a_run_that_was_killed_ends_with_the_same_bits(teacher, whole, tmp_path, step):
     def dies(lines, images):
         if images == 4 * step:

@@ -35,7 +35,7 @@ def error(student, teacher, first=1000):
 def test_a_head_is_found_again_from_the_images(head, output):
     teacher, student = pair(output, head={"name": head})
     before = error(student, teacher)
-    fit_head(student, teacher, 128)
+    fit_head(student, teacher, 64)
     assert error(student, teacher) < 0.4 * before
 
 

@@ -20,7 +20,7 @@ METRICS = ["l1", "psnr", "perceptual"]
 HELD = {"num": NUM, "metrics": METRICS, "best": "perceptual", "features": "tiny"}
 
 
-@pytest.fixture(params=["const", "none"])
+@pytest.fixture(params=["const", pytest.param("none", marks=pytest.mark.slow)])
 def student_of_a_run(request, teacher, tmp_path, monkeypatch):
     """A student that has hardly learnt, whose images leave the range, and the noise that it learnt with."""
     monkeypatch.setattr(loading, "load_features", lambda name: TinyFeatures(name))

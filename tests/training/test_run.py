@@ -44,10 +44,10 @@ def tiny_features():
 
 @pytest.fixture
 def run(teacher, tmp_path):
-    """Runs with changes to the settings, in one folder, and one cache of images for all tests."""
+    """Runs of two steps, or as changed, in one folder, and one cache of images for all tests."""
 
     def work(**changes):
-        return distill(run_data(teacher, tmp_path / "run", **changes))
+        return distill(run_data(teacher, tmp_path / "run", **{"kimg": 0.008, **changes}))
 
     return work
 
@@ -174,10 +174,10 @@ def test_tensorboard_gets_events(finished):
 
 
 def test_tensorboard_gets_the_events_of_a_resumed_run_once(run):
-    run(kimg=0.016)
-    folder = run(kimg=0.024)
-    assert [event.step for event in tensorboard(folder).Scalars("pixel_l1")] == list(range(4, 25, 4))
-    assert [event.step for event in tensorboard(folder).Scalars("held_out/l1")] == [16, 24]
+    run()
+    folder = run(kimg=0.012)
+    assert [event.step for event in tensorboard(folder).Scalars("pixel_l1")] == [4, 8, 12]
+    assert [event.step for event in tensorboard(folder).Scalars("held_out/l1")] == [8, 12]
 
 
 def test_the_card_tells_lineage_cost_and_distance(finished):
@@ -205,8 +205,8 @@ def test_a_run_without_tensorboard_is_a_run(run, monkeypatch):
 
 
 def test_a_run_from_images_on_the_disk(run, teacher):
-    folder = run(cache={"images": 6}, kimg=0.02)
-    assert [line["kimg"] for line in lines(folder / "log.jsonl")][-1] == 0.02
+    folder = run(cache={"images": 6}, kimg=0.012)
+    assert [line["kimg"] for line in lines(folder / "log.jsonl")][-1] == 0.012
 
 
 def test_too_little_memory_is_told_with_what_to_do(run, capsys, monkeypatch):
@@ -233,18 +233,16 @@ def test_a_finished_run_returns_at_once(finished, teacher, monkeypatch):
 
 
 def test_more_kimg_go_on(run, capsys):
-    run(kimg=0.016)
-    folder = run(kimg=0.024)
-    assert "Going on from 0.016 kimg." in capsys.readouterr().err
-    assert [line["kimg"] for line in lines(folder / "log.jsonl")] == [
-        round(0.004 * i, 6) for i in range(1, 7)
-    ]
-    assert [line["kimg"] for line in lines(folder / "figures.jsonl")] == [0.016, 0.024]
-    assert result_of(folder)["kimg"] == 0.024
+    run()
+    folder = run(kimg=0.012)
+    assert "Going on from 0.008 kimg." in capsys.readouterr().err
+    assert [line["kimg"] for line in lines(folder / "log.jsonl")] == [0.004, 0.008, 0.012]
+    assert [line["kimg"] for line in lines(folder / "figures.jsonl")] == [0.008, 0.012]
+    assert result_of(folder)["kimg"] == 0.012
 
 
 def test_the_folder_of_an_older_version_goes_on(run, tmp_path):
-    folder = run(kimg=0.016)
+    folder = run()
     for path in (folder / "settings.json", folder / "result.json"):
         data = json.loads(path.read_text())
         settings = data.get("settings", data)
@@ -252,14 +250,14 @@ def test_the_folder_of_an_older_version_goes_on(run, tmp_path):
         settings["loss"]["perceptual"] = settings["loss"].pop("feature_l1")
         settings["held_out"] |= {"metrics": ["l1", "psnr", "lpips"], "best": "lpips"}
         path.write_text(json.dumps(data))
-    found = result_of(run(kimg=0.024))
-    assert found["kimg"] == 0.024 and {"feature_l1", "perceptual"} <= found["settings"]["loss"].keys()
+    found = result_of(run(kimg=0.012))
+    assert found["kimg"] == 0.012 and {"feature_l1", "perceptual"} <= found["settings"]["loss"].keys()
 
 
 def test_what_does_not_matter_to_what_was_learnt_may_change(run):
-    run(kimg=0.016)
+    run()
     run(
-        kimg=0.024, log_kimg=0.008, sample_kimg=0.008, checkpoint_kimg=0.008, keep_checkpoints=1, accumulate=2
+        kimg=0.016, log_kimg=0.008, sample_kimg=0.008, checkpoint_kimg=0.008, keep_checkpoints=1, accumulate=2
     )
 
 
@@ -299,22 +297,22 @@ def test_damaged_settings_are_told(run, tmp_path, text):
         run()
 
 
-@pytest.mark.parametrize("kimg", [0.016, 0.024], ids=["finished", "unfinished"])
+@pytest.mark.parametrize("kimg", [0.008, 0.012], ids=["finished", "unfinished"])
 def test_resume_never_refuses_a_folder_with_a_run(run, kimg):
-    run(kimg=0.016, resume="never")
+    run(resume="never")
     with pytest.raises(ValueError, match="holds a run already: give another out=, or resume=auto"):
         run(kimg=kimg, resume="never")
 
 
 def test_other_weights_of_the_teacher_are_refused(run, tmp_path):
     own = save_teacher(tmp_path / "own")
-    run(teacher=str(own), kimg=0.016)
+    run(teacher=str(own))
     changed = make_teacher()
     with torch.no_grad():
         changed.synthesis.levels[0].const[0, 0, 0, 0] += 1
     ganzoo.save(changed, own)
     with pytest.raises(ValueError, match=r"own has other weights than when the run in .* began"):
-        run(teacher=str(own), kimg=0.024)
+        run(teacher=str(own), kimg=0.012)
 
 
 def test_other_held_out_figures_are_measured_without_learning_again(run):
@@ -324,27 +322,27 @@ def test_other_held_out_figures_are_measured_without_learning_again(run):
     assert (folder / "log.jsonl").read_text() == before
     result = result_of(folder)
     assert list(result["figures"]) == ["psnr"] and result["held_out"] == 5
-    assert result["best"] == {"figure": "psnr", "value": result["figures"]["psnr"]["value"], "kimg": 0.032}
+    assert result["best"] == {"figure": "psnr", "value": result["figures"]["psnr"]["value"], "kimg": 0.008}
     assert "On 5 held-out latents" in (folder / "student" / "README.md").read_text()
 
 
 def test_the_best_of_the_last_measurement_outlasts_the_run(run, monkeypatch):
     figures = iter([Figure(value, 0.0) for value in (0.5, 0.1, 0.3)])
     monkeypatch.setattr(loading.HeldOut, "measure", lambda self, student: {"l1": next(figures)})
-    folder = run(kimg=0.016, eval_every=0.008)
-    assert result_of(folder)["best"] == {"figure": "l1", "value": 0.1, "kimg": 0.016}
+    folder = run(eval_every=0.004)
+    assert result_of(folder)["best"] == {"figure": "l1", "value": 0.1, "kimg": 0.008}
     best = weights_digest(ganzoo.load(folder / "best"))
-    run(kimg=0.024, eval_every=0.008)
-    assert result_of(folder)["best"] == {"figure": "l1", "value": 0.1, "kimg": 0.016}
+    run(kimg=0.012, eval_every=0.004)
+    assert result_of(folder)["best"] == {"figure": "l1", "value": 0.1, "kimg": 0.008}
     assert weights_digest(ganzoo.load(folder / "best")) == best
 
 
 def test_the_best_of_other_latents_is_no_longer_the_best(run, monkeypatch):
     values = iter([0.1, 0.5])
     monkeypatch.setattr(loading.HeldOut, "measure", lambda self, student: {"l1": Figure(next(values), 0.0)})
-    run(kimg=0.016)
-    folder = run(kimg=0.024, held_out={"num": 5})
-    assert result_of(folder)["best"] == {"figure": "l1", "value": 0.5, "kimg": 0.024}
+    run()
+    folder = run(kimg=0.012, held_out={"num": 5})
+    assert result_of(folder)["best"] == {"figure": "l1", "value": 0.5, "kimg": 0.012}
 
 
 def test_a_run_that_ends_in_its_last_measurement_measures_again_and_tells_once(run, monkeypatch):
@@ -356,8 +354,8 @@ def test_a_run_that_ends_in_its_last_measurement_measures_again_and_tells_once(r
         with pytest.raises(OSError, match="no more"):
             run()
     folder = run()
-    assert [line["kimg"] for line in lines(folder / "figures.jsonl")] == [0.032]
-    assert len(lines(folder / "log.jsonl")) == 8
+    assert [line["kimg"] for line in lines(folder / "figures.jsonl")] == [0.008]
+    assert len(lines(folder / "log.jsonl")) == 2
 
 
 # What is refused

@@ -16,6 +16,7 @@ import ganzoo.training.cache as images
 from ganzoo.training.run import distill
 
 NO_GAN = {"loss": {"gan": OFF}}
+SHORT = {"kimg": 0.016, "eval_every": 0.012}  # checkpoints and figures after the third step and the fourth
 
 
 def assert_close_runs(folder, expected):
@@ -32,20 +33,20 @@ def assert_close_runs(folder, expected):
 def of_two(teacher, tmp_path_factory):
     """The folder of a run of two processes, with an adversary, that nothing cut off."""
     folder = tmp_path_factory.mktemp("two") / "whole"
-    data = changed(teacher, folder, cache={"folder": str(folder.with_name("images"))})
+    data = changed(teacher, folder, **SHORT, cache={"folder": str(folder.with_name("images"))})
     assert forked(lambda: distill(data), processes=2) == [0, 0]
     return folder
 
 
 def test_two_processes_learn_what_one_does_with_an_adversary(of_two, whole):
-    assert_close_runs(of_two, whole(accumulate=2))
+    assert_close_runs(of_two, whole(**SHORT, accumulate=2))
 
 
 @pytest.mark.parametrize(
     ("changes", "alone"),
     [
         pytest.param(NO_GAN, NO_GAN, marks=pytest.mark.slow),
-        ({"cache": {"images": 7}}, {"accumulate": 2}),
+        pytest.param({"cache": {"images": 7}, "kimg": 0.012}, {"accumulate": 2}, marks=pytest.mark.slow),
     ],
     ids=["without an adversary", "from the disk"],
 )
@@ -59,11 +60,11 @@ def test_two_processes_learn_what_one_does(teacher, whole, tmp_path, changes, al
 
 def test_two_processes_go_on_to_the_same_bits(teacher, of_two, tmp_path):
     """One of them is killed; the launcher ends the other."""
-    data = changed(teacher, tmp_path / "cut")
+    data = changed(teacher, tmp_path / "cut", **SHORT)
 
     def work():
         if os.environ["RANK"] == "1":
-            die_after_step(5)()
+            die_after_step(4)()
         distill(data)
 
     assert -signal.SIGKILL in forked(work, processes=2)
@@ -75,8 +76,8 @@ def test_two_processes_go_on_to_the_same_bits(teacher, of_two, tmp_path):
     ("changes", "told"),
     [
         ({}, "is not empty and holds no run"),
-        ({"teacher": "none"}, "Unknown model or recipe: 'none'"),
-        ({"label_dim": 2}, "give label_dim=0"),
+        pytest.param({"teacher": "none"}, "Unknown model or recipe: 'none'", marks=pytest.mark.slow),
+        pytest.param({"label_dim": 2}, "give label_dim=0", marks=pytest.mark.slow),
         ({"batch_size": 3}, "give a multiple of 2"),
     ],
     ids=["folder", "teacher", "student", "batch"],

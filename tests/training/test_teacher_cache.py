@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -24,8 +25,11 @@ def short_shards(monkeypatch):
     monkeypatch.setattr(module, "SHARD", SHARD)
 
 
+UNCHANGED = cache(make_teacher)
+
+
 def make(folder, count=10, first=0, limit_gib=20.0, teacher=None, student=None, **changes):
-    generator = make_teacher() if teacher is None else teacher
+    generator = UNCHANGED() if teacher is None else teacher
     found = Teacher(generator, run_settings(student, **changes))
     return TeacherCache(found, count, first=first, folder=str(folder), limit_gib=limit_gib)
 

@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_new_and_told(converted):
     ]
 
 
-@pytest.mark.parametrize("kind", ["weights", "response", "saliency"])
+@pytest.mark.parametrize("kind", ["weights", pytest.param("response", marks=pytest.mark.slow), "saliency"])
 def test_a_narrower_student_takes_chosen_channels_and_tells_so(converted, kind):
     original = ganzoo.load(converted)
     own = original.config
@@ -176,8 +176,14 @@ def run(source, out, **changes):
     return distill(settings_for(source, tiny(), out, **{**PARTS, **changes}))
 
 
+@pytest.fixture(scope="module")
+def short(teacher, tmp_path_factory):
+    """The folder of a run of one step."""
+    return run(teacher, tmp_path_factory.mktemp("short") / "run", kimg=0.004)
+
+
 def test_a_run_tells_and_records_what_it_began_with(teacher, tmp_path, capsys):
-    folder = run(teacher, tmp_path / "run")
+    folder = run(teacher, tmp_path / "run", kimg=0.008)
     told = capsys.readouterr().err.splitlines()
     original = ganzoo.load(teacher)
     assert (
@@ -203,14 +209,14 @@ def test_a_run_tells_and_records_what_it_began_with(teacher, tmp_path, capsys):
 def test_a_run_that_goes_on_needs_no_model_to_begin_with(teacher, tmp_path, capsys):
     """It does not start warm again: the checkpoint has the student."""
     ganzoo.save(trained(tiny(), seed=5), tmp_path / "other")
-    own = {"init": str(tmp_path / "other"), "checkpoint_kimg": 0.008, "optimizer": {"schedule": "constant"}}
+    own = {"init": str(tmp_path / "other"), "kimg": 0.016, "optimizer": {"schedule": "constant"}}
     whole = run(teacher, tmp_path / "whole", **own)
-    run(teacher, tmp_path / "part", **own, kimg=0.016)
+    run(teacher, tmp_path / "part", **{**own, "kimg": 0.008})
     shutil.rmtree(tmp_path / "other")
     capsys.readouterr()
     part = run(teacher, tmp_path / "part", **own)
     told = capsys.readouterr().err
-    assert "Going on from 0.016 kimg." in told and "Warm start" not in told
+    assert "Going on from 0.008 kimg." in told and "Warm start" not in told
     found, expected = last_tensors(part), last_tensors(whole)
     assert found.keys() == expected.keys()
     assert [name for name, value in found.items() if not torch.equal(value, expected[name])] == []
@@ -225,10 +231,9 @@ def test_a_run_that_goes_on_needs_no_model_to_begin_with(teacher, tmp_path, caps
         ({"lr_scale": {"synthesis": 0.2}}, r"another lr_scale: synthesis is 0\.1, not 0\.2"),
     ],
 )
-def test_what_a_run_began_with_cannot_change(teacher, tmp_path, changes, told):
-    run(teacher, tmp_path / "run", kimg=0.004)
+def test_what_a_run_began_with_cannot_change(teacher, short, changes, told):
     with pytest.raises(ValueError, match=told):
-        run(teacher, tmp_path / "run", **changes)
+        run(teacher, short, **changes)
 
 
 @pytest.mark.parametrize(

@@ -157,14 +157,16 @@ def _child(work, rank, processes, port):
 
 
 def remembered(work, key_of=lambda *arguments: arguments):
-    """A function that counts once for the same settings, whatever their folders and length.
+    """A function that counts once for the same settings, whatever their folders, seed, length and intervals.
 
     key_of: Gives of the arguments what the result depends on.
     """
     known = {}
 
     def find(*arguments):
-        key = re.sub(r"'[^']*/[^']*'|\bkimg=[\d.e-]+", "''", repr(key_of(*arguments)))
+        key = re.sub(
+            r"'[^']*/[^']*'|\b(\w*kimg|eval_every|seed|num)=[\d.e-]+", "''", repr(key_of(*arguments))
+        )
         if key not in known:
             known[key] = work(*arguments)
         return known[key]
