@@ -12,8 +12,9 @@ import ganzoo
 from ganzoo.ops.activation import ACTIVATIONS
 
 
-@pytest.mark.parametrize("clamp", [0.3, 2.0, 256.0])
-def test_a_clamp_survives(network, clamp):
+@pytest.mark.parametrize("case", crossed(NETWORKS, [0.3, 2.0, 256.0], t=1), ids=str)
+def test_a_clamp_survives(case):
+    network, clamp = case
     assert_deploys(trained(network, clamp=clamp))
 
 
@@ -33,7 +34,7 @@ def test_any_width_of_subbands_survives(width):
     assert_deploys(trained("stylegan2 with idwt", channels=[width, 2 * width, 5]))
 
 
-@pytest.mark.parametrize("case", crossed(NETWORKS, ["full", "depthwise"], [1, 3, 5]), ids=str)
+@pytest.mark.parametrize("case", crossed(NETWORKS, ["full", "depthwise"], [1, 3, 5], t=1), ids=str)
 def test_a_kernel_size_survives(case):
     network, conv, kernel_size = case
     assert_deploys(trained(network, conv={"name": conv, "kernel_size": kernel_size}))
