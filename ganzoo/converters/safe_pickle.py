@@ -23,7 +23,7 @@ MAX_NAME = 500  # characters of a key or a name
 MAX_KEY_ITEMS = 16
 MAX_KEY_INTEGER = 1 << 60  # larger ones share their hashes: a dict of them takes quadratic time
 MAX_ODD_KEYS = 2_000  # other numbers and tuples, whose hashes a file can choose as well
-_OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
+_OPCODES = {ord(opcode.code): opcode for opcode in pickletools.opcodes}
 _BINARY = ("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8")
 
 
@@ -117,12 +117,14 @@ class Pickle:
     def next_opcode(self) -> tuple[str, Any]:
         """Name and argument of the next opcode; its length is checked before it is read."""
         self.limits.spend()
-        code = bytes(self.take(1)).decode("latin-1")
+        code = self.take(1)[0]
         opcode = _OPCODES.get(code)
         if opcode is None:
-            raise UnsafePickleError(f"The pickle is malformed: no opcode {code!r}.")
+            raise UnsafePickleError(f"The pickle is malformed: no opcode {chr(code)!r}.")
         if opcode.arg is None:
             return opcode.name, None
+        if opcode.arg is pickletools.uint1:  # a third of all opcodes, by a shorter way
+            return opcode.name, self.take(1)[0]
         start, size = self.position, opcode.arg.n
         if size == pickletools.UP_TO_NEWLINE:
             is_text = opcode.name in _TEXTS

@@ -48,7 +48,13 @@ class Judge:
         )
 
     def __call__(self, *paths, seconds=20, part=None):
-        job = {"paths": list(map(str, paths)), "seconds": seconds, "part": part}
+        return self.asked({"paths": list(map(str, paths)), "seconds": seconds, "part": part})
+
+    def fuzz(self, seed, count, folder):
+        """What became of that many mutants, which are read one after another."""
+        return self.asked({"fuzz": [seed, count, str(folder)], "seconds": 120 + count})
+
+    def asked(self, job):
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
@@ -103,10 +109,10 @@ def attempt(read, watch):
 
 
 def warm_up(convert_with_account):
-    """Read every fixture, so that nothing is left to be imported, and the codecs that files have named."""
+    """Read a fixture of each kind, so that nothing is left to be imported, and the codecs that files name."""
     for codec in ("cp437", "raw_unicode_escape", "ascii", "latin-1"):
         codecs.lookup(codec)
-    for path in FIXTURES:
+    for path in {(path.parent, path.suffix): path for path in FIXTURES}.values():
         for part in (None, "discriminator", *(("student", "nonsense") if path.suffix == ".ckpt" else ())):
             attempt(lambda p=path, q=part: convert_with_account(p, q), Watch.quiet)
     teachers = [path for path in FIXTURES if path.name.startswith("msg_teacher")]
@@ -131,12 +137,7 @@ def serve():
         started = time.monotonic()
         if (child := os.fork()) == 0:
             resource.setrlimit(resource.RLIMIT_CPU, (job["seconds"], job["seconds"]))
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            outcome, message, events = attempt(
-                lambda j=job: convert_with_account(j["paths"], j["part"]), watch
-            )
-            grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
-            result = {"outcome": outcome, "message": message[:5000], "events": events[:5], "grown": grown}
+            result = fuzz(*job["fuzz"], watch) if "fuzz" in job else judged(job, watch)
             os.write(writer, json.dumps(result).encode())
             os._exit(0)
         os.close(writer)
@@ -151,6 +152,16 @@ def serve():
             result = json.loads(text)
         result["seconds"] = time.monotonic() - started
         print(json.dumps(result), flush=True)
+
+
+def judged(job, watch):
+    """What became of a conversion in this process."""
+    from ganzoo.converters.conversion import convert_with_account
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome, message, events = attempt(lambda: convert_with_account(job["paths"], job["part"]), watch)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+    return {"outcome": outcome, "message": message[:5000], "events": events[:5], "grown": grown}
 
 
 def dump_tree(contents, source="", protocol=4):
@@ -363,16 +374,15 @@ def _opcodes(data):
     return [data[start:stop] for start, stop in zip(places, [*places[1:], len(data)], strict=True)]
 
 
-def fuzz(seed, count, folder):
-    """Read that many mutants in this process; what happened is printed as JSON."""
+def fuzz(seed, count, folder, watch):
+    """Read that many mutants in this process, and count what happened."""
     from ganzoo.converters.conversion import PARTS, convert_with_account
 
     def late(*_):
         raise BaseException("more than 30 s of a core")
 
     signal.signal(signal.SIGPROF, late)
-    watch, mutator, path = Watch(), Mutator(seed), Path(folder) / "mutant"
-    warm_up(convert_with_account)
+    mutator, path = Mutator(seed), Path(folder) / "mutant"
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcomes, messages, faults, largest, slowest, grown = Counter(), set(), [], 0, 0.0, 0
     for _ in range(count):
@@ -392,8 +402,8 @@ def fuzz(seed, count, folder):
             path.rename(path.with_name(f"fault{len(faults)}"))
             faults.append(f"{name}, {kind}: {fault}")
     told = {"kinds of message": len(messages), "slowest": slowest, "grown MiB": grown >> 20}
-    print(json.dumps({**outcomes, **told, "faults": faults}))
+    return {**outcomes, **told, "faults": faults}
 
 
 if __name__ == "__main__":
-    fuzz(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]) if len(sys.argv) > 1 else serve()
+    serve()

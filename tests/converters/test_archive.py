@@ -4,8 +4,10 @@ import os
 import shutil
 import zipfile
 import zlib
+from functools import cache
 
 import pytest
+from covering import crossed
 from golden_helpers import GOLDEN
 from test_safe_pickle import tensor, zipped
 
@@ -22,6 +24,12 @@ TEACHER = [
 DISTILLER = GOLDEN / "mobilestylegan" / "msg_32_distiller.ckpt"
 
 
+@cache
+def digest(path):
+    """The digest of the weights of a golden file."""
+    return weights_digest(ganzoo.convert(path))
+
+
 def members(path):
     """The members of a file of torch.save by their names below the top folder."""
     with zipfile.ZipFile(path) as archive:
@@ -35,6 +43,11 @@ def packed(source, path, top, method=zipfile.ZIP_STORED):
     return path
 
 
+def case_name(case):
+    source, *rest = case
+    return "-".join(map(str, [source.name, *rest]))
+
+
 def unpacked(source, folder):
     for name, data in members(source).items():
         path = folder / name
@@ -43,20 +56,25 @@ def unpacked(source, folder):
     return folder
 
 
-@pytest.mark.parametrize("source", [TRAINED, DISTILLER], ids=lambda path: path.name)
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
-@pytest.mark.parametrize("top", ["archive/", "", "some/where/", "./"])
-def test_a_file_that_was_packed_again_is_read(source, top, method, tmp_path):
+TOPS, METHODS = ["archive/", "", "some/where/", "./"], [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]
+
+
+@pytest.mark.parametrize("case", crossed([DISTILLER, TRAINED], TOPS, METHODS, t=1), ids=case_name)
+def test_a_file_that_was_packed_again_is_read(case, tmp_path):
+    source, top, method = case
     path = packed(source, tmp_path / "a.zip", top, method)
-    assert weights_digest(ganzoo.convert(path)) == weights_digest(ganzoo.convert(source))
+    assert weights_digest(ganzoo.convert(path)) == digest(source)
 
 
-@pytest.mark.parametrize("source", [TRAINED, DISTILLER], ids=lambda path: path.name)
-@pytest.mark.parametrize("given", ["", "archive", "archive/data.pkl"])
-def test_a_file_that_was_unpacked_is_read(source, given, tmp_path):
+GIVEN = ["", "archive", "archive/data.pkl"]
+
+
+@pytest.mark.parametrize("case", crossed([DISTILLER, TRAINED], GIVEN, t=1), ids=case_name)
+def test_a_file_that_was_unpacked_is_read(case, tmp_path):
+    source, given = case
     unpacked(source, tmp_path / "a" / "archive")
     conversion = convert_with_account(tmp_path / "a" / given)
-    assert weights_digest(conversion.module) == weights_digest(ganzoo.convert(source))
+    assert weights_digest(conversion.module) == digest(source)
     assert conversion.files[0].name == "archive"
     assert conversion.files[0].bytes == sum(map(len, members(source).values()))
 

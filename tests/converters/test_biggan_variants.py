@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from biggan_reference import HuggingFace, Original, huggingface, state_dict
+from covering import crossed
 from helpers import assert_golden
 from safetensors.torch import save_file
 
@@ -149,10 +150,10 @@ def test_standing_statistics_of_the_own_batch_norm_are_means_of_the_batches_own(
 # Hugging Face's
 
 
-@pytest.mark.parametrize("stats", [5, 11, 51])
-@pytest.mark.parametrize("attention", [0, 2, 9])
+@pytest.mark.parametrize("case", crossed([5, 11, 51], [0, 2, 9], t=1), ids=str)
 @torch.no_grad()
-def test_a_network_of_hugging_face_with_other_layers_is_converted(stats, attention, tmp_path):
+def test_a_network_of_hugging_face_with_other_layers_is_converted(case, tmp_path):
+    stats, attention = case
     layers = [[False, 8, 8], [True, 8, 4], [False, 4, 4], [True, 4, 4]]
     tensors, config = huggingface(layers, stats=stats, attention=attention)
     (tmp_path / "config.json").write_text(json.dumps(config))

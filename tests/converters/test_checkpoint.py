@@ -4,6 +4,7 @@ import argparse
 import collections
 import json
 import pickle  # noqa: TID251 - files are written, none is read
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from ganzoo.converters.unknown import Name
 GOLDEN = Path(__file__).parents[1] / "golden"
 ZIPS = sorted([*GOLDEN.glob("rosinality/*.pt"), *GOLDEN.glob("mobilestylegan/*.ckpt")], key=lambda p: p.name)
 PICKLES = sorted(GOLDEN.glob("nvidia_pkl/*.pkl"))
+
+
+read_once = cache(open_checkpoint)
 
 
 def leaves(value, path=()):
@@ -60,7 +64,7 @@ def test_a_zip_file_holds_what_torch_reads_from_it(path):
 @pytest.mark.parametrize("part", ["G", "G_ema", "D"])
 def test_a_snapshot_holds_its_networks_tensors(path, part):
     manifest = json.loads((GOLDEN / "tensors.json").read_text())
-    found = {name: list(t.shape) for name, t in modules(open_checkpoint(path)[part])}
+    found = {name: list(t.shape) for name, t in modules(read_once(path)[part])}
     expected = manifest[path.name].get(part)
     assert found == expected if expected else found
 

@@ -1,7 +1,8 @@
 """No tensor of a golden file can change without a golden comparison or the conversion failing.
 
 So each of them goes to its own place, with its own scale, and the comparisons cover it. Of tensors that
-differ in their level alone, one runs always, of another level in every network; all, with `-m slow`.
+differ in their level alone, one runs always, of another level in every network, and of a network of each
+layout; all, with `-m slow`.
 """
 
 import re
@@ -17,17 +18,19 @@ from ganzoo.converters import conversion, keymap
 from ganzoo.converters.checkpoint import open_checkpoint
 from ganzoo.converters.keymap import Tensors, flatten
 
-# Of the networks of StyleGAN's and BigGAN's files, many or dear, these are enough; the others are slow.
+# One network of each layout that a reader knows, and of each architecture in it; the others are slow.
 ENOUGH = {
+    "ada_cond_skip_32.pkl-generator_ema", "ada_resnet_32.pkl-generator", "ada_resnet_32.pkl-discriminator",
+    "sg3_t_cond_32.pkl-generator_ema", "ros_train_32.pt-generator_ema", "ros_train_32.pt-discriminator",
+    "msg_32_distiller.ckpt-student", "msg_32_distiller.ckpt-discriminator", "msg_32_mapping.ckpt-teacher",
     "sg1_gf_train_32.pth-discriminator", "sg1_ros_train.model-generator_ema-step-2-alpha-0.3",
-    "aj_biggan_32-generator_ema",
+    "aj_biggan_32-generator",
 }  # fmt: skip
 MUTATED = [
     pytest.param(network, every, id=f"{network}-{'all' if every else 'one'}", marks=marks)
     for network in NETWORKS
     for every in (False, True)
-    for many in [network.paths[0].parent.name in ("stylegan1", "biggan")]
-    for rare in [every or (many and str(network) not in ENOUGH)]
+    for rare in [every or str(network) not in ENOUGH]
     for marks in [[network.recorded, *([pytest.mark.slow] if rare else [])]]
 ]
 # The originals recorded one image of a generator that is not averaged, without truncation. Its mean style
@@ -79,8 +82,7 @@ def unread(network):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Files are read once; mean styles that no golden array shows are estimated from few latents."""
-    monkeypatch.setattr(conversion, "open_checkpoint", cache(open_checkpoint))
+    """Folders are read once, too; mean styles that no golden array shows are estimated from few latents."""
     monkeypatch.setattr(conversion, "open_folder", cache(conversion.open_folder))
     monkeypatch.setattr(keymap, "W_AVG_SAMPLES", 10)
 

@@ -1,5 +1,7 @@
 """Every wrapping and every layout of names gives the image of the plain file, bit for bit."""
 
+from functools import cache
+
 import pytest
 import torch
 from foreign_names import (
@@ -85,6 +87,12 @@ WRAPPINGS = {
 }  # fmt: skip
 
 
+@cache
+def plain(part):
+    """The network of the plain file."""
+    return ganzoo.convert(TRAINED, part)
+
+
 def images(generator):
     z = generator.sample_z(2, seed=1)
     with torch.inference_mode():
@@ -100,7 +108,7 @@ def test_a_wrapped_generator_gives_the_image_of_the_plain_file_bit_for_bit(tmp_p
     contents, part, key = WRAPPINGS[case]
     found = convert_with_account(saved(tmp_path / "a.pt", contents))
     assert (found.part, found.key) == (part, key)
-    assert_same_images(found.module, ganzoo.convert(TRAINED, "generator_ema"))
+    assert_same_images(found.module, plain("generator_ema"))
 
 
 DISCRIMINATORS = {
@@ -114,9 +122,8 @@ DISCRIMINATORS = {
 @pytest.mark.parametrize("case", DISCRIMINATORS)
 def test_a_wrapped_discriminator_judges_as_the_plain_one_bit_for_bit(tmp_path, case):
     found = ganzoo.convert(saved(tmp_path / "a.pt", DISCRIMINATORS[case]), "discriminator")
-    plain = ganzoo.convert(TRAINED, "discriminator")
     x = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(found(x), plain(x))
+    assert torch.equal(found(x), plain("discriminator")(x))
 
 
 def test_genforces_generator_gives_the_image_of_the_plain_file_bit_for_bit(tmp_path):

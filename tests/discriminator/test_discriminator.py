@@ -86,8 +86,9 @@ def test_a_discriminator_compiles_without_a_graph_break(case):
         torch.testing.assert_close(compiled(*inputs), network(*inputs))
 
 
-@pytest.mark.parametrize("label_dim", LABELS)
-def test_a_discriminator_exports(architecture, label_dim):
+@pytest.mark.parametrize("case", crossed(ARCHITECTURES, LABELS, t=1), ids=str)
+def test_a_discriminator_exports(case):
+    architecture, label_dim = case
     network = discriminator(architecture=architecture, label_dim=label_dim, resolution=8, channels=[8, 12])
     inputs = make_images(network)
     exported = torch.export.export(network, inputs).module()

@@ -1,5 +1,6 @@
 """Exported files give PyTorch's results in their own engines."""
 
+import itertools
 import json
 import os
 import shutil
@@ -9,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from covering import crossed, thinned
+from covering import thinned
 from export_helpers import ENGINES, close, numpy_of, small, written
+from helpers import NETWORKS
 from processes import started
 
 from ganzoo.export import check
@@ -22,6 +24,8 @@ from ganzoo.export.openvino import load
 from ganzoo.export.targets import Session, target
 from ganzoo.models.factory import build
 from ganzoo.system.files import sha256
+
+FREE = [("onnx", "pixel"), ("openvino", "wavelet")]
 
 
 def session(folder, engine, graph="synthesis", precision="fp32"):
@@ -38,7 +42,8 @@ def test_a_file_gives_the_image_of_the_trained_generator(engine, exported, gener
     close(session(exported, engine)(numpy_of(rows)), generator.synthesis(rows).image)
 
 
-@pytest.mark.parametrize("case", crossed(ENGINES, ["pixel", "wavelet"], t=1), ids=str)
+# PyTorch's with a free batch are among the rows of test_export_product.py.
+@pytest.mark.parametrize("case", thinned([*itertools.product(ENGINES, NETWORKS)], FREE), ids=str)
 def test_a_free_batch_takes_any_number_of_images_and_their_noise(case, tmp_path):
     engine, network = case
     generator = small(network, resolution=8)
@@ -50,7 +55,8 @@ def test_a_free_batch_takes_any_number_of_images_and_their_noise(case, tmp_path)
         close(got, generator(z, truncation_psi=0.8, noise=noise))
 
 
-@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+# In ONNX, labels and one style are in a row of test_export_product.py.
+@pytest.mark.parametrize("engine", thinned(["onnx", "openvino"], ["openvino"]))
 def test_labels_one_style_and_a_fixed_batch(engine, tmp_path):
     generator = small("pixel", resolution=8, label_dim=3)
     written(generator, tmp_path, [engine], space="w", noise="none", batch=2)
@@ -92,8 +98,8 @@ def test_weights_of_fewer_bits_make_smaller_files(case, tmp_path):
     engine, precision = case
     least, share = {"fp16": (60, 0.65), "int8": (30, 0.5)}[precision]
     generator = small("pixel", resolution=8, channel_max=64)
-    [_, full] = written(generator, tmp_path / "full", [engine], verify=False)
-    [_, item] = written(generator, tmp_path / "fewer", [engine], precision=precision)
+    [full] = written(generator, tmp_path / "full", [engine], parts="together", verify=False)
+    [item] = written(generator, tmp_path / "fewer", [engine], parts="together", precision=precision)
     assert item.bytes < share * full.bytes
     assert least < item.errors.psnr < 110  # and they are fewer bits indeed
 

@@ -59,18 +59,18 @@ def test_a_file_taken_apart_for_a_page_gives_the_same_image(precision, tmp_path)
     "name",
     [
         "onnx",
-        "openvino",
         "torch",
         pytest.param("executorch", marks=needs("executorch")),
         pytest.param("litert", marks=needs("litert")),
     ],
 )
 def test_constant_noise_takes_no_more_room_than_it_has_numbers(name, tmp_path):
-    generator = small(resolution=128, channel_max=32)
+    """OpenVINO's is in test_export_files.py, with a bound of its own."""
+    generator = small(resolution=64, channel_max=32)
     written(generator, tmp_path, [name], verify=False)
     size = sum(path.stat().st_size for path in tmp_path.glob("synthesis.*"))
     wanted = 4 * sum(tensor.numel() for tensor in generator.synthesis.state_dict().values())
-    assert size < 1.5 * wanted + 600_000  # of the graph itself; of C times the noise, 1.5 MB
+    assert size < 1.5 * wanted + 600_000  # of the graph itself; C times the noise is 1.4 MB
 
 
 @PHONES

@@ -1,5 +1,6 @@
 """A generator in another engine is called like the generator, and gives its images."""
 
+import itertools
 import shutil
 import sys
 
@@ -13,8 +14,10 @@ import ganzoo
 from ganzoo import runtimes
 from ganzoo.generators import generator as module
 
+RUNTIMES = ["openvino", "onnxruntime", "torch"]
 
-@pytest.fixture(scope="module", params=["openvino", "onnxruntime", "torch"])
+
+@pytest.fixture(scope="module", params=RUNTIMES)
 def engine(request, folder, session_cache):
     return runtimes.load(str(folder), request.param, cache_dir=session_cache / "ganzoo")
 
@@ -36,7 +39,14 @@ def test_a_image_stays_what_it_is_when_the_next_one_is_made(engine, generator):
     close(image, generator.synthesis(first).image)
 
 
-@pytest.mark.parametrize("noise", ["none", "random", "list"])
+# OpenVINO's files without noise are made and run on the same way as those of ONNX, which take long.
+NOISES = [
+    pytest.param(*row, marks=pytest.mark.slow if row == ("onnxruntime", "none") else ())
+    for row in itertools.product(RUNTIMES, ["none", "random", "list"])
+]
+
+
+@pytest.mark.parametrize(("engine", "noise"), NOISES, indirect=["engine"])
 def test_a_runtime_takes_the_generators_noise(engine, generator, noise):
     w = torch.randn(2, generator.num_ws, generator.w_dim)
     expected = generator.synthesis(

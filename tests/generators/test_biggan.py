@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from covering import thinned
 from helpers import assert_same_image, tiny_config
 
 import ganzoo
@@ -191,7 +192,8 @@ def test_chunks_of_other_rows_are_no_mapping_network_of_a_student():
     assert generator(*inputs(generator)).shape == (2, 3, 16, 16)
 
 
-@every_kind
+# Each place in which a block computes is seen in both layouts.
+@pytest.mark.parametrize("kind", thinned(KINDS, ["plain", "deep"]))
 def test_it_is_counted_without_memory(kind):
     generator = small(kind)
     found = costs(generator.config)

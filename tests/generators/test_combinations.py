@@ -99,8 +99,8 @@ def test_every_combination_exports_with_a_free_batch_size(combination):
 EXTREMES = [*BASES, (*BASES[0][:-1], "residual")]
 
 
-# StyleGAN2 with a shortcut is all of it without one.
-@pytest.mark.parametrize("combination", thinned(EXTREMES, EXTREMES[1:]), ids="-".join)
+# StyleGAN2 with a shortcut is all of it without one; MobileStyleGAN's compiler takes twice as long.
+@pytest.mark.parametrize("combination", thinned(EXTREMES, EXTREMES[2:]), ids="-".join)
 def test_a_compiled_network_has_the_same_gradients(combination):
     torch.compiler.reset()
     generator = two_levels(combination)

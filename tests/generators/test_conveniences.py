@@ -5,6 +5,7 @@ import io
 
 import pytest
 import torch
+from covering import thinned
 from helpers import assert_same_image, tiny, trained
 from PIL import Image
 from processes import SERVER
@@ -103,7 +104,7 @@ class Samples(Dataset):
             return self.source(self.source.sample_z([seed]), truncation_psi=0.7)[0]
 
 
-@pytest.mark.parametrize("deployed", [False, True])
+@pytest.mark.parametrize("deployed", thinned([False, True], [True]))
 def test_workers_of_a_data_loader_make_the_images_of_their_seeds(deployed):
     made = generator(deployed=deployed)
     loader = DataLoader(Samples(made, 5), batch_size=2, num_workers=2, multiprocessing_context=SERVER)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from covering import thinned
 from helpers import seeded, styled_layers, tiny, trained
 from torch import nn
 from torch.autograd import gradgradcheck
@@ -13,10 +14,12 @@ from ganzoo.models.factory import build
 
 
 SIZES = [("pixel", 2**n) for n in range(2, 12)] + [("wavelet", 2**n) for n in range(3, 12)]
+ALWAYS = [SIZES[0], ("pixel", 32), ("pixel", 1024), ("wavelet", 8), ("wavelet", 64), ("wavelet", 512)]
 
 
-@pytest.mark.parametrize(("network", "resolution"), SIZES)
-def test_images_have_the_resolution_and_styles_their_rows(network, resolution):
+@pytest.mark.parametrize("size", thinned(SIZES, ALWAYS), ids=str)
+def test_images_have_the_resolution_and_styles_their_rows(size):
+    network, resolution = size
     config = tiny(network, resolution=resolution)
     with torch.device("meta"):
         generator = Generator.from_config(config)

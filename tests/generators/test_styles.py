@@ -11,12 +11,12 @@ from ganzoo.models.factory import build
 
 
 @pytest.mark.parametrize("cutoff", [0, 1, 4, 6, None])
-@pytest.mark.parametrize("psi", [-0.5, 0.0, 0.3, 0.7, 1.0, 1.5])
-def test_truncation_pulls_the_first_rows_towards_the_mean_style(generator, psi, cutoff):
+def test_truncation_pulls_the_first_rows_towards_the_mean_style(generator, cutoff):
     mapping, z = generator.mapping, generator.sample_z(2)
-    expected = mapping(z).clone()
-    expected[:, :cutoff] = mapping.w_avg + psi * (expected[:, :cutoff] - mapping.w_avg)
-    torch.testing.assert_close(mapping(z, None, psi, cutoff), expected)
+    for psi in (-0.5, 0.0, 0.3, 0.7, 1.0, 1.5):
+        expected = mapping(z).clone()
+        expected[:, :cutoff] = mapping.w_avg + psi * (expected[:, :cutoff] - mapping.w_avg)
+        torch.testing.assert_close(mapping(z, None, psi, cutoff), expected)
 
 
 def test_a_psi_of_zero_gives_the_mean_style(generator):

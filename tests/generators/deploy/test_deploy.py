@@ -12,12 +12,13 @@ import ganzoo
 from ganzoo.ops.activation import ACTIVATIONS
 
 
-@pytest.mark.parametrize("clamp", [0.3, 2.0, 256.0])
-def test_a_clamp_survives(network, clamp):
+@pytest.mark.parametrize("case", crossed(NETWORKS, [0.3, 2.0, 256.0], t=1), ids=str)
+def test_a_clamp_survives(case):
+    network, clamp = case
     assert_deploys(trained(network, clamp=clamp))
 
 
-@pytest.mark.parametrize("case", crossed(NETWORKS, ACTIVATIONS, [None, 0.5, math.sqrt(3)]), ids=str)
+@pytest.mark.parametrize("case", crossed(NETWORKS, ACTIVATIONS, [None, 0.5, math.sqrt(3)], t=1), ids=str)
 def test_an_activation_and_its_gain_survive(case):
     network, activation, gain = case
     assert_deploys(trained(network, activation=activation, activation_gain=gain))
@@ -33,7 +34,7 @@ def test_any_width_of_subbands_survives(width):
     assert_deploys(trained("stylegan2 with idwt", channels=[width, 2 * width, 5]))
 
 
-@pytest.mark.parametrize("case", crossed(NETWORKS, ["full", "depthwise"], [1, 3, 5]), ids=str)
+@pytest.mark.parametrize("case", crossed(NETWORKS, ["full", "depthwise"], [1, 3, 5], t=1), ids=str)
 def test_a_kernel_size_survives(case):
     network, conv, kernel_size = case
     assert_deploys(trained(network, conv={"name": conv, "kernel_size": kernel_size}))

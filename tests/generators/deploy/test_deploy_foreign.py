@@ -3,7 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from deploy_helpers import assert_deploys, trained
+from covering import crossed
+from deploy_helpers import NETWORKS, assert_deploys, trained
 from torch import nn
 
 import ganzoo
@@ -134,21 +135,22 @@ def third_party(blocks_of_this_test):
     SHORTCUTS.register("mean")(MeanShortcut)
 
 
-FOREIGN = [
-    {"conv": "shifted"},
-    {"upsampler": "interpolated"},
-    {"head": "negative"},
-    {"mapping": "direct"},
-    {"demodulation": "weight"},
-    {"demodulation": "absent"},
-    {"shortcut": "mean"},
-]
+FOREIGN = {
+    "shifted": "conv",
+    "interpolated": "upsampler",
+    "negative": "head",
+    "direct": "mapping",
+    "weight": "demodulation",
+    "absent": "demodulation",
+    "mean": "shortcut",
+}
 
 
 @pytest.mark.usefixtures("third_party")
-@pytest.mark.parametrize("block", FOREIGN, ids=lambda block: next(iter(block.values())))
-def test_a_block_of_another_package_survives_beside_any_of_ours(network, block):
-    assert_deploys(trained(network, **block))
+@pytest.mark.parametrize("case", crossed(NETWORKS, [*FOREIGN], t=1), ids="-".join)
+def test_a_block_of_another_package_survives_beside_any_of_ours(case):
+    network, block = case
+    assert_deploys(trained(network, **{FOREIGN[block]: block}))
 
 
 @pytest.mark.usefixtures("third_party")
