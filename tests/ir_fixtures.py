@@ -64,8 +64,8 @@ def write_ir(generator: Generator, dtype: str = "float32") -> dict[str, bytes]:
 
 
 @functools.cache
-def _published() -> tuple[Generator, dict[str, bytes]]:
-    """The published generator and its IR, made once."""
+def published() -> tuple[Generator, dict[str, bytes]]:
+    """The published generator and its IR, made once: not to be changed."""
     generator = tiny_generator()
     return generator, write_ir(generator)
 
@@ -144,7 +144,7 @@ class Release:
         self.cache = folder / "cache" / "ganzoo"
         for path in (self.links, self.models, self.temp):
             path.mkdir()
-        self.generator, files = _published()
+        self.generator, files = published()
         self.files = dict(files)
         self.wheel = write_wheel(self.links, self.files)
         self.entry = write_entry(self.models, self.wheel, self.files)

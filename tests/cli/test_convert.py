@@ -13,7 +13,7 @@ import pytest
 import torch
 from cli_helpers import GANZOO, convert_and_wait
 from covering import thinned
-from ir_fixtures import tiny_generator, write_ir
+from ir_fixtures import published
 from PIL import Image
 from processes import started
 from safetensors.torch import save_file
@@ -68,7 +68,7 @@ def converted(run, out, *arguments):
 def ir(tmp_path_factory):
     """A folder of OpenVINO files."""
     folder = tmp_path_factory.mktemp("ir")
-    for name, data in write_ir(tiny_generator()).items():
+    for name, data in published()[1].items():
         (folder / name).write_bytes(data)
     return folder
 
