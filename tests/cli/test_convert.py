@@ -45,8 +45,7 @@ NETWORKS = [
 ]
 # Every source's default, and every part of a kind of file.
 ALWAYS = [(source, None) for source in SOURCES]
-ALWAYS += [("NVIDIA", "generator_ema"), ("NVIDIA", "discriminator"), ("rosinality", "generator")]
-ALWAYS += [("distiller", "teacher"), ("distiller", "discriminator")]
+ALWAYS += [("NVIDIA", "discriminator"), ("rosinality", "generator"), ("distiller", "teacher")]
 
 
 def names(folder):

@@ -154,9 +154,9 @@ def test_results_writes_the_tables_again(run, told, teacher):
     assert_one_line(run("results", "nowhere"), "nowhere does not exist")
 
 
-@pytest.mark.parametrize("option", ["-m", "--multirun", "--print", "--cfg"])
-def test_options_are_frozen(run, option):
-    assert option in run("distill", "--help")[1]  # scripts rely on it
+def test_options_are_frozen(run):
+    text = run("distill", "--help")[1]  # scripts rely on them
+    assert [option for option in ("-m", "--multirun", "--print", "--cfg") if option not in text] == []
 
 
 # With the real trainer
