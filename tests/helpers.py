@@ -1,9 +1,5 @@
 """Tiny networks and comparisons that tests of several folders share."""
 
-import signal
-import subprocess
-from contextlib import contextmanager
-
 import torch
 
 from ganzoo.generators.config import GeneratorConfig
@@ -69,25 +65,6 @@ def assert_one_line(result, *parts):
     assert err.startswith("ganzoo: ") and err.count("\n") == 1 and "Traceback" not in err
     for part in parts:
         assert part in err
-
-
-@contextmanager
-def interruptible(command):
-    """A process that a SIGINT reaches, and that ends with the block.
-
-    What runs in the background of a shell ignores SIGINT, and so do its children: a gate may run that way.
-    """
-    process = subprocess.Popen(
-        command,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def styled_layers(generator):

@@ -1,6 +1,7 @@
 """A tiny release in the form of a real one: its IR files, a wheel that holds them, and its registry entry."""
 
 import base64
+import functools
 import hashlib
 import math
 import os
@@ -60,6 +61,13 @@ def write_ir(generator: Generator, dtype: str = "float32") -> dict[str, bytes]:
     _write_mapping(mapping, generator)
     _write_synthesis(synthesis, generator)
     return {**mapping.files("MappingNetwork"), **synthesis.files("SynthesisNetwork")}
+
+
+@functools.cache
+def published() -> tuple[Generator, dict[str, bytes]]:
+    """The published generator and its IR, made once: not to be changed."""
+    generator = tiny_generator()
+    return generator, write_ir(generator)
 
 
 def write_wheel(
@@ -125,7 +133,7 @@ class Release:
     """A published tiny model in a folder of its own.
 
     Attributes:
-        files: its IR, and what it was made from as `generator`.
+        files: its IR, and what it was made from as `generator`, which all releases share.
         wheel: in the folder `links`.
         models, cache, temp: registry entries, converted weights, and the temporary folder of the process.
     """
@@ -136,8 +144,8 @@ class Release:
         self.cache = folder / "cache" / "ganzoo"
         for path in (self.links, self.models, self.temp):
             path.mkdir()
-        self.generator = tiny_generator()
-        self.files = write_ir(self.generator)
+        self.generator, files = published()
+        self.files = dict(files)
         self.wheel = write_wheel(self.links, self.files)
         self.entry = write_entry(self.models, self.wheel, self.files)
 

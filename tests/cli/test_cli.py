@@ -234,7 +234,7 @@ def test_info_of_an_external_model_says_how_to_get_it(run):
 @pytest.mark.parametrize(
     ("name", "figures"),
     [
-        ("stylegan2", ["2,101,248", "28,268,812", "75.383 G"]),
+        pytest.param("stylegan2", ["2,101,248", "28,268,812", "75.383 G"], marks=pytest.mark.slow),
         ("mobilestylegan", ["8,852,079 + 3,744", "7.545 G", "7,306,395", "7.346 G"]),
         ("mobilestylegan_ffhq", ["7,306,395", "7.359 G", "Nvidia Source Code License-NC", "random-face"]),
     ],

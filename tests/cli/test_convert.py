@@ -6,12 +6,14 @@ import re
 import signal
 import subprocess
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 import torch
 from cli_helpers import GANZOO, convert_and_wait
-from ir_fixtures import tiny_generator, write_ir
+from covering import thinned
+from ir_fixtures import published
 from PIL import Image
 from processes import started
 from safetensors.torch import save_file
@@ -39,10 +41,11 @@ SOURCES = {
     "pair turned round": (PAIR[::-1], "teacher", []),
 }
 NETWORKS = [
-    pytest.param(files, part, id=f"{source}: {part or 'default'}")
-    for source, (files, default, others) in SOURCES.items()
-    for part in (None, default, *others)
+    (source, part) for source, (_, default, others) in SOURCES.items() for part in (None, default, *others)
 ]
+# Every source's default, and every part of a kind of file.
+ALWAYS = [(source, None) for source in SOURCES]
+ALWAYS += [("NVIDIA", "discriminator"), ("rosinality", "generator"), ("distiller", "teacher")]
 
 
 def names(folder):
@@ -64,36 +67,59 @@ def converted(run, out, *arguments):
 def ir(tmp_path_factory):
     """A folder of OpenVINO files."""
     folder = tmp_path_factory.mktemp("ir")
-    for name, data in write_ir(tiny_generator()).items():
+    for name, data in published()[1].items():
         (folder / name).write_bytes(data)
     return folder
 
 
-@pytest.mark.parametrize(("files", "part"), NETWORKS)
-def test_every_network_of_a_source_becomes_a_model_folder(run, tmp_path, files, part):
-    chosen = [] if part is None else ["--part", part]
-    network, _ = converted(run, tmp_path / "new", *files, *chosen)
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """What `by_default` made, by its source, and where: nobody may change it."""
+    return defaultdict(lambda: {"out": tmp_path_factory.mktemp("kept") / "new"})
+
+
+@pytest.fixture
+def by_default(run, kept):
+    """A source's default network, what was printed and the folder; the command runs once for each source."""
+
+    def call(source):
+        found = kept[source]
+        if "network" not in found:
+            found["network"], found["printed"] = converted(run, found["out"], *SOURCES[source][0])
+        return found["network"], found["printed"], found["out"]
+
+    return call
+
+
+@pytest.mark.parametrize("case", thinned(NETWORKS, ALWAYS), ids=lambda case: f"{case[0]}: {case[1]}")
+def test_every_network_of_a_source_becomes_a_model_folder(run, tmp_path, by_default, case):
+    source, part = case
+    files = SOURCES[source][0]
+    if part is None:
+        network = by_default(source)[0]
+    else:
+        network = converted(run, tmp_path / "new", *files, "--part", part)[0]
     assert weights_digest(network) == weights_digest(ganzoo.convert(files, part))
     assert isinstance(network, Discriminator if part == "discriminator" else ganzoo.Generator)
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_what_was_found_is_printed(run, tmp_path, source):
+def test_what_was_found_is_printed(by_default, source):
     files, default, others = SOURCES[source]
-    network, printed = converted(run, tmp_path / "new", *files)
+    network, printed, out = by_default(source)
     assert f"network {default}" in " ".join(printed.split())
     for word in (*others, "32 x 32", ", ".join(map(str, network.config.channels)), "of the source used"):
         assert word in printed
     for file in files:
         assert hashlib.sha256(file.read_bytes()).hexdigest() in printed and file.name in printed
     label = " --label 0" if network.label_dim else ""
-    assert printed.rstrip().endswith(f"Next: ganzoo generate {tmp_path / 'new'}{label}")
+    assert printed.rstrip().endswith(f"Next: ganzoo generate {out}{label}")
 
 
-def test_labels_are_printed(run, tmp_path):
-    network, printed = converted(run, tmp_path / "new", CONDITIONAL)
+def test_labels_are_printed(by_default):
+    network, printed, _ = by_default("NVIDIA, conditional")
     assert f"labels {network.label_dim}" in " ".join(printed.split())
-    _, printed = converted(run, tmp_path / "new", NVIDIA, "--overwrite")
+    _, printed, _ = by_default("NVIDIA")
     assert "labels none" in " ".join(printed.split())
 
 
@@ -117,10 +143,9 @@ def test_a_folder_of_openvino_files_becomes_a_model_folder(run, tmp_path, ir, fo
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_the_card_holds_the_lineage(run, tmp_path, source):
+def test_the_card_holds_the_lineage(by_default, source):
     files, default, _ = SOURCES[source]
-    converted(run, tmp_path / "new", *files)
-    card = (tmp_path / "new" / "README.md").read_text()
+    card = (by_default(source)[2] / "README.md").read_text()
     for file in files:
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         assert f"| {file.name} | {file.stat().st_size} | `{sha256}` |" in card
@@ -128,9 +153,8 @@ def test_the_card_holds_the_lineage(run, tmp_path, source):
     assert str(files[0].parent) not in card  # where a user keeps files is nobody's business
 
 
-def test_the_card_of_an_unknown_license_asks_for_it(run, tmp_path):
-    converted(run, tmp_path / "new", NVIDIA)
-    card = (tmp_path / "new" / "README.md").read_text()
+def test_the_card_of_an_unknown_license_asks_for_it(by_default):
+    card = (by_default("NVIDIA")[2] / "README.md").read_text()
     assert "\nlicense: unknown\n" in card and "| unknown: say what it is before you pass them on |" in card
 
 
@@ -141,9 +165,9 @@ def test_the_card_bears_the_license_that_was_given(run, tmp_path):
     assert "| weights | cc-by-nc-4.0 |" in card and "unknown" not in card
 
 
-def test_the_card_accounts_for_every_tensor_of_the_file(run, tmp_path):
-    _, printed = converted(run, tmp_path / "new", NVIDIA)
-    card = (tmp_path / "new" / "README.md").read_text()
+def test_the_card_accounts_for_every_tensor_of_the_file(by_default):
+    _, printed, out = by_default("NVIDIA")
+    card = (out / "README.md").read_text()
     lines = re.findall(r"^\* (.*)$", card, re.MULTILINE)
     assert any("used" in line for line in lines)
     assert any("another network of the file" in line for line in lines)
@@ -215,9 +239,9 @@ def test_what_a_state_dict_does_not_record_is_told_on_screen_and_card_and_may_be
 # The folder
 
 
-def test_images_are_generated_from_the_folder(run, tmp_path, monkeypatch):
+def test_images_are_generated_from_the_folder(run, tmp_path, monkeypatch, by_default):
     monkeypatch.chdir(tmp_path)
-    converted(run, Path("teacher").absolute(), NVIDIA)
+    Path("teacher").symlink_to(by_default("NVIDIA")[2])
     assert run("generate", "teacher", "--seeds=0-1", "--out=faces")[0] == 0
     assert names(tmp_path / "faces") == ["seed0000.png", "seed0001.png", "sheet.png"]
     with Image.open(tmp_path / "faces" / "seed0000.png") as image:
@@ -226,13 +250,11 @@ def test_images_are_generated_from_the_folder(run, tmp_path, monkeypatch):
     assert run("info", "teacher")[0] == 0
 
 
-def test_images_of_a_class_are_generated_from_a_conditional_folder(run, tmp_path):
-    network, _ = converted(run, tmp_path / "new", CONDITIONAL)
+def test_images_of_a_class_are_generated_from_a_conditional_folder(run, tmp_path, by_default):
+    network, _, model = by_default("NVIDIA, conditional")
     last = network.label_dim - 1
-    assert (
-        run("generate", tmp_path / "new", "--seeds=0", f"--label={last}", "--out", tmp_path / "out")[0] == 0
-    )
-    status, _, err = run("generate", tmp_path / "new", "--seeds=0", "--out", tmp_path / "other")
+    assert run("generate", model, "--seeds=0", f"--label={last}", "--out", tmp_path / "out")[0] == 0
+    status, _, err = run("generate", model, "--seeds=0", "--out", tmp_path / "other")
     assert status == 2 and f"0 to {last}" in err
 
 
@@ -316,6 +338,5 @@ def test_nothing_of_torchs_unpickler_is_imported_by_help():
     assert subprocess.run([GANZOO[0], "-c", code], check=False).returncode == 0
 
 
-def test_the_config_says_that_it_is_a_generators(run, tmp_path):
-    converted(run, tmp_path / "new", NVIDIA)
-    assert json.loads((tmp_path / "new" / "config.json").read_text())["module"] == "generator"
+def test_the_config_says_that_it_is_a_generators(by_default):
+    assert json.loads((by_default("NVIDIA")[2] / "config.json").read_text())["module"] == "generator"

@@ -1,5 +1,6 @@
 """`ganzoo convert` where it cannot work: one line, status 2, and every file as it was."""
 
+import itertools
 import os
 import pickle  # noqa: TID251 - to write a hostile file, never to read one
 import shutil
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import assert_one_line
-from ir_fixtures import tiny_generator, write_ir
+from covering import thinned
+from ir_fixtures import published
 
 import ganzoo
 from ganzoo.models.weights import save_file, weights_digest
@@ -85,7 +87,7 @@ def place(tmp_path, monkeypatch, model_folder):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "empty").mkdir()
     shutil.copytree(model_folder, tmp_path / "model")
-    for name, data in write_ir(tiny_generator()).items():
+    for name, data in published()[1].items():
         for folder in ("ir", "partial"):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / name).write_bytes(data)
@@ -165,20 +167,25 @@ def assert_failed(result, status):
     assert result[2].startswith("ganzoo: ") and result[2].count("\n") == 1 and "Traceback" not in result[2]
 
 
-@pytest.mark.parametrize("out", ["new", "model"])
-@pytest.mark.parametrize(("stop", "status"), [(fail, 2), (interrupt, 130)])
-def test_a_write_that_stops_leaves_everything_as_it_was(run, place, monkeypatch, out, stop, status):
+STOPS = {fail: 2, interrupt: 130}
+
+
+@pytest.mark.parametrize(
+    "case", thinned(itertools.product(["new", "model"], STOPS), [("new", fail), ("model", interrupt)])
+)
+def test_a_write_that_stops_leaves_everything_as_it_was(run, place, monkeypatch, case):
+    out, stop = case
     before = contents(place)
     monkeypatch.setattr("ganzoo.models.weights.save_file", stop)
-    assert_failed(run("convert", NVIDIA, out, "--overwrite"), status)
+    assert_failed(run("convert", NVIDIA, out, "--overwrite"), STOPS[stop])
     assert contents(place) == before
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
-@pytest.mark.parametrize("out", ["new", "model"])
-def test_ctrl_c_between_the_files_leaves_what_was_there_or_the_whole_new_model(
-    run, place, monkeypatch, out, nth
-):
+@pytest.mark.parametrize(
+    "case", thinned(itertools.product(["new", "model"], [1, 2, 3]), [("model", 1), ("new", 2), ("model", 3)])
+)
+def test_ctrl_c_between_the_files_leaves_what_was_there_or_the_whole_new_model(run, place, monkeypatch, case):
+    out, nth = case
     before, moves = contents(place), []
 
     def stopping(move):

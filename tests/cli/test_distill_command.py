@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from cli_helpers import assert_one_line
+from covering import thinned
 from distill_helpers import distilled, student
 from omegaconf import OmegaConf
 
@@ -73,9 +74,7 @@ def test_a_run_is_named_after_what_was_changed(run, told, teacher):
 
 
 def test_the_student_is_as_large_as_its_teacher_unless_a_size_is_given(run, told, teacher):
-    assert distilled(run, told, teacher)["resolution"] == 32
     assert distilled(run, told, "stylegan2", teacher)["resolution"] == 32
-    assert distilled(run, told, teacher, "resolution=16")["resolution"] == 16
     assert distilled(run, told, teacher, "training=debug")["resolution"] == 32  # the preset's own
     [one, other] = plan("mobilestylegan", [teacher, "resolution=16,32"], sweep=True).jobs
     assert (one.data["resolution"], other.data["resolution"]) == (16, 32)
@@ -96,13 +95,10 @@ def test_images_that_would_not_fit_are_fewer_unless_they_are_asked_for(run, told
     assert distilled(run, told, teacher, "cache.limit_gib=0.02", "cache.images=9")["cache"]["images"] == 9
 
 
-@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
-def test_a_gpu_that_is_not_here_is_an_error(run, told, teacher, device):
+def test_a_gpu_that_is_not_here_is_an_error(run, told, teacher):
     if torch.accelerator.is_available():
         pytest.skip("there is one")
-    assert_one_line(
-        run("distill", teacher, f"device={device}"), f"device={device}: PyTorch finds no cuda here"
-    )
+    assert_one_line(run("distill", teacher, "device=cuda:1"), "device=cuda:1: PyTorch finds no cuda here")
     assert_one_line(run("distill", teacher, "device=gpu"), "Unknown device: 'gpu'")
     assert not told
 
@@ -239,7 +235,10 @@ MISTAKES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", MISTAKES)
+ALIKE = {"an unknown discriminator", "a removal", "one bad block of many", "an unknown training"}
+
+
+@pytest.mark.parametrize("case", thinned(MISTAKES, MISTAKES.keys() - ALIKE))
 def test_a_mistake_gets_one_line_and_trains_nothing(run, told, teacher, case):
     arguments, parts = MISTAKES[case]
     given = [teacher if argument == "TEACHER" else argument for argument in arguments]

@@ -46,22 +46,24 @@ def test_a_sweep_trains_every_combination_in_a_folder_of_its_own(run, told, teac
 
 
 def test_a_sweep_over_recipes_takes_lists_and_wildcards(run, told, teacher):
-    run("distill", "-m", "mobilestylegan_[fs]*,stylegan2", teacher, "conv=full", "out=here")
-    names = ["mobilestylegan_full", "mobilestylegan_single", "mobilestylegan_skip", "mobilestylegan_style"]
+    run("distill", "-m", "mobilestylegan_s[it]*,stylegan2", teacher, "conv=full", "out=here")
+    names = ["mobilestylegan_single", "mobilestylegan_style"]
     assert [data["recipe"] for data in told] == [*names, "stylegan2"]
     assert [data["out"] for data in told] == [f"here/{name}" for name in [*names, "stylegan2"]]
-    assert [data["conv"]["name"] for data in told] == ["full"] * 5
-    assert told[1]["head"]["name"] == "single" and told[-1]["output"] == "pixel"
+    assert [data["conv"]["name"] for data in told] == ["full"] * 3
+    assert told[0]["head"]["name"] == "single" and told[-1]["output"] == "pixel"
 
 
 def test_a_wildcard_of_all_recipes_is_all_recipes(teacher):
-    assert [job.data["recipe"] for job in plan("*", [teacher], sweep=True).jobs] == list_recipes()
+    recipes = list_recipes()
+    with pytest.raises(ValueError, match=rf"'\*' is {len(recipes)} recipes: {', '.join(recipes)}\. To train"):
+        plan("*", [teacher])  # told in a moment; all of them as jobs take three seconds
 
 
 def test_hydras_ranges_and_wildcards_are_values_too(teacher):
-    jobs = plan("mobilestylegan", [teacher, "seed=range(3)", "conv=glob(*)"], sweep=True).jobs
+    jobs = plan("mobilestylegan", [teacher, "seed=range(2)", "conv=glob(*)"], sweep=True).jobs
     assert [(j.data["seed"], j.data["conv"]["name"]) for j in jobs] == [
-        (seed, conv) for seed in range(3) for conv in ("depthwise", "full")
+        (seed, conv) for seed in range(2) for conv in ("depthwise", "full")
     ]
 
 
@@ -112,7 +114,7 @@ def test_an_interruption_ends_the_sweep_at_once(run, told, teacher, monkeypatch)
         raise Interrupted("Interrupted: a checkpoint is saved.")
 
     monkeypatch.setattr(ganzoo.training.run, "carry_out", interrupted)
-    status, _, err = run("distill", "-m", teacher, "seed=0,1,2", "out=here")
+    status, _, err = run("distill", "-m", teacher, "seed=0,1", "out=here")
     assert (status, len(told)) == (130, 1)
     assert err == f"{PRESET}ganzoo: Interrupted: a checkpoint is saved. The sweep is in here.\n"
 
@@ -152,9 +154,9 @@ def test_results_writes_the_tables_again(run, told, teacher):
     assert_one_line(run("results", "nowhere"), "nowhere does not exist")
 
 
-@pytest.mark.parametrize("option", ["-m", "--multirun", "--print", "--cfg"])
-def test_options_are_frozen(run, option):
-    assert option in run("distill", "--help")[1]  # scripts rely on it
+def test_options_are_frozen(run):
+    text = run("distill", "--help")[1]  # scripts rely on them
+    assert [option for option in ("-m", "--multirun", "--print", "--cfg") if option not in text] == []
 
 
 # With the real trainer

@@ -131,10 +131,14 @@ OF_PAIRS = ("model", "--teacher", "model", "--num=2", "--metrics=perceptual,l1")
         (OF_IMAGES, "--metrics=kid", "no metric in common; there: fd_colours"),
         (OF_IMAGES, "--real=fake", "real.sha256"),
         (OF_A_MODEL, "--num=5", "num_fake: 5 and 4; num_real: 5 and 4"),
-        (OF_A_MODEL, "--seed=3", "sampling.first_seed: 3 and 1000000000."),
+        pytest.param(
+            OF_A_MODEL, "--seed=3", "sampling.first_seed: 3 and 1000000000.", marks=pytest.mark.slow
+        ),
         (OF_A_MODEL, "--real-seed=3", "real.first_seed: 3 and 2000000000."),
-        (OF_A_MODEL, "--noise=none", "sampling.noise: 'none' and 'const'."),
-        (OF_A_MODEL, "--resolution=8", "sampling.resolution: 8 and 32."),
+        pytest.param(
+            OF_A_MODEL, "--noise=none", "sampling.noise: 'none' and 'const'.", marks=pytest.mark.slow
+        ),
+        pytest.param(OF_A_MODEL, "--resolution=8", "sampling.resolution: 8 and 32.", marks=pytest.mark.slow),
         (OF_PATHS, "--psi=0.5", "sampling.truncation_psi: 0.5 and 1.0."),
         (OF_PAIRS, "--given=w", "sampling.given: 'w' and 'z'."),
     ],

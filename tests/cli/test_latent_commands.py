@@ -1,6 +1,7 @@
 """`ganzoo directions`, `edit`, `mix` and `swap`: what they write, and what they say of mistakes."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -22,13 +23,19 @@ def faces(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where `found` keeps what it copies."""
+    return tmp_path_factory.mktemp("kept") / "found"
+
+
 @pytest.fixture
-def found(run, faces, tmp_path):
-    """Two directions in a folder of their own."""
-    out = tmp_path / "found"
-    status, *_ = run("directions", faces, "--method", "ganspace", "--num", 2, "--samples", 100, "--out", out)
-    assert status == 0
-    return out
+def found(run, faces, kept, tmp_path):
+    """Two directions in a folder of their own; they are found once."""
+    if not kept.exists():
+        told = ["--method", "ganspace", "--num", 2, "--samples", 100, "--out", kept]
+        assert run("directions", faces, *told)[0] == 0
+    return shutil.copytree(kept, tmp_path / "found")
 
 
 def pixels(path):

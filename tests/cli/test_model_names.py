@@ -1,10 +1,12 @@
 """What stands for a model on the command line: a run's folder in every command, and images in none."""
 
+import itertools
 import shutil
 
 import numpy as np
 import pytest
 from cli_helpers import assert_one_line
+from covering import thinned
 from PIL import Image
 
 from ganzoo.training.compose import plan
@@ -41,9 +43,14 @@ FAILS = {  # with a model, too: it tells of a model that was found
 }
 
 
-@pytest.mark.parametrize("name", ["runs/first", "dir:runs/first"])
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_runs_folder_stands_for_its_student(run, place, command, name):
+def spelt(commands, names):
+    """Commands with the spellings of a name as parameters of a test: of each, one in turn runs always."""
+    return thinned(itertools.product(commands, names), [*zip(commands, itertools.cycle(names), strict=False)])
+
+
+@pytest.mark.parametrize("case", spelt(COMMANDS, ["runs/first", "dir:runs/first"]), ids=" ".join)
+def test_a_runs_folder_stands_for_its_student(run, place, case):
+    command, name = case
     status, _, err = run(*(part.replace("NAME", name) for part in COMMANDS[command]))
     if command in FAILS:
         assert status == 2 and FAILS[command] in err
@@ -53,9 +60,11 @@ def test_a_runs_folder_stands_for_its_student(run, place, command, name):
         assert (place / "runs/first/student/README.md").is_file()
 
 
-@pytest.mark.parametrize("name", ["photos", "dir:photos"])
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "eval"])
-def test_images_are_told_from_a_model_in_every_command(run, place, command, name):
+@pytest.mark.parametrize(
+    "case", spelt([c for c in COMMANDS if c != "eval"], ["photos", "dir:photos"]), ids=" ".join
+)
+def test_images_are_told_from_a_model_in_every_command(run, place, case):
+    command, name = case
     result = run(*(part.replace("NAME", name) for part in COMMANDS[command]))
     assert_one_line(result, "is a set of images, not a model", "ganzoo data prepare photos")
 

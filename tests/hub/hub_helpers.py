@@ -1,26 +1,22 @@
 """A client in a process of its own, and what the command line says about mistakes."""
 
 import ctypes
+import hashlib
+import itertools
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
+from covering import thinned
 from processes import Started
 
 import ganzoo
 
 NAME = "hf-hub:me/tiny"
-PULL = """
-import hashlib, sys, torch, ganzoo
-torch.set_num_threads(1)
-G = ganzoo.create(sys.argv[1])
-with torch.inference_mode():
-    print(hashlib.sha256(G(G.sample_z(2, seed=5), truncation_psi=0.7).numpy().tobytes()).hexdigest())
-"""
 
 
 def make_images(generator):
@@ -49,39 +45,39 @@ def pull():
     """Create a model and print the hash of two images, knowing the variables that are named after it."""
     for variable in os.environ.keys() - set(sys.argv[2:]):
         del os.environ[variable]
-    exec(PULL)
+    torch.set_num_threads(1)
+    images = make_images(ganzoo.create(sys.argv[1]))
+    print(hashlib.sha256(images.numpy().tobytes()).hexdigest())
 
 
-def pulling(folder, name, env):
+def pulling(folder, name, env, main=pull):
     """A process that creates a model and prints the hash of two images; what it says goes to the folder."""
-    return Started(folder, pull, name, *env, **env)
+    return Started(folder, main, name, *env, **env)
 
 
-def pulling_without_root_rights(name, env):
-    """The same in an interpreter of its own, which such rights are taken from when it starts."""
-    command, pipe = [sys.executable, "-c", PULL, name], subprocess.PIPE
-    return subprocess.Popen(
-        command, env=env, stdout=pipe, stderr=pipe, text=True, preexec_fn=without_root_rights
-    )
-
-
-def without_root_rights():
-    """In a child process of root's: what may not be written cannot be written, as for everybody else."""
+def pull_without_root_rights():
+    """The same in a process of root's: what may not be written cannot be written, as for everybody else."""
     if os.geteuid() == 0:
-        drop, may_write_anything = 24, 1  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE; both last over an exec
-        ctypes.CDLL(None).prctl(drop, may_write_anything, 0, 0, 0)
+        version, this_process = 0x20080522, 0  # _LINUX_CAPABILITY_VERSION_3
+        header, none = (ctypes.c_uint32 * 2)(version, this_process), (ctypes.c_uint32 * 6)()
+        assert ctypes.CDLL(None).capset(header, none) == 0
+    pull()
 
 
 def finished(process):
     """Status, stdout and stderr of a process."""
-    if isinstance(process, Started):
-        try:
-            status, out, err = process.finish(100)
-        finally:
-            process.end()
-        return status, out.strip(), err
-    out, err = process.communicate(timeout=100)
-    return process.returncode, out.strip(), err
+    try:
+        status, out, err = process.finish(100)
+    finally:
+        process.end()
+    return status, out.strip(), err
+
+
+def alternating(requests, statuses):
+    """Requests and answers as parameters of a test: each answer runs always, to the requests in turn."""
+    always = list(zip(itertools.cycle(requests), statuses))
+    rows = thinned(list(itertools.product(requests, statuses)), always)
+    return [pytest.param(*row.values[0], marks=row.marks) for row in rows]
 
 
 def assert_one_line(result, *parts):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from hub_helpers import contents
 
 import ganzoo
 from ganzoo.hub.push import push
@@ -30,7 +31,7 @@ def test_directions_travel_with_their_model(hub, model, tmp_path):
 
 @pytest.mark.parametrize("pinned", [False, True])
 def test_a_model_on_the_hub_may_have_none(hub, model, pinned):
-    commit = push(model, "me/tiny").commit
+    commit = hub.store.add("me/tiny", contents(model))
     name = f"hf-hub:me/tiny@{commit}" if pinned else "hf-hub:me/tiny"
     ganzoo.create(name)
     for _ in range(2):
@@ -47,7 +48,7 @@ def test_directions_of_another_model_are_not_pushed(hub, model):
 
 def test_directions_that_are_absurdly_large_are_not_read(hub, model, monkeypatch):
     write_directions(model, directions_of(model))
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     monkeypatch.setattr("ganzoo.models.hub_pull._MAX_BESIDE", 10)
     with pytest.raises(OSError, match=r"its directions\.yaml has more than 10 bytes"):
         read_directions("hf-hub:me/tiny")

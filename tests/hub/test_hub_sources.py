@@ -7,7 +7,6 @@ from omegaconf import OmegaConf
 from safetensors import safe_open
 
 import ganzoo
-from ganzoo.hub.push import push
 from ganzoo.models.entries import HubSource, ModelEntry
 from ganzoo.models.published import MODELS, list_models
 from ganzoo.models.recipes import read_yaml
@@ -27,7 +26,7 @@ WHEEL = {
 @pytest.fixture
 def entry(hub, model, tmp_path, monkeypatch):
     """Publish the model as `tiny_face` with these sources; `HUB` stands for the one on the Hub."""
-    commit = push(model, "me/tiny").commit
+    commit = hub.store.add("me/tiny", contents(model))
     weights = model / WEIGHTS_FILE
     ours = {"repo": "me/tiny", "revision": commit, "sha256": sha256(weights), "bytes": 1}
     generator = ganzoo.load(model)

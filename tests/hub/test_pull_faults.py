@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_helpers import NAME, assert_one_line, cached, contents, edit_config, same_weights
+from hub_helpers import NAME, alternating, assert_one_line, cached, contents, edit_config, same_weights
 from hub_server import HubServer
 from safetensors.torch import load_file, save_file
 
 import ganzoo
-from ganzoo.hub.push import push
 from ganzoo.models.golden import GOLDEN_FILE
 from ganzoo.models.hub_names import HubName, parse_hub_name
 from ganzoo.models.weights import WEIGHTS_FILE
@@ -43,12 +42,11 @@ STATUSES = {
 }
 
 
-@pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize(
-    "request_", ["GET /api/models/me/tiny/revision/.*", f"GET .*/resolve/.*{WEIGHTS_FILE}"]
+    ("request_", "status"), alternating((LOOK, WEIGHTS), STATUSES), ids=lambda value: str(value)[-9:]
 )
-def test_every_refusal_gets_a_line_of_its_own(hub, model, run, out, home, status, request_):
-    push(model, "me/tiny")
+def test_every_refusal_gets_a_line_of_its_own(hub, model, run, out, home, request_, status):
+    hub.store.add("me/tiny", contents(model))
     hub.fail(request_, status)
     assert_one_line(generate(run, out), NAME, *STATUSES[status])
     assert WEIGHTS_FILE not in cached(home) and not list(out.glob("*"))
@@ -58,14 +56,14 @@ def test_every_refusal_gets_a_line_of_its_own(hub, model, run, out, home, status
 
 def test_a_repository_or_revision_that_is_not_there(hub, model, run, out):
     assert_one_line(generate(run, out), f"{NAME} cannot be read", "no such repository", "private")
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     assert_one_line(generate(run, out, f"{NAME}@v9"), f"{NAME}@v9", "no such branch, tag, pull request")
 
 
 def test_a_download_that_breaks_off_leaves_nothing_behind_and_is_taken_up_again(
     hub, model, run, out, home, connect, tmp_path
 ):
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     hub.fail(WEIGHTS, "cut")
     assert_one_line(generate(run, out), f"{NAME} cannot be downloaded", "cannot be reached, or breaks off")
     assert WEIGHTS_FILE not in cached(home)
@@ -77,7 +75,7 @@ def test_a_download_that_breaks_off_leaves_nothing_behind_and_is_taken_up_again(
 
 
 def test_a_partial_snapshot_is_noticed(hub, model, run, out, home):
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     ganzoo.create(NAME)
     [weights] = (home / "hub").rglob(f"snapshots/*/{WEIGHTS_FILE}")
     weights.unlink()
@@ -88,7 +86,7 @@ def test_a_partial_snapshot_is_noticed(hub, model, run, out, home):
 
 
 def test_the_hub_out_of_order_is_no_matter_for_what_is_in_the_cache(hub, model, run, out):
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     ganzoo.create(NAME)
     hub.fail("GET .*", 500)
     status, _, err = generate(run, out)
@@ -96,7 +94,7 @@ def test_the_hub_out_of_order_is_no_matter_for_what_is_in_the_cache(hub, model, 
 
 
 def test_a_file_with_a_wrong_hash_is_not_read(hub, model, run, out):
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     data = bytearray((model / WEIGHTS_FILE).read_bytes())
     data[-2] ^= 1
     hub.spoilt[WEIGHTS_FILE] = bytes(data)
@@ -216,7 +214,7 @@ def test_a_card_with_broken_metadata_does_not_keep_the_model_from_use(hub, model
 def test_a_download_that_lacks_a_file_is_noticed(hub, model, run, out, monkeypatch):
     import huggingface_hub
 
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     real = huggingface_hub.hf_hub_download
 
     def lacking(repo, file, **options):
@@ -229,7 +227,7 @@ def test_a_download_that_lacks_a_file_is_noticed(hub, model, run, out, monkeypat
 def test_a_branch_that_moves_meanwhile_is_noticed(hub, model, run, out, monkeypatch):
     import huggingface_hub
 
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     real = huggingface_hub.hf_hub_download
 
     def moved(*args, **kwargs):

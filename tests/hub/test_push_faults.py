@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from hub_helpers import NAME, assert_one_line, contents, edit_config, same_weights
+from hub_helpers import NAME, alternating, assert_one_line, contents, edit_config, same_weights
 from hub_server import HubServer
 from safetensors.torch import load_file, save_file
 
@@ -40,9 +40,8 @@ STATUSES = {
 }
 
 
-@pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("request_", [LFS, COMMIT], ids=["upload", "commit"])
-def test_every_refusal_gets_a_line_of_its_own(hub, model, run, status, request_):
+@pytest.mark.parametrize(("request_", "status"), alternating((LFS, COMMIT), STATUSES), ids=str)
+def test_every_refusal_gets_a_line_of_its_own(hub, model, run, request_, status):
     hub.store.create("me/tiny")
     hub.fail(request_, status)
     assert_one_line(run("push", model, "me/tiny"), "cannot be pushed to me/tiny", *STATUSES[status])
@@ -72,7 +71,7 @@ def test_a_hub_that_is_gone_in_the_middle_has_no_half_of_a_model(
 
 
 def test_an_old_model_stays_whole_when_a_push_over_it_fails(hub, model, run):
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     before = hub.store.files("me/tiny")
     other = ganzoo.load(model)
     with torch.no_grad():
@@ -86,7 +85,7 @@ def test_an_old_model_stays_whole_when_a_push_over_it_fails(hub, model, run):
 def test_somebody_elses_commit_meanwhile_is_not_lost(hub, model, run, monkeypatch):
     from huggingface_hub import HfApi
 
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     (model / "notes.txt").write_text("new")
     real = HfApi.create_commit
 
@@ -180,7 +179,7 @@ def test_what_may_run_code_is_not_pushed(hub, model, run, suffix):
 
 
 def test_a_public_repository_does_not_become_private_by_a_push(hub, model, run):
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     assert_one_line(run("push", model, "me/tiny", "--private"), "me/tiny is public")
 
 
@@ -254,7 +253,7 @@ def test_a_base_model_is_a_lineage(hub, model, run):
 
 
 def test_a_card_that_was_edited_by_hand_is_kept(hub, model, run, tmp_path):
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     theirs = hub.store.files("me/tiny")["README.md"].replace(b"nothing in particular", b"cats")
     hub.store.add("me/tiny", {"README.md": theirs})
     count = commits(hub)
@@ -272,7 +271,7 @@ def test_a_card_that_was_edited_by_hand_is_kept(hub, model, run, tmp_path):
 def test_a_card_that_ganzoo_wrote_is_replaced_by_a_newer_one(hub, model, run):
     from ganzoo.cards.signature import signed
 
-    push(model, "me/tiny")
+    hub.store.add("me/tiny", contents(model))
     card = (model / "README.md").read_text()
     (model / "README.md").write_text(signed(card.replace("nothing in particular", "cats")))
     assert run("push", model, "me/tiny")[0] == 0

@@ -2,8 +2,10 @@ from dataclasses import fields, replace
 
 import hydra
 import pytest
+from covering import thinned
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
+from recipe_helpers import FEW
 
 import ganzoo.models.recipes
 from ganzoo.blocks import GENERATOR_KINDS
@@ -59,13 +61,13 @@ def assert_same_as_hydras(recipe, kinds):
                 assert compose(recipe, {kind: name}) == composed_by_hydra(recipe, f"{kind}={name}")
 
 
-@pytest.mark.parametrize("recipe", list_recipes())
+@pytest.mark.parametrize("recipe", thinned(list_recipes(), FEW))
 def test_compose_gives_what_hydra_composes_for_every_block_that_a_recipe_sets(recipe):
     assert_same_as_hydras(recipe, kinds_of(recipe))
 
 
-def test_every_kind_is_one_that_some_recipe_sets():
-    assert GENERATOR_KINDS.keys() <= {kind for recipe in list_recipes() for kind in kinds_of(recipe)}
+def test_every_kind_is_one_that_some_of_these_recipes_set():
+    assert GENERATOR_KINDS.keys() <= {kind for recipe in FEW for kind in kinds_of(recipe)}
 
 
 @pytest.mark.slow
@@ -169,7 +171,7 @@ def test_the_training_settings_are_those_of_a_run_and_its_defaults():
     assert unsaid == {"student", "discriminator", "augment"}  # a recipe's, and in the defaults list
 
 
-@pytest.mark.parametrize("recipe", list_recipes())
+@pytest.mark.parametrize("recipe", thinned(list_recipes(), FEW))
 def test_training_settings_leave_the_student_as_its_recipe_says(recipe):
     with hydra.initialize_config_dir(str(RECIPES), version_base=None):
         data = composed_by_hydra(recipe, "+training=distillation")
@@ -178,7 +180,7 @@ def test_training_settings_leave_the_student_as_its_recipe_says(recipe):
     assert data["augment"] == card("augment", "diffaugment")
 
 
-@pytest.mark.parametrize("recipe", list_recipes())
+@pytest.mark.parametrize("recipe", thinned(list_recipes(), FEW))
 def test_every_recipe_has_a_debug_run(recipe):
     with hydra.initialize_config_dir(str(RECIPES), version_base=None):
         data = composed_by_hydra(recipe, "+training=debug", "teacher=t", "out=o")

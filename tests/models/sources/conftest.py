@@ -26,6 +26,13 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
 
 
 @pytest.fixture
+def installed(release: Release, monkeypatch: pytest.MonkeyPatch) -> Release:
+    """The same, installed: it is had without the client, which takes half a second."""
+    release.install(monkeypatch)
+    return release
+
+
+@pytest.fixture
 def without_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting any program fails the test."""
 

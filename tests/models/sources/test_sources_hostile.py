@@ -34,16 +34,17 @@ def test_a_wheel_without_one_of_the_files_is_refused_with_its_name(release):
     assert "MappingNetwork.xml" in refusal(release)
 
 
-def test_a_wheel_whose_files_are_no_network_is_refused(release):
+def test_a_wheel_whose_files_are_no_network_is_refused(release, monkeypatch):
     files = {**release.files, "SynthesisNetwork.xml": b"<net/>"}
     release.wheel, release.files = write_wheel(release.links, files), files
     release.change_entry()
+    release.install(monkeypatch)
     refusal(release, ValueError)
 
 
-def test_weights_of_another_network_than_the_entrys_are_refused_with_both_values(release):
-    release.change_entry(overrides={**OVERRIDES, "activation": "relu"})
-    message = refusal(release, ValueError)
+def test_weights_of_another_network_than_the_entrys_are_refused_with_both_values(installed):
+    installed.change_entry(overrides={**OVERRIDES, "activation": "relu"})
+    message = refusal(installed, ValueError)
     assert "relu" in message and "lrelu" in message and MODEL in message
 
 
