@@ -19,6 +19,7 @@ from ganzoo.generators.config import GENERATORS
 from ganzoo.system import allocator
 
 MOST_WORKERS = 8  # each takes about half a gigabyte
+PLACES = {"training": -1, "discriminator": 1, "ops": 1, "blocks": 1}  # of folders in the run
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -32,9 +33,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of training come first: they fork this process, and engines and compilers leave threads in it.
 
-    Those of a GPU are left out where there is none.
+    Small ones that share nothing come last, where a worker that is done takes some from another. Those of a
+    GPU are left out where there is none.
     """
-    items.sort(key=lambda item: item.path.parent.name != "training")
+    items.sort(key=lambda item: PLACES.get(item.path.parent.name, 0))
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -107,14 +109,20 @@ def run(
 
 @pytest.fixture(scope="session")
 def operators_of_onnx_are_read_once() -> Iterator[None]:
-    """torch.onnx reads the source of five hundred operators for every file, which takes half of the time."""
+    """torch.onnx reads the source of five hundred operators for every file, which takes half of the time.
+
+    Then it asks for all ways to take operators apart, which no file changes.
+    """
     try:
+        from torch.onnx._internal.exporter._decomp import create_onnx_friendly_decomposition_table as table
         from torch.onnx._internal.exporter._registration import ONNXRegistry
     except ImportError:  # another version's, or no onnxscript
         yield
         return
+    known = cache(lambda operators: table(set(operators)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(cache(ONNXRegistry.from_torchlib)))
+        patch.setattr(f"{table.__module__}.{table.__name__}", lambda each: dict(known(frozenset(each))))
         yield
 
 

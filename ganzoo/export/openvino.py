@@ -9,6 +9,7 @@ four that leave 35 dB save a tenth of the time in float32, and nothing where the
 """
 
 import contextlib
+import functools
 import io
 import os
 import warnings
@@ -91,14 +92,13 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
     Raises:
         ValueError: if it is none, or damaged.
     """
-    openvino = load()
     settings: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "PERFORMANCE_HINT": "LATENCY",
     }
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    core = openvino.Core()
+    core = _core()
     try:
         compiled = core.compile_model(core.read_model(path), "CPU", settings)
     except RuntimeError as error:
@@ -114,6 +114,17 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
         tuple(d.get_length() if d.is_static else None for d in port.partial_shape) for port in compiled.inputs
     )
     return Session(run, tuple(shapes))
+
+
+@functools.cache
+def _core() -> Any:
+    """The one core of this process, which is never given up.
+
+    A core replaces the stack on which signals are handled, and puts the old one back when it ends. If two
+    cores end in the order in which they began, the second one puts back the first one's, which is gone. In a
+    notebook, whose kernel has such a stack, the next Ctrl-C would then end the process.
+    """
+    return load().Core()
 
 
 def versions() -> dict[str, str]:

@@ -1,7 +1,12 @@
 """A generator in another engine is called like the generator, and gives its images."""
 
+import faulthandler
+import functools
+import gc
 import itertools
+import os
 import shutil
+import signal
 import sys
 
 import pytest
@@ -9,6 +14,7 @@ import torch
 from export_helpers import close, small, written
 from helpers import assert_one_line
 from PIL import Image, ImageChops
+from processes import started
 
 import ganzoo
 from ganzoo import runtimes
@@ -225,3 +231,23 @@ def test_a_missing_runtime_is_told_with_its_extra(run, folder, tmp_path, monkeyp
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     result = run("generate", folder, "--runtime=onnxruntime", "--out", tmp_path / "out")
     assert_one_line(result, "onnxruntime", 'pip install ".[onnx]"')
+
+
+def interrupted_after_two_models(folder, cache):
+    """As in a notebook, whose kernel handles signals on a stack of its own: two models, then Ctrl-C."""
+    faulthandler.enable()
+    models = [runtimes.load(folder, "openvino", cache_dir=cache) for _ in range(2)]
+    while models:
+        models.pop(0)
+        gc.collect()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        print("interrupted")
+
+
+def test_ctrl_c_is_an_interrupt_after_models_have_come_and_gone(folder, session_cache, tmp_path):
+    pytest.importorskip("openvino")
+    call = functools.partial(interrupted_after_two_models, str(folder), session_cache / "ganzoo")
+    with started(tmp_path, call) as process:
+        assert process.finish() == (0, "interrupted\n", "")
