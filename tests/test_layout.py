@@ -155,6 +155,7 @@ def test_importing_ganzoo_imports_neither_torch_nor_anything_heavy():
     assert not {"torch", *HEAVY} & modules_after("import ganzoo")
 
 
+@pytest.mark.processes
 def test_creating_a_generator_imports_neither_hydra_nor_the_hub():
     code = (
         "import ganzoo, ganzoo.hub.push, ganzoo.cards\n"

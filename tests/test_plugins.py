@@ -19,6 +19,8 @@ from torch import nn
 
 from ganzoo.blocks import CONVS, UPSAMPLERS, ModulatedConv, Upsampler
 
+pytestmark = pytest.mark.processes
+
 
 @CONVS.register("mine")
 class MyConv(ModulatedConv):

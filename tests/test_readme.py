@@ -67,6 +67,7 @@ def is_module(name):
 
 # A module may be there because another of its folder was imported: whether it is without them is seen slowly.
 @pytest.mark.parametrize("alone", ["folder", pytest.param("module", marks=pytest.mark.slow)])
+@pytest.mark.processes
 def test_every_dotted_name_that_is_printed_is_there_after_import_ganzoo_alone(alone):
     printed = dotted_names(path.read_text() for path in TEXTS)
     assert {"ganzoo.runtimes.load", "ganzoo.converters.rows", "ganzoo.plugins"} <= printed

@@ -309,6 +309,7 @@ def test_a_relative_folder_is_titled_by_its_own_name(run, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     "place", ["converters.conversion._detect", "models.weights.write_weights", "cards.saving.load"]
 )
+@pytest.mark.processes
 def test_ctrl_c_leaves_nothing(tmp_path, place):
     ready, out = tmp_path / "ready", tmp_path / "models" / "new"
     out.parent.mkdir()

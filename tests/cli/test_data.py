@@ -175,6 +175,7 @@ def test_a_mistake_is_one_line(run, source, tmp_path, mistake):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "src", "there.zip"]
 
 
+@pytest.mark.processes
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(run, tmp_path):
     source, out = tmp_path / "src", tmp_path / "set.zip"
     source.mkdir()

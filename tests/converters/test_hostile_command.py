@@ -29,6 +29,7 @@ def test_the_command_line_says_one_line_and_writes_nothing(case, convert, folder
     assert_complains(convert(), folder)
 
 
+@pytest.mark.processes
 def test_a_process_of_its_own_says_no_more(folder, tmp_path_factory):
     (folder / "file").write_bytes(FILES["a name that steers the terminal"]())
     words = ("convert", folder / "file", folder / "out")

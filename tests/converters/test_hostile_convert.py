@@ -263,10 +263,11 @@ def assert_harmless(judge, path, outcomes=("refused",)):
     return result["message"]
 
 
-# These take seconds each. Others of their kind run always: objects without end, views, crowded directories.
+# These take seconds each. Others of their kind run always: things without end, views, crowded directories.
 LONG = {
     "sets that are never used", "many calls", "strangers", "strangers of extensions", "keys that are no keys",
-    "views of one storage that is compressed", "a directory of many names",
+    "views of one storage that is compressed", "a directory of many names", "tuples in tuples",
+    "components of components", "objects in objects", "modules of strangers that share their parts",
 }  # fmt: skip
 
 

@@ -106,6 +106,7 @@ def test_an_interrupted_fill_keeps_what_is_done(source, tmp_path):
     assert images.missing == COUNT - DONE
 
 
+@pytest.mark.processes
 def test_two_processes_fill_at_once_and_each_image_is_decoded_once(source, tmp_path):
     both = [slowly(source, tmp_path, seconds=1.0) for _ in range(2)]
     ends = [process.communicate(timeout=60) for process in both]

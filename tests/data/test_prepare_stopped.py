@@ -16,6 +16,8 @@ from processes import started
 
 from ganzoo.data import ImageSet, partial, prepare
 
+pytestmark = pytest.mark.processes
+
 COUNT, DONE = 40, 9
 
 

@@ -46,6 +46,7 @@ def test_bench_prints_a_table_and_writes_it_with_the_machine(run, exported, tmp_
     assert ratio["to"] == "synthesis.onnx, fp32" and ratio["p10"] <= ratio["ratio"] <= ratio["p90"]
 
 
+@pytest.mark.processes
 def test_memory_and_start_up_are_those_of_a_process_of_its_own(run, exported, tmp_path):
     status, out, _ = run("bench", exported / "synthesis.onnx", "--rounds=1", "--out", tmp_path)
     assert status == 0 and "peak" in out

@@ -81,6 +81,7 @@ def converted_unwatched():
     assert not Telemetry().consent
 
 
+@pytest.mark.processes
 def test_openvino_may_not_report_what_it_converts(tmp_path, monkeypatch):
     """Whether it may is settled as it is loaded, and as it first converts: so a process of its own does."""
     monkeypatch.chdir(tmp_path)

@@ -246,6 +246,7 @@ def interrupted_after_two_models(folder, cache):
         print("interrupted")
 
 
+@pytest.mark.processes
 def test_ctrl_c_is_an_interrupt_after_models_have_come_and_gone(folder, session_cache, tmp_path):
     pytest.importorskip("openvino")
     call = functools.partial(interrupted_after_two_models, str(folder), session_cache / "ganzoo")

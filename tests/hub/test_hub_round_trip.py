@@ -42,7 +42,8 @@ def image_hash(folder):
     return hashlib.sha256(make_images(ganzoo.load(folder)).numpy().tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize("xet", [False, True], ids=["LFS", "Xet"])
+@pytest.mark.parametrize("xet", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["LFS", "Xet"])
+@pytest.mark.processes
 def test_a_pushed_model_gives_the_same_images_in_a_new_process(hub, model, run, tmp_path, monkeypatch, xet):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", not xet)
     status, out, err = run("push", model, "me/tiny")
@@ -62,7 +63,7 @@ def test_a_pushed_model_gives_the_same_images_in_a_new_process(hub, model, run, 
     assert any("xet-read-token" in line for line in hub.log) == xet
 
 
-@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("channels", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_models_of_grey_and_rgba_images_are_pushed_and_pulled(hub, run, tmp_path, channels):
     model = tmp_path / "model"
     ganzoo.save(trained(tiny(img_channels=channels)), model)
@@ -118,6 +119,7 @@ def test_a_command_asks_once_what_a_name_stands_for(hub, model, run, tmp_path, m
     assert asked(hub) == ONCE, result
 
 
+@pytest.mark.processes
 def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
     hub.store.add("me/tiny", contents(model))
     env = environment(hub, tmp_path / "elsewhere")
@@ -130,6 +132,7 @@ def test_two_processes_pull_the_same_model_at_once(hub, model, tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="root's rights are dropped by Linux's means")
+@pytest.mark.processes
 def test_a_cache_that_is_read_only_serves_what_it_has_and_says_what_it_lacks(hub, model, tmp_path):
     commit = hub.store.add("me/tiny", contents(model))
     home, empty = tmp_path / "elsewhere", tmp_path / "empty"

@@ -60,6 +60,7 @@ def test_a_repository_or_revision_that_is_not_there(hub, model, run, out):
     assert_one_line(generate(run, out, f"{NAME}@v9"), f"{NAME}@v9", "no such branch, tag, pull request")
 
 
+@pytest.mark.processes
 def test_a_download_that_breaks_off_leaves_nothing_behind_and_is_taken_up_again(
     hub, model, run, out, home, connect, tmp_path
 ):

@@ -162,6 +162,7 @@ def test_no_maps_are_refused(function):
         function([], [])
 
 
+@pytest.mark.processes
 def test_losses_need_no_library_of_figures():
     code = "import sys, ganzoo.losses; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -140,6 +140,7 @@ def test_features_that_are_not_finite_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.processes
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path, how):
     fake, real = (write_images(tmp_path / name, 200, seed) for seed, name in enumerate(("fake", "real")))
     arguments = [

@@ -6,6 +6,8 @@ from metric_helpers import TinyFeatures, records, run_in_two_processes, tiny_mod
 from processes import in_two
 from tiny_cli import tiny_main
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(params=["forked", pytest.param("torchrun", marks=pytest.mark.slow)])
 def evaluated(request, run, monkeypatch, tmp_path):

@@ -79,6 +79,7 @@ for options in ([], ["--json"], ["--markdown"], ["*ffhq*"]):
 """
 
 
+@pytest.mark.processes
 def test_list_does_not_wait_for_torch():
     result = subprocess.run([sys.executable, "-c", LIST], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

@@ -113,6 +113,7 @@ def test_a_mistake_in_a_projection_gets_one_line(run, folder, tmp_path, case):
     assert_one_line(project(run, folder, *words, "--out", tmp_path / "out", model=model), told)
 
 
+@pytest.mark.processes
 def test_ctrl_c_keeps_the_w_that_there_is(folder, tmp_path):
     words = ["project", folder / "model", folder / "made" / "seed0003.png", "--steps", "99999"]
     words += ["--features", "none", "--out", tmp_path]

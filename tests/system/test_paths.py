@@ -76,6 +76,7 @@ def test_models_are_saved_loaded_created_and_opened_by_a_path_in_the_home_folder
     assert config_of("dir:~/copy").resolution == 8 and reference("~/copy").path == home / "copy"
 
 
+@pytest.mark.processes
 def test_exports_and_caches_lie_in_the_home_folder(home, model):
     pytest.importorskip("onnxscript")
     export(ganzoo.load(model), ["torch"], "~/exported", name="model", verify=False)
@@ -158,6 +159,7 @@ def test_only_the_start_of_a_path_is_the_home_folder(home):
     assert user_name("~/a") == str(home / "a") and user_name("hf-hub:me/x") == "hf-hub:me/x"
 
 
+@pytest.mark.processes
 def test_a_home_folder_is_filled_in_by_one_function_alone():
     package = Path(ganzoo.__file__).parent
     users = [

@@ -137,6 +137,7 @@ def test_a_checkpoint_holds_all_that_the_next_step_depends_on(whole):
 
 
 @pytest.mark.parametrize("step", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 6))])
+@pytest.mark.processes
 def test_killed_anywhere_it_goes_on_to_the_same_bits(cut_runs, whole, tmp_path, step):
     """Before the first checkpoint; between two changes of p; with terms that wait for the log."""
     own = cut_runs(step, tmp_path / "run")
@@ -209,6 +210,7 @@ def of_two(settings, tmp_path_factory):
     return folder
 
 
+@pytest.mark.processes
 def test_two_processes_learn_what_one_does_in_two_parts(settings, of_two, tmp_path):
     """ADA is active: p and the augmented images are the same ones."""
     train(settings(tmp_path / "one", accumulate=2))

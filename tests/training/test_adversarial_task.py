@@ -92,6 +92,7 @@ def test_without_its_state_it_would_not(whole, tmp_path, monkeypatch):
     assert not torch.equal(last(tmp_path / "run")["task/color"], last(whole)["task/color"])
 
 
+@pytest.mark.processes
 def test_two_processes_learn_what_one_does(tmp_path):
     found = job(tmp_path / "two")
     assert forked(lambda: carry_out(found), processes=2) == [0, 0]

@@ -50,6 +50,7 @@ def test_a_image_is_the_same_in_any_batch_and_order():
     assert len({tuple(row) for row in together}) == len(MANY)
 
 
+@pytest.mark.processes
 def test_a_image_is_the_same_in_another_process_whatever_was_drawn_before(tmp_path):
     torch.manual_seed(99)
     np.random.seed(99)

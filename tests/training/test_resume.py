@@ -78,6 +78,7 @@ ALIKE |= {"in the middle of a line of the log", "in front of a checkpoint's last
 
 
 @pytest.mark.parametrize("moment", thinned(MOMENTS, MOMENTS.keys() - ALIKE))
+@pytest.mark.processes
 def test_a_run_that_is_killed_goes_on_to_the_same_bits(teacher, whole, tmp_path, moment):
     expected = whole()
     data = changed(teacher, tmp_path / "run")
@@ -123,6 +124,7 @@ def test_runs_of_every_kind_go_on_to_the_same_bits(teacher, whole, tmp_path, kin
     assert_same_run(distill(data), expected)
 
 
+@pytest.mark.processes
 def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_bits(teacher, whole, tmp_path):
     expected = whole()
     data = changed(teacher, tmp_path / "run", checkpoint_kimg=0.004)

@@ -15,6 +15,8 @@ from training_helpers import OFF, forked, lines, merged
 import ganzoo.training.cache as images
 from ganzoo.training.run import distill
 
+pytestmark = pytest.mark.processes
+
 NO_GAN = {"loss": {"gan": OFF}}
 SHORT = {"kimg": 0.016, "eval_every": 0.012}  # checkpoints and figures after the third step and the fourth
 

@@ -139,6 +139,7 @@ def test_a_config_made_from_its_own_dict_builds_the_same_network():
     assert weights_digest(again) == weights_digest(generator)
 
 
+@pytest.mark.processes
 def test_create_works_twice_inside_a_users_own_hydra_app(tmp_path):
     app = tmp_path / "app.py"
     app.write_text(

@@ -125,6 +125,7 @@ def test_a_configured_verbosity_does_not_hide_the_clients_reason(release, monkey
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to one process")
+@pytest.mark.processes
 def test_an_interrupt_ends_the_client_and_leaves_nothing(release, monkeypatch):
     asked, gone = threading.Event(), threading.Event()
 

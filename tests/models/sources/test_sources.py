@@ -139,6 +139,7 @@ def test_a_damaged_cached_file_is_refused_with_what_to_do(installed, damage):
     assert same_images(fetch(installed), installed.generator)
 
 
+@pytest.mark.processes
 def test_two_processes_at_once_both_succeed_and_leave_one_whole_file(release):
     words = (create_alone, release.models, release.cache)
     pair = [Started(release.folder / f"said{i}", *words) for i in range(2)]
