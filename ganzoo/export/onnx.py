@@ -37,7 +37,8 @@ def write(graph: Graph, path: Path, precision: str, opset: int = OPSET) -> None:
     engine("onnxscript", EXTRA)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own libraries
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        for library in ("torch.onnx", "onnxscript"):
+            logging.getLogger(library).setLevel(logging.ERROR)
         program: Any = torch.onnx.export(
             graph.module,
             graph.examples,
