@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 TINY = {"resolution": 16, "channel_base": 128, "channel_max": 8, "z_dim": 4, "w_dim": 4}
 GOOD = '''
 """Blocks of another package: a 1 x 1 convolution and an upsampler that repeats pixels."""
@@ -18,8 +20,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from ganzoo.blocks import CONVS, UPSAMPLERS, ModulatedConv, Upsampler
-
-pytestmark = pytest.mark.processes
 
 
 @CONVS.register("mine")
