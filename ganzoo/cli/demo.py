@@ -42,12 +42,12 @@ def demo(
     from ganzoo.demo.opening import open_model
     from ganzoo.demo.page import app
     from ganzoo.demo.serving import serving
-    from ganzoo.export.targets import engine
+    from ganzoo.system.extras import needed
     from ganzoo.system.progress import stage
 
     keep_freed_memory()
     refuse_device(device)
-    engine("gradio", "demo")
+    needed("gradio", "demo")
     if threads is not None:
         torch.set_num_threads(threads)
     try:

@@ -4,9 +4,9 @@ import os
 from typing import TYPE_CHECKING
 
 from ganzoo.demo.opening import DemoModel, open_model
-from ganzoo.export.targets import engine
 from ganzoo.generators.generator import Generator
 from ganzoo.models.reference import Name
+from ganzoo.system.extras import needed
 
 if TYPE_CHECKING:
     import gradio
@@ -38,7 +38,7 @@ def app(
         ValueError: for what `open_model` refuses.
         OSError: if weights cannot be had.
     """
-    engine("gradio", "demo")
+    needed("gradio", "demo")
     from ganzoo.demo.layout import Page
 
     if not isinstance(model, DemoModel):

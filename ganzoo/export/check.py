@@ -12,7 +12,7 @@ from torch import Tensor
 from ganzoo.export.graphs import Graph, Options
 from ganzoo.export.targets import Array, Session
 from ganzoo.generators.generator import Generator
-from ganzoo.metrics.distances import decibels
+from ganzoo.system.differences import decibels
 from ganzoo.system.images import IMAGE_RANGE
 
 LEAST_PSNR = {
@@ -23,7 +23,7 @@ LEAST_PSNR = {
     "packed": 40.0,
 }  # dB; less is another image
 FIRST_SEED = 1_000_000
-# Not the mean over images of `ganzoo.metrics.distances.psnr`: w has no images, and one number says enough.
+# Not the mean over images of `ganzoo.system.differences.psnr`: w has no images, and one number says enough.
 PSNR_DEFINITION = "dB, of the mean squared error of all numbers; range 2 for images, low to high for w"
 
 

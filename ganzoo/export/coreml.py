@@ -15,7 +15,8 @@ import torch
 
 from ganzoo.export.forms import Form
 from ganzoo.export.graphs import Graph
-from ganzoo.export.targets import Array, Session, engine, installed
+from ganzoo.export.targets import Array, Session, installed
+from ganzoo.system.extras import needed
 
 EXTRA, SUFFIX = "coreml", ".mlpackage"
 PACKAGES = RUNS = ("coremltools",)
@@ -27,7 +28,7 @@ FORM = Form(merge="rows", folds_style=False)
 
 def write(graph: Graph, path: Path, precision: str) -> None:
     """Write a graph as an ML program that computes in float32 or float16."""
-    coremltools = engine("coremltools", EXTRA)
+    coremltools = needed("coremltools", EXTRA)
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     # Its progress bars go to stderr.
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), torch.no_grad():
@@ -53,7 +54,7 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
     Raises:
         ValueError: if it is none, or this is no Mac.
     """
-    coremltools = engine("coremltools", EXTRA)
+    coremltools = needed("coremltools", EXTRA)
     try:
         model = coremltools.models.MLModel(str(path))
     except Exception as error:

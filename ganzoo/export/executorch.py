@@ -19,7 +19,8 @@ from torch.fx import Node
 
 from ganzoo.export.forms import Form
 from ganzoo.export.graphs import Graph
-from ganzoo.export.targets import Array, Session, engine, installed, silent
+from ganzoo.export.targets import Array, Session, installed, silent
+from ganzoo.system.extras import needed
 
 EXTRA, SUFFIX = "executorch", ".pte"
 PACKAGES = RUNS = ("executorch",)  # its one wheel holds exporter and runtime
@@ -36,9 +37,9 @@ def write(graph: Graph, path: Path, precision: str) -> None:
         ValueError: if XNNPACK does not take an operation on features or images: the portable kernels that
             would run it take a hundred times as long. For a few numbers of the mapping network they do.
     """
-    exir = engine("executorch.exir", EXTRA)
-    passes = engine("executorch.exir.passes.constant_prop_pass", EXTRA)
-    xnnpack = engine("executorch.backends.xnnpack.partition.xnnpack_partitioner", EXTRA)
+    exir = needed("executorch.exir", EXTRA)
+    passes = needed("executorch.exir.passes.constant_prop_pass", EXTRA)
+    xnnpack = needed("executorch.backends.xnnpack.partition.xnnpack_partitioner", EXTRA)
     module = graph.module if precision == "fp32" else InHalf(graph.module).eval()
     with _quiet(), torch.no_grad():
         program = torch.export.export(module, graph.examples).run_decompositions({})
@@ -61,8 +62,8 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
         ValueError: if it is none, or damaged.
     """
     with silent():  # what it finds of the processor, line by line
-        runtime = engine("executorch.runtime", EXTRA)
-        pool = engine("executorch.extension.pybindings.portable_lib", EXTRA)
+        runtime = needed("executorch.runtime", EXTRA)
+        pool = needed("executorch.extension.pybindings.portable_lib", EXTRA)
         if threads and threads != pool._threadpool_get_thread_count():
             pool._unsafe_reset_threadpool(threads)
     try:
@@ -160,7 +161,7 @@ def _half_stays_half() -> Iterator[None]:
     The exporter would widen them, and the engine, as it opens the file, round them to half again: 5.0 MB in
     the place of 3.4 for the same images of `mobilestylegan_ffhq_64_lite` in the same time (1.5.1, 2026-11).
     """
-    visitor = engine("executorch.backends.xnnpack.operators.node_visitor", EXTRA).NodeVisitor
+    visitor = needed("executorch.backends.xnnpack.operators.node_visitor", EXTRA).NodeVisitor
     own = visitor.define_tensor
 
     def define_tensor(*arguments: Any, force_fp32: bool = False, **more: Any) -> None:

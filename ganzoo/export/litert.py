@@ -14,7 +14,8 @@ import torch
 
 from ganzoo.export.forms import Form
 from ganzoo.export.graphs import Graph
-from ganzoo.export.targets import Array, Session, engine, installed, silent
+from ganzoo.export.targets import Array, Session, installed, silent
+from ganzoo.system.extras import needed
 
 EXTRA, SUFFIX = "litert", ".tflite"
 PACKAGES, RUNS = ("litert_torch", "ai_edge_litert"), ("ai_edge_litert",)
@@ -26,7 +27,7 @@ FORM = Form(merge="rows", folds_style=False, hides_noise=True)
 
 def write(graph: Graph, path: Path, precision: str) -> None:
     """Write a graph; its inputs are called args_0, args_1 and so on, in the manifest's order."""
-    litert = engine("litert_torch", EXTRA)
+    litert = needed("litert_torch", EXTRA)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")
         litert.convert(graph.module, graph.examples).export(str(path))
@@ -40,7 +41,7 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
     Raises:
         ValueError: if it is none, or damaged.
     """
-    interpreters = engine("ai_edge_litert.interpreter", EXTRA)
+    interpreters = needed("ai_edge_litert.interpreter", EXTRA)
     try:
         with silent():  # that it has made a delegate
             interpreter = interpreters.Interpreter(model_path=str(path), num_threads=threads)
@@ -67,8 +68,8 @@ def versions() -> dict[str, str]:
 
 def _halve(path: Path) -> None:
     """Store the weights of a file's layers as float16."""
-    types = engine("ai_edge_quantizer.qtyping", EXTRA)
-    quantizer = engine("ai_edge_quantizer.quantizer", EXTRA).Quantizer(str(path))
+    types = needed("ai_edge_quantizer.qtyping", EXTRA)
+    quantizer = needed("ai_edge_quantizer.quantizer", EXTRA).Quantizer(str(path))
     half = types.TensorQuantizationConfig(num_bits=16, dtype=types.TensorDataType.FLOAT)
     quantizer.update_quantization_recipe(
         regex=".*",

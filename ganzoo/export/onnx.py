@@ -16,7 +16,8 @@ import torch
 
 from ganzoo.export.forms import Form
 from ganzoo.export.graphs import Graph, dynamic_shapes
-from ganzoo.export.targets import Array, Session, engine, installed
+from ganzoo.export.targets import Array, Session, installed
+from ganzoo.system.extras import needed
 
 EXTRA, SUFFIX = "onnx", ".onnx"
 PACKAGES, RUNS = ("onnx", "onnxscript", "onnxruntime"), ("onnxruntime",)
@@ -33,8 +34,8 @@ def write(graph: Graph, path: Path, precision: str, opset: int = OPSET) -> None:
     Raises:
         ValueError: if the exporter gives another opset than it is asked for.
     """
-    onnx = engine("onnx", EXTRA)
-    engine("onnxscript", EXTRA)
+    onnx = needed("onnx", EXTRA)
+    needed("onnxscript", EXTRA)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own libraries
         for library in ("torch.onnx", "onnxscript"):
@@ -65,7 +66,7 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
     Raises:
         ValueError: if it is none, or damaged.
     """
-    onnxruntime = engine("onnxruntime", EXTRA)
+    onnxruntime = needed("onnxruntime", EXTRA)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads:

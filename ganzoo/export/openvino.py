@@ -23,7 +23,8 @@ import torch
 from ganzoo.export.forms import Form
 from ganzoo.export.graphs import Graph
 from ganzoo.export.onnx import quantize
-from ganzoo.export.targets import Array, Session, engine, installed
+from ganzoo.export.targets import Array, Session, installed
+from ganzoo.system.extras import needed
 
 EXTRA, SUFFIX = "openvino", ".xml"
 PACKAGES = RUNS = ("openvino",)
@@ -65,7 +66,7 @@ def load() -> Any:
         ImportError: if it is not installed.
     """
     with _without_reports():
-        return engine("openvino", EXTRA)
+        return needed("openvino", EXTRA)
 
 
 @contextlib.contextmanager
@@ -134,7 +135,7 @@ def versions() -> dict[str, str]:
 
 def _compress(openvino: Any, model: Any) -> None:
     """Store the weights as whole numbers, times a scale for every row."""
-    opset = engine("openvino.opset13", EXTRA)
+    opset = needed("openvino.opset13", EXTRA)
     for node in model.get_ops():
         if node.get_type_name() != "Constant" or node.get_element_type() != openvino.Type.f32:
             continue

@@ -18,7 +18,7 @@ import torch
 
 from ganzoo.export.check import FIRST_SEED, LEAST_PSNR
 from ganzoo.generators.generator import Generator
-from ganzoo.metrics.distances import decibels
+from ganzoo.system.differences import decibels
 from ganzoo.system.files import replacing
 from ganzoo.system.provenance import hardware
 from ganzoo.system.timing import in_turns

@@ -22,13 +22,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo.export.forms import Form
 from ganzoo.export.graphs import Graph
+from ganzoo.system.extras import how
 from ganzoo.system.validation import unknown
 
 Array = NDArray[np.float32]
@@ -86,19 +87,6 @@ def target(name: str) -> Target:
     return cast(Target, importlib.import_module(f"ganzoo.export.{name}"))
 
 
-def engine(module: str, extra: str) -> Any:
-    """A module of an optional package.
-
-    Raises:
-        ImportError: naming the extra that installs it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise ImportError(f"{package} is broken or not installed ({error}). {_how(extra)}") from error
-
-
 def is_installed(name: str, *, to_run: bool = False) -> bool:
     """Whether a target's packages are installed; imports nothing.
 
@@ -114,7 +102,7 @@ def require(name: str, *, to_run: bool = False) -> None:
     if missing := _missing(name, to_run):
         packages = " ".join(missing)
         alone = f"To run files that exist: pip install {packages}. " if to_run else ""
-        raise ImportError(f"{name} needs {', '.join(missing)}. {alone}{_how(target(name).EXTRA)}")
+        raise ImportError(f"{name} needs {', '.join(missing)}. {alone}{how(target(name).EXTRA)}")
 
 
 def _missing(name: str, to_run: bool) -> list[str]:
@@ -139,10 +127,6 @@ def silent() -> Iterator[None]:
             os.dup2(descriptor, number)
             os.close(descriptor)
         os.close(nowhere)
-
-
-def _how(extra: str) -> str:
-    return f'In the checkout: pip install ".[{extra}]"'
 
 
 def installed(*distributions: str) -> dict[str, str]:

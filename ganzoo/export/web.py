@@ -11,7 +11,8 @@ import numpy as np
 from ganzoo.export import onnx as plain
 from ganzoo.export.graphs import Graph
 from ganzoo.export.packing import read_packed, write_packed
-from ganzoo.export.targets import Session, engine
+from ganzoo.export.targets import Session
+from ganzoo.system.extras import needed
 
 EXTRA, SUFFIX = plain.EXTRA, ".web.safetensors"
 PACKAGES, RUNS = plain.PACKAGES, plain.RUNS
@@ -28,7 +29,7 @@ _SMALL = 1024  # numbers; tensors of fewer stay in the graph
 
 def write(graph: Graph, path: Path, precision: str) -> None:
     """Write a graph with its weights."""
-    onnx = engine("onnx", EXTRA)
+    onnx = needed("onnx", EXTRA)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
         file = Path(folder) / "graph.onnx"
         plain.write(graph, file, "fp32")
@@ -66,7 +67,7 @@ def open_file(path: Path, precision: str = "fp32", threads: int | None = None) -
     Raises:
         ValueError: if it is none, or damaged.
     """
-    onnx = engine("onnx", EXTRA)
+    onnx = needed("onnx", EXTRA)
     weights, more = read_packed(path)
     if GRAPH not in more:
         raise ValueError(f"{path} holds no graph.")

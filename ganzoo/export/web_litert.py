@@ -12,9 +12,10 @@ import numpy as np
 from ganzoo.export import litert
 from ganzoo.export.graphs import Graph
 from ganzoo.export.packing import Array, read_packed, write_packed
-from ganzoo.export.targets import Session, engine
+from ganzoo.export.targets import Session
 from ganzoo.export.web import PRECISIONS as PRECISIONS
 from ganzoo.export.web import bits_of
+from ganzoo.system.extras import needed
 
 EXTRA, SUFFIX = litert.EXTRA, ".web-litert.safetensors"
 PACKAGES, RUNS = litert.PACKAGES, litert.RUNS
@@ -72,7 +73,7 @@ versions = litert.versions
 
 def _weights(data: bytes) -> dict[int, Array]:
     """The float32 constants of a .tflite file of some size, by where they begin."""
-    schema: Any = engine("ai_edge_litert.schema_py_generated", EXTRA)
+    schema: Any = needed("ai_edge_litert.schema_py_generated", EXTRA)
     model, found = schema.Model.GetRootAs(data, 0), {}
     for part in range(model.SubgraphsLength()):
         for number in range(model.Subgraphs(part).TensorsLength()):

@@ -15,11 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.contents import TensorRef
 from ganzoo.models.entries import NpmSource, WheelSource
 from ganzoo.models.npm import npm_files
-from ganzoo.models.sources import default_cache_dir, source_files, writable_cache
+from ganzoo.models.sources import default_cache_dir, source_files, stored_tensors, writable_cache
 from ganzoo.system.files import replacing
 from ganzoo.system.kinds import kind_of, read_tensors
 from ganzoo.system.paths import user_path
@@ -120,9 +118,8 @@ def _read_mtcnn() -> dict[str, Tensor]:
         for path, data in source_files(MTCNN).items():
             file = Path(folder, PurePosixPath(path).name)
             file.write_bytes(data)
-            refs = [ref for ref in open_checkpoint(file).values() if isinstance(ref, TensorRef)]
-            for number, ref in enumerate(refs):
-                found[f"{file.stem}.{number:02}"] = torch.from_numpy(ref.array())
+            for number, tensor in enumerate(stored_tensors(file)):
+                found[f"{file.stem}.{number:02}"] = tensor
     return found
 
 

@@ -12,10 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.converters.checkpoint import open_checkpoint
-from ganzoo.converters.contents import TensorRef
 from ganzoo.models.entries import WheelSource
-from ganzoo.models.sources import default_cache_dir, source_files, writable_cache
+from ganzoo.models.sources import default_cache_dir, source_files, stored_tensors, writable_cache
 from ganzoo.models.weights import weights_digest
 from ganzoo.system.files import replacing, sha256
 from ganzoo.system.paths import user_path
@@ -193,13 +191,13 @@ def _efficientnet(name: str, cache: Path) -> FeatureNetwork:
         [data] = source_files(source).values()
         with replacing(path) as temporary:
             temporary.write_bytes(data)
-            found = [ref for ref in open_checkpoint(temporary).values() if isinstance(ref, TensorRef)]
-            if [ref.shape for ref in found] != [tuple(tensor.shape) for tensor in own.values()]:
+            found = stored_tensors(temporary)
+            if [tensor.shape for tensor in found] != [tensor.shape for tensor in own.values()]:
                 raise ValueError(
                     f"{source.distribution} is not timm's tf_{name}: its tensors have other shapes."
                 )
             pairs = zip(own, found, strict=True)
-            save_file({key: torch.from_numpy(ref.array()).contiguous() for key, ref in pairs}, temporary)
+            save_file({key: tensor.contiguous() for key, tensor in pairs}, temporary)
     try:
         model.load_state_dict(read_tensors(path), strict=True)
     except (ValueError, RuntimeError) as error:

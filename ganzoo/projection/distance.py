@@ -5,8 +5,8 @@ import os
 import torch
 from torch import Tensor
 
+from ganzoo.features.distances import feature_maps, unit_distances
 from ganzoo.features.networks import FeatureNetwork, load_features
-from ganzoo.losses.perceptual import feature_maps, unit_distances
 from ganzoo.system.images import shrink
 
 FEATURES = "efficientnet_lite0"

@@ -27,8 +27,8 @@ from ganzoo.export.targets import target
 from ganzoo.generators.generator import Generator
 from ganzoo.latent.direction import Directions
 from ganzoo.latent.directions import find_directions
-from ganzoo.metrics import distances
 from ganzoo.models.reference import Folder, Name, Reference, reference
+from ganzoo.system.differences import psnr
 from ganzoo.system.files import move_together, new_folder, refuse_unwritable, sha256, size
 from ganzoo.system.paths import user_path
 from ganzoo.web.engine import ENGINES, engine_files, which_engine, write_engine
@@ -140,7 +140,7 @@ def worst_psnr(generator: Generator, name: str, folder: Path, count: int) -> flo
         z = generator.sample_z([seed])
         inputs = [z, *([] if label is None else [label]), torch.tensor([PSI])]
         image = torch.from_numpy(synthesis([mapping([x.numpy() for x in inputs])]))
-        found.append(distances.psnr(image, generator(z, label, truncation_psi=PSI)).item())
+        found.append(psnr(image, generator(z, label, truncation_psi=PSI)).item())
     least = LEAST_PSNR["packed"]
     if min(found) < least:
         raise ValueError(

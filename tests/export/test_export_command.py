@@ -4,7 +4,7 @@ import sys
 import pytest
 from helpers import assert_one_line
 
-from ganzoo.export import targets
+from ganzoo.system.extras import needed
 
 
 def test_export_writes_files_and_says_how_exact_they_are(run, folder, tmp_path):
@@ -53,7 +53,7 @@ def test_a_missing_package_is_told_with_its_extra(run, folder, tmp_path, monkeyp
 def test_a_broken_package_is_told_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ImportError, match=r'pip install "\.\[openvino\]"'):
-        targets.engine("openvino", "openvino")
+        needed("openvino", "openvino")
 
 
 def test_a_folder_that_cannot_be_written_is_told(run, folder, tmp_path, monkeypatch):

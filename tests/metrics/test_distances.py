@@ -8,8 +8,9 @@ import torch
 from metric_helpers import TinyFeatures
 from test_record import RECORD
 
-from ganzoo.metrics.distances import DEFINITIONS, decibels, distance
+from ganzoo.metrics.distances import DEFINITIONS, distance
 from ganzoo.metrics.record import Record, compared
+from ganzoo.system.differences import decibels
 
 NETWORK = TinyFeatures()
 
