@@ -14,7 +14,7 @@ _LONGEST = 300  # characters of what the other package said
 def told(what: str, advice: str) -> Iterator[None]:
     """A block in which another package is at work: whatever it raises becomes a ValueError of one line.
 
-    A missing package is told by `ganzoo.export.targets.engine`, and its ImportError is passed on.
+    A missing package is told by `ganzoo.system.extras.needed`, and its ImportError is passed on.
 
     Args:
         what: Failed action, the beginning of the line: "onnx cannot write synthesis".

@@ -327,10 +327,18 @@ def _rosinality() -> list[Golden]:
     return found
 
 
+# The one channel within block 6 of this generator is below 0 all over its golden images: what makes it does
+# not show.
+_DEAD = {("aj_deep_64", "generator"): r"blocks\.6\.0\.(conv[12]\..*|conv3\.(weight|u0)|bn[123]\..*)"}
+
+
 def _biggan(name: str, ema: Outputs) -> list[Golden]:
     parts = {"generator_ema": ema, "generator": BIGGAN_RAW, "discriminator": BIGGAN_D}
     path, expected = [f"biggan/{name}"], f"biggan/{name}/expected.npz"
-    return [_network(path, part, expected, outputs) for part, outputs in parts.items()]
+    return [
+        _network(path, part, expected, outputs, unseen=_DEAD.get((name, part), ""))
+        for part, outputs in parts.items()
+    ]
 
 
 HF = "biggan/hf_deep_16"
