@@ -143,12 +143,12 @@ class Registry(Generic[T]):
         return cls(**context, **options)
 
 
+_signature = cache(inspect.signature)  # every block of a network asks for it
+
+
 def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
     """Constructor arguments of a class."""
-    return signature(cls).parameters
-
-
-signature = cache(inspect.signature)  # every block of a network asks for it
+    return _signature(cls).parameters
 
 
 def _path(cls: type) -> str:

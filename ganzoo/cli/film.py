@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,8 +93,6 @@ def film(
                          "--seeds, --space and --labels.")  # fmt: skip
     numbers, classes, columns, tiles = parse_seeds(seeds or "0-7"), _classes(labels), *_grid(grid)
 
-    from dataclasses import replace
-
     from ganzoo.films.making import frames
     from ganzoo.films.paths import Motion, check_space
     from ganzoo.films.writing import check_film
@@ -102,9 +101,8 @@ def film(
     from ganzoo.system.progress import stage
 
     path, (shift, turn) = check_film(out, fps), parse_place(translate, rotate)
-    motion = Motion(
-        _count(seconds, fps), curve, ease, loop, _psi(psi), cutoff, None, noise, noise_seed, turn, shift
-    )
+    motion = Motion(_count(seconds, fps), curve, ease, loop, _psi(psi), cutoff, None, noise, noise_seed)
+    motion = replace(motion, rotate=turn, translate=shift)
     check_space("w" if w else space, curve)
     if centers is not None:
         check_centers(centers)
@@ -159,8 +157,6 @@ def _paths(
     tiles: int,
 ) -> "list[LatentPath]":
     """A way for each tile."""
-    from dataclasses import replace
-
     from ganzoo.films.paths import through_seeds, through_w
 
     count = len(stops) if isinstance(stops, list) else len(stops.w)

@@ -188,9 +188,9 @@ def _markdown(models: list[dict[str, Any]]) -> str:
     """Published models as a Markdown table."""
     lines = ["| model | what | resolution | parameters | MACs | weights' license |", f"|{'---|' * 6}"]
     for m in models:
-        weights, *others = m["license"].values()
+        others = [text for part, text in m["license"].items() if part != "weights"]
         mark = "¹" if any(_NON_COMMERCIAL.search(text) for text in others) else ""
-        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], weights + mark]
+        cells = [f"`{m['name']}`", m["summary"], *_cells(m)[1:], m["license"]["weights"] + mark]
         lines.append(f"| {' | '.join(cells)} |")
     terms = (
         "The license of the teacher or of the images is non-commercial: `ganzoo info NAME` prints all three."

@@ -1,6 +1,7 @@
 """`frames`: the images of ways through latent space, one at a time."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 import torch
 from PIL import Image
@@ -45,9 +46,5 @@ def _tiled(generator: Generator, paths: Sequence[LatentPath], number: int, colum
 def _tile(generator: Generator, path: LatentPath, number: int) -> Image.Image:
     """One frame of one way; the generator stays where it was."""
     place = path.place(number)
-    back = generator.synthesis.move(*place) if place else None
-    try:
+    with generator.synthesis.moved(*place) if place else nullcontext():
         return to_images(generator.draw(path.w(number), *path.noise(number)))[0]
-    finally:
-        if back:
-            back()

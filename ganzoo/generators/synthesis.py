@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -116,6 +117,15 @@ class SynthesisNetwork(Block, ABC):
             "The images of this model cannot be shifted or turned: only a StyleGAN3 has an input that moves, "
             "and only in PyTorch, --runtime torch. Leave out --translate and --rotate."
         )
+
+    @contextmanager
+    def moved(self, translate: tuple[float, float] = (0.0, 0.0), rotate: float = 0.0) -> Iterator[None]:
+        """A block in which the images are shifted and turned, see `move`."""
+        back = self.move(translate, rotate)
+        try:
+            yield
+        finally:
+            back()
 
     def observed(self) -> dict[str, Tensor]:
         """What the last pass in training mode measured, by name; means over parts of a batch stand for it."""

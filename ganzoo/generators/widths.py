@@ -55,10 +55,11 @@ def check_resolution(resolution: object, output: object) -> None:
         raise ValueError(unknown("output", output, ["pixel", "wavelet"]))
     least = MIN_RESOLUTION if output == "pixel" else 2 * MIN_RESOLUTION
     whole = isinstance(resolution, int) and not isinstance(resolution, bool)
-    if not whole or not least <= resolution <= MAX_RESOLUTION or resolution & (resolution - 1):  # type: ignore[operator]
-        sides = "" if isinstance(resolution, int | float) else ", one for both sides of a square"
+    sides = [least << i for i in range((MAX_RESOLUTION // least).bit_length())]
+    if not whole or resolution not in sides:
+        square = "" if isinstance(resolution, int | float) else ", one for both sides of a square"
         raise ValueError(
-            f"resolution is a power of two from {least} to {MAX_RESOLUTION} for output {output!r}{sides}; "
+            f"resolution is a power of two from {least} to {MAX_RESOLUTION} for output {output!r}{square}; "
             f"got {resolution!r}."
         )
 

@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,8 @@ def generate_images(
         name, model = name or source.name, deploy(source.load().to(device))
     check_channels(model.img_channels, name or "This generator")
     drawn = _points(model, look, seeds, w, centers)
-    with _moved(model, translate, rotate) as place:
+    place = {"translate": list(translate), "rotate": rotate} if rotate or any(translate) else {}
+    with model.synthesis.moved(translate, rotate) if place else nullcontext():
         return _Writer(model, drawn, _made(out), name, place).write(batch_size, save_w, report)
 
 
@@ -120,19 +121,6 @@ def _points(
     if isinstance(centers, int):
         centers = find_centers(model, centers, label=look.label)
     return replace(drawn, look=replace(look, centers=centers))
-
-
-@contextmanager
-def _moved(model: Generator, translate: tuple[float, float], rotate: float) -> Iterator[dict[str, Any]]:
-    """A block in which a model's images are shifted and turned, with what files say of it."""
-    if translate == (0, 0) and not rotate:
-        yield {}
-        return
-    back = model.synthesis.move(translate, rotate)
-    try:
-        yield {"translate": list(translate), "rotate": rotate}
-    finally:
-        back()
 
 
 @dataclass(frozen=True)

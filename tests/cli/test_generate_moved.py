@@ -72,8 +72,9 @@ def test_a_film_turns_them(run, moving, tmp_path):
     back = generator.synthesis.move(rotate=180)
     [expected] = generator.to_pil(generator.draw(Look().w(generator, [3])))
     back()
-    assert np.abs(made - np.array(expected).astype(int)).mean() < 8  # as near as WebP keeps it
-    assert not np.array_equal(made, np.array(generator.to_pil(generator.draw(Look().w(generator, [3])))[0]))
+    [still] = generator.to_pil(generator.draw(Look().w(generator, [3])))
+    near, far = (np.abs(made - np.array(image).astype(int)).mean() for image in (expected, still))
+    assert near < 8 and near < far / 2  # as near as WebP keeps it
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fuzz_helpers import FIXTURES, SNIPPETS, complaint, dump_tree
+from fuzz_helpers import complaint, dump_tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutants import FIXTURES, SNIPPETS
 
 from ganzoo.converters import conversion
 from ganzoo.converters.contents import Record, TensorRef

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from covering import thinned
-from fuzz_helpers import FIXTURES, complaint, dump_tree
+from fuzz_helpers import complaint, dump_tree
+from mutants import FIXTURES
 from test_safe_pickle import call, doubled, storage, tensor, text, zipped
 
 from ganzoo.converters.checkpoint import open_checkpoint

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fuzz_helpers import FIXTURES
+from mutants import FIXTURES
 from test_hostile_convert import assert_harmless
 
 from ganzoo.converters.checkpoint import open_checkpoint
