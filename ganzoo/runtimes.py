@@ -1,6 +1,7 @@
 """Generators that run in other engines, behind the generator's own call."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,6 +29,7 @@ from ganzoo.system.validation import unknown
 from ganzoo.system.version import __version__
 
 RUNTIMES = ("auto", *TARGET_OF, "compiled")
+_FASTER = {"openvino": ("bf16",), "executorch": ("fp16",)}  # than fp32, on some processors
 _GRAPHS_VERSION = 2  # raised when the files change though the weights do not
 
 Report = Callable[[str], None]
@@ -132,44 +134,11 @@ def opened(model: Reference, setup: Setup, report: Report = _quiet) -> Generator
         setup: How it is to compute.
         report: Function that is told what is being done, if it takes long.
     """
-    exported = exported_folder(model)
-    if setup.is_pytorch and exported is None:
-        if setup.precision not in DTYPES:
-            raise ValueError(
-                f"PyTorch computes in {', '.join(DTYPES)}; got the precision {setup.precision!r}."
-            )
-        generator = deploy(model.load().to(setup.device))
-        if setup.precision == "fp32" and setup.runtime == "torch":
-            return generator
-        return quicken(generator, setup.precision, compiled=setup.runtime == "compiled")
-    if setup.runtime == "compiled":
-        raise ValueError("The runtime compiled takes a model; exported files run in their engine.")
-    if torch.device(setup.device).type != "cpu":
-        raise ValueError(f"The runtime {setup.runtime} computes on the CPU; {setup.device} is PyTorch's.")
-    module = target(TARGET_OF[setup.runtime])
-    if setup.precision == "bf16" and setup.runtime != "openvino":
-        has = ", ".join(module.PRECISIONS)
-        raise ValueError(f"The precision bf16 is OpenVINO's and PyTorch's; {setup.runtime} has {has}.")
-    if PRECISIONS[setup.precision][0] not in module.PRECISIONS:
-        raise ValueError(f"{setup.runtime}: {unknown('precision', setup.precision, module.PRECISIONS)}")
-
-    @cache
-    def folder(noise: str) -> Path:
-        return exported or _made_folder(model, setup, noise, report)
-
-    if exported is None:
-        model.config()  # an unknown name is told before a missing engine
-    require(TARGET_OF[setup.runtime], to_run=exported is not None)
-    return engine_generator(setup.runtime, setup.precision, folder, setup.threads)
+    return _computed(model, setup).open(report)
 
 
 def choose_precision(
-    name: Name,
-    setup: Setup,
-    *,
-    cache_dir: str | os.PathLike[str] | None = None,
-    report: Report = _quiet,
-    least_psnr: float = LEAST_AUTO_PSNR,
+    model: Reference, setup: Setup, *, report: Report = _quiet, least_psnr: float = LEAST_AUTO_PSNR
 ) -> Choice:
     """The precision in which a model computes fastest here, among those that give its images.
 
@@ -180,29 +149,112 @@ def choose_precision(
         ValueError: for an unknown name.
         ImportError: if the runtime is not installed.
     """
-    model = reference(name, cache_dir)
     setup = setup.here(model)
-    candidates, exported = ["fp32"], exported_folder(model)
-    if setup.runtime == "openvino":
-        candidates += ["bf16"]
-    elif setup.runtime == "executorch" and exported is None:
-        candidates += ["fp16"]
-    elif setup.is_pytorch and exported is None:
-        candidates += ["bf16"] if torch.device(setup.device).type == "cpu" else ["bf16", "fp16"]
+    computed = _computed(model, setup)
+    candidates = computed.candidates()
 
     def open_one(precision: str) -> Generator:
         report(f"Measuring {model} in {precision}, once")
         return opened(model, replace(setup, precision=precision), report)
 
-    if exported is not None:
-        files: str | None = sha256(exported / MANIFEST_FILE)
-    else:
-        model.config()  # an unknown name is told before a missing engine
-        files = model.identity().hash
-    made_for, place = target(TARGET_OF.get(setup.runtime, "torch")).versions(), hardware(setup.device)
-    what = [files, setup.runtime, made_for, __version__, place, setup.threads, setup.batch, candidates]
-    path = _cache(model) / "precisions" / f"{_key(what)}.json"
-    return choose(open_one, candidates, path, device=setup.device, batch=setup.batch, least_psnr=least_psnr)
+    made_for, where = target(TARGET_OF.get(setup.runtime, "torch")).versions(), hardware(setup.device)
+    what = [computed.digest(), setup.runtime, made_for, __version__, where]
+    path = _cache(model) / "precisions" / f"{_key([*what, setup.threads, setup.batch, candidates])}.json"
+    return choose(open_one, candidates, path, where, batch=setup.batch, least_psnr=least_psnr)
+
+
+@dataclass(frozen=True)
+class _Computed(ABC):
+    """A model and how it is to compute, which not every model can."""
+
+    model: Reference
+    setup: Setup
+
+    @abstractmethod
+    def open(self, report: Report) -> Generator:
+        """The generator that computes so.
+
+        Raises:
+            ValueError: if this model cannot compute so.
+            ImportError: if the runtime is not installed.
+        """
+
+    def candidates(self) -> list[str]:
+        """Precisions that may be faster than fp32, which is the first of them."""
+        return ["fp32", *_FASTER.get(self.setup.runtime, ())]
+
+    def digest(self) -> str | None:
+        """Hash of all that the images come from."""
+        self.model.config()  # an unknown name is told before a missing engine
+        return self.model.identity().hash
+
+
+class _InPyTorch(_Computed):
+    """A model in PyTorch, which needs no files."""
+
+    def open(self, report: Report) -> Generator:
+        precision = self.setup.precision
+        if precision not in DTYPES:
+            raise ValueError(f"PyTorch computes in {', '.join(DTYPES)}; got the precision {precision!r}.")
+        generator = deploy(self.model.load().to(self.setup.device))
+        if precision == "fp32" and self.setup.runtime == "torch":
+            return generator
+        return quicken(generator, precision, compiled=self.setup.runtime == "compiled")
+
+    def candidates(self) -> list[str]:
+        return ["fp32", "bf16"] if torch.device(self.setup.device).type == "cpu" else ["fp32", "bf16", "fp16"]
+
+
+class _InEngine(_Computed):
+    """A model in another engine: its files are exported once into the cache."""
+
+    def open(self, report: Report) -> Generator:
+        self.check()
+        self.model.config()  # an unknown name is told before a missing engine
+        require(TARGET_OF[self.setup.runtime])
+        return self.engine(lambda noise: _made_folder(self.model, self.setup, noise, report))
+
+    def check(self) -> None:
+        """Raise ValueError if the engine has no such device or precision."""
+        runtime, precision, device = self.setup.runtime, self.setup.precision, self.setup.device
+        if torch.device(device).type != "cpu":
+            raise ValueError(f"The runtime {runtime} computes on the CPU; {device} is PyTorch's.")
+        module = target(TARGET_OF[runtime])
+        if precision == "bf16" and runtime != "openvino":
+            has = ", ".join(module.PRECISIONS)
+            raise ValueError(f"The precision bf16 is OpenVINO's and PyTorch's; {runtime} has {has}.")
+        if PRECISIONS[precision][0] not in module.PRECISIONS:
+            raise ValueError(f"{runtime}: {unknown('precision', precision, module.PRECISIONS)}")
+
+    def engine(self, folder: Callable[[str], Path]) -> Generator:
+        """The generator in the engine, with the folder of the files for a kind of noise."""
+        return engine_generator(self.setup.runtime, self.setup.precision, cache(folder), self.setup.threads)
+
+
+class _Exported(_InEngine):
+    """Exported files in their engine."""
+
+    model: Folder
+
+    def open(self, report: Report) -> Generator:
+        if self.setup.runtime == "compiled":
+            raise ValueError("The runtime compiled takes a model; exported files run in their engine.")
+        self.check()
+        require(TARGET_OF[self.setup.runtime], to_run=True)
+        return self.engine(lambda noise: self.model.path)
+
+    def candidates(self) -> list[str]:
+        return super().candidates() if self.setup.runtime == "openvino" else ["fp32"]
+
+    def digest(self) -> str | None:
+        return sha256(self.model.path / MANIFEST_FILE)
+
+
+def _computed(model: Reference, setup: Setup) -> _Computed:
+    """A model that is to compute so, by what it is and what computes."""
+    if exported_folder(model) is not None:
+        return _Exported(model, setup)
+    return _InPyTorch(model, setup) if setup.is_pytorch else _InEngine(model, setup)
 
 
 def exported_folder(model: Reference) -> Path | None:

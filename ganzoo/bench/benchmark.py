@@ -186,6 +186,6 @@ def _precision(
     if is_file(name) or isinstance(reference(name), Recipe):
         raise ValueError(f"--precision auto needs a model; for {name!r} name one or several: fp32,bf16.")
     setup = Setup(runtime, device=request.device, threads=threads)
-    choice = choose_precision(name, setup, cache_dir=request.cache_dir)
+    choice = choose_precision(reference(name, request.cache_dir), setup)
     notes.append(choice.told)
     return choice.precision

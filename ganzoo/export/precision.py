@@ -20,7 +20,6 @@ from ganzoo.export.check import FIRST_SEED, LEAST_PSNR
 from ganzoo.generators.generator import Generator
 from ganzoo.system.differences import decibels
 from ganzoo.system.files import replacing
-from ganzoo.system.provenance import hardware
 from ganzoo.system.timing import in_turns
 
 LEAST_AUTO_PSNR = LEAST_PSNR["bf16"]  # dB, from the images in fp32
@@ -90,8 +89,8 @@ def choose(
     open_one: Callable[[str], Generator],
     candidates: Sequence[str],
     path: Path,
+    where: str,
     *,
-    device: str = "cpu",
     batch: int = 1,
     least_psnr: float = LEAST_AUTO_PSNR,
 ) -> Choice:
@@ -101,20 +100,20 @@ def choose(
         open_one: Function from a precision to the generator that computes in it.
         candidates: Names of precisions, fp32 first.
         path: Path of the file; its name stands for all that the measurement depends on.
-        device: Device of the generators.
+        where: Processor and threads, for people.
         batch: Images in a call.
         least_psnr: Least PSNR of a precision other than fp32, in dB.
     """
     if len(candidates) == 1:
-        return Choice((Timed(candidates[0], 0.0, None),), hardware(device), least_psnr)
+        return Choice((Timed(candidates[0], 0.0, None),), where, least_psnr)
     timed = _kept(path, candidates)
     if timed is None:
-        timed = _measured({name: open_one(name) for name in candidates}, device, batch)
+        timed = _measured({name: open_one(name) for name in candidates}, batch)
         with suppress(OSError):  # a cache that cannot be written: measured again the next time
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as temporary:
                 temporary.write_text(json.dumps([asdict(t) for t in timed]) + "\n")
-    return Choice(timed, hardware(device), least_psnr)
+    return Choice(timed, where, least_psnr)
 
 
 def _kept(path: Path, candidates: Sequence[str]) -> tuple[Timed, ...] | None:
@@ -128,10 +127,10 @@ def _kept(path: Path, candidates: Sequence[str]) -> tuple[Timed, ...] | None:
 
 
 @torch.inference_mode()
-def _measured(generators: dict[str, Generator], device: str, batch: int) -> tuple[Timed, ...]:
+def _measured(generators: dict[str, Generator], batch: int) -> tuple[Timed, ...]:
     """Every precision, timed in turns with the others, on latents that nothing was tuned on."""
     first = next(iter(generators.values()))
-    label = torch.eye(first.label_dim)[:1].to(device) if first.label_dim else None
+    label = torch.eye(first.label_dim)[:1].to(first.device) if first.label_dim else None
     w = first.mapping(first.sample_z(_LATENTS, FIRST_SEED), _rows(label, _LATENTS))
     timing = w[:1].repeat(batch, 1, 1)
     calls = [partial(g.synthesis, timing) for g in generators.values()]

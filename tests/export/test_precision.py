@@ -11,6 +11,7 @@ from helpers import assert_one_line
 from ganzoo import runtimes
 from ganzoo.export import precision
 from ganzoo.export.precision import Choice, Timed
+from ganzoo.models.reference import reference
 from ganzoo.runtimes import Setup, choose_precision
 from ganzoo.system import provenance
 
@@ -63,14 +64,14 @@ def kept(cache):
 def test_auto_is_measured_once_and_kept(folder, runtime, unmeasured, monkeypatch):
     told = []
     setup = Setup(runtime, threads=1)
-    first = choose_precision(str(folder), setup, cache_dir=unmeasured, report=told.append)
+    first = choose_precision(reference(str(folder), unmeasured), setup, report=told.append)
     assert [t.precision for t in first.timed] == ["fp32", "bf16"] and any(
         "bf16, once" in line for line in told
     )
     bf16 = first.timed[1].psnr
     assert bf16 is None or 35 < bf16 < 90
     monkeypatch.setattr(precision, "_measured", None)
-    assert choose_precision(str(folder), setup, cache_dir=unmeasured) == first
+    assert choose_precision(reference(str(folder), unmeasured), setup) == first
     assert kept(unmeasured).suffix == ".json"
 
 
@@ -83,38 +84,38 @@ def test_load_computes_in_what_was_measured_fastest(folder, cache):
         kept(cache).write_text(json.dumps(timed))
         generator = runtimes.load(str(folder), "torch", "auto", **place)
         assert next(generator.synthesis.parameters()).dtype == dtype
-    strict = choose_precision(str(folder), Setup("torch", threads=1), cache_dir=cache, least_psnr=48.0)
+    strict = choose_precision(reference(str(folder), cache), Setup("torch", threads=1), least_psnr=48.0)
     assert strict.precision == "fp32"
 
 
 @pytest.mark.parametrize("text", ["", "[]", '[{"precision": "fp32"}]', '{"a": 1}', "\x00"])
 def test_a_damaged_measurement_is_made_anew(text, folder, cache):
     setup = Setup("torch", threads=1)
-    choose_precision(str(folder), setup, cache_dir=cache)
+    choose_precision(reference(str(folder), cache), setup)
     kept(cache).write_text(text)
-    choose_precision(str(folder), setup, cache_dir=cache)
+    choose_precision(reference(str(folder), cache), setup)
     assert [entry["precision"] for entry in json.loads(kept(cache).read_text())] == ["fp32", "bf16"]
 
 
 def test_another_number_of_threads_or_another_processor_is_measured_for_itself(folder, cache, monkeypatch):
-    choose_precision(str(folder), Setup("torch", threads=1), cache_dir=cache)
-    choose_precision(str(folder), Setup("torch", threads=2), cache_dir=cache)
+    choose_precision(reference(str(folder), cache), Setup("torch", threads=1))
+    choose_precision(reference(str(folder), cache), Setup("torch", threads=2))
     monkeypatch.setattr(provenance, "processor", lambda: "another processor")
-    choose_precision(str(folder), Setup("torch", threads=2), cache_dir=cache)
+    choose_precision(reference(str(folder), cache), Setup("torch", threads=2))
     assert len(list((cache / "precisions").iterdir())) == 3
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder, cache):
     cache.mkdir()
     (cache / "precisions").write_text("a file")
-    found = choose_precision(str(folder), Setup("torch", threads=1), cache_dir=cache)
+    found = choose_precision(reference(str(folder), cache), Setup("torch", threads=1))
     assert len(found.timed) == 2
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
 def test_exported_files_of_one_precision_need_no_measurement(exported, runtime, monkeypatch):
     monkeypatch.setattr(precision, "_measured", None)
-    assert choose_precision(str(exported), Setup(runtime)).precision == "fp32"
+    assert choose_precision(reference(str(exported)), Setup(runtime)).precision == "fp32"
 
 
 @pytest.mark.parametrize("runtime", ["torch", "onnxruntime"])
