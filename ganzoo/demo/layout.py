@@ -4,10 +4,11 @@ The buttons call `ganzoo.demo.actions`. Whatever draws waits in one queue, since
 time; projections wait in another.
 """
 
+import inspect
 import secrets
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,7 @@ class Page:
                 wanted = dict(zip(names, strengths, strict=False))
                 return _paths(actions.edit(model, _folder(gallery), start, wanted, look))
 
+        _name_rest(edit, names)
         how = {"fn": edit, "inputs": [seed, self.saved, *self.look, *sliders], "outputs": gallery, **_DRAWING}
         moved = [slider.release for slider in sliders]
         gr.on([button.click, *moved], api_name="edit", trigger_mode="always_last", **how)
@@ -325,3 +327,13 @@ def _seed(number: float | None) -> int:
     if number is None:
         raise ValueError("Give a seed, such as 0.")
     return int(number)
+
+
+def _name_rest(function: Callable[..., Any], names: Sequence[str]) -> None:
+    """Give the `*rest` of a function names of its own, which the page's API then has, if all can be names."""
+    signature = inspect.signature(function)
+    *given, _ = signature.parameters.values()
+    kind, default = inspect.Parameter.POSITIONAL_OR_KEYWORD, 0.0
+    with suppress(ValueError):  # such as a direction called 3d-look
+        rest = [inspect.Parameter(name, kind, default=default) for name in names]
+        vars(function)["__signature__"] = signature.replace(parameters=[*given, *rest])

@@ -26,7 +26,8 @@ from gradio_client.exceptions import AppError
 
 import ganzoo.demo
 
-LOOK = (0.5, 6, "const", None)  # psi, cutoff, noise, class
+LOOKS = {"psi": 0.5, "cutoff": 6, "noise": "const", "label": None}
+LOOK = tuple(LOOKS.values())
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,8 @@ def test_mix_and_edit_are_those_of_the_functions(client, demo_model, tmp_path):
     moves = {"turn": 1.5, "wave": -2}
     assert np.array_equal(pixels(edited), pixels(actions.edit(demo_model, tmp_path, 4, moves, Look(0.5))[1]))
     assert read_settings(edited)["edits"] == moves
+    by_name = client.predict(seed=4, w=None, **LOOKS, **moves, api_name="/edit")
+    assert np.array_equal(pixels(by_name[1]["image"]), pixels(edited))
 
 
 def test_a_projection_goes_on_to_an_edit(client, demo_model, tmp_path):
