@@ -6,9 +6,10 @@
 
 A score's direction is where it rises: ridge regression of the score on w. On 248 images of the family's
 lite member, its correlation with scores of other images was 0.76 for smile and 0.80 for gender, where support
-vector machines on the tenths at both ends reached 0.59 and 0.76. The log-odds of gender level off: along their own
-direction they fell for one image in eight, all of them men. Along that of their exponent, which the manliest
-images count in most, they fall for one in thirteen.
+vector machines on the tenths at both ends reached 0.59 and 0.76.
+
+The log-odds of gender level off: along their own direction they fell for one image in eight, all of them men.
+Along the direction of their exponent, in which such images count most, they fall for one in eleven.
 """
 
 import argparse
@@ -49,7 +50,7 @@ BOUNDARIES: dict[str, tuple[str, tuple[int, int] | None, str, tuple[str, ...]]] 
     ),
     "yaw": ("yaw", (0, 6), "the head turns to the right of the image", ("age", "gender", "smile", "pitch")),
     "pitch": ("pitch", (0, 6), "the head is lowered", ("age", "gender", "smile", "yaw")),
-    "glasses": ("glasses", (0, 8), "glasses, on some people only", ("smile", "yaw", "pitch")),
+    "glasses": ("glasses", (0, 8), "glasses, on most people", ("smile", "yaw", "pitch")),
 }
 
 
@@ -92,15 +93,15 @@ def drawn(generator: Generator, w: Tensor) -> Tensor:
 def slope(w: Tensor, scores: Tensor, name: str) -> Direction:
     """The direction along which a score rises: ridge regression, scaled to length 1."""
     x = (w - w.mean(dim=0)).double()
-    y = (scores / LEVELS_OFF[name]).exp() if name in LEVELS_OFF else scores
-    y = (y - y.mean()).double()
+    y, method = scores.double(), "ridge regression"
+    if name in LEVELS_OFF:
+        y, method = (y / LEVELS_OFF[name]).exp(), f"{method} of exp(score/{LEVELS_OFF[name]:g})"
+    y = y - y.mean()
     scatter = x.T @ x / len(x)
     penalty = RIDGE * scatter.diagonal().mean() * torch.eye(len(scatter), dtype=x.dtype)
     vector = torch.linalg.solve(scatter + penalty, x.T @ y / len(x))
     vector = vector / vector.norm()
-    return Direction(
-        name, vector, float((x @ vector).std()), None, {"method": f"ridge regression, {len(w)} w"}
-    )
+    return Direction(name, vector, float((x @ vector).std()), None, {"method": f"{method}, {len(w)} w"})
 
 
 @torch.no_grad()
