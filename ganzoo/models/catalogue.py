@@ -131,6 +131,7 @@ def _natural(name: str) -> list[str | int]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from omegaconf import OmegaConf
+    import yaml
 
-    return dict(OmegaConf.to_container(OmegaConf.load(path)))  # type: ignore[arg-type]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML was built with it
+    return dict(yaml.load(path.read_text(encoding="utf-8"), loader))
