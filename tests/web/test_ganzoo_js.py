@@ -61,7 +61,8 @@ def test_directions_move_w_as_in_python(generate, generator):
     directions = read_directions(MODEL, generator)
     for name, strength in {"smile": 2, "yaw": -1.5}.items():
         w = edit(w, directions[name], strength)
-    assert psnr(image, generator.synthesis(w).image) > LEAST
+    shown = generator.synthesis(w).image.clamp(-1, 1)  # far moves leave the range that pixels have
+    assert psnr(image, shown) > LEAST
 
 
 @pytest.mark.parametrize(
