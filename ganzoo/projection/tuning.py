@@ -62,7 +62,7 @@ def tune(
         features: Feature network by name or as it is; None for pixels alone.
         pixel_weight: Weight of the mean squared difference of pixels.
         cache_dir: Cache of the feature network.
-        report: Function that is told of every step.
+        report: Function that is told before the first step and after every one.
 
     Raises:
         TypeError: for a deployed generator.
@@ -80,12 +80,12 @@ def tune(
         distance = ImageDistance(images.to(generator.device), generator.resolution, network, pixel_weight)
         nearby = _Nearby(generator, w, network, pixel_weight) if locality else None
         adam = torch.optim.Adam(tuned.synthesis.parameters(), lr=rate)
-        for number in range(1, steps + 1):
+        for done in range(steps + 1):
             drawn = tuned.synthesis(w.detach(), noise="const" if noise is None else noise).image
             in_features, in_pixels = distance.parts(drawn)
             distances = in_features + pixel_weight * in_pixels
-            report(TuningStep(number, steps, distances.detach(), drawn.detach()))
-            if network is not None and in_features.mean() <= stop:
+            report(TuningStep(done, steps, distances.detach(), drawn.detach()))
+            if done == steps or (network is not None and in_features.mean() <= stop):
                 break
             loss = distances.mean() if nearby is None else distances.mean() + nearby(tuned)
             adam.zero_grad()

@@ -140,11 +140,12 @@ def test_locality_keeps_images_nearby(generator, images):
 
 
 def test_tuning_stops_where_the_features_are_near(generator, images):
-    w, steps = generator.mapping(generator.sample_z(2, seed=3), truncation_psi=0.7), []
-    tune(generator, w, images, features=Quarters(), steps=50, report=steps.append)
-    assert len(steps) == 1  # the very images
-    tune(generator, w, images, features=Quarters(), steps=3, stop=-1.0, report=steps.append)
-    assert len(steps) == 4
+    w, told = generator.mapping(generator.sample_z(2, seed=3), truncation_psi=0.7), []
+    tune(generator, w, images, features=Quarters(), steps=50, report=told.append)
+    assert [step.number for step in told] == [0]  # the very images
+    tuned = tune(generator, w, images, features=Quarters(), steps=3, stop=-1.0, report=told.append)
+    assert [step.number for step in told[1:]] == [0, 1, 2, 3]
+    assert torch.allclose(told[-1].images, tuned.synthesis(w).image, atol=1e-6)
 
 
 def test_a_deployed_generator_is_projected_to_and_not_tuned(generator, images):
