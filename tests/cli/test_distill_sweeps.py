@@ -23,7 +23,7 @@ from ganzoo.training.compose import plan
 def test_a_launcher_that_is_not_installed_names_its_extra(run, told, teacher, launcher, extra):
     if importlib.util.find_spec("hydra_plugins") is not None:
         pytest.skip("the launchers are installed")
-    assert_one_line(run("distill", "-m", teacher, f"launcher={launcher}"), f'"ganzoo-torch[{extra}]"')
+    assert_one_line(run("distill", "-m", teacher, f"launcher={launcher}"), f'".[{extra}]"')
     assert not told
 
 

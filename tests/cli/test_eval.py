@@ -341,7 +341,7 @@ def test_too_few_images_are_a_note_and_a_warning_in_the_record(evaluate, tmp_pat
 @pytest.mark.parametrize("missing", ["accelerate", "torch_fidelity"])
 def test_a_missing_extra_is_named(evaluate, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
-    assert_one_line(evaluate("fake", "--real", "real"), 'pip install "ganzoo-torch[eval]"')
+    assert_one_line(evaluate("fake", "--real", "real"), 'pip install ".[eval]"')
 
 
 @pytest.mark.parametrize("option", ["--out", "--save"])

@@ -51,6 +51,7 @@ BEFORE = {  # what a page takes from the pages before it
 }
 SMALLER = {
     r"^bench mobilestylegan_ffhq (?=.*--submit)": "bench mobilestylegan_ffhq_64_lite --rounds 1 --no-memory ",
+    r"\bmobilestylegan_ffhq_64 num_ws=18\b": "tiny side=16",
     r"\bmobilestylegan_ffhq\b": "tiny",
     r"\bseeds 0-7": "seeds 0-1",
     r"--num \d+": "--num 4 --resamples 2",
