@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,13 @@ def test_few_arrows_lead_from_room_to_room():
 
 def test_few_modules_stand_outside_of_a_room():
     assert len([*PACKAGE.glob("*.py")]) <= MOST_MODULES_ON_TOP
+
+
+def test_float64_is_for_the_cpu():
+    """Some devices have none. Only what processes broadcast lies on theirs."""
+    pattern = re.compile(r"(?<!\.cpu\(\))\.double\(\)")
+    found = [name(path) for path in FILES for _ in pattern.findall(path.read_text(encoding="utf-8"))]
+    assert found == ["training/loop.py"]
 
 
 def test_no_function_is_longer_than_a_screen():

@@ -116,7 +116,7 @@ class MappingNetwork(Block, ABC):
         Conditional networks get labels drawn uniformly.
         """
         generator = torch.Generator("cpu").manual_seed(seed)
-        total = torch.zeros_like(self.w_avg, dtype=torch.float64)
+        total = torch.zeros_like(self.w_avg, dtype=torch.float64, device="cpu")
         rows = max(1, MAX_ONE_HOT // max(1, self.label_dim))
         for start in range(0, num, 1000):
             n = min(1000, num - start)
@@ -129,7 +129,8 @@ class MappingNetwork(Block, ABC):
                     label = None
                     if classes is not None:
                         label = nn.functional.one_hot(classes[i : i + rows], self.label_dim).to(self.w_avg)
-                    total += self._for_mean(z[i : i + rows].to(self.w_avg), label).double().sum(dim=0)
+                    w = self._for_mean(z[i : i + rows].to(self.w_avg), label)
+                    total += w.cpu().double().sum(dim=0)
         return (total / num).to(self.w_avg)
 
     def _for_mean(self, z: Tensor, label: Tensor | None) -> Tensor:

@@ -58,7 +58,7 @@ def edit(
     numbers, strengths = parse_seeds(seeds or "0-3"), latent.parse_numbers(strength, "--strength")
 
     from ganzoo.latent.directions import read_directions
-    from ganzoo.latent.edits import edited_w, write_edits
+    from ganzoo.latent.edits import edited_noise, edited_w, write_edits
     from ganzoo.latent.generating import W_FILE
     from ganzoo.latent.look import PSI, Look
     from ganzoo.latent.points import points
@@ -89,5 +89,6 @@ def edit(
         )
     if save_w:
         facts = {"points": ",".join(start.names()), "directions": direction, "strengths": strength}
-        write_w(out / W_FILE, moved, generator, facts=facts)
+        kept = edited_noise(start, len(chosen), len(strengths))
+        write_w(out / W_FILE, moved, generator, noise=kept, facts=facts)
     typer.echo(f"{len(moved)} images and {', '.join(sheet.name for sheet in sheets)} in {out}.")

@@ -126,17 +126,20 @@ def _write(
     from ganzoo.films.writing import FilmWriter
     from ganzoo.system.progress import progress_bar
 
-    began = time.perf_counter()
+    began, writer = time.perf_counter(), FilmWriter(path, fps, size)
     try:
-        with StopRequest() as stop, progress_bar() as progress, FilmWriter(path, fps, size) as writer:
+        with StopRequest() as stop, progress_bar() as progress, writer:
             task = progress.add_task("Filming", total=total)
             for image in images:
                 writer.add(image)
                 progress.update(task, completed=writer.frames)
                 if stop.requested:
                     break
-    except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: no film was written to {path}.") from None
+    except KeyboardInterrupt:  # the second one, which does not wait for the frame
+        kept = f"{writer.frames} of {total} frames are in {path}, which can be played."
+        raise Interrupted(
+            f"Interrupted: {kept if writer.frames else f'no film was written to {path}.'}"
+        ) from None
     told = f"{writer.frames} of {total} frames" if stop.requested else f"{total} frames"
     told += f" of {size[0]} x {size[1]}"
     if writer.frames < total:

@@ -1,5 +1,6 @@
 """`ganzoo project`: images to the w that a model draws them from, and a model tuned around them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,7 +54,6 @@ def project(
 ) -> None:
     """Write the w whose images are nearest to some images, each image beside its projection, and a film."""
     from ganzoo.models.reference import reference
-    from ganzoo.projection.photos import is_of_aligned_faces, read_targets
     from ganzoo.projection.projecting import check_space
     from ganzoo.projection.starts import start_of
     from ganzoo.system.progress import stage
@@ -62,9 +62,9 @@ def project(
     keep_freed_memory()
     refuse_device(device)
     refuse_unwritable(out, "--out")
+    _refuse_own(images, out)
     model = reference(name, cache_dir)
-    config, align = model.config(), is_of_aligned_faces(model) if align is None else align
-    targets = read_targets(images, config.resolution, config.img_channels, align=align).to(device)
+    targets = _targets(model, images, align).to(device)
     with stage(f"Opening {name}") as shown:
         generator = model.load().to(device)
         begin = start_of(model, generator, targets, start)
@@ -80,6 +80,25 @@ def project(
     if tune:
         _tune(generator, found, targets, out, model, tune_steps, settings, cache_dir)
     typer.echo(f"{W_FILE} in {out}: ganzoo generate {out / TUNED if tune else name} --w {out / W_FILE}")
+
+
+def _targets(model: "Reference", images: Sequence[Path], align: bool | None) -> "Tensor":
+    """The images as the model would have made them, aligned if asked for or if the model learnt from such."""
+    from ganzoo.projection.photos import is_of_aligned_faces, read_targets
+
+    config, align = model.config(), is_of_aligned_faces(model) if align is None else align
+    return read_targets(
+        images, config.resolution, config.img_channels, align=align, cache_dir=model.cache_dir
+    )
+
+
+def _refuse_own(images: Sequence[Path], out: Path) -> None:
+    """Raise ValueError for an image in the folder of the results, which its own pair would overwrite."""
+    for path in images:
+        if path.resolve().parent == out.resolve() and path.suffix.lower() in (".png", ".webp"):
+            raise ValueError(
+                f"{path} lies in --out {out}, where it would be overwritten: give another folder."
+            )
 
 
 def _write(

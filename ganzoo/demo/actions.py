@@ -189,14 +189,17 @@ def project(
     if not 1 <= steps <= MOST_STEPS:
         raise ValueError(f"A projection takes 1 to {MOST_STEPS} steps; got {steps}.")
     generator, coarse = model.projected
-    target = read_targets([image], generator.resolution, generator.img_channels, align=model.aligns)
+    cache_dir = None if model.source is None else model.source.cache_dir
+    target = read_targets(
+        [image], generator.resolution, generator.img_channels, align=model.aligns, cache_dir=cache_dir
+    )
 
     def told(step: Step) -> None:
         report(step.number, step.steps)
 
     found = project_images(
         generator, target, space=space, steps=steps, coarse=coarse, features=features, report=told,
-        cache_dir=None if model.source is None else model.source.cache_dir,
+        cache_dir=cache_dir,
     )  # fmt: skip
     settings = {"model": model.name, "space": space, "steps": steps, "features": features or "none"}
     [pair] = write_projected(folder, generator, found, target, [PAIR], settings)

@@ -239,7 +239,7 @@ class Page:
         with gr.Row():
             image = gr.Image(
                 label="Your image", type="filepath", sources=["upload", "clipboard"], height=300,
-                buttons=[], format="png",
+                buttons=[], format="png", image_mode=None,
             )  # fmt: skip
             with gr.Column():
                 steps = gr.Slider(

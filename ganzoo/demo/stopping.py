@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -22,6 +23,8 @@ class Visits:
     async def run(self, visitor: str, work: Callable[[Report], Result], report: Report) -> Result:
         """What some work returns, done in a thread; it ends at its next report once nobody waits for it.
 
+        Whoever is cancelled waits for that end: what the work used is free when this returns.
+
         Args:
             visitor: Key of the visitor.
             work: Function that is given a report, and calls it often.
@@ -36,8 +39,15 @@ class Visits:
 
         mine = self._running.setdefault(visitor, set())
         mine.add(stop)
+        done = asyncio.ensure_future(asyncio.to_thread(work, heard))
         try:
-            return await asyncio.to_thread(work, heard)
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.wait([done])
+            with suppress(Exception):  # such as Stopped: nobody is there to be told
+                done.result()
+            raise
         finally:
             stop.set()
             mine.discard(stop)

@@ -82,7 +82,7 @@ def measure(
         got = session([x.numpy() for x in inputs])
         if got.shape != tuple(expected.shape):
             raise ValueError(f"{graph.name} gives {list(got.shape)}, PyTorch {list(expected.shape)}.")
-        error: Array = got.astype(np.float64) - expected.double().numpy()
+        error: Array = got.astype(np.float64) - expected.cpu().double().numpy()
         maximum = max(maximum, float(np.abs(error).max()))
         total += float(np.square(error).sum())
         count += error.size

@@ -35,7 +35,8 @@ def engine_generator(
     Args:
         runtime: Name in `RUNTIMES`, not auto.
         precision: Name in `PRECISIONS`.
-        folder: Function of the noise ("const" or "given") to the folder of files made for it.
+        folder: Function of the noise ("const", "given" or, of files that have none, "none") to the folder of
+            files made for it.
         threads: Threads of the engine.
     """
     manifest = read_manifest(folder("const"))
@@ -90,7 +91,7 @@ class EngineSynthesis(SynthesisNetwork):
             if not torch.equal(w, w[:, :1].expand_as(w)):
                 raise ValueError("These files were exported with one w for all layers: w's rows differ.")
             inputs = [w[:, 0]]
-        kind = noise if isinstance(noise, str) and noise == "const" else "given"
+        kind = noise if isinstance(noise, str) and noise in ("const", self.options.noise) else "given"
         if kind == "given":
             used = [x.detach() for x in self.used_noise(w, found)]
             inputs += [x.expand(w.shape[0], -1, -1, -1) for x in used]

@@ -138,7 +138,7 @@ def _measured(generators: dict[str, Generator], batch: int) -> tuple[Timed, ...]
     seconds = dict(zip(generators, zip(*rounds, strict=True), strict=True))
     squares: dict[str, list[float]] = {name: [] for name in generators}
     for row in w.split(1):
-        images = {name: g.synthesis(row).image.double().cpu() for name, g in generators.items()}
+        images = {name: g.synthesis(row).image.cpu().double() for name, g in generators.items()}
         expected = next(iter(images.values()))
         for name, image in images.items():
             squares[name].append((image - expected).square().mean().item())

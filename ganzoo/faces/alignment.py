@@ -71,7 +71,7 @@ def crop_square(points: Tensor) -> Tensor:
     Args:
         points: Eyes, nose and corners of the mouth, `[5, 2]`, x before y.
     """
-    five = points.double()
+    five = points.cpu().double()
     eyes, mouth = five[:2].mean(dim=0), five[3:].mean(dim=0)
     across, down = five[1] - five[0], mouth - eyes
     half = _SIDE * max(2.0 * float(across.norm()), 1.8 * float(down.norm()))

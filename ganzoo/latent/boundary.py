@@ -48,19 +48,20 @@ def boundary(
         ValueError: for shapes that do not fit, numbers that are not finite, scores that are all the same, or
             fewer than ten w a class.
     """
+    w, scores = w.cpu().double(), scores.cpu()
     low, high = _classes(w, scores, share, name)
-    mean = w.double().mean(dim=0)
-    spread = (w.double() - mean).square().mean().sqrt()
+    mean = w.mean(dim=0)
+    spread = (w - mean).square().mean().sqrt()
     source = torch.Generator("cpu").manual_seed(seed)
     parts = []
     kept = round(len(low) * held_out)
     for chosen in (low, high):
-        order = chosen[torch.randperm(len(chosen), generator=source, device="cpu").to(chosen.device)]
+        order = chosen[torch.randperm(len(chosen), generator=source, device="cpu")]
         parts.append((order[:kept], order[kept:]))
     (low_test, low_train), (high_test, high_train) = parts
 
     def labelled(negative: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
-        x = (w[torch.cat([negative, positive])].double() - mean) / spread
+        x = (w[torch.cat([negative, positive])] - mean) / spread
         y = torch.cat([x.new_full([len(negative)], -1), x.new_ones(len(positive))])
         return x, y
 
@@ -68,10 +69,10 @@ def boundary(
     facts = {"method": f"InterFaceGAN, {len(w)} w, {len(low)} a class"}
     if len(low_test):
         x, y = labelled(low_test, high_test)
-        right = float(((x @ normal + offset).sign() == y).double().mean())
+        right = float(((x @ normal + offset).sign() == y).float().mean())
         facts["measured"] = f"divides {right:.1%} of {len(y)} w held out"
     normal = normal / normal.norm()
-    deviation = float(((w.double() - mean) @ normal).square().mean().sqrt())
+    deviation = float(((w - mean) @ normal).square().mean().sqrt())
     return Direction(name, normal, deviation, rows, facts)
 
 
@@ -90,8 +91,8 @@ def conditioned(direction: Direction, others: Sequence[Direction], w: Tensor | N
         raise ValueError(f"{direction.name!r} and the others must be of one width.")
     if not others:
         return direction
-    basis = torch.linalg.qr(torch.stack([other.vector.double() for other in others], dim=1)).Q
-    vector = direction.vector.double()
+    basis = torch.linalg.qr(torch.stack([other.vector.cpu().double() for other in others], dim=1)).Q
+    vector = direction.vector.cpu().double()
     vector = vector - basis @ (basis.T @ vector)
     if vector.norm() < 0.05:
         raise ValueError(
@@ -101,7 +102,7 @@ def conditioned(direction: Direction, others: Sequence[Direction], w: Tensor | N
     vector = vector / vector.norm()
     deviation = direction.deviation
     if w is not None:
-        deviation = float((w.double().cpu() @ vector).std())
+        deviation = float((w.cpu().double() @ vector).std())
     names = f"conditioned on {', '.join(other.name for other in others)}"
     facts = {key: text for key, text in direction.facts.items() if key != "measured"}  # of the old one
     facts["method"] = f"{facts['method']}; {names}" if "method" in facts else names

@@ -88,7 +88,7 @@ def _first_centers(points: Tensor, num: int, random: torch.Generator) -> Tensor:
     distance = squared(chosen[0])
     for _ in range(num - 1):
         share = torch.rand([], generator=random, dtype=torch.float64)
-        sums = distance.double().cpu().cumsum(0)
+        sums = distance.cpu().double().cumsum(0)
         chosen.append(min(int(torch.searchsorted(sums, share * sums[-1])), len(points) - 1))
         distance = torch.minimum(distance, squared(chosen[-1]))
     return points[chosen]

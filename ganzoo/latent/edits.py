@@ -72,6 +72,17 @@ def edited_w(
     return torch.stack(every).flatten(0, 2)
 
 
+def edited_noise(points: Points, directions: int, strengths: int) -> list[Tensor] | None:
+    """The saved noise of all images of `write_edits`, in their order; None if it is that of the model."""
+    noise = points.noise()
+    if isinstance(noise, str):
+        return None
+    return [
+        layer if len(layer) == 1 else layer.repeat_interleave(strengths, dim=0).repeat(directions, 1, 1, 1)
+        for layer in noise
+    ]
+
+
 def directions_sheet(
     generator: Generator,
     points: Points,

@@ -59,7 +59,7 @@ def principal(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
     """
     count, mean, scatter = 0, torch.zeros(()), torch.zeros(())
     for batch in batches:  # of the mean so far, so that large means cost no digits
-        x = batch.double()
+        x = batch.cpu().double()
         own, n = x.mean(dim=0), len(x)
         shift = own - mean.to(own)
         scatter = (

@@ -34,7 +34,7 @@ def sefa(
     vectors = vectors[:num]
     total, squares, count = vectors.new_zeros(num), vectors.new_zeros(num), 0
     for w in sampled_w(generator, samples, seed):
-        along = w.double() @ vectors.T
+        along = w.cpu().double() @ vectors.T
         total, squares, count = total + along.sum(dim=0), squares + along.square().sum(dim=0), count + len(w)
     deviations = (squares / count - (total / count).square()).sqrt()
     facts = {"method": f"SeFa, rows {shown_rows(rows)}" if rows else "SeFa"}
@@ -64,7 +64,7 @@ def sefa_vectors(generator: Generator, rows: Rows | None = None) -> Tensor:
             f"This model makes no style of the rows {first}-{stop - 1}: choose others, or "
             "the method ganspace."
         )
-    matrix = torch.cat(found).double()
+    matrix = torch.cat(found).cpu().double()
     matrix = matrix / matrix.norm(dim=1, keepdim=True).clamp(min=_TINY)
     vectors = torch.linalg.eigh(matrix.T @ matrix).eigenvectors.T.flip(0)
     return torch.stack([unit(vector) for vector in vectors])

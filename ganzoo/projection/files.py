@@ -1,5 +1,6 @@
 """What a projection leaves in a folder: w, each image beside its projection, and a film of the way."""
 
+import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -96,8 +97,8 @@ def write_projected(
     files: list[Path] = []
     pairs = zip(to_images(targets), to_images(projected.images), names, strict=True)
     for number, (target, image, name) in enumerate(pairs):
-        plain = folder / f"{name}.png"
-        files.append(plain if plain not in files else folder / f"{name}-{number}.png")
+        tried = (f"{name}-{i}.png" if i else f"{name}.png" for i in itertools.count())
+        files.append(next(file for file in map(folder.__truediv__, tried) if file not in files))
         save_png(_beside(target, image), files[-1], {**settings, "image": number})
     return files
 

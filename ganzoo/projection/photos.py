@@ -1,42 +1,53 @@
 """Images of files as a generator would have made them: square, of its size, and faces where it puts them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ganzoo.data.decoding import decode
+from ganzoo.data.decoding import MODES, decode
 from ganzoo.data.resize import resize
 from ganzoo.models.reference import Reference
 from ganzoo.system.images import read_settings
 from ganzoo.system.paths import missing, user_path
 
+Align = Callable[[Image.Image], Image.Image]
+
+_OF_GENERATED = frozenset({"seed", "w", "point"})  # settings of what `generate` and `edit` write
 _LEAST = 16  # times smaller than the generator's side, an image shows too little
 
 
 def read_targets(
-    paths: Sequence[str | os.PathLike[str]], side: int, channels: int = 3, *, align: bool = False
+    paths: Sequence[str | os.PathLike[str]],
+    side: int,
+    channels: int = 3,
+    *,
+    align: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Tensor:
     """Images of files, `[N, channels, side, side]` in -1..1.
 
-    What is no square is cut to its middle. What `ganzoo generate` wrote is never aligned: it is where it
-    belongs.
+    What is no square is cut to its middle. What `ganzoo generate` or `edit` wrote is never aligned: it is
+    where it belongs.
 
     Args:
         paths: Files.
         side: Side of the generator's images.
         channels: 3 for RGB, 1 for grey, 4 for RGB and alpha; grey and transparent images are taken as well.
         align: Whether to bring the face in each to where FFHQ has it; see `ganzoo.faces.alignment`.
+        cache_dir: Cache of the network that finds faces.
 
     Raises:
         ValueError: for a file that is no image, is too small, or holds no face or several.
         FileNotFoundError: if one is not there.
     """
-    return torch.cat([_target(user_path(path), side, channels, align) for path in paths])
+    align_one = _aligning(side, channels, cache_dir) if align else None
+    return torch.cat([_target(user_path(path), side, channels, align_one) for path in paths])
 
 
 def is_of_aligned_faces(model: Reference) -> bool:
@@ -44,18 +55,27 @@ def is_of_aligned_faces(model: Reference) -> bool:
     return model.entry is not None and "FFHQ" in model.entry.license.get("data", "")
 
 
-def _target(path: Path, side: int, channels: int, align: bool) -> Tensor:
+def _aligning(side: int, channels: int, cache_dir: str | os.PathLike[str] | None) -> Align:
+    """A function that aligns images; it loads the network that finds faces when it is first needed."""
+    from ganzoo.faces.alignment import aligned
+    from ganzoo.faces.mtcnn import load_mtcnn
+
+    network = cache(lambda: load_mtcnn(cache_dir))
+    return lambda image: aligned(image, side, network()).convert(MODES[channels])
+
+
+def _target(path: Path, side: int, channels: int, align: Align | None) -> Tensor:
     image = _read(path, channels)
     if min(image.size) * _LEAST < side:
         raise ValueError(
             f"{path} is {image.width} x {image.height}, too small for images of {side} x {side}: "
             f"take one of {-(-side // _LEAST)} pixels a side at least, or a smaller model."
         )
-    if align and not _is_generated(path):
-        from ganzoo.faces.alignment import FaceError, aligned
+    if align is not None and not _is_generated(path):
+        from ganzoo.faces.alignment import FaceError
 
         try:
-            image = aligned(image, side)
+            image = align(image)
         except FaceError as error:
             raise ValueError(f"{path}: {error}") from error
     least = min(image.size)
@@ -78,5 +98,5 @@ def _read(path: Path, channels: int) -> Image.Image:
 def _is_generated(path: Path) -> bool:
     """Whether a file is an image of a generator, by the settings in it."""
     with suppress(ValueError, UnidentifiedImageError):
-        return "seed" in read_settings(path)
+        return not _OF_GENERATED.isdisjoint(read_settings(path))
     return False

@@ -99,13 +99,13 @@ def project(
     """
     _check(generator, images, space, steps, coarse)
     network = feature_network(features, generator.device, cache_dir)
-    known = statistics or w_statistics(generator)
     done, random = 0, torch.Generator().manual_seed(seed)
-    targets = images.detach().to(generator.device, torch.float32)
-    w = _started(generator, start, len(images), known)
-    maps = drawn_noise(generator, len(images), random) if noise else None
     parts = _parts([*coarse, generator], space, steps, schedule, from_start=start is not None)
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():  # what came from that mode has no gradients
+        known = statistics or w_statistics(generator)
+        targets = images.detach().to(generator.device, torch.float32).clone()
+        w = _started(generator, start, len(images), known).clone()
+        maps = drawn_noise(generator, len(images), random) if noise else None
         for part in parts:
             distance = ImageDistance(targets, part.generator.resolution, network, pixel_weight)
             begin = w.mean(dim=1, keepdim=True) if part.space == W else w.contiguous()

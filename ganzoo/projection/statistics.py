@@ -54,7 +54,7 @@ def w_statistics(generator: Generator, samples: int = SAMPLES, label: Tensor | N
     pieces = zip(torch.split(z, _AT_ONCE), labels, strict=False)
     w = torch.cat([generator.mapping(piece, own)[:, 0] for piece, own in pieces])
     mean = w.mean(dim=0)
-    offsets = (w - mean).double()
+    offsets = (w - mean).cpu().double()
     variances, axes = torch.linalg.eigh(offsets.T @ offsets / samples)
     scaled = (axes * variances.clamp(min=0).sqrt()).T.flip(0)
     return WStatistics(mean, float(offsets.square().sum().div(samples).sqrt()), scaled.to(w))

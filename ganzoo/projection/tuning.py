@@ -76,16 +76,17 @@ def tune(
     network = feature_network(features, generator.device, cache_dir)
     with torch.inference_mode(False), torch.enable_grad():
         tuned = copy.deepcopy(generator).requires_grad_(False)
-        tuned.synthesis.requires_grad_(True)
-        distance = ImageDistance(images.to(generator.device), generator.resolution, network, pixel_weight)
+        adam = torch.optim.Adam(tuned.synthesis.requires_grad_(True).parameters(), lr=rate)
+        images, w = images.to(generator.device).clone(), w.clone()  # inference_mode's own have no gradients
+        maps = "const" if noise is None else [x.clone() for x in noise]
+        distance = ImageDistance(images, generator.resolution, network, pixel_weight)
         nearby = _Nearby(generator, w, network, pixel_weight) if locality else None
-        adam = torch.optim.Adam(tuned.synthesis.parameters(), lr=rate)
         for done in range(steps + 1):
-            drawn = tuned.synthesis(w.detach(), noise="const" if noise is None else noise).image
-            in_features, in_pixels = distance.parts(drawn)
-            distances = in_features + pixel_weight * in_pixels
+            drawn = tuned.synthesis(w.detach(), noise=maps).image
+            near, in_pixels = distance.parts(drawn)
+            distances = near + pixel_weight * in_pixels
             report(TuningStep(done, steps, distances.detach(), drawn.detach()))
-            if done == steps or (network is not None and in_features.mean() <= stop):
+            if done == steps or (network is not None and near.mean() <= stop):
                 break
             loss = distances.mean() if nearby is None else distances.mean() + nearby(tuned)
             adam.zero_grad()

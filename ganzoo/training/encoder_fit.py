@@ -36,8 +36,8 @@ def fit_linear(
         target: Answers to give, `[N, groups, w_dim]`.
         ridge: Strengths to try, per image.
     """
-    x = ((looked_at - encoder.mean) * encoder.scale).double()
-    y = target.flatten(1).double()
+    x = ((looked_at - encoder.mean) * encoder.scale).cpu().double()
+    y = target.flatten(1).cpu().double()
     back = torch.arange(len(x), device=x.device) % _KEPT_BACK == 0
     fit, kept = ~back, back
     gram, moment = x[fit].T @ x[fit], x[fit].T @ y[fit]

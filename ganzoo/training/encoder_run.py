@@ -76,6 +76,11 @@ class EncoderRun(EncoderTask):
                 f"{settings.teacher} makes images of {generator.resolution} x {generator.resolution}: give "
                 f"side={generator.resolution}."
             )
+        if settings.num_ws is not None and settings.num_ws < generator.num_ws:
+            raise ValueError(
+                f"{settings.teacher} takes {generator.num_ws} rows of w: give num_ws={generator.num_ws} "
+                "or more."
+            )
         features = load_features(settings.features).to(state.device)
         blank = torch.zeros(1, 3, settings.side, settings.side, device=state.device)
         with torch.no_grad():
@@ -152,10 +157,13 @@ class EncoderRun(EncoderTask):
         encoder, generator = cast(Encoder, averaged), self.teacher.original
         numbers = range(self.held.first, self.held.first + min(_SHOWN, self.held.count))
         images = self.held.images(numbers).to(self.teacher.device)
-        mean = encoder.rows(torch.zeros(len(images), len(encoder.config.groups), encoder.config.w_dim))
+        blank = torch.zeros(
+            len(images), len(encoder.config.groups), encoder.config.w_dim, device=self.teacher.device
+        )
+        mean = encoder.rows(blank)
         columns = [
             images,
-            self.teacher.images(mean[:, : generator.num_ws].to(self.teacher.device), []),
+            self.teacher.images(mean[:, : generator.num_ws], []),
             *(
                 self.teacher.images(encoder.refined(images, generator, rounds), [])
                 for rounds in (0, self.settings.held_out.rounds)
@@ -193,7 +201,7 @@ class EncoderRun(EncoderTask):
 
 
 def _figure(values: Tensor) -> Figure:
-    values = values.double()
+    values = values.cpu().double()
     return Figure(float(values.mean()), float(values.std() / len(values) ** 0.5))
 
 

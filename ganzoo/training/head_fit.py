@@ -160,17 +160,17 @@ def _fit(module: ToImage, samples: Samples, seed: int) -> float:
 def _least_squares(x: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """Matrix `[out, C]` and bias `[out]` of the nearest linear map, with a small ridge, in float64."""
     width = x.shape[1] + 1
-    gram, products = (x.new_zeros(width, n, dtype=torch.float64) for n in (width, wanted.shape[1]))
+    gram, products = (torch.zeros(width, n, dtype=torch.float64) for n in (width, wanted.shape[1]))
     for features, targets in zip(
         torch.split(x, LATENTS_AT_ONCE), torch.split(wanted, LATENTS_AT_ONCE), strict=True
     ):
-        a, b = (t[..., 0].transpose(1, 2).flatten(0, 1).double() for t in (features, targets))
+        a, b = (t[..., 0].transpose(1, 2).flatten(0, 1).cpu().double() for t in (features, targets))
         a = torch.cat([a, a.new_ones(len(a), 1)], dim=1)
         gram += a.T @ a
         products += a.T @ b
     places = x.shape[0] * x.shape[2]
     gram += RIDGE * places * torch.eye(width, dtype=gram.dtype, device=gram.device)
-    solution = torch.linalg.solve(gram, products).float()
+    solution = torch.linalg.solve(gram, products).to(x)
     return solution[:-1].T.contiguous(), solution[-1].contiguous()
 
 

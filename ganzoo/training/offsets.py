@@ -35,7 +35,7 @@ class Offsets:
             raise ValueError(
                 f"loss.offset_relation.first_level={term.first_level}, but the student has {levels} levels."
             )
-        w = teacher.w(teacher.latents(range(SAMPLES)))[:, 0].double().cpu()
+        w = teacher.w(teacher.latents(range(SAMPLES)))[:, 0].cpu().double()
         found = torch.linalg.eigh(torch.cov(w.T))  # the largest last
         self.directions = found.eigenvectors.T.flip(0)[:DIRECTIONS].float().to(teacher.device)
 

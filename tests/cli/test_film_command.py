@@ -12,6 +12,7 @@ from processes import started
 import ganzoo
 from ganzoo.cli import main
 from ganzoo.films import Motion, frames, through_seeds
+from ganzoo.films.writing import FilmWriter
 from ganzoo.latent.look import Look
 
 
@@ -59,6 +60,22 @@ def test_a_film_goes_through_saved_w(run, model_folder, tmp_path):
         [still] = model.to_pil(model.draw(Look().w(model, [2])))
         difference = [abs(a - b) for a, b in zip(film.convert("RGB").tobytes(), still.tobytes(), strict=True)]
         assert film.n_frames == 4 and sum(difference) / len(difference) < 8
+
+
+def test_a_second_ctrl_c_tells_of_the_film_that_there_is(run, model_folder, tmp_path, monkeypatch):
+    add = FilmWriter.add
+
+    def interrupted(self, image):
+        if self.frames == 2:
+            raise KeyboardInterrupt
+        add(self, image)
+
+    monkeypatch.setattr(FilmWriter, "add", interrupted)
+    out = tmp_path / "film.gif"
+    status, _, err = run("film", model_folder, "--seconds=1", "--fps=4", "--runtime=torch", "--out", out)
+    assert status == 130 and f"2 of 4 frames are in {out}, which can be played" in err
+    with Image.open(out) as film:
+        assert film.n_frames == 2
 
 
 def test_ctrl_c_leaves_a_film_that_can_be_played_and_says_how_many_frames(model_folder, tmp_path):

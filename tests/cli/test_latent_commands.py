@@ -122,15 +122,19 @@ def test_saved_w_are_edited_with_their_noise(run, faces, found, tmp_path):
     generator = ganzoo.load(faces)
     w = generator.mapping(generator.sample_z(2))
     noise = [
-        torch.randn(x.shape, generator=torch.Generator().manual_seed(1)) for x in generator.synthesis(w).noise
+        torch.randn(2, *x.shape[1:], generator=torch.Generator().manual_seed(1))
+        for x in generator.synthesis(w).noise
     ]
     save_w(tmp_path / "w.safetensors", w, generator, noise=noise)
-    args = ["edit", faces, "--w", tmp_path / "w.safetensors", "--direction=ganspace-1", "--strength=0"]
-    assert run(*args, "--directions", found, "--out", tmp_path)[0] == 0
+    args = ["edit", faces, "--w", tmp_path / "w.safetensors", "--directions", found, "--save-w"]
+    words = ["--direction=ganspace-1,ganspace-2", "--strength=0,1", "--out", tmp_path]
+    assert run(*args, *words)[0] == 0
     with torch.inference_mode():
-        [expected] = generator.to_pil(generator.synthesis(w[1:], noise).image)
+        [expected] = generator.to_pil(generator.synthesis(w[1:], [x[1:] for x in noise]).image)
     got = pixels(tmp_path / "w0001_ganspace-1_0.png")
     assert np.abs(got.astype(int) - np.asarray(expected)).max() <= 1
+    kept = load_w(tmp_path / "w.safetensors", generator)
+    assert len(kept.w) == 8 and all(torch.equal(a[4::2], b) for a, b in zip(kept.noise, noise, strict=True))
 
 
 def test_a_mix_is_a_grid_with_its_sources_at_the_margins(run, faces, tmp_path):

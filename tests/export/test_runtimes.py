@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -123,6 +124,29 @@ def test_a_folder_of_exported_files_runs(exported, generator):
         close(engine(z), generator(z))
         with pytest.raises(ValueError, match="--noise given"):
             engine(z, noise="none")
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_files_without_noise_draw_without_noise(runtime, tmp_path):
+    generator = small("wavelet")
+    written(generator, tmp_path, [runtimes.TARGET_OF[runtime]], noise="none")
+    engine = runtimes.load(str(tmp_path), runtime)
+    w = generator.mapping(generator.sample_z(2))
+    close(engine.synthesis(w, noise="none").image, generator.synthesis(w, noise="none").image)
+    with pytest.raises(ValueError, match="constant noise needs --noise const"):
+        engine.synthesis(w)
+
+
+def test_threads_get_the_images_of_their_own_w(exported, generator):
+    engine = runtimes.load(str(exported), "openvino", threads=1)
+    w = generator.mapping(generator.sample_z(2))
+    own = [engine.synthesis(x).image for x in w.split(1)]
+
+    def draws(number):
+        return [torch.equal(engine.synthesis(w[number : number + 1]).image, own[number]) for _ in range(60)]
+
+    with ThreadPoolExecutor(2) as threads:
+        assert all(itertools.chain.from_iterable(threads.map(draws, range(2))))
 
 
 def test_a_folder_of_files_with_one_style_and_two_images_runs(tmp_path):

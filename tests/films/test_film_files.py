@@ -170,5 +170,5 @@ def test_a_film_needs_frames_of_one_size(tmp_path):
 def test_a_missing_ffmpeg_is_told_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setitem(sys.modules, video.PACKAGE, None)
-    with pytest.raises(ValueError, match=r"ganzoo-torch\[film\].*\.webp or \.gif"):
+    with pytest.raises(ValueError, match=r"write a \.webp or \.gif\. .*\[film\]"):
         FilmWriter(tmp_path / "film.mp4", 30, (8, 8))

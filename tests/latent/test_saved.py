@@ -7,7 +7,7 @@ from helpers import tiny, trained
 
 from ganzoo.generators.deploy import deploy
 from ganzoo.generators.quick import quicken
-from ganzoo.latent.saved import load_w, save_w
+from ganzoo.latent.saved import fingerprint, load_w, same_mapping, save_w
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,13 @@ def test_w_of_another_mapping_network_are_refused(tmp_path, generator, w):
     with pytest.raises(ValueError, match=r"another model.*--other-mapping"):
         load_w(tmp_path / "w.safetensors", other)
     assert torch.equal(load_w(tmp_path / "w.safetensors", other, other_mapping=True).w, w)
+
+
+def test_a_mapping_network_in_8_bits_is_the_same_and_another_is_not(generator):
+    own = fingerprint(generator)
+    largest = max(map(abs, own))
+    assert same_mapping([x + 0.04 * largest for x in own], generator)
+    assert not same_mapping([x + 0.2 * largest for x in own], generator)
 
 
 def test_a_smaller_generator_takes_the_first_rows(tmp_path, generator, w):
@@ -77,6 +84,19 @@ def test_what_is_no_w_is_refused(tmp_path, generator, arrays, told):
     np.savez(tmp_path / "w.npz", **arrays)
     with pytest.raises(ValueError, match=told):
         load_w(tmp_path / "w.npz", generator)
+
+
+def test_a_file_of_a_projector_that_was_cut_off_is_refused(tmp_path, generator, w):
+    whole = tmp_path / "whole.npz"
+    np.savez(whole, w=w.numpy())
+    for file, data in {"cut": whole.read_bytes()[:-80], "text": b"w"}.items():
+        (tmp_path / f"{file}.npz").write_bytes(data)
+        with pytest.raises(ValueError, match="cannot be read"):
+            load_w(tmp_path / f"{file}.npz", generator)
+    np.save(tmp_path / "w.npy", w.numpy())
+    (tmp_path / "w.npy").rename(tmp_path / "alone.npz")
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_w(tmp_path / "alone.npz", generator)
 
 
 def test_a_model_is_no_file_of_w(tmp_path, generator, w):

@@ -14,7 +14,10 @@ from processes import started
 import ganzoo
 from ganzoo.cli import main
 from ganzoo.latent.saved import load_w, save_w
-from ganzoo.projection.files import FILM_FILE, PROGRESS_FILE, W_FILE
+from ganzoo.projection import project as project_images
+from ganzoo.projection.files import FILM_FILE, PROGRESS_FILE, W_FILE, write_projected
+from ganzoo.projection.photos import read_targets
+from ganzoo.system.images import save_png
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,34 @@ def test_an_image_becomes_w_a_pair_and_a_film(run, folder, tmp_path):
     with Image.open(tmp_path / FILM_FILE) as film:
         assert film.n_frames > 20
     assert (tmp_path / PROGRESS_FILE).is_file()
+
+
+def test_images_of_saved_w_and_of_edits_are_where_they_belong(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganzoo.faces.alignment.aligned", None)
+    generator = ganzoo.load(folder / "model")
+    save_w(tmp_path / "w.safetensors", generator.mapping(generator.sample_z(1)), generator)
+    made = ganzoo.generate_images(
+        generator, None, tmp_path / "made", w=load_w(tmp_path / "w.safetensors", generator)
+    ).images
+    save_png(Image.new("RGB", (16, 16)), tmp_path / "edited.png", {"point": "w0000"})
+    assert read_targets([*made, tmp_path / "edited.png"], 16, align=True).shape == (2, 3, 16, 16)
+
+
+def test_an_image_is_not_overwritten_by_its_pair(run, folder, tmp_path):
+    photo = tmp_path / "me.png"
+    Image.new("RGB", (20, 20), "red").save(photo)
+    before = photo.read_bytes()
+    result = project(run, folder, photo, "--steps", "1", "--out", tmp_path)
+    assert_one_line(result, "where it would be overwritten: give another folder")
+    assert photo.read_bytes() == before and list(tmp_path.iterdir()) == [photo]
+
+
+def test_equal_names_are_numbered_until_they_differ(folder, tmp_path):
+    generator = ganzoo.load(folder / "model")
+    targets = torch.zeros(4, 3, 16, 16)
+    found = project_images(generator, targets, steps=1, features=None)
+    files = write_projected(tmp_path, generator, found, targets, ["a", "a-1", "a", "a"], {})
+    assert [file.name for file in files] == ["a.png", "a-1.png", "a-2.png", "a-3.png"]
 
 
 def test_noise_is_fitted_and_saved_if_asked_for(run, folder, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from covering import thinned
 from helpers import NETWORKS, tiny, trained
+from PIL import Image
 from torch import nn
 
 import ganzoo
@@ -14,7 +15,7 @@ from ganzoo.metrics.distances import psnr
 from ganzoo.models.reference import reference
 from ganzoo.projection import Schedule, project, tune
 from ganzoo.projection.family import smaller_members
-from ganzoo.projection.photos import is_of_aligned_faces
+from ganzoo.projection.photos import is_of_aligned_faces, read_targets
 from ganzoo.projection.statistics import w_statistics
 
 PIXELS = {"features": None, "pixel_weight": 1.0}
@@ -164,6 +165,28 @@ def test_smaller_members_of_a_family_are_found():
     assert smaller_members("mobilestylegan_ffhq") == ["mobilestylegan_ffhq_64", "mobilestylegan_ffhq_256"]
     assert smaller_members("mobilestylegan_ffhq_256_lite") == ["mobilestylegan_ffhq_64"]
     assert smaller_members("mobilestylegan_ffhq_64") == smaller_members("stylegan2_ffhq") == []
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_tensors_of_inference_mode_are_taken(generator, images, noise):
+    with torch.inference_mode():
+        found = project(generator, images * 1, steps=2, noise=noise, features=None)
+        tune(generator, found.w * 1, images * 1, noise=found.noise, steps=1, features=None)
+    assert found.w.shape[0] == len(images)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_aligned_images_have_the_channels_of_the_model(channels, mode, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("ganzoo.faces.mtcnn.load_mtcnn", asked.append)
+    monkeypatch.setattr(
+        "ganzoo.faces.alignment.aligned", lambda image, side, network: Image.new("RGB", (side, side), "white")
+    )
+    Image.new("RGB", (60, 40)).save(tmp_path / "photo.png")
+    given = [tmp_path / "photo.png"] * 2
+    targets = read_targets(given, 16, channels, align=True, cache_dir=tmp_path)
+    assert targets.shape == (2, channels, 16, 16) and (targets == 1).all()
+    assert asked == [tmp_path]
 
 
 def test_faces_are_aligned_for_models_that_learnt_from_ffhq(tmp_path):

@@ -137,6 +137,7 @@ def test_a_run_of_another_teacher_is_not_gone_on_with(teacher, whole, tmp_path):
     [
         ({"features": "other"}, "in which held-out figures would flatter it: give other held_out.features"),
         ({"side": 32}, "makes images of 16 x 16: give side=16"),
+        ({"num_ws": 2}, "6 rows of w: give num_ws=6 or more"),
         ({"grids": [2]}, "grids has a number for each of 2 stages"),
         ({"groups": [1]}, "groups are first rows, from 0 up"),
         ({"truncation_psi": [0.9, 0.5]}, "the lower first"),
