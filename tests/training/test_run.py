@@ -374,7 +374,7 @@ def test_a_recipe_is_no_teacher(run):
 
 def test_accelerate_is_asked_for_with_the_extra(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
-    with pytest.raises(ImportError, match=r'pip install "ganzoo-torch\[train\]"'):
+    with pytest.raises(ImportError, match=r'pip install "\.\[train\]"'):
         run()
 
 
