@@ -23,7 +23,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,10 @@ class Session:
         """The result. Threads take turns: of two at once, engines mix up whose inputs are whose."""
         with self._turn:
             return self.run(inputs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Session":
+        """Itself: a copied generator calls the same engine, and so takes turns with the first one."""
+        return self
 
 
 class Target(Protocol):

@@ -1,5 +1,6 @@
 """A generator in another engine is called like the generator, and gives its images."""
 
+import copy
 import faulthandler
 import functools
 import gc
@@ -143,10 +144,11 @@ def test_threads_get_the_images_of_their_own_w(exported, generator):
     own = [engine.synthesis(x).image for x in w.split(1)]
 
     def draws(number):
-        return [torch.equal(engine.synthesis(w[number : number + 1]).image, own[number]) for _ in range(60)]
+        return [torch.equal(engine.synthesis(w[number : number + 1]).image, own[number]) for _ in range(25)]
 
     with ThreadPoolExecutor(2) as threads:
         assert all(itertools.chain.from_iterable(threads.map(draws, range(2))))
+    assert torch.equal(copy.deepcopy(engine).synthesis(w[:1]).image, own[0])
 
 
 def test_a_folder_of_files_with_one_style_and_two_images_runs(tmp_path):
