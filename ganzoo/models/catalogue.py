@@ -133,5 +133,5 @@ def _natural(name: str) -> list[str | int]:
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML was built with it
-    return dict(yaml.load(path.read_text(encoding="utf-8"), loader))
+    safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML was built with it
+    return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=safe))
