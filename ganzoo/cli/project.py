@@ -10,6 +10,7 @@ from ganzoo.cli.common import refuse_device
 from ganzoo.system.allocator import keep_freed_memory
 from ganzoo.system.files import refuse_unwritable
 from ganzoo.system.interruption import Interrupted
+from ganzoo.system.paths import user_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,8 +95,9 @@ def _targets(model: "Reference", images: Sequence[Path], align: bool | None) -> 
 
 def _refuse_own(images: Sequence[Path], out: Path) -> None:
     """Raise ValueError for an image in the folder of the results, which its own pair would overwrite."""
+    folder = user_path(out).resolve()
     for path in images:
-        if path.resolve().parent == out.resolve() and path.suffix.lower() in (".png", ".webp"):
+        if user_path(path).resolve().parent == folder and path.suffix.lower() in (".png", ".webp"):
             raise ValueError(
                 f"{path} lies in --out {out}, where it would be overwritten: give another folder."
             )

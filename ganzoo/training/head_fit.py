@@ -160,7 +160,9 @@ def _fit(module: ToImage, samples: Samples, seed: int) -> float:
 def _least_squares(x: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     """Matrix `[out, C]` and bias `[out]` of the nearest linear map, with a small ridge, in float64."""
     width = x.shape[1] + 1
-    gram, products = (torch.zeros(width, n, dtype=torch.float64) for n in (width, wanted.shape[1]))
+    gram, products = (
+        torch.zeros(width, n, dtype=torch.float64, device="cpu") for n in (width, wanted.shape[1])
+    )
     for features, targets in zip(
         torch.split(x, LATENTS_AT_ONCE), torch.split(wanted, LATENTS_AT_ONCE), strict=True
     ):

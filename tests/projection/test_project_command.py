@@ -72,11 +72,13 @@ def test_images_of_saved_w_and_of_edits_are_where_they_belong(folder, tmp_path, 
     assert read_targets([*made, tmp_path / "edited.png"], 16, align=True).shape == (2, 3, 16, 16)
 
 
-def test_an_image_is_not_overwritten_by_its_pair(run, folder, tmp_path):
+@pytest.mark.parametrize("home", [False, True])
+def test_an_image_is_not_overwritten_by_its_pair(run, folder, tmp_path, monkeypatch, home):
+    monkeypatch.setenv("HOME", str(tmp_path))
     photo = tmp_path / "me.png"
     Image.new("RGB", (20, 20), "red").save(photo)
     before = photo.read_bytes()
-    result = project(run, folder, photo, "--steps", "1", "--out", tmp_path)
+    result = project(run, folder, photo, "--steps", "1", "--out", "~" if home else tmp_path)
     assert_one_line(result, "where it would be overwritten: give another folder")
     assert photo.read_bytes() == before and list(tmp_path.iterdir()) == [photo]
 
