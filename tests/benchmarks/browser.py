@@ -80,7 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as p:
         browser = p.chromium.launch(executable_path=args.chromium, args=ARGUMENTS)
         print(f"{hardware()}; Chromium {browser.version}")
-        print("| model | engine | threads | ms an image | first load | second | MB | of these engine | dB |")
+        print("| model | engine | threads | ms an image | first load | second | MB | MB of the engine | dB |")
         print("|---|---|---|---|---|---|---|---|---|")
         for model in args.models:
             folder = (args.sites or Path(temporary)) / model
