@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganzoo.blocks.base import Block, Fold, is_overridden, prefixed
 from ganzoo.blocks.demodulation import Demodulation
+from ganzoo.ops.conv import conv2d
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.initialize import normal_
 from ganzoo.registry import Registry
@@ -177,7 +178,7 @@ class FullConv(ModulatedConv):
         (weight,) = weights
         if transposed:
             return F.conv_transpose2d(x, weight.transpose(0, 1), bias, stride=2)
-        return F.conv2d(x, weight, bias, padding=self.kernel_size // 2)
+        return conv2d(x, weight, bias, padding=self.kernel_size // 2)
 
     def energy(self) -> Tensor:
         return self.weight.square().sum(dim=(2, 3))

@@ -1,8 +1,12 @@
-"""A 2-D convolution that can be differentiated twice at the cost of convolutions.
+"""A 2-D convolution for training: its second derivative costs no more than convolutions.
 
 PyTorch's own second derivative takes the gradient with respect to the weight as a convolution whose kernel is
 a whole image. The step with the gradient penalty of a discriminator of 256 x 256, 2 images, takes 13.5 s
 with it and 10.0 s with the one here (1 thread of a Xeon with AVX-512, float32, 2026-11).
+
+Wide convolutions of 3 x 3 are Winograd's where that is quicker. In ms of 1 thread of an AMD EPYC with AVX2, 8
+samples, PyTorch's first: forward, gradient of the input, of the weight (2026-11):
+256 channels at 64 x 64: 431, 279; 454, 281; 571, 273; 512 at 32 x 32: 442, 238; 430, 239; 587, 218.
 """
 
 from typing import Any, cast
@@ -11,8 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganzoo.ops import winograd
+
 Settings = tuple[int, int]  # stride, padding
 
+_WINOGRAD_CHANNELS, _WINOGRAD_SIDE = 128, 16  # at least; below, direct convolutions are the quicker ones
 _POSITIONS = 1024  # of the output whose windows are gathered at a time: 5 to 19 MB
 
 
@@ -65,7 +72,7 @@ class _WeightPath(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(hidden[0], weight)
         ctx.settings = settings
-        return F.conv2d(hidden[0], weight, bias, stride=settings[0], padding=settings[1])
+        return _output(hidden[0], weight, bias, settings)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
@@ -99,15 +106,14 @@ class _InputGradient(torch.autograd.Function):
     def forward(ctx: Any, g: Tensor, weight: Tensor, x: Tensor, settings: Settings) -> Tensor:
         ctx.save_for_backward(g, weight)
         ctx.settings = settings
-        return _gradients(g, x, weight, settings, (True, False, False))[0]
+        return _input_gradient(g, weight, x, settings)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         (v,) = gradients
         g, weight = ctx.saved_tensors
         needs_g, needs_weight, *_ = ctx.needs_input_grad
-        stride, padding = ctx.settings
-        of_g = conv2d(v, weight, stride=stride, padding=padding) if needs_g else None
+        of_g = _output(v, weight, None, ctx.settings) if needs_g else None
         of_weight = _weight_gradient(g, v, weight, ctx.settings) if needs_weight else None
         return of_g, of_weight, None, None
 
@@ -126,15 +132,25 @@ class _WeightGradient(torch.autograd.Function):
         (v,) = gradients
         g, x = ctx.saved_tensors
         needs_g, needs_x, *_ = ctx.needs_input_grad
-        stride, padding = ctx.settings
-        of_g = conv2d(x, v, stride=stride, padding=padding) if needs_g else None
+        of_g = _output(x, v, None, ctx.settings) if needs_g else None
         return of_g, _input_gradient(g, v, x, ctx.settings) if needs_x else None, None, None
+
+
+def _output(x: Tensor, weight: Tensor, bias: Tensor | None, settings: Settings) -> Tensor:
+    """The convolution, itself differentiable."""
+    if torch.is_grad_enabled():
+        return conv2d(x, weight, bias, stride=settings[0], padding=settings[1])
+    if _by_winograd(x, weight, settings):
+        return winograd.convolve(x, weight, bias)
+    return F.conv2d(x, weight, bias, stride=settings[0], padding=settings[1])
 
 
 def _input_gradient(g: Tensor, weight: Tensor, x: Tensor, settings: Settings) -> Tensor:
     """The gradient with respect to the input, itself differentiable."""
     if torch.is_grad_enabled():
         return cast(Tensor, _InputGradient.apply(g, weight, x.detach(), settings))
+    if _by_winograd(x, weight, settings):
+        return winograd.input_gradient(g, weight)
     return _gradients(g, x, weight, settings, (True, False, False))[0]
 
 
@@ -142,10 +158,25 @@ def _weight_gradient(g: Tensor, x: Tensor, weight: Tensor, settings: Settings) -
     """The gradient with respect to the weight, itself differentiable."""
     if torch.is_grad_enabled():
         return cast(Tensor, _WeightGradient.apply(g, x, weight.detach(), settings))
+    if _by_winograd(x, weight, settings):
+        return winograd.weight_gradient(g, x)
     full = g.dtype in (torch.float32, torch.float64)
     if g.device.type == "cpu" and full and settings[0] > 1 and settings[1] == 0:
         return _gathered_weight_gradient(g, x, weight, settings[0])
     return _gradients(g, x, weight, settings, (False, True, False))[1]
+
+
+def _by_winograd(x: Tensor, weight: Tensor, settings: Settings) -> bool:
+    """Whether Winograd's convolution is the quicker one; measured with AVX2, not with wider vectors."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and torch.backends.cpu.get_cpu_capability() == "AVX2"
+        and settings == (1, 1)
+        and weight.shape[2:] == (3, 3)
+        and min(weight.shape[:2]) >= _WINOGRAD_CHANNELS
+        and all(side >= _WINOGRAD_SIDE and side % winograd.TILE == 0 for side in x.shape[2:])
+    )
 
 
 def _gradients(
