@@ -68,6 +68,18 @@ class Block(nn.Module):
         """
         return []
 
+    def columns(self, x: Tensor, w: Tensor) -> Tensor | None:
+        """What its convolution's last weight mixes, `[N, M, H, W]`, for a fit in closed form.
+
+        The output is `weight.flatten(1) [out, M]` times these. None where it is not: where factors depend on
+        the weight, and for a block that says nothing.
+
+        Args:
+            x: Features, as the block is given them.
+            w: Rows `[N, w_dim]`.
+        """
+        return None
+
     def narrowed(self, keep_in: Tensor, keep_out: Tensor) -> dict[str, Tensor]:
         """Tensors by name of the same block with fewer channels, which does what this one does of those.
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.base import Block, Fold, is_overridden, prefixed
-from ganzoo.blocks.demodulation import Demodulation
+from ganzoo.blocks.demodulation import Demodulation, NoDemodulation
 from ganzoo.ops.conv import conv2d
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.initialize import normal_
@@ -76,6 +76,16 @@ class ModulatedConv(Block, ABC):
     @abstractmethod
     def energy(self) -> Tensor:
         """Squares of the weights summed over the kernel: `[out, in]`."""
+
+    def mixed(self, x: Tensor, *, transposed: bool) -> Tensor | None:
+        """What the last weight mixes in `convolve`, `[N, M, H, W]`; None where that is not all it does."""
+        return None
+
+    def columns(self, x: Tensor, w: Tensor, *, transposed: bool = False) -> Tensor | None:
+        if not self.can_fold() or not isinstance(self.demodulation, NoDemodulation):
+            return None
+        style = 1.0 if self.modulation is None else self.modulation(w)[:, :, None, None]
+        return self.mixed(x * (style * self.scale), transposed=transposed)
 
     def scaled(self, weights: Weights, inputs: Tensor | None, outputs: Tensor | None) -> Weights:
         """Weights that scale the input's channels by `inputs [in]` and the output's by `outputs [out]`."""
@@ -180,6 +190,15 @@ class FullConv(ModulatedConv):
             return F.conv_transpose2d(x, weight.transpose(0, 1), bias, stride=2)
         return conv2d(x, weight, bias, padding=self.kernel_size // 2)
 
+    def mixed(self, x: Tensor, *, transposed: bool) -> Tensor:
+        places = self.kernel_size**2  # every place of the kernel is a channel of its own
+        shifts = torch.eye(places, device=x.device, dtype=x.dtype).view(places, 1, *[self.kernel_size] * 2)
+        if transposed:
+            shifts = shifts.view(1, places, *shifts.shape[2:]).expand(self.in_channels, -1, -1, -1)
+            return F.conv_transpose2d(x, shifts, stride=2, groups=self.in_channels)
+        shifts = shifts.repeat(self.in_channels, 1, 1, 1)
+        return F.conv2d(x, shifts, padding=self.kernel_size // 2, groups=self.in_channels)
+
     def energy(self) -> Tensor:
         return self.weight.square().sum(dim=(2, 3))
 
@@ -220,11 +239,15 @@ class DepthwiseConv(ModulatedConv):
         self, x: Tensor, weights: Weights, bias: Tensor | None = None, *, transposed: bool
     ) -> Tensor:
         depthwise, pointwise = weights
+        return F.conv2d(self._filtered(x, depthwise, transposed=transposed), pointwise, bias)
+
+    def mixed(self, x: Tensor, *, transposed: bool) -> Tensor:
+        return self._filtered(x, self.weight_dw, transposed=transposed)
+
+    def _filtered(self, x: Tensor, depthwise: Tensor, *, transposed: bool) -> Tensor:
         if transposed:
-            x = F.conv_transpose2d(x, depthwise, stride=2, groups=self.in_channels)
-        else:
-            x = F.conv2d(x, depthwise, padding=self.kernel_size // 2, groups=self.in_channels)
-        return F.conv2d(x, pointwise, bias)
+            return F.conv_transpose2d(x, depthwise, stride=2, groups=self.in_channels)
+        return F.conv2d(x, depthwise, padding=self.kernel_size // 2, groups=self.in_channels)
 
     def energy(self) -> Tensor:
         return self.weight_pw.flatten(1).square() * self.weight_dw.flatten(1).square().sum(dim=1)

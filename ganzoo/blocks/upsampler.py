@@ -99,6 +99,12 @@ class ConvTransposeUpsampler(Upsampler):
     def input_norms(self, w: Tensor) -> Tensor:
         return self.conv.input_norms(w)
 
+    def columns(self, x: Tensor, w: Tensor) -> Tensor | None:
+        if is_overridden(self, ConvTransposeUpsampler, "forward"):
+            return None
+        found = self.conv.columns(x, w, transposed=True)
+        return None if found is None else self.blur(found)
+
     def style_weights(self) -> list[Tensor]:
         return self.conv.style_weights()
 
@@ -175,6 +181,12 @@ class NearestUpsampler(Upsampler):
     def input_norms(self, w: Tensor) -> Tensor:
         return self.conv.input_norms(w)
 
+    def columns(self, x: Tensor, w: Tensor) -> Tensor | None:
+        if self.bias is not None or is_overridden(self, NearestUpsampler, "forward"):
+            return None
+        found = self.conv.columns(x, w, transposed=True)
+        return None if found is None else self.blur(self.sum(found))
+
     def style_weights(self) -> list[Tensor]:
         return self.conv.style_weights()
 
@@ -250,6 +262,11 @@ class IDWTUpsampler(Upsampler):
         norms = cast(Tensor, self.modulation(w)).abs()
         norms[subband_order(len(norms))] *= self.conv.input_norms(w).repeat(4)
         return norms
+
+    def columns(self, x: Tensor, w: Tensor) -> Tensor | None:
+        if is_overridden(self, IDWTUpsampler, "forward"):
+            return None
+        return self.conv.columns(self.idwt(x * self.modulation(w)[:, :, None, None]), w)
 
     def style_weights(self) -> list[Tensor]:
         own = self.modulation

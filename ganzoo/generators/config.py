@@ -178,6 +178,14 @@ class GeneratorConfig(ABC):
         """
         return {}
 
+    def kept_channels(self, teacher: "Generator", scores: Scores) -> dict[str, Tensor]:
+        """Indices of a wider teacher's channels that `inherited` chooses, by the layer that gives them.
+
+        Layers by their names in the generator, from the first to the last; none where nothing is chosen.
+        Arguments are those of `inherited`.
+        """
+        return {}
+
     def inherited(self, teacher: "Generator", scores: Scores) -> dict[str, Tensor]:
         """Tensors by name for a generator of this config, copied from another generator.
 

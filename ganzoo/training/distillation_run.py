@@ -16,10 +16,11 @@ from ganzoo.training.cache import TeacherCache, fill_together
 from ganzoo.training.distillation import DistillationTask
 from ganzoo.training.distillation_settings import DistillationSettings
 from ganzoo.training.head_fit import fit_head
+from ganzoo.training.level_fit import fit_levels
 from ganzoo.training.loading import Loaded, load
 from ganzoo.training.sheets import Sheets
 from ganzoo.training.task import TASKS, Sheet
-from ganzoo.training.warm_start import fit_line
+from ganzoo.training.warm_start import fit_line, levels_line
 
 
 @TASKS.register("distillation")
@@ -58,12 +59,17 @@ class DistillationRun(DistillationTask):
         self.begun = facts.get("init")
 
     def begin(self) -> None:
-        """Fit the levels of the student's head that are new."""
-        if self.start is not None and self.settings.init_head:
-            count, kept = self.settings.init_head, self.start.copied
-            errors = fit_head(self.student, self.teacher, count, cache=self.cache, kept=kept)
-            if self.held_out.state.is_main_process:
-                print(fit_line(errors), file=sys.stderr)
+        """Fit narrowed levels, then the levels of the student's head that are new."""
+        if self.start is None:
+            return
+        lines = []
+        if count := self.settings.init_levels:
+            lines.append(levels_line(fit_levels(self.student, self.teacher, self.start.kept, count)))
+        if count := self.settings.init_head:
+            kept = self.start.copied
+            lines.append(fit_line(fit_head(self.student, self.teacher, count, cache=self.cache, kept=kept)))
+        if lines and self.held_out.state.is_main_process:
+            print("\n".join(lines), file=sys.stderr)
 
     def announce(self, kimg: float) -> float:
         """Tell what the run costs."""

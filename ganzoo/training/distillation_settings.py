@@ -100,6 +100,7 @@ class DistillationSettings(TaskSettings):
     inherit_mapping: bool = True
     init: str | None = None
     init_channels: Literal["weights", "response", "saliency"] = "response"
+    init_levels: int = 0
     init_head: int = 0
     freeze: tuple[str, ...] = ()
     lr_scale: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -125,6 +126,9 @@ class DistillationSettings(TaskSettings):
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         check_channels(self.student.img_channels, "The student")
         require(self.standing >= 0, "standing is not negative", self.standing)
+        require(self.init_levels >= 0, "init_levels is not negative", self.init_levels)
+        if self.init_levels:
+            self._refuse_level_fit()
         require(self.init_head >= 0, "init_head is not negative", self.init_head)
         if self.init_head and self.init is None:
             raise ValueError(
@@ -158,6 +162,22 @@ class DistillationSettings(TaskSettings):
             self._refuse_discriminator()
         elif self.loss.triplet.weight:
             raise ValueError("loss.triplet teaches the discriminator; there is none: give loss.gan.weight.")
+
+    def _refuse_level_fit(self) -> None:
+        """Raise ValueError for students whose levels cannot be fitted to the teacher's."""
+        if self.init != OF_TEACHER:
+            raise ValueError(
+                "init_levels fits levels to those of the teacher that they are from: give init=teacher, or "
+                "init_levels=0."
+            )
+        demodulation = getattr(self.student, "demodulation", None)
+        if demodulation is None:
+            raise ValueError(f"A {self.student.architecture} has no levels to fit: give init_levels=0.")
+        if demodulation["name"] != "none":
+            raise ValueError(
+                "init_levels fits convolutions without demodulation: give demodulation=none, or "
+                "init_levels=0."
+            )
 
     def _refuse_discriminator(self) -> None:
         """Raise ValueError for terms that the discriminator cannot give, or figures that flatter."""

@@ -20,12 +20,16 @@ from ganzoo.ops.wavelet import dwt
 from ganzoo.system.images import shrink
 from ganzoo.system.progress import progress_bar
 from ganzoo.training.cache import TeacherCache
-from ganzoo.training.latents import Purpose, stream
+from ganzoo.training.least_squares import (
+    LATENTS_AT_ONCE,
+    at_places,
+    channel_spread,
+    least_squares,
+    sampled_places,
+)
 from ganzoo.training.teacher import Teacher
 
-POSITIONS = 150  # of an image at every level
-RIDGE = 1e-4  # of features of unit variance
-EPOCHS, LATENTS_AT_ONCE, LR = 30, 16, 2e-3
+EPOCHS, LR = 30, 2e-3
 
 
 @dataclass
@@ -104,8 +108,8 @@ def _sample(
                 ((x, w),) = seen[-1:]
                 seen.clear()
                 wanted = _wanted(head, level, list(output.levels), target)
-                places = _places(numbers, x.shape[-1] ** 2, teacher.settings.seed).to(x.device)
-                found.append((_at(x.float(), places), w, _at(wanted, places)))
+                places = sampled_places(numbers, x.shape[-1] ** 2, teacher.settings.seed).to(x.device)
+                found.append((at_places(x.float(), places), w, at_places(wanted, places)))
                 progress.update(bar, completed=numbers[-1] + 1)
     finally:
         hook.remove()
@@ -123,26 +127,12 @@ def _wanted(head: Head, level: int, levels: list[Tensor], target: Tensor) -> Ten
     return shown if head.idwt is None else dwt(shown)
 
 
-def _places(numbers: list[int], pixels: int, seed: int) -> Tensor:
-    """Random places of every image, `[N, positions]`."""
-    drawn = [stream(seed, Purpose.PLACES, number) for number in numbers]
-    rows = [torch.from_numpy(random.integers(pixels, size=POSITIONS)) for random in drawn]
-    return torch.stack(rows)
-
-
-def _at(x: Tensor, places: Tensor) -> Tensor:
-    """The pixels of `x [N, C, H, W]` at places `[N, P]`, as `[N, C, P, 1]`."""
-    flat = x.flatten(2)
-    return flat.gather(2, places[:, None].expand(-1, flat.shape[1], -1))[..., None]
-
-
 def _fit(module: ToImage, samples: Samples, seed: int) -> float:
     """Fit a prediction in two steps, write it into the module, and return the mean absolute error."""
     x, wanted = samples.features, samples.wanted
-    # A channel that is nearly constant is no reason for a large weight.
-    spread = x.square().mean(dim=(0, 2, 3)).sqrt().clamp(min=1e-6)
+    spread = channel_spread(x)
     x = x / spread[:, None, None]
-    matrix, bias = _least_squares(x, wanted)
+    matrix, bias = least_squares(x, wanted)
     conv = module.conv
     modulation, factors = conv.modulation, None
     if modulation is not None:
@@ -154,26 +144,6 @@ def _fit(module: ToImage, samples: Samples, seed: int) -> float:
             modulation.bias.fill_(1 / modulation.lr_multiplier)
         module.bias.copy_(bias)
         return float((module(samples.features, samples.w) - wanted).abs().mean())
-
-
-@torch.no_grad()
-def _least_squares(x: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Matrix `[out, C]` and bias `[out]` of the nearest linear map, with a small ridge, in float64."""
-    width = x.shape[1] + 1
-    gram, products = (
-        torch.zeros(width, n, dtype=torch.float64, device="cpu") for n in (width, wanted.shape[1])
-    )
-    for features, targets in zip(
-        torch.split(x, LATENTS_AT_ONCE), torch.split(wanted, LATENTS_AT_ONCE), strict=True
-    ):
-        a, b = (t[..., 0].transpose(1, 2).flatten(0, 1).cpu().double() for t in (features, targets))
-        a = torch.cat([a, a.new_ones(len(a), 1)], dim=1)
-        gram += a.T @ a
-        products += a.T @ b
-    places = x.shape[0] * x.shape[2]
-    gram += RIDGE * places * torch.eye(width, dtype=gram.dtype, device=gram.device)
-    solution = torch.linalg.solve(gram, products).to(x)
-    return solution[:-1].T.contiguous(), solution[-1].contiguous()
 
 
 @torch.enable_grad()

@@ -1,7 +1,7 @@
 """A warm start: a network takes over what it shares with another one, and tells what is new."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ class WarmStart:
         new_parts: The fewest parts that hold all that is new.
         blocks: Blocks of another kind than there, such as "head single, not skip": what they share may mean
             something else.
+        kept: Indices of the channels that were chosen, by layer: `GeneratorConfig.kept_channels`.
         judge: Where a discriminator's tensors are from, how many were copied, and how many are new.
     """
 
@@ -38,6 +39,7 @@ class WarmStart:
     new: tuple[str, ...]
     new_parts: tuple[str, ...]
     blocks: tuple[str, ...] = ()
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
     judge: tuple[str, int, int] | None = None
 
     def with_discriminator(self, source: str, counts: tuple[int, int]) -> "WarmStart":
@@ -134,7 +136,7 @@ def start_from(
     if any(own < theirs for own, theirs in pairs):
         levels = len(network.config.level_channels)
         scores = source.config.channel_scores(source, kind, seed=seed, levels=levels)
-    return warm_start(
+    found = warm_start(
         network,
         network.config.inherited(source, scores),
         source.state_dict(),
@@ -143,6 +145,7 @@ def start_from(
         keep=keep,
         blocks=other_blocks(network.config, source.config),
     )
+    return replace(found, kept=network.config.kept_channels(source, scores))
 
 
 @torch.no_grad()
@@ -170,6 +173,18 @@ def fit_line(errors: Mapping[int, float]) -> str:
     if not errors:
         return "No head is fitted: all of it was taken over."
     return f"Head fitted, mean error left: {', '.join(f'{e:.3g} at level {i}' for i, e in errors.items())}."
+
+
+def levels_line(left: Mapping[str, float]) -> str:
+    """What the closed-form fit of narrowed layers left, for people.
+
+    Args:
+        left: Share of the energy of the teacher's features by layer.
+    """
+    if not left:
+        return "No level is fitted: none reads fewer channels than the teacher's, or all of those are frozen."
+    told = ", ".join(f"{share:.1%} in {name}" for name, share in left.items())
+    return f"Levels fitted, share of the features' energy left: {told}."
 
 
 def learning_lines(module: nn.Module, freeze: Collection[str], scales: Mapping[str, float]) -> list[str]:

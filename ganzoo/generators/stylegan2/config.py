@@ -13,8 +13,8 @@ from ganzoo.generators.config import GENERATORS, IMPORTANCES, Scores
 from ganzoo.generators.generator import Generator
 from ganzoo.generators.leveled import LeveledConfig
 from ganzoo.generators.stylegan2.importance import response_scores, saliency_scores, weight_scores
-from ganzoo.generators.stylegan2.names import layer_side
-from ganzoo.generators.stylegan2.narrow import narrowed
+from ganzoo.generators.stylegan2.names import CONST, features_name, last_layer_name, layer_side
+from ganzoo.generators.stylegan2.narrow import kept_channels, narrowed
 from ganzoo.generators.stylegan2.synthesis import Synthesis
 from ganzoo.ops.activation import ACTIVATIONS
 from ganzoo.system.validation import in_range, unknown
@@ -101,11 +101,20 @@ class StyleGAN2Config(LeveledConfig):
                 return saliency_scores(generator, samples, seed)
         raise ValueError(unknown("importance of channels", kind, IMPORTANCES))
 
+    def kept_channels(self, teacher: Generator, scores: Scores) -> dict[str, Tensor]:
+        if not self._is_narrower(teacher.config):
+            return {}
+        with torch.device("meta"):
+            target = self.build_synthesis()
+        kept = kept_channels(target, cast(Synthesis, teacher.synthesis), scores)
+        layers = {features_name(i): last_layer_name(i) for i in range(len(self.channels))}
+        return {layers.get(place, place): indices for place, indices in kept.items() if place != CONST}
+
     def inherited(self, teacher: Generator, scores: Scores) -> dict[str, Tensor]:
         found, theirs = super().inherited(teacher, scores), teacher.config
         if not isinstance(theirs, StyleGAN2Config):
             return found
-        if any(own < wide for own, wide in zip(self.channels, theirs.channels, strict=False)):
+        if self._is_narrower(theirs):
             with torch.device("meta"):
                 target = self.build_synthesis()
             source = cast(Synthesis, teacher.synthesis)
@@ -114,3 +123,9 @@ class StyleGAN2Config(LeveledConfig):
             return found
         # A head that sums its levels predicts what those below lack: to another head that is no image.
         return {name: x for name, x in found.items() if not name.startswith("synthesis.head.")}
+
+    def _is_narrower(self, theirs: Any) -> bool:
+        """Whether a level has fewer channels than in another StyleGAN2."""
+        if not isinstance(theirs, StyleGAN2Config):
+            return False
+        return any(own < wide for own, wide in zip(self.channels, theirs.channels, strict=False))

@@ -24,9 +24,14 @@ def layer_side(row: int) -> int:
     return int(2 ** ((row + 1) // 2 + 2))
 
 
+def last_layer_name(level: int) -> str:
+    """Name of the styled layer that a level ends with."""
+    return f"synthesis.levels.{level}.conv"
+
+
 def bias_name(level: int) -> str:
     """Name of the bias at a level's end, as long as the level is wide."""
-    return f"synthesis.levels.{level}.conv.bias"
+    return f"{last_layer_name(level)}.bias"
 
 
 def shortcut_name(level: int) -> str:

@@ -30,31 +30,47 @@ def narrowed(target: Synthesis, source: Synthesis, scores: Scores) -> dict[str, 
     Raises:
         ValueError: if channels are to be chosen at a place without scores.
     """
+    kept = kept_channels(target, source, scores)
     found: dict[str, Tensor] = {}
     features: dict[int, Tensor] = {}
-    pairs = [
-        (cast(StyledLevel, a), cast(StyledLevel, b))
-        for a, b in zip(target.levels, source.levels, strict=False)
-    ]
     below: Tensor | None = torch.arange(0)  # nothing is below level 0
-    for i, (new, old) in enumerate(pairs):
-        inner = _kept(scores, inner_name(i), new.width, old.width)
-        above = pairs[i + 1][1] if i + 1 < len(pairs) else None
-        reader = cast(Upsampler, cast(UpsamplingLevel, above).upsample.conv) if above else None
-        outer = _kept(scores, features_name(i), new.width, old.width, reader)
+    for i, (new, old) in enumerate(_pairs(target, source)):
+        inner, outer = kept.get(inner_name(i)), kept.get(features_name(i))
         if below is not None and inner is not None and outer is not None:
             tensors = old.narrowed(below, inner, outer)
             others = [
                 name for name, part in old.named_children() if _kinds(part) != _kinds(getattr(new, name))
             ]
-            kept = {name: x for name, x in tensors.items() if name.split(".")[0] not in others}
-            found |= prefixed(f"levels.{i}", kept)
+            same = {name: x for name, x in tensors.items() if name.split(".")[0] not in others}
+            found |= prefixed(f"levels.{i}", same)
         if outer is not None:
             features[i] = outer
         below = outer
     found |= prefixed("head", source.head.narrowed_at(features))
     shapes = {name: x.shape for name, x in target.state_dict().items()}
     return {name: x.detach().clone() for name, x in found.items() if x.shape == shapes.get(name)}
+
+
+def kept_channels(target: Synthesis, source: Synthesis, scores: Scores) -> dict[str, Tensor]:
+    """Indices of the source's channels that the target keeps, by place, from low to high.
+
+    A place at which the target has more channels is left out. Arguments and errors are those of `narrowed`.
+    """
+    pairs, found = _pairs(target, source), {}
+    for i, (new, old) in enumerate(pairs):
+        above = cast(UpsamplingLevel, pairs[i + 1][1]) if i + 1 < len(pairs) else None
+        reader = cast(Upsampler, above.upsample.conv) if above else None
+        for place, reads in ((inner_name(i), None), (features_name(i), reader)):
+            found[place] = _kept(scores, place, new.width, old.width, reads)
+    return {place: indices for place, indices in found.items() if indices is not None}
+
+
+def _pairs(target: Synthesis, source: Synthesis) -> list[tuple[StyledLevel, StyledLevel]]:
+    """The levels that both have."""
+    return [
+        (cast(StyledLevel, a), cast(StyledLevel, b))
+        for a, b in zip(target.levels, source.levels, strict=False)
+    ]
 
 
 def _kept(

@@ -1,0 +1,154 @@
+"""The levels of a narrower student make up for the channels that they lack."""
+
+import dataclasses
+
+import pytest
+import torch
+from training_helpers import make_teacher, run_settings
+
+from ganzoo.blocks import CONVS, UPSAMPLERS, NoDemodulation, StyleDemodulation
+from ganzoo.models.factory import build
+from ganzoo.training.level_fit import fit_levels
+from ganzoo.training.teacher import Teacher
+from ganzoo.training.warm_start import start_from
+
+WIDE, NARROW = (16, 16, 16), (16, 8, 4)
+NETWORKS = {
+    "mobile": {"upsampler": {"name": "idwt"}, "conv": {"name": "depthwise"}},
+    "style": {"upsampler": {"name": "conv_transpose"}, "conv": {"name": "full"}},
+    "nearest": {"upsampler": {"name": "nearest"}, "conv": {"name": "depthwise"}},
+}
+
+
+def pair(network="mobile", channels=NARROW, demodulation="none", **blocks):
+    """A teacher, and a student that took over some of its channels."""
+    blocks = {**NETWORKS[network], "head": {"name": "single"}, **blocks}
+    original = make_teacher(channels=WIDE, demodulation={"name": demodulation}, **blocks)
+    student = build(
+        dataclasses.replace(original.config, channels=channels, demodulation={"name": "none"}), seed=5
+    )
+    student.mapping.load_state_dict(original.mapping.state_dict())
+    teacher = Teacher(original, run_settings(student=student.config, cache={"images": 0}))
+    for ours, theirs in zip(
+        student.synthesis.constant_noise(), original.synthesis.constant_noise(), strict=False
+    ):
+        ours.copy_(theirs)
+    start = start_from(student, original, name="the teacher")
+    return teacher, student, start
+
+
+def error(teacher, student, name, kept):
+    """Share of the energy of a layer's features that a student misses, on latents that no fit has seen."""
+    drawn, found = teacher.drawn(range(1000, 1016)), {}
+    for network in (student, teacher.original):
+        layer = network.get_submodule(name)
+        hook = layer.register_forward_hook(
+            lambda module, inputs, output, key=network: found.update({key: output})
+        )
+        with torch.no_grad():
+            network.synthesis(drawn.w, network.synthesis.borrowed(drawn.noise))
+        hook.remove()
+    wanted = found[teacher.original][:, kept]
+    return float((found[student] - wanted).square().sum() / wanted.square().sum())
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_layer_that_lacks_inputs_comes_nearer_to_the_teachers(network):
+    teacher, student, start = pair(network)
+    before = {name: error(teacher, student, name, kept) for name, kept in start.kept.items()}
+    left = fit_levels(student, teacher, start.kept, 48)
+    after = {name: error(teacher, student, name, kept) for name, kept in start.kept.items()}
+    # The first narrow layer still reads all channels.
+    assert list(left) == [f"synthesis.levels.{layer}" for layer in ("1.conv", "2.upsample", "2.conv")]
+    assert all(after[name] < 0.9 * before[name] for name in left), (before, after)
+    assert all(0.5 * after[name] < share < 2 * after[name] for name, share in left.items())
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_weights_that_do_what_the_teachers_do_are_found_again(network):
+    """A student that lacks nothing of a teacher whose upper channels are dead."""
+    teacher, student, start = pair(network, channels=(16, 16, 8))
+    last = teacher.original.synthesis.levels[2]
+    kept = start.kept["synthesis.levels.2.upsample"]
+    dead = [i for i in range(16) if i not in kept]
+    with torch.no_grad():
+        last.upsample.bias[dead] = 0
+        last.upsample.noise.strength.zero_()
+        student.synthesis.levels[2].upsample.noise.strength.zero_()
+        last.upsample.conv.conv.weights()[-1][dead] = 0
+        before = last.conv.conv.weights()[-1].clone()
+        student.synthesis.levels[2].conv.conv.weights()[-1].normal_(
+            generator=torch.Generator().manual_seed(1)
+        )
+    left = fit_levels(student, teacher, start.kept, 48)
+    assert list(left) == ["synthesis.levels.2.conv"] and left["synthesis.levels.2.conv"] < 1e-5
+    name = "synthesis.levels.2.conv"
+    assert error(teacher, student, name, start.kept[name]) < 1e-4, before.shape
+
+
+@pytest.mark.parametrize("conv", CONVS.names())
+@pytest.mark.parametrize("upsampler", [None, *UPSAMPLERS.names()])
+def test_columns_times_the_last_weight_are_what_a_block_gives(conv, upsampler):
+    random = torch.Generator().manual_seed(0)
+
+    def make_conv(in_channels, out_channels):
+        demodulation = NoDemodulation(in_channels=in_channels)
+        return CONVS.build(
+            {"name": conv},
+            in_channels=in_channels,
+            out_channels=out_channels,
+            w_dim=5,
+            demodulation=demodulation,
+        )
+
+    if upsampler is None:
+        block = weighted = make_conv(8, 6)
+    else:
+        block = UPSAMPLERS.build(
+            {"name": upsampler}, in_channels=8, out_channels=6, w_dim=5, make_conv=make_conv
+        )
+        weighted = block.conv
+    x, w = torch.randn(2, 8, 4, 4, generator=random), torch.randn(2, 5, generator=random)
+    matrix = weighted.weights()[-1].flatten(1)
+    with torch.no_grad():
+        found = torch.einsum("om,nmhw->nohw", matrix, block.columns(x, w))
+        torch.testing.assert_close(found, block(x, w), rtol=1e-4, atol=1e-5)
+
+
+def test_a_convolution_with_a_demodulation_is_no_product_of_its_weight():
+    conv = CONVS.build(
+        {"name": "full"},
+        in_channels=4,
+        out_channels=4,
+        w_dim=5,
+        demodulation=StyleDemodulation(in_channels=4),
+    )
+    assert conv.columns(torch.ones(1, 4, 4, 4), torch.ones(1, 5)) is None
+
+
+def test_a_demodulation_of_the_teachers_is_made_up_for():
+    teacher, student, start = pair(demodulation="static")
+    name = "synthesis.levels.2.conv"
+    before = error(teacher, student, name, start.kept[name])
+    fit_levels(student, teacher, start.kept, 48)
+    assert error(teacher, student, name, start.kept[name]) < 0.9 * before
+
+
+def test_what_is_frozen_stays_as_it_is():
+    teacher, student, start = pair()
+    student.synthesis.levels[2].requires_grad_(False)
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    left = fit_levels(student, teacher, start.kept, 8)
+    changed = [name for name, value in student.state_dict().items() if not torch.equal(value, before[name])]
+    assert list(left) == ["synthesis.levels.1.conv"]
+    assert changed == ["synthesis.levels.1.conv.bias", "synthesis.levels.1.conv.conv.weight_pw"]
+
+
+def test_a_student_as_wide_as_its_teacher_has_nothing_to_fit():
+    teacher, student, start = pair(channels=WIDE)
+    assert start.kept == {} and fit_levels(student, teacher, start.kept, 8) == {}
+
+
+def test_the_same_run_finds_the_same_levels():
+    one, other = pair(), pair()
+    assert fit_levels(one[1], one[0], one[2].kept, 8) == fit_levels(other[1], other[0], other[2].kept, 8)
