@@ -246,6 +246,9 @@ def test_what_a_run_began_with_cannot_change(teacher, short, changes, told):
         ({"init": "mobilestylegan"}, r"'mobilestylegan' is a recipe and has no weights"),
         ({"init_head": 8, "init": None}, r"init_head fits a head to features that are taken over"),
         ({"init_head": -1}, r"init_head is not negative; got -1"),
+        ({"init_levels": 8, "init": None}, r"init_levels fits levels to those of the teacher"),
+        ({"init_levels": 8, "demodulation": {"name": "style"}}, r"give demodulation=none, or init_levels=0"),
+        ({"init_levels": -1}, r"init_levels is not negative; got -1"),
         ({"init_channels": "size"}, r"init_channels: 'size'\. Choose from: response, saliency, weights"),
         ({"init": "techer"}, r"techer"),
         ({"init": "./nowhere"}, r"nowhere"),
@@ -269,6 +272,37 @@ def test_a_new_head_is_fitted_before_training_begins(teacher, tmp_path, capsys):
         found[count] = result["figures"]["psnr"]["value"]
     told = capsys.readouterr().err
     assert "Head fitted, mean error left: " in told and found[64] > found[0] + 1
+
+
+def test_narrowed_levels_are_fitted_before_the_head(tmp_path, capsys):
+    """Those that lack inputs; the first narrow layer reads all of them."""
+    own = {"demodulation": {"name": "none"}, "head": {"name": "single"}}
+    ganzoo.save(make_teacher(channels=[16, 16, 16], **own), tmp_path / "teacher")
+    student = make_teacher(channels=[16, 8, 4], **own).config
+    found = {}
+    for count in (0, 8):
+        changes = {"optimizer": {"lr": 1e-12}, "kimg": 0.004, "init_levels": count, "init_head": 8}
+        out = distill(settings_for(tmp_path / "teacher", student, tmp_path / f"{count}", **changes))
+        found[count] = ganzoo.load(out / "student").state_dict()
+    told = capsys.readouterr().err.split("Levels fitted, share of the features' energy left: ")
+    layers = [f"levels.{name}.weight" for name in ("1.conv.conv", "2.upsample.conv.conv", "2.conv.conv")]
+    assert len(told) == 2 and "Head fitted" in told[1]
+    changed = [
+        name
+        for name in layers
+        if (found[0][f"synthesis.{name}"] - found[8][f"synthesis.{name}"]).abs().max() > 1e-3
+    ]
+    assert changed == layers
+    same = "synthesis.levels.1.upsample.conv.conv.weight"
+    assert torch.allclose(found[0][same], found[8][same], atol=1e-6)
+
+
+def test_levels_as_wide_as_the_teachers_are_not_fitted(tmp_path, capsys):
+    original = make_teacher(demodulation={"name": "none"})
+    ganzoo.save(original, tmp_path / "teacher")
+    changes = {"init_levels": 4, "kimg": 0.004}
+    distill(settings_for(tmp_path / "teacher", original.config, tmp_path / "run", **changes))
+    assert "No level is fitted: none reads fewer channels than the teacher's" in capsys.readouterr().err
 
 
 def test_a_head_that_is_taken_over_is_not_fitted(teacher, tmp_path, capsys):
