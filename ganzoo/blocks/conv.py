@@ -82,7 +82,8 @@ class ModulatedConv(Block, ABC):
         return None
 
     def columns(self, x: Tensor, w: Tensor, *, transposed: bool = False) -> Tensor | None:
-        if not self.can_fold() or not isinstance(self.demodulation, NoDemodulation):
+        told = _defines(self, "mixed") is _defines(self, "convolve")  # or it tells of another convolution
+        if not told or not self.can_fold() or not isinstance(self.demodulation, NoDemodulation):
             return None
         style = 1.0 if self.modulation is None else self.modulation(w)[:, :, None, None]
         return self.mixed(x * (style * self.scale), transposed=transposed)
@@ -145,6 +146,11 @@ class ModulatedConv(Block, ABC):
             **prefixed("modulation", modulation),
             **prefixed("demodulation", self.demodulation.narrowed(keep_in)),
         }
+
+
+def _defines(conv: ModulatedConv, name: str) -> type:
+    """The class that a method of a convolution is from."""
+    return next(cls for cls in type(conv).__mro__ if name in vars(cls))
 
 
 CONVS: Registry[ModulatedConv] = Registry(

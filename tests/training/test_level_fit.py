@@ -6,7 +6,7 @@ import pytest
 import torch
 from training_helpers import make_teacher, run_settings
 
-from ganzoo.blocks import CONVS, UPSAMPLERS, NoDemodulation, StyleDemodulation
+from ganzoo.blocks import CONVS, UPSAMPLERS, DepthwiseConv, NoDemodulation, StyleDemodulation
 from ganzoo.models.factory import build
 from ganzoo.training.level_fit import fit_levels
 from ganzoo.training.teacher import Teacher
@@ -123,6 +123,15 @@ def test_a_convolution_with_a_demodulation_is_no_product_of_its_weight():
         w_dim=5,
         demodulation=StyleDemodulation(in_channels=4),
     )
+    assert conv.columns(torch.ones(1, 4, 4, 4), torch.ones(1, 5)) is None
+
+
+def test_a_convolution_that_only_convolves_otherwise_is_left_out():
+    class Doubled(DepthwiseConv):
+        def convolve(self, x, weights, bias=None, *, transposed):
+            return 2 * super().convolve(x, weights, bias, transposed=transposed)
+
+    conv = Doubled(in_channels=4, out_channels=4, w_dim=5, demodulation=NoDemodulation(in_channels=4))
     assert conv.columns(torch.ones(1, 4, 4, 4), torch.ones(1, 5)) is None
 
 
