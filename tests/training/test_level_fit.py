@@ -20,13 +20,12 @@ NETWORKS = {
 }
 
 
-def pair(network="mobile", channels=NARROW, demodulation="none", **blocks):
-    """A teacher, and a student that took over some of its channels."""
-    blocks = {**NETWORKS[network], "head": {"name": "single"}, **blocks}
-    original = make_teacher(channels=WIDE, demodulation={"name": demodulation}, **blocks)
-    student = build(
-        dataclasses.replace(original.config, channels=channels, demodulation={"name": "none"}), seed=5
-    )
+def pair(network="mobile", channels=NARROW, teachers="none", **own):
+    """A teacher, and a student that took over some of its channels; `teachers` is its demodulation, `own` the student's blocks."""
+    blocks = {**NETWORKS[network], "head": {"name": "single"}, "demodulation": {"name": teachers}}
+    original = make_teacher(channels=WIDE, **blocks)
+    own = {"channels": channels, "demodulation": {"name": "none"}, **own}
+    student = build(dataclasses.replace(original.config, **own), seed=5)
     student.mapping.load_state_dict(original.mapping.state_dict())
     teacher = Teacher(original, run_settings(student=student.config, cache={"images": 0}))
     for ours, theirs in zip(
@@ -126,6 +125,19 @@ def test_a_convolution_with_a_demodulation_is_no_product_of_its_weight():
     assert conv.columns(torch.ones(1, 4, 4, 4), torch.ones(1, 5)) is None
 
 
+def test_a_bias_in_front_of_the_blur_is_no_part_of_the_product():
+    def make_conv(in_channels, out_channels):
+        demodulation = NoDemodulation(in_channels=in_channels)
+        return DepthwiseConv(in_channels=4, out_channels=4, w_dim=5, demodulation=demodulation)
+
+    own = {"in_channels": 4, "out_channels": 4, "w_dim": 5, "make_conv": make_conv}
+    x, w = torch.ones(1, 4, 4, 4), torch.ones(1, 5)
+    with_bias, without = (
+        UPSAMPLERS.build({"name": "nearest", "bias": bias}, **own) for bias in (True, False)
+    )
+    assert with_bias.columns(x, w) is None and without.columns(x, w) is not None
+
+
 def test_a_convolution_that_only_convolves_otherwise_is_left_out():
     class Doubled(DepthwiseConv):
         def convolve(self, x, weights, bias=None, *, transposed):
@@ -136,11 +148,19 @@ def test_a_convolution_that_only_convolves_otherwise_is_left_out():
 
 
 def test_a_demodulation_of_the_teachers_is_made_up_for():
-    teacher, student, start = pair(demodulation="static")
+    teacher, student, start = pair(teachers="static")
     name = "synthesis.levels.2.conv"
     before = error(teacher, student, name, start.kept[name])
     fit_levels(student, teacher, start.kept, 48)
     assert error(teacher, student, name, start.kept[name]) < 0.97 * before
+
+
+@pytest.mark.parametrize("own", [{"conv": {"name": "full"}}, {"demodulation": {"name": "style"}}])
+def test_a_convolution_of_another_kind_or_with_a_demodulation_stays_as_it_is(own):
+    teacher, student, start = pair(**own)
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    assert len(start.kept) == 5 and fit_levels(student, teacher, start.kept, 8) == {}
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
 
 
 def test_what_is_frozen_stays_as_it_is():
