@@ -140,10 +140,13 @@ def _columns(
                 break
     finally:
         hook.remove()
-    columns = layer.own.conv.columns(*seen[0])
-    if columns is None:
-        return None
-    return at_places(columns.float(), _places(numbers, columns, teacher))
+    columns = []
+    for number, x, w in zip(numbers, *(torch.split(part, 1) for part in seen[0]), strict=True):
+        found = layer.own.conv.columns(x, w)  # of one image: a full convolution has nine times its features
+        if found is None:
+            return None
+        columns.append(at_places(found.float(), _places([number], found, teacher)))
+    return torch.cat(columns)
 
 
 def _fit(layer: NarrowedLayer, columns: Tensor) -> float:
