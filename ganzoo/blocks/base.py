@@ -68,11 +68,11 @@ class Block(nn.Module):
         """
         return []
 
-    def columns(self, x: Tensor, w: Tensor) -> Tensor | None:
-        """What its convolution's last weight mixes, `[N, M, H, W]`, for a fit in closed form.
+    def product(self, x: Tensor, w: Tensor) -> tuple[Tensor, nn.Parameter] | None:
+        """The output as a product, for a fit in closed form: features `[N, M, H, W]`, and a weight.
 
-        The output is `weight.flatten(1) [out, M]` times these. None where it is not: where factors depend on
-        the weight, and for a block that says nothing.
+        The output is `weight.flatten(1) [out, M]` times the features. None if it is no such product, for
+        example with demodulation; also what a block gives that says nothing.
 
         Args:
             x: Features, as the block is given them.

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganzoo.blocks.base import Block, Fold, is_overridden, prefixed
-from ganzoo.blocks.demodulation import Demodulation, NoDemodulation
+from ganzoo.blocks.demodulation import Demodulation
 from ganzoo.ops.conv import conv2d
 from ganzoo.ops.equalized import EqualizedLinear
 from ganzoo.ops.initialize import normal_
@@ -77,16 +77,20 @@ class ModulatedConv(Block, ABC):
     def energy(self) -> Tensor:
         """Squares of the weights summed over the kernel: `[out, in]`."""
 
-    def mixed(self, x: Tensor, *, transposed: bool) -> Tensor | None:
-        """What the last weight mixes in `convolve`, `[N, M, H, W]`; None where that is not all it does."""
+    def mixed(self, x: Tensor, weights: Weights, *, transposed: bool) -> Tensor | None:
+        """What the last weight multiplies in `convolve`, `[N, M, H, W]`; None if there is no such thing."""
         return None
 
-    def columns(self, x: Tensor, w: Tensor, *, transposed: bool = False) -> Tensor | None:
-        told = _defines(self, "mixed") is _defines(self, "convolve")  # or it tells of another convolution
-        if not told or not self.can_fold() or not isinstance(self.demodulation, NoDemodulation):
+    def product(
+        self, x: Tensor, w: Tensor, *, transposed: bool = False
+    ) -> tuple[Tensor, nn.Parameter] | None:
+        weights = self.weights()
+        style = x.new_ones(1, self.in_channels) if self.modulation is None else self.modulation(w)
+        factors = cast("Tensor | None", self.demodulation(self.energy() * self.scale**2, style))
+        if factors is not None or not self.can_fold() or not isinstance(weights[-1], nn.Parameter):
             return None
-        style = 1.0 if self.modulation is None else self.modulation(w)[:, :, None, None]
-        return self.mixed(x * (style * self.scale), transposed=transposed)
+        found = self.mixed(x * (style * self.scale)[:, :, None, None], weights, transposed=transposed)
+        return None if found is None else (found, weights[-1])
 
     def scaled(self, weights: Weights, inputs: Tensor | None, outputs: Tensor | None) -> Weights:
         """Weights that scale the input's channels by `inputs [in]` and the output's by `outputs [out]`."""
@@ -148,11 +152,6 @@ class ModulatedConv(Block, ABC):
         }
 
 
-def _defines(conv: ModulatedConv, name: str) -> type:
-    """The class that a method of a convolution is from."""
-    return next(cls for cls in type(conv).__mro__ if name in vars(cls))
-
-
 CONVS: Registry[ModulatedConv] = Registry(
     "conv", context=["in_channels", "out_channels", "w_dim", "demodulation"]
 )
@@ -196,7 +195,9 @@ class FullConv(ModulatedConv):
             return F.conv_transpose2d(x, weight.transpose(0, 1), bias, stride=2)
         return conv2d(x, weight, bias, padding=self.kernel_size // 2)
 
-    def mixed(self, x: Tensor, *, transposed: bool) -> Tensor:
+    def mixed(self, x: Tensor, weights: Weights, *, transposed: bool) -> Tensor | None:
+        if is_overridden(self, FullConv, "convolve"):
+            return None
         places = self.kernel_size**2  # every place of the kernel is a channel of its own
         shifts = torch.eye(places, device=x.device, dtype=x.dtype).view(places, 1, *[self.kernel_size] * 2)
         if transposed:
@@ -247,8 +248,9 @@ class DepthwiseConv(ModulatedConv):
         depthwise, pointwise = weights
         return F.conv2d(self._filtered(x, depthwise, transposed=transposed), pointwise, bias)
 
-    def mixed(self, x: Tensor, *, transposed: bool) -> Tensor:
-        return self._filtered(x, self.weight_dw, transposed=transposed)
+    def mixed(self, x: Tensor, weights: Weights, *, transposed: bool) -> Tensor | None:
+        told = not is_overridden(self, DepthwiseConv, "convolve")
+        return self._filtered(x, weights[0], transposed=transposed) if told else None
 
     def _filtered(self, x: Tensor, depthwise: Tensor, *, transposed: bool) -> Tensor:
         if transposed:

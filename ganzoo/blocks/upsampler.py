@@ -99,11 +99,11 @@ class ConvTransposeUpsampler(Upsampler):
     def input_norms(self, w: Tensor) -> Tensor:
         return self.conv.input_norms(w)
 
-    def columns(self, x: Tensor, w: Tensor) -> Tensor | None:
+    def product(self, x: Tensor, w: Tensor) -> tuple[Tensor, nn.Parameter] | None:
         if is_overridden(self, ConvTransposeUpsampler, "forward"):
             return None
-        found = self.conv.columns(x, w, transposed=True)
-        return None if found is None else self.blur(found)
+        found = self.conv.product(x, w, transposed=True)
+        return None if found is None else (self.blur(found[0]), found[1])
 
     def style_weights(self) -> list[Tensor]:
         return self.conv.style_weights()
@@ -181,11 +181,11 @@ class NearestUpsampler(Upsampler):
     def input_norms(self, w: Tensor) -> Tensor:
         return self.conv.input_norms(w)
 
-    def columns(self, x: Tensor, w: Tensor) -> Tensor | None:
+    def product(self, x: Tensor, w: Tensor) -> tuple[Tensor, nn.Parameter] | None:
         if self.bias is not None or is_overridden(self, NearestUpsampler, "forward"):
             return None
-        found = self.conv.columns(x, w, transposed=True)
-        return None if found is None else self.blur(self.sum(found))
+        found = self.conv.product(x, w, transposed=True)
+        return None if found is None else (self.blur(self.sum(found[0])), found[1])
 
     def style_weights(self) -> list[Tensor]:
         return self.conv.style_weights()
@@ -263,10 +263,10 @@ class IDWTUpsampler(Upsampler):
         norms[subband_order(len(norms))] *= self.conv.input_norms(w).repeat(4)
         return norms
 
-    def columns(self, x: Tensor, w: Tensor) -> Tensor | None:
+    def product(self, x: Tensor, w: Tensor) -> tuple[Tensor, nn.Parameter] | None:
         if is_overridden(self, IDWTUpsampler, "forward"):
             return None
-        return self.conv.columns(self.idwt(x * self.modulation(w)[:, :, None, None]), w)
+        return self.conv.product(self.idwt(x * self.modulation(w)[:, :, None, None]), w)
 
     def style_weights(self) -> list[Tensor]:
         own = self.modulation

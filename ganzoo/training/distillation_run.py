@@ -64,7 +64,7 @@ class DistillationRun(DistillationTask):
             return
         lines = []
         if count := self.settings.init_levels:
-            lines.append(levels_line(fit_levels(self.student, self.teacher, self.start.kept, count)))
+            lines.append(levels_line(fit_levels(self.student, self.teacher, self.start, count)))
         if count := self.settings.init_head:
             kept = self.start.copied
             lines.append(fit_line(fit_head(self.student, self.teacher, count, cache=self.cache, kept=kept)))

@@ -126,7 +126,11 @@ class DistillationSettings(TaskSettings):
         require(0 <= self.style_mixing <= 1, "style_mixing is a share from 0 to 1", self.style_mixing)
         check_channels(self.student.img_channels, "The student")
         require(self.standing >= 0, "standing is not negative", self.standing)
-        require(self.init_levels >= 0, "init_levels is not negative", self.init_levels)
+        require(
+            self.init_levels == 0 or self.init_levels >= 10,
+            "init_levels is 0, or 10 or more",
+            self.init_levels,
+        )
         if self.init_levels:
             self._refuse_level_fit()
         require(self.init_head >= 0, "init_head is not negative", self.init_head)
@@ -167,12 +171,19 @@ class DistillationSettings(TaskSettings):
         """Raise ValueError for students whose levels cannot be fitted to the teacher's."""
         if self.init != OF_TEACHER:
             raise ValueError(
-                "init_levels fits levels to those of the teacher that they are from: give init=teacher, or "
-                "init_levels=0."
+                "init_levels fits the student to the teacher that its levels come from: give init=teacher, "
+                "or init_levels=0."
+            )
+        if not self.inherit_mapping:
+            raise ValueError(
+                "init_levels needs the teacher's w: give inherit_mapping=true, or init_levels=0."
             )
         demodulation = getattr(self.student, "demodulation", None)
         if demodulation is None:
-            raise ValueError(f"A {self.student.architecture} has no levels to fit: give init_levels=0.")
+            raise ValueError(
+                "init_levels fits the convolutions of a StyleGAN2 or MobileStyleGAN; the student is a "
+                f"{self.student.architecture}: give init_levels=0."
+            )
         if demodulation["name"] != "none":
             raise ValueError(
                 "init_levels fits convolutions without demodulation: give demodulation=none, or "

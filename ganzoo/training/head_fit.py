@@ -23,7 +23,6 @@ from ganzoo.training.cache import TeacherCache
 from ganzoo.training.least_squares import (
     LATENTS_AT_ONCE,
     at_places,
-    channel_spread,
     least_squares,
     sampled_places,
 )
@@ -130,7 +129,8 @@ def _wanted(head: Head, level: int, levels: list[Tensor], target: Tensor) -> Ten
 def _fit(module: ToImage, samples: Samples, seed: int) -> float:
     """Fit a prediction in two steps, write it into the module, and return the mean absolute error."""
     x, wanted = samples.features, samples.wanted
-    spread = channel_spread(x)
+    # The steps of Adam suit channels of one strength.
+    spread = x.square().mean(dim=(0, 2, 3)).sqrt().clamp(min=1e-6)
     x = x / spread[:, None, None]
     matrix, bias = least_squares(x, wanted)
     conv = module.conv

@@ -1,25 +1,30 @@
 """The start of narrowed levels: every convolution that lacks inputs, fitted to what the teacher's gives.
 
-A layer that reads fewer channels than its teacher's misses what the others brought. Least squares over
-sampled places of the features let those that it has bring as much of it as they can. This goes from low to
-high, so that every layer makes up for what those below it, fitted already, still lack.
+A layer that reads fewer channels than its teacher's misses what the others brought. Least squares at sampled
+places finds the weights with which the remaining channels come closest to the teacher's output. This goes
+from low to high, so that every layer makes up for what those below it, fitted already, still lack.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo.blocks import Demodulation, ModulatedConv, StyledLayer
+from ganzoo.blocks import StyledLayer
 from ganzoo.generators.generator import Generator
+from ganzoo.generators.synthesis import Noise, SynthesisNetwork
 from ganzoo.system.progress import progress_bar
-from ganzoo.training.least_squares import at_places, channel_spread, least_squares, sampled_places
+from ganzoo.training.least_squares import NormalEquations, at_places, sampled_places
 from ganzoo.training.teacher import Teacher
+from ganzoo.training.warm_start import WarmStart
+
+CHECKED = 10  # one in so many latents says whether a fit is better than what was taken over
 
 
-@dataclass
+@dataclass(frozen=True)
 class NarrowedLayer:
     """A layer to fit.
 
@@ -28,74 +33,139 @@ class NarrowedLayer:
         own: The student's.
         theirs: The teacher's.
         kept: Indices of the teacher's output channels that the student has.
-        wanted: What the teacher's convolution gives of them at sampled places, by batches `[N, out, P, 1]`.
     """
 
     name: str
     own: StyledLayer
     theirs: StyledLayer
     kept: Tensor
-    wanted: list[Tensor] = field(default_factory=list)
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether it lacks inputs, is built like the teacher's, and learns."""
-        ours, theirs = (_convolution(layer) for layer in (self.own, self.theirs))
-        alike = [type(part) for part in _parts(self.own)] == [type(part) for part in _parts(self.theirs)]
-        return alike and ours.in_channels < theirs.in_channels and ours.weights()[-1].requires_grad
 
 
 @torch.no_grad()
 def fit_levels(
-    student: Generator, teacher: Teacher, kept: Mapping[str, Tensor], count: int, *, batch: int = 4
+    student: Generator, teacher: Teacher, start: WarmStart, count: int, *, batch: int = 4
 ) -> dict[str, float]:
     """Fit the layers that read fewer channels than their teacher's, in place.
 
-    A layer stays as it is where its weights are frozen, or its convolution has a demodulation or is built
-    otherwise than the teacher's.
+    A layer stays as it is where its weight or bias is frozen, where its output is no product of the weight
+    (`Block.product`), and where the fit is no better than what was taken over, on latents kept aside for it.
 
     Args:
         student: Generator that took over chosen channels, on the teacher's device.
         teacher: Teacher of the run.
-        kept: Indices of the teacher's channels by layer, from low to high: `WarmStart.kept`.
-        count: Number of latents: those of the run's first images.
+        start: What the student took over from the teacher.
+        count: Number of latents, at least 2: those of the run's first images.
         batch: Images at once.
 
     Returns:
-        Share of the energy of the teacher's features that is left, by layer.
+        Share of the energy of what the teacher's convolution gives that is left, by layer, on those latents.
     """
-    found = [_layer(student, teacher, name, indices) for name, indices in kept.items()]
-    layers = [layer for layer in found if layer.is_fitted]
-    numbers = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
+    if not (layers := _narrowed(student, teacher, start)):
+        return {}
+    checked = count - max(1, count // CHECKED)
+    bounds = [(0, checked), (checked, count)]
+    numbers = [range(i, min(i + batch, end)) for begin, end in bounds for i in range(begin, end, batch)]
     left: dict[str, float] = {}
     with progress_bar("layer", shown=True) as progress:
         bar = progress.add_task("Fitting the levels", total=(1 + len(layers)) * len(numbers), layer="")
-        for some in numbers:
-            _ask(teacher, layers, some)
-            progress.update(bar, advance=1, layer="the teacher")
+        advance = partial(progress.update, bar, advance=1)
+        wanted = [_wanted(teacher, layers, some, partial(advance, layer="the teacher")) for some in numbers]
         for layer in layers:
-            columns = []
-            for some in numbers:
-                columns.append(_columns(student, teacher, layer, some))
-                progress.update(bar, advance=1, layer=layer.name)
-            if all(part is not None for part in columns):
-                left[layer.name] = _fit(layer, torch.cat(cast(list[Tensor], columns)))
+            own = [found.pop(layer.name) for found in wanted]
+            share = _fit(student, teacher, layer, numbers, own, checked, partial(advance, layer=layer.name))
+            if share is not None:
+                left[layer.name] = share
     return left
 
 
-def _layer(student: Generator, teacher: Teacher, name: str, kept: Tensor) -> NarrowedLayer:
-    own, theirs = (cast(StyledLayer, network.get_submodule(name)) for network in (student, teacher.original))
-    return NarrowedLayer(name, own, theirs, kept.to(teacher.device))
+def _narrowed(student: Generator, teacher: Teacher, start: WarmStart) -> list[NarrowedLayer]:
+    """The layers that lack inputs and learn, from low to high, up to the first that was not taken over."""
+    found, below = [], None
+    for name, kept in start.kept.items():
+        own, theirs = (cast(StyledLayer, net.get_submodule(name)) for net in (student, teacher.original))
+        if not {f"{name}.{part}" for part, _ in own.named_parameters()} <= {*start.narrowed, *start.copied}:
+            break  # it is random, and what lies above reads that
+        narrow = len(kept) < len(theirs.bias)
+        lacks = narrow if below is None else below
+        if lacks and own.bias.requires_grad:
+            found.append(NarrowedLayer(name, own, theirs, kept.to(teacher.device)))
+        below = narrow
+    return found
 
 
-def _convolution(layer: StyledLayer) -> ModulatedConv:
-    """The convolution in a layer's upsampler, or the layer's own."""
-    return next(part for part in layer.conv.modules() if isinstance(part, ModulatedConv))
+def _wanted(
+    teacher: Teacher, layers: Sequence[NarrowedLayer], numbers: Sequence[int], advance: Callable[[], None]
+) -> dict[str, Tensor]:
+    """What the teacher's convolutions give of the kept channels, by layer: `[N, out, P, 1]` each."""
+    drawn, kept = teacher.drawn(numbers), {layer.name: layer.kept for layer in layers}
+
+    def take(name: str, inputs: Any, output: Tensor) -> Tensor:
+        output = output.float()[:, kept[name]]
+        return at_places(output, _places(numbers, output, teacher))
+
+    convolutions = {layer.name: layer.theirs.conv for layer in layers}
+    found = _seen(teacher.original.synthesis, convolutions, drawn.w, drawn.noise, take)
+    advance()
+    return found
 
 
-def _parts(layer: StyledLayer) -> list[nn.Module]:
-    """What a layer is built of, but for what scales its outputs."""
-    return [part for part in layer.modules() if not isinstance(part, Demodulation)]
+def _fit(
+    student: Generator,
+    teacher: Teacher,
+    layer: NarrowedLayer,
+    numbers: Sequence[Sequence[int]],
+    wanted: Sequence[Tensor],
+    checked: int,
+    advance: Callable[[], None],
+) -> float | None:
+    """Write the nearest weight and bias into a layer, and return the share left; None where it stays.
+
+    Args:
+        student: What is fitted.
+        teacher: What it is fitted to.
+        layer: Layer of both.
+        numbers: Images by batches.
+        wanted: What `_wanted` gives for each of them.
+        checked: First image that is kept aside.
+        advance: Called after every batch.
+    """
+    sums: list[NormalEquations] = []
+    for some, targets in zip(numbers, wanted, strict=True):
+        product = _product(student, teacher, layer, some)
+        advance()
+        if product is None:
+            return None
+        columns, weight = product
+        sums = sums or [NormalEquations(columns.shape[1], targets.shape[1]) for _ in range(2)]
+        sums[some[0] >= checked].add(columns, targets)
+    fitted, aside = sums
+    taken_over = torch.cat([weight.flatten(1), weight.new_zeros(len(weight), 1)], dim=1)
+    left = aside.left(fitted.solution())
+    if left >= aside.left(taken_over):
+        return None
+    fitted.join(aside)
+    solution = fitted.solution().to(weight)
+    weight.copy_(solution[:, :-1].reshape(weight.shape))
+    layer.own.bias.add_(solution[:, -1])  # behind noise, which is added to both
+    return left
+
+
+def _product(
+    student: Generator, teacher: Teacher, layer: NarrowedLayer, numbers: Sequence[int]
+) -> tuple[Tensor, nn.Parameter] | None:
+    """`Block.product` of the student's convolution at the same places, `[N, M, P, 1]`."""
+    drawn = teacher.drawn(numbers)
+    w, noise = teacher.w_of_student(student, drawn), student.synthesis.borrowed(drawn.noise)
+    convolution = layer.own.conv
+    seen = _seen(student.synthesis, {layer.name: convolution}, w, noise, lambda name, inputs, output: inputs)
+    columns, weight = [], None
+    for number, x, row in zip(numbers, *(torch.split(t, 1) for t in seen[layer.name]), strict=True):
+        product = convolution.product(x, row)  # one image: of a full convolution, nine times its features
+        if product is None or not product[1].requires_grad:
+            return None
+        features, weight = product
+        columns.append(at_places(features.float(), _places([number], features, teacher)))
+    return (torch.cat(columns), weight) if weight is not None else None
 
 
 def _places(numbers: Sequence[int], x: Tensor, teacher: Teacher) -> Tensor:
@@ -103,60 +173,25 @@ def _places(numbers: Sequence[int], x: Tensor, teacher: Teacher) -> Tensor:
     return sampled_places(numbers, x.shape[-2] * x.shape[-1], teacher.settings.seed).to(x.device)
 
 
-def _ask(teacher: Teacher, layers: Sequence[NarrowedLayer], numbers: Sequence[int]) -> None:
-    """Add to every layer what the teacher's gives for these images."""
-    drawn = teacher.drawn(numbers)
-    seen: list[str] = []
+def _seen(
+    synthesis: SynthesisNetwork,
+    modules: Mapping[str, nn.Module],
+    w: Tensor,
+    noise: Noise,
+    take: Callable[[str, Any, Tensor], Any],
+) -> dict[str, Any]:
+    """What `take` makes of name, inputs and output of every module; what lies above them does not run."""
+    found: dict[str, Any] = {}
 
-    def remember(layer: NarrowedLayer) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            kept = output.float()[:, layer.kept]
-            layer.wanted.append(at_places(kept, _places(numbers, kept, teacher)))
-            seen.append(layer.name)
+    def hook(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        found[name] = take(name, inputs, output)
 
-        return hook
-
-    hooks = [layer.theirs.conv.register_forward_hook(remember(layer)) for layer in layers]
+    hooks = [module.register_forward_hook(partial(hook, name)) for name, module in modules.items()]
     try:
-        for _ in teacher.original.synthesis.features(drawn.w, drawn.noise):
-            if len(seen) == len(layers):
-                break  # nobody asks for what lies above
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _columns(
-    student: Generator, teacher: Teacher, layer: NarrowedLayer, numbers: Sequence[int]
-) -> Tensor | None:
-    """What the student's layer mixes at the same places, `[N, M, P, 1]`; None where that is not all."""
-    drawn = teacher.drawn(numbers)
-    seen: list[tuple[Tensor, Tensor]] = []
-    hook = layer.own.conv.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
-    try:
-        noise = student.synthesis.borrowed(drawn.noise)
-        for _ in student.synthesis.features(teacher.w_of_student(student, drawn), noise):
-            if seen:
+        for _ in synthesis.features(w, noise):
+            if len(found) == len(modules):
                 break
     finally:
-        hook.remove()
-    columns = []
-    for number, x, w in zip(numbers, *(torch.split(part, 1) for part in seen[0]), strict=True):
-        found = layer.own.conv.columns(x, w)  # of one image: a full convolution has nine times its features
-        if found is None:
-            return None
-        columns.append(at_places(found.float(), _places([number], found, teacher)))
-    return torch.cat(columns)
-
-
-def _fit(layer: NarrowedLayer, columns: Tensor) -> float:
-    """Write the nearest weight and bias into a layer, and return the share of energy that is left."""
-    wanted, spread = torch.cat(layer.wanted), channel_spread(columns)
-    matrix, bias = least_squares(columns / spread[:, None, None], wanted)
-    matrix /= spread
-    weight = _convolution(layer.own).weights()[-1]
-    weight.copy_(matrix.view_as(weight))
-    layer.own.bias.add_(bias)  # behind noise, which is added to both
-    layer.wanted.clear()
-    found = matrix @ columns[..., 0] + bias[:, None]
-    return float((found - wanted[..., 0]).square().sum() / wanted.square().sum())
+        for handle in hooks:
+            handle.remove()
+    return found

@@ -179,12 +179,15 @@ def levels_line(left: Mapping[str, float]) -> str:
     """What the closed-form fit of narrowed layers left, for people.
 
     Args:
-        left: Share of the energy of the teacher's features by layer.
+        left: Share of the energy of what the teacher's convolution gives, by layer.
     """
     if not left:
-        return "No level is fitted: none reads fewer channels than the teacher's, or all of those are frozen."
+        return (
+            "No level is fitted: none that learns and was taken over reads fewer channels than the "
+            "teacher's, or the fit needs more latents."
+        )
     told = ", ".join(f"{share:.1%} in {name}" for name, share in left.items())
-    return f"Levels fitted, share of the features' energy left: {told}."
+    return f"Levels fitted, share of the teacher's features left: {told}."
 
 
 def learning_lines(module: nn.Module, freeze: Collection[str], scales: Mapping[str, float]) -> list[str]:
