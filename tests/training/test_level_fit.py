@@ -6,7 +6,7 @@ import pytest
 import torch
 from training_helpers import make_teacher, run_settings
 
-from ganzoo.blocks import CONVS, UPSAMPLERS, DepthwiseConv, NoDemodulation, StyleDemodulation
+from ganzoo.blocks import CONVS, UPSAMPLERS, DepthwiseConv, FullConv, NoDemodulation, StyleDemodulation
 from ganzoo.models.factory import build
 from ganzoo.training.level_fit import fit_levels
 from ganzoo.training.teacher import Teacher
@@ -60,7 +60,7 @@ def test_layers_that_lack_inputs_come_nearer_to_the_teachers(network, lasting):
     after = {name: error(teacher, student, name, kept) for name, kept in start.kept.items()}
     # The first narrow layer still reads all channels.
     lacking = [f"synthesis.levels.{layer}" for layer in ("1.conv", "2.upsample", "2.conv")]
-    assert [name for name in lacking if name in left][:lasting] == lacking[:lasting] and {*left} <= {*lacking}
+    assert list(left)[:lasting] == lacking[:lasting] and {*left} <= {*lacking}
     assert all(after[name] < 0.9 * before[name] for name in lacking[:lasting]), (before, after)
     assert all(0 < share < 1 for share in left.values())
 
@@ -153,8 +153,9 @@ def test_weights_are_asked_of_the_block():
         torch.testing.assert_close(found, conv(x, w), rtol=1e-4, atol=1e-5)
 
 
-def test_a_convolution_that_only_convolves_otherwise_is_left_out():
-    class Doubled(DepthwiseConv):
+@pytest.mark.parametrize("base", [DepthwiseConv, FullConv])
+def test_a_convolution_that_only_convolves_otherwise_is_left_out(base):
+    class Doubled(base):
         def convolve(self, x, weights, bias=None, *, transposed):
             return 2 * super().convolve(x, weights, bias, transposed=transposed)
 
