@@ -66,7 +66,7 @@ class NormalEquations:
 
     def left(self, matrix: Tensor) -> float:
         """Share of the wanted values' energy that a matrix with bias `[out, M + 1]` leaves."""
-        matrix = matrix.double().cpu()
+        matrix = matrix.cpu().double()
         found = ((matrix @ self.gram) * matrix).sum() - 2 * (matrix.T * self.products).sum()
         return (float(found) + self.energy) / self.energy
 
