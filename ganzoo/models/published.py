@@ -163,7 +163,7 @@ def naming_what_needs_no_network() -> Iterator[None]:
 def without_network() -> str:
     """Which models are there without a network."""
     names = [name for name in list_models() if model_entry(name).is_bundled]
-    return f"Without a network: {', '.join(names)}, which comes with the package." if names else ""
+    return f"Without a network: {', '.join(names)}; their weights are in the package." if names else ""
 
 
 def source_name(source: WheelSource | BundledSource | HubSource) -> str:

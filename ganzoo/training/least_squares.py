@@ -65,10 +65,10 @@ class NormalEquations:
         return found.T.contiguous()
 
     def left(self, matrix: Tensor) -> float:
-        """Share of the wanted values' energy that a matrix with bias `[out, M + 1]` leaves."""
+        """Share of the wanted values' energy that a matrix with bias `[out, M + 1]` leaves; 0 of none."""
         matrix = matrix.cpu().double()
         found = ((matrix @ self.gram) * matrix).sum() - 2 * (matrix.T * self.products).sum()
-        return (float(found) + self.energy) / self.energy
+        return (float(found) + self.energy) / self.energy if self.energy else 0.0
 
 
 def least_squares(x: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

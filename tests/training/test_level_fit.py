@@ -217,3 +217,11 @@ def test_a_student_as_wide_as_its_teacher_has_nothing_to_fit():
 def test_the_same_run_finds_the_same_levels():
     one, other = pair(), pair()
     assert fit_levels(one[1], one[0], one[2], 60) == fit_levels(other[1], other[0], other[2], 60) != {}
+
+
+def test_a_layer_whose_teacher_gives_nothing_is_left_alone():
+    teacher, student, start = pair("style")
+    teacher.original.synthesis.levels[2].conv.conv.weight.data.zero_()
+    before = student.synthesis.levels[2].conv.conv.weight.clone()
+    assert "synthesis.levels.2.conv" not in fit_levels(student, teacher, start, 20)
+    assert torch.equal(student.synthesis.levels[2].conv.conv.weight, before)
